@@ -1,0 +1,112 @@
+"""``shellwire clients``: list, revoke, restore."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.types import StringParamType
+
+from shellwire.cli.control import list_clients, tell_to_reload
+from shellwire.errors import ShellwireError
+from shellwire.home import pidfile
+from shellwire.home.clients import Clients
+from shellwire.home.paths import Home
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_COLUMNS = ("CLIENT", "STATE", "FIRST SEEN", "LAST SEEN")
+
+
+class ClientId(StringParamType):
+    """A client_id: any text but none."""
+
+    name = "client_id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse the empty one, which no client can have."""
+        if not value:
+            self.fail("a client_id is not empty.", param, ctx)
+        return value
+
+
+_client_id = click.argument("client_id", type=ClientId())
+
+
+@click.group("clients")
+def clients_group() -> None:
+    """List the known clients, or decide which of them may connect."""
+
+
+@clients_group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
+def list_command(as_json: bool) -> None:
+    """List the clients that have connected or are revoked."""
+    home = Home.locate()
+    clients = _from_file(home) if pidfile.read_live(home) is None else list_clients(home)
+    if as_json:
+        click.echo(json.dumps(clients, indent=2))
+    elif clients:
+        _print_table([_COLUMNS, *(_row(client) for client in clients)])
+    else:
+        click.echo("no client is known yet")
+
+
+@clients_group.command("revoke")
+@_client_id
+def revoke_command(client_id: str) -> None:
+    """Refuse CLIENT_ID from now on, seen before or not, and end its connection."""
+    home = Home.locate()
+    Clients.load(home).revoke(client_id)
+    click.echo(f"revoked {printable(client_id)}")
+    tell_to_reload(home)
+
+
+@clients_group.command("restore")
+@_client_id
+def restore_command(client_id: str) -> None:
+    """Let CLIENT_ID, which was revoked, connect again."""
+    home = Home.locate()
+    if not Clients.load(home).restore(client_id):
+        raise ShellwireError(f"{printable(client_id)} is not revoked")
+    click.echo(f"restored {printable(client_id)}")
+    tell_to_reload(home)
+
+
+def _from_file(home: Home) -> list[dict[str, Any]]:
+    return [
+        {
+            "client_id": record.client_id,
+            "first_seen": record.first_seen,
+            "last_seen": record.last_seen,
+            "is_revoked": record.is_revoked,
+            "is_connected": False,
+        }
+        for record in Clients.load(home).records()
+    ]
+
+
+def _row(client: dict[str, Any]) -> tuple[str, ...]:
+    state = "revoked" if client["is_revoked"] else "connected" if client["is_connected"] else "-"
+    return (
+        printable(client["client_id"]),
+        state,
+        _local_time(client["first_seen"]),
+        _local_time(client["last_seen"]),
+    )
+
+
+def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _local_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

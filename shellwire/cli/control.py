@@ -1,0 +1,90 @@
+"""Talk to the running daemon through its Unix socket, whose mode is the credential."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from shellwire.errors import Unreachable
+from shellwire.home import pidfile
+from shellwire.home.socket import socket_address
+
+if TYPE_CHECKING:
+    from aiohttp import ClientWebSocketResponse
+
+    from shellwire.home.paths import Home
+
+SECONDS = 10.0
+"""Seconds that the daemon has for a whole conversation."""
+
+
+def tell_to_reload(home: Home) -> None:
+    """Have the daemon, if one runs, read token and clients anew; return when it has.
+
+    Raises Unreachable if it can't be told.
+    """
+    if pidfile.read_live(home) is None:
+        return
+    try:
+        _converse(home, "reload", answer="ack")
+    except Unreachable as error:
+        raise Unreachable(f"the change is stored, but the daemon does not know: {error}") from error
+
+
+def list_clients(home: Home) -> list[dict[str, Any]]:
+    """Return the clients as the running daemon sees them. Raises Unreachable.
+
+    Each is ``{client_id, first_seen, last_seen, is_revoked, is_connected}``.
+    """
+    answer = _converse(home, "list_clients", answer="clients_list")
+    return list(answer["clients"])
+
+
+def _converse(home: Home, request: str, *, answer: str) -> dict[str, Any]:
+    # Imported where they are needed: they cost more time than the rest of the command line.
+    import asyncio
+
+    import aiohttp
+
+    try:
+        return asyncio.run(_request(home, request, answer))
+    except (OSError, aiohttp.ClientError, TimeoutError) as error:
+        reason = str(error) or f"no answer within {SECONDS:g} s"
+        raise Unreachable(f"{home.socket_file}: {reason}") from error
+
+
+async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
+    import asyncio
+
+    import aiohttp
+
+    async with asyncio.timeout(SECONDS):
+        with socket_address(home) as path:
+            connector = aiohttp.UnixConnector(path)
+            async with (
+                aiohttp.ClientSession(connector=connector) as session,
+                session.ws_connect("ws://localhost/ws", max_msg_size=0) as socket,
+            ):
+                await _exchange(
+                    socket, {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}, "status"
+                )
+                return await _exchange(socket, {"type": request}, answer)
+
+
+async def _exchange(
+    socket: ClientWebSocketResponse, message: dict[str, Any], answer: str
+) -> dict[str, Any]:
+    """Send ``message``; return what is of type ``answer``, for nobody else talks to us here."""
+    from aiohttp import WSMsgType
+
+    await socket.send_json({**message, "request_id": secrets.token_hex(8)})  # else no ack
+    async for frame in socket:
+        if frame.type is not WSMsgType.TEXT:
+            break
+        received: dict[str, Any] = json.loads(frame.data)
+        if received["type"] == "error":
+            raise Unreachable(f"it refused {message['type']}: {received['message']}")
+        if received["type"] == answer:
+            return received
+    raise Unreachable(f"it broke off the conversation ({socket.close_code})")

@@ -1,0 +1,113 @@
+"""``shellwire start`` and ``shellwire run``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shellwire import __version__
+from shellwire.cli.options import settings_options
+from shellwire.errors import AlreadyRunning, StartError
+from shellwire.home import address, pidfile
+from shellwire.home.clients import Clients
+from shellwire.home.paths import Home
+from shellwire.home.settings import Settings
+from shellwire.home.token import read_token, token_origin
+
+if TYPE_CHECKING:
+    from shellwire.home.token import TokenOrigin
+
+
+@click.command("start")
+@click.option(
+    "--daemon",
+    "detached",
+    is_flag=True,
+    envvar="SHELLWIRE_DAEMON",
+    show_envvar=True,
+    help="Run in the background; return when clients can connect.",
+)
+@settings_options
+@click.pass_context
+def start_command(ctx: click.Context, /, detached: bool, **settings: Any) -> None:
+    """Start the daemon, in the foreground unless --daemon is given."""
+    _start(ctx, Settings(**settings), detached=detached)
+
+
+@click.command("run")
+@settings_options
+@click.pass_context
+def run_command(ctx: click.Context, /, **settings: Any) -> None:
+    """Start the daemon in the foreground, and log to stderr too."""
+    _start(ctx, Settings(**settings), detached=False)
+
+
+def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
+    _refuse_plaintext(settings)
+    home = Home.locate()
+    home.ensure()
+    _refuse_second(home)
+    Clients.load(home)  # a damaged file is best said before anything starts
+    origin = token_origin(home)
+    cwd = _current_directory()
+    if detached:
+        from shellwire.daemon.detach import start_detached
+
+        _announce(home, origin, *start_detached(home, settings, start_cwd=cwd))
+    else:
+        ctx.exit(_serve_here(home, settings, origin, cwd))
+
+
+def _serve_here(home: Home, settings: Settings, origin: TokenOrigin, cwd: str) -> int:
+    from shellwire.daemon.run import serve
+    from shellwire.home.lock import daemon_lock
+
+    with daemon_lock(home):
+        return serve(
+            home,
+            settings,
+            start_cwd=cwd,
+            on_ready=lambda host, port: _announce(home, origin, os.getpid(), host, port),
+            foreground=True,
+        )
+
+
+def _refuse_plaintext(settings: Settings) -> None:
+    if not settings.insecure_plaintext and not address.is_loopback(settings.host):
+        raise StartError(
+            f"{settings.host} can be reached from other machines, and nothing is encrypted: token,"
+            " commands and output could be read on the way (--insecure-plaintext to accept that)"
+        )
+
+
+def _refuse_second(home: Home) -> None:
+    record = pidfile.read_live(home)
+    if record is not None:
+        where = f", {record.url}" if record.url else ""
+        raise AlreadyRunning(f"already running (pid {record.pid}{where})")
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # removed under our feet
+        return str(Path.home())
+
+
+def _announce(home: Home, origin: TokenOrigin, pid: int, host: str, port: int) -> None:
+    """Say where the daemon listens; and the token, if there was none before this start."""
+    url = address.url("ws", host, port)
+    click.echo(f"shellwire {__version__} listens at {url} (pid {pid})")
+    if origin == "replaced":
+        click.echo(f"{home.token_file} held no valid token: it has a new one")
+    if origin != "kept":
+        click.echo(
+            f"\n  token:    {read_token(home)}\n"
+            f"            kept in {home.token_file}; `shellwire token` shows it again\n"
+            f"  connect:  open a WebSocket to {url} and send first\n"
+            '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
+            ' "protocol": 1}\n'
+        )

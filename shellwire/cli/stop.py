@@ -1,0 +1,100 @@
+"""``shellwire stop``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from shellwire.errors import NotRunning, ShellwireError
+from shellwire.home import pidfile
+from shellwire.home.paths import Home
+from shellwire.home.settings import Settings
+
+if TYPE_CHECKING:
+    from shellwire.home.pidfile import DaemonRecord
+
+_MARGIN = 15.0
+_REAPING = 1.0  # not longer: in a container, pid 1 may be a program that never reaps
+_POLL = 0.01
+
+
+@click.command("stop")
+def stop_command() -> None:
+    """Stop the daemon; return when it is gone."""
+    home = Home.locate()
+    record = pidfile.read_live(home)
+    if record is None:
+        raise NotRunning("shellwire is not running")
+    grace = Settings.grace if record.grace is None else record.grace
+    patience = grace + _MARGIN
+    if not _end(record, patience):
+        raise ShellwireError(
+            f"the daemon (pid {record.pid}) has not ended within {patience:g} s;"
+            f" see {home.log_file}"
+        )
+    _await_reaping(record)
+    pidfile.remove(home, record)  # left behind only by a daemon that was killed
+    click.echo("shellwire has stopped")
+
+
+def _end(record: DaemonRecord, seconds: float) -> bool:
+    """Send SIGTERM and wait; return whether the process is gone."""
+    try:
+        descriptor = _open_process(record.pid)
+        if descriptor is None:
+            os.kill(record.pid, signal.SIGTERM)
+            return _poll_until_gone(record, seconds)
+        return _end_by_descriptor(record, descriptor, seconds)
+    except ProcessLookupError:
+        return True
+    except PermissionError as error:
+        raise ShellwireError(
+            f"the daemon (pid {record.pid}) belongs to another user: {error.strerror}"
+        ) from error
+
+
+def _open_process(pid: int) -> int | None:
+    """Return a pidfd, None where the kernel has none to give: pidfd_open(2) is Linux 5.3's."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except OSError:  # an older kernel, or a sandbox that forbids it (Android)
+        return None
+
+
+def _end_by_descriptor(record: DaemonRecord, descriptor: int, seconds: float) -> bool:
+    try:
+        # From here on the pid can't pass to another process unnoticed; it may have before.
+        if not pidfile.is_live(record):
+            return True
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
+
+
+def _await_reaping(record: DaemonRecord) -> None:
+    """Give init a moment to take the dead process off the list, so that ``kill -0`` fails too."""
+    deadline = time.monotonic() + _REAPING
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.kill(record.pid, 0)
+            time.sleep(_POLL)
+
+
+def _poll_until_gone(record: DaemonRecord, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while pidfile.is_live(record):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL)
+    return True

@@ -1,0 +1,36 @@
+"""``shellwire token``: show it, replace it."""
+
+from __future__ import annotations
+
+import click
+
+from shellwire.cli.control import tell_to_reload
+from shellwire.errors import HomeError
+from shellwire.home.paths import Home
+from shellwire.home.token import read_token, rotate_token
+
+
+@click.group("token", invoke_without_command=True)
+@click.pass_context
+def token_group(ctx: click.Context) -> None:
+    """Show the token that clients authenticate with, or replace it."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show_command)
+
+
+@token_group.command("show")
+def show_command() -> None:
+    """Print the token (as `shellwire token` alone does)."""
+    home = Home.locate()
+    token = read_token(home)
+    if token is None:
+        raise HomeError(f"no token in {home.token_file} yet: `shellwire start` makes one")
+    click.echo(token)
+
+
+@token_group.command("rotate")
+def rotate_command() -> None:
+    """Replace the token, print the new one, and end the connections made with the old one."""
+    home = Home.locate()
+    click.echo(rotate_token(home))
+    tell_to_reload(home)

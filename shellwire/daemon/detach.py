@@ -1,0 +1,177 @@
+"""Start the daemon in the background, and know whether that worked.
+
+The classic double fork (Stevens, *Advanced Programming in the UNIX Environment*, §13.3): the
+child leads a session of its own, without a terminal, and the grandchild can never get one. It
+happens before asyncio and aiohttp are imported, while this process has one thread and nothing
+that two processes must not share. A pipe tells the parent how the start went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import select
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from shellwire.daemon import health
+from shellwire.errors import ShellwireError, StartError, Unreachable
+from shellwire.home.lock import daemon_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shellwire.home.paths import Home
+    from shellwire.home.settings import Settings
+
+START_SECONDS = 60.0
+"""Seconds after which a daemon that reports nothing is given up."""
+
+HEALTH_SECONDS = 10.0
+"""Seconds that a daemon which listens has to answer ``/health``."""
+
+_REPORT = 3
+_log = logging.getLogger(__name__)
+
+
+class Started(NamedTuple):
+    """A daemon that runs in the background."""
+
+    pid: int
+    host: str
+    port: int
+
+
+def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started:
+    """Start a daemon in the background; return when it answers ``/health``.
+
+    Raises StartError with the daemon's own reason if it doesn't come to that.
+    """
+    if not hasattr(os, "fork"):
+        raise StartError("this platform has no fork: use `shellwire run` instead")
+    # What is buffered would otherwise be written by each of the processes.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    reader, writer = os.pipe()
+    try:
+        child = os.fork()
+        if child == 0:
+            _detach(home, settings, start_cwd, writer)
+        os.close(writer)
+        os.waitpid(child, 0)
+        started = _await_report(reader, home)
+    except OSError as error:
+        raise StartError(f"can't start a process: {error.strerror}") from error
+    finally:
+        os.close(reader)
+    try:
+        health.ask_port(started.host, started.port, seconds=HEALTH_SECONDS)
+    except Unreachable as error:
+        raise StartError(f"the daemon has started, but {error}; see {home.log_file}") from error
+    return started
+
+
+def _await_report(reader: int, home: Home) -> Started:
+    deadline = time.monotonic() + START_SECONDS
+    line = b""
+    while not line.endswith(b"\n"):
+        if not select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise StartError(
+                f"the daemon has not started within {START_SECONDS:g} s; see {home.log_file}"
+            )
+        read = os.read(reader, 65536)
+        if not read:
+            raise StartError(f"the daemon ended before it was ready; see {home.log_file}")
+        line += read
+    report: dict[str, Any] = json.loads(line)
+    if "failed" in report:
+        raise StartError(report["failed"])
+    return Started(**report)
+
+
+class _Reporter:
+    """The daemon's end of the pipe. Takes one report; later ones have no reader any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def ready(self, host: str, port: int) -> None:
+        """Tell where the daemon listens. Raises StartError if nobody waits for it any more."""
+        try:
+            self._send({"pid": os.getpid(), "host": host, "port": port})
+        except BrokenPipeError as error:
+            raise StartError("whoever started the daemon did not wait for it") from error
+
+    def failed(self, reason: str) -> None:
+        """Tell in one line why the daemon ends, if it never was ready."""
+        with contextlib.suppress(BrokenPipeError):
+            self._send({"failed": " ".join(reason.split())})
+
+    def _send(self, report: dict[str, Any]) -> None:
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        try:
+            os.write(descriptor, json.dumps(report).encode() + b"\n")
+        finally:
+            os.close(descriptor)
+
+
+def _detach(home: Home, settings: Settings, start_cwd: str, writer: int) -> NoReturn:
+    """Leave terminal, session and directory behind, and be the daemon. The umask stays."""
+    code = 1
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _let_go(writer)
+            code = _serve(home, settings, start_cwd, _Reporter(_REPORT))
+        else:
+            code = 0
+    finally:
+        # Not sys.exit: what the parent planned for its own end must not happen here too.
+        os._exit(code)
+
+
+def _let_go(writer: int) -> None:
+    os.chdir("/")
+    # Out of the way first: where the standard ones were closed, the pipe took their place.
+    report = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, _REPORT + 1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.dup2(report, _REPORT, inheritable=False)
+    for descriptor in _open_descriptors():
+        if descriptor > _REPORT:
+            with contextlib.suppress(OSError):  # the one that listed them is closed by now
+                os.close(descriptor)
+
+
+def _open_descriptors() -> Iterable[int]:
+    try:
+        return [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:
+        return range(os.sysconf("SC_OPEN_MAX"))
+
+
+def _serve(home: Home, settings: Settings, start_cwd: str, reporter: _Reporter) -> int:
+    try:
+        with daemon_lock(home):
+            from shellwire.daemon.run import serve
+
+            return serve(
+                home, settings, start_cwd=start_cwd, on_ready=reporter.ready, foreground=False
+            )
+    except ShellwireError as error:
+        _log.error("%s", error)
+        reporter.failed(str(error))
+    except BaseException as error:
+        _log.critical("unexpected", exc_info=True)
+        reporter.failed(f"{type(error).__name__}: {error}")
+    finally:
+        logging.shutdown()
+    return 1

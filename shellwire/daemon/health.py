@@ -1,0 +1,77 @@
+"""Ask a daemon's ``/health``: is it there, and how is it doing?
+
+Uses only the standard library, for ``status`` is to answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+from shellwire.errors import Unreachable
+from shellwire.home import address
+from shellwire.home.socket import socket_address
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
+    from shellwire.home.paths import Home
+
+_MAX_BYTES = 65536
+
+
+def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
+    """Return what ``/health`` says at the TCP port of a daemon bound to ``host``.
+
+    Raises Unreachable if no sensible answer comes and ``seconds`` pass without a byte.
+    """
+    from http.client import HTTPConnection
+
+    where = address.url("http", host, port)
+    return _ask(HTTPConnection(address.connectable(host), port, timeout=seconds), where)
+
+
+def ask_socket(home: Home, *, seconds: float) -> dict[str, Any]:
+    """As ``ask_port``, through the daemon's Unix socket."""
+    from http.client import HTTPConnection
+
+    connection = HTTPConnection("localhost", timeout=seconds)
+    try:
+        connection.sock = _connect(home, seconds)
+    except OSError as error:
+        raise _unreachable(str(home.socket_file), error) from error
+    return _ask(connection, str(home.socket_file))
+
+
+def _connect(home: Home, seconds: float) -> socket.socket:
+    connected = socket.socket(socket.AF_UNIX)
+    try:
+        connected.settimeout(seconds)
+        with socket_address(home) as path:
+            connected.connect(path)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def _ask(connection: HTTPConnection, where: str) -> dict[str, Any]:
+    from http.client import HTTPException
+
+    try:
+        connection.request("GET", "/health")
+        answer = json.loads(connection.getresponse().read(_MAX_BYTES))
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
+        raise _unreachable(where, error) from error
+    finally:
+        connection.close()
+    if not isinstance(answer, dict) or answer.get("status") != "ok":
+        raise Unreachable(f"what answers at {where} is no healthy shellwire")
+    return answer
+
+
+def _unreachable(where: str, error: Exception) -> Unreachable:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return Unreachable(f"{where} does not answer: {printable(reason)}")

@@ -1,0 +1,83 @@
+"""The daemon's log: one record a line, rotated, readable only to its owner.
+
+A log that can't be written, because the disk is full or the file belongs to another, costs its
+records and nothing else: each record tries anew.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import logging.handlers
+import os
+import stat
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from shellwire.home.paths import Home
+    from shellwire.home.settings import Settings
+
+MAX_BYTES = 4 * 1024 * 1024
+"""Size in bytes at which the log is rotated."""
+
+KEPT = 3
+"""Rotated logs that are kept."""
+
+
+def set_up(home: Home, settings: Settings, *, foreground: bool) -> None:
+    """Send every record of at least ``settings.log_level`` to the log file.
+
+    In the foreground to stderr too. Replaces what was set up before.
+    """
+    # Nobody is there to read what logging prints about its own failures.
+    logging.raiseExceptions = False
+    logging.captureWarnings(True)
+    handlers: list[logging.Handler] = [_PrivateFile(home)]
+    if foreground:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(_Lines())
+    logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """A rotating file that is 0600 from the moment it exists."""
+
+    def __init__(self, home: Home) -> None:
+        # With delay, the file is opened where logging catches what goes wrong.
+        super().__init__(
+            home.log_file, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8", delay=True
+        )
+
+    def _open(self) -> io.TextIOWrapper:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self.baseFilename, flags, 0o600)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)
+        # Unbuffered: what a full disk refused is gone, and does not come up again at exit.
+        return io.TextIOWrapper(
+            io.FileIO(descriptor, "a"),
+            encoding="utf-8",
+            errors="backslashreplace",
+            write_through=True,
+        )
+
+
+class _Lines(logging.Formatter):
+    """One line a record, with the local time; a traceback follows indented.
+
+    Much of what is logged was chosen by a client. So control characters are escaped, and no part
+    of a record can pose as another or as a command to the terminal that shows it.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "milliseconds")
+        line = f"{when} {record.levelname:<8} {record.name}: {printable(record.getMessage())}"
+        if record.exc_info:
+            trace = self.formatException(record.exc_info)
+            line += "".join(f"\n    {printable(part)}" for part in trace.splitlines())
+        return line

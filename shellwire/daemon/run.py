@@ -1,0 +1,225 @@
+"""The daemon's life: put the rooms together, serve, and stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+from shellwire import __version__
+from shellwire.daemon import logs
+from shellwire.errors import HomeError, StartError
+from shellwire.home import pidfile
+from shellwire.home.clients import Clients
+from shellwire.home.socket import socket_address
+from shellwire.home.token import ensure_token, read_token
+from shellwire.jobs.contexts import Contexts
+from shellwire.jobs.engine import Engine
+from shellwire.jobs.registry import Registry, Retention
+from shellwire.process.reap import Reaper
+from shellwire.protocol.codec import MAX_FRAME
+from shellwire.protocol.messages import Limits
+from shellwire.server.access import Gate
+from shellwire.server.app import Server
+from shellwire.server.hub import Hub
+from shellwire.shell.context import birth_state
+from shellwire.shell.find import find_dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from shellwire.home.paths import Home
+    from shellwire.home.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class _HomeAccess:
+    """Token and clients of the home, as the server asks for them."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._clients = Clients.load(home)
+        self._token, _ = ensure_token(home)
+
+    def token(self) -> str:
+        return self._token
+
+    def is_revoked(self, client_id: str) -> bool:
+        return self._clients.is_revoked(client_id)
+
+    def seen(self, client_id: str) -> None:
+        self._quietly(self._clients.seen, client_id)
+
+    def clients(self) -> list[Mapping[str, Any]]:
+        return [
+            {
+                "client_id": each.client_id,
+                "first_seen": each.first_seen,
+                "last_seen": each.last_seen,
+                "is_revoked": each.is_revoked,
+            }
+            for each in self._clients.records()
+        ]
+
+    def reload(self) -> None:
+        self._quietly(self._clients.reload)
+        token = read_token(self._home)
+        if token is None:
+            log.error("%s holds no token; the old one still holds", self._home.token_file)
+        else:
+            self._token = token
+
+    def save(self) -> None:
+        self._quietly(self._clients.save)
+
+    def _quietly(self, act: Callable[..., object], *args: object) -> None:
+        # What can't be written now holds in memory, and a client can do nothing about it.
+        try:
+            act(*args)
+        except HomeError as error:
+            log.error("%s", error)  # noqa: TRY400
+
+
+def serve(
+    home: Home,
+    settings: Settings,
+    *,
+    start_cwd: str,
+    on_ready: Callable[[str, int], None],
+    foreground: bool,
+) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit status.
+
+    ``start_cwd`` is the directory in which contexts are born. ``on_ready(host, port)`` is called
+    once clients can connect. Raises StartError or HomeError when it does not come to that.
+    """
+    logs.set_up(home, settings, foreground=foreground)
+    _keep_descriptors_private()
+    cwd = _logical(start_cwd)
+    os.chdir("/")
+    return asyncio.run(_Daemon(home, settings).run(cwd, on_ready))
+
+
+def _keep_descriptors_private() -> None:
+    """Let no child inherit what the daemon itself inherited."""
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):  # the one that listed them is closed by now
+                os.set_inheritable(int(name), False)
+
+
+def _logical(cwd: str) -> str:
+    """Return ``$PWD`` where it names ``cwd``: the path as the user came to it."""
+    pwd = os.environ.get("PWD", "")
+    with contextlib.suppress(OSError):
+        if os.path.isabs(pwd) and os.path.samefile(pwd, cwd):
+            return pwd
+    return cwd
+
+
+class _Daemon:
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home = home
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._registry: Registry | None = None
+
+    async def run(self, cwd: str, on_ready: Callable[[str, int], None]) -> int:
+        settings = self._settings
+        dialect = find_dialect(settings.shell)
+        access = _HomeAccess(self._home)
+        reaper = Reaper()
+        reaper.start()
+        engine = Engine(dialect, reaper, settings.buffer)
+        retention = Retention()
+        self._registry = registry = Registry(
+            engine,
+            Contexts(birth_state(os.environb, cwd)),
+            max_processes=settings.max_processes,
+            max_queue=settings.max_queue,
+            retention=retention,
+        )
+        hub = Hub(registry, access, _limits(settings, retention), dialect.path)
+        gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
+        server = Server(hub, gate, ping_interval=settings.ping_interval)
+        with contextlib.ExitStack() as stack:
+            stack.callback(reaper.stop)
+            stack.callback(registry.close)
+            try:
+                host, port = await server.start(settings.host, settings.port)
+                await server.start_unix(stack.enter_context(_unix_socket(self._home)))
+                record = pidfile.DaemonRecord.of_this_process(
+                    host=host, port=port, version=__version__, grace=settings.grace
+                )
+                pidfile.write(self._home, record)
+                stack.callback(self._remove_pid_file, record)
+                self._listen_to_signals()
+                log.info("shellwire %s listens on %s port %d", __version__, host, port)
+                on_ready(host, port)
+                await self._stop.wait()
+                log.info("stopping")
+                await server.stop_listening()
+                await hub.stop(settings.grace)
+            finally:
+                await server.stop()
+                access.save()
+        log.info("stopped")
+        return 0
+
+    def _remove_pid_file(self, record: pidfile.DaemonRecord) -> None:
+        try:
+            pidfile.remove(self._home, record)
+        except HomeError as error:
+            log.error("%s", error)  # noqa: TRY400
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set() and self._registry is not None:
+            # Asked twice: no more grace for what runs.
+            self._registry.hurry()
+        self._stop.set()
+
+
+def _limits(settings: Settings, retention: Retention) -> Limits:
+    return Limits(
+        max_processes=settings.max_processes,
+        max_queue=settings.max_queue,
+        max_clients=settings.max_clients,
+        max_message_bytes=MAX_FRAME,
+        max_output_bytes=settings.max_output,
+        buffer_bytes=settings.buffer,
+        retain_seconds=retention.seconds,
+        # Until jobs can be attached to, one that has lost its client lives until it is ended.
+        detach_ttl_seconds=0.0,
+        ping_interval_seconds=settings.ping_interval,
+    )
+
+
+@contextlib.contextmanager
+def _unix_socket(home: Home) -> Iterator[socket.socket]:
+    """Bind the home's Unix socket, 0600. The daemon's lock is held, so an old one is stale."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        home.socket_file.unlink(missing_ok=True)
+        umask = os.umask(0o177)
+        try:
+            with socket_address(home) as path:
+                listening.bind(path)
+        finally:
+            os.umask(umask)
+        yield listening
+    except OSError as error:
+        raise StartError(f"cannot make {home.socket_file}: {error.strerror}") from error
+    finally:
+        listening.close()
+        with contextlib.suppress(OSError):
+            home.socket_file.unlink(missing_ok=True)

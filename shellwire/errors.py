@@ -1,0 +1,234 @@
+"""Every error of shellwire, with the code that it has on the wire.
+
+The tree::
+
+    ShellwireError
+    ├── WireError                    answered as an ``error`` message with ``code``
+    │   ├── Refusal                  before authentication: answered, then closed
+    │   │   ├── AuthTimeout          AUTH_TIMEOUT        4001
+    │   │   ├── AuthInvalidJson      INVALID_JSON        4002
+    │   │   ├── AuthRequired         AUTH_REQUIRED       4003
+    │   │   ├── MissingClientId      MISSING_CLIENT_ID   4004
+    │   │   ├── InvalidToken         INVALID_TOKEN       4005
+    │   │   └── ClientRejected       CLIENT_REJECTED     4006
+    │   ├── InvalidJson              INVALID_JSON
+    │   ├── InvalidMessage           INVALID_MESSAGE     names the field's path
+    │   ├── UnknownType              UNKNOWN_TYPE
+    │   ├── DuplicateId              DUPLICATE_ID
+    │   ├── NotFound                 NOT_FOUND
+    │   ├── SessionError             SESSION_ERROR
+    │   ├── SessionNotFound          SESSION_NOT_FOUND
+    │   ├── QueueFull                QUEUE_FULL
+    │   ├── TooManyProcesses         TOO_MANY_PROCESSES
+    │   ├── Cancelled                CANCELLED
+    │   ├── PtyUnavailable           PTY_UNAVAILABLE
+    │   ├── InputFull                INPUT_FULL
+    │   ├── Forbidden                FORBIDDEN
+    │   ├── DaemonStopping           DAEMON_STOPPING
+    │   └── InternalError            INTERNAL_ERROR
+    ├── HomeError                    a file under ``~/.shellwire`` can't be used
+    │   └── DamagedFile              its content is not what we wrote
+    ├── StartError                   the daemon can't start, in one line
+    │   └── AlreadyRunning
+    ├── NotRunning                   there is no daemon to talk to
+    ├── Unreachable                  there is one, and it does not answer as it should
+    └── SpawnError                   a process could not be started
+
+The message of each is one line, fit to be shown to a user as it is.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ShellwireError(Exception):
+    """Root of the tree."""
+
+
+class WireError(ShellwireError):
+    """An error that has a code on the wire.
+
+    One that a message caused before there was a message object says what it knows of that message:
+    its ``id``, its ``request_id`` and its type, each None if missing or itself wrong.
+    """
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    message_id: str | None = None
+    request_id: str | None = None
+    operation: str | None = None
+
+
+class Refusal(WireError):
+    """Ends a connection that has not authenticated; ``close_code`` is the WebSocket's."""
+
+    close_code: ClassVar[int] = 1011
+
+
+class AuthTimeout(Refusal):
+    """No ``auth`` message arrived within the deadline."""
+
+    code = "AUTH_TIMEOUT"
+    close_code = 4001
+
+
+class AuthInvalidJson(Refusal):
+    """The first frame was not a JSON object."""
+
+    code = "INVALID_JSON"
+    close_code = 4002
+
+
+class AuthRequired(Refusal):
+    """The first message was not ``auth``."""
+
+    code = "AUTH_REQUIRED"
+    close_code = 4003
+
+
+class MissingClientId(Refusal):
+    """``auth`` carried no usable ``client_id``."""
+
+    code = "MISSING_CLIENT_ID"
+    close_code = 4004
+
+
+class InvalidToken(Refusal):
+    """``auth`` carried no token, or not the daemon's."""
+
+    code = "INVALID_TOKEN"
+    close_code = 4005
+
+
+class ClientRejected(Refusal):
+    """The client is revoked, or every client slot is taken."""
+
+    code = "CLIENT_REJECTED"
+    close_code = 4006
+
+
+class InvalidJson(WireError):
+    """A frame was not a JSON object."""
+
+    code = "INVALID_JSON"
+
+
+class InvalidMessage(WireError):
+    """A field is missing or wrong; the message names its path and what was expected."""
+
+    code = "INVALID_MESSAGE"
+
+
+class UnknownType(WireError):
+    """The message's ``type`` is not one that the daemon knows."""
+
+    code = "UNKNOWN_TYPE"
+
+
+class DuplicateId(WireError):
+    """The id names a job of this client already."""
+
+    code = "DUPLICATE_ID"
+
+
+class NotFound(WireError):
+    """No job of the owner has this id."""
+
+    code = "NOT_FOUND"
+
+
+class SessionError(WireError):
+    """Input or a size was sent to a job that is not there or cannot take it."""
+
+    code = "SESSION_ERROR"
+
+
+class SessionNotFound(WireError):
+    """``kill_session`` named a job that is not there."""
+
+    code = "SESSION_NOT_FOUND"
+
+
+class QueueFull(WireError):
+    """No more commands may wait."""
+
+    code = "QUEUE_FULL"
+
+
+class TooManyProcesses(WireError):
+    """Every process slot is taken, and a session does not queue."""
+
+    code = "TOO_MANY_PROCESSES"
+
+
+class Cancelled(WireError):
+    """A queued command was cancelled before it ran."""
+
+    code = "CANCELLED"
+
+
+class PtyUnavailable(WireError):
+    """This platform, or this moment, has no pseudo-terminal to give."""
+
+    code = "PTY_UNAVAILABLE"
+
+
+class InputFull(WireError):
+    """Too much input waits already for a job that does not read it."""
+
+    code = "INPUT_FULL"
+
+
+class Forbidden(WireError):
+    """The connection may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class DaemonStopping(WireError):
+    """The daemon is shutting down and takes nothing new."""
+
+    code = "DAEMON_STOPPING"
+
+
+class InternalError(WireError):
+    """A defect of the daemon; its log has the traceback."""
+
+    code = "INTERNAL_ERROR"
+
+
+class HomeError(ShellwireError):
+    """A file under the daemon's home can't be read or written."""
+
+
+class DamagedFile(HomeError):
+    """A file under the daemon's home does not hold what it should."""
+
+
+class StartError(ShellwireError):
+    """The daemon can't start."""
+
+
+class AlreadyRunning(StartError):
+    """A daemon already serves this home."""
+
+
+class NotRunning(ShellwireError):
+    """No daemon serves this home."""
+
+
+class Unreachable(ShellwireError):
+    """The daemon's process lives, but it gives no usable answer."""
+
+
+class SpawnError(ShellwireError):
+    """A process could not be started."""
+
+
+def _codes(kind: type[WireError]) -> set[str]:
+    children = kind.__subclasses__()
+    return {kind.code} if not children else {code for child in children for code in _codes(child)}
+
+
+CODES: tuple[str, ...] = tuple(sorted(_codes(WireError)))
+"""Every code that an ``error`` message may carry, each once, sorted."""

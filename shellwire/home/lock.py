@@ -1,0 +1,79 @@
+"""Locks on files: one daemon a home, one writer at a time.
+
+The locks are flock(2)'s: the kernel gives them back when their holder ends, however it ends, so
+none is ever stale. The descriptors are close-on-exec, so no command that the daemon runs holds
+one on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+from shellwire.errors import AlreadyRunning, HomeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from shellwire.home.paths import Home
+
+PATIENCE = 5.0
+"""Seconds to wait for another writer. One holds the lock for milliseconds, unless stopped."""
+
+_RETRY = 0.01
+
+
+@contextlib.contextmanager
+def daemon_lock(home: Home) -> Iterator[None]:
+    """Be the only daemon of ``home`` while the block runs.
+
+    Raises AlreadyRunning if there is one, or another is about to start.
+    """
+    with _opened(home.lock_file) as descriptor:
+        if not _try_lock(descriptor, home.lock_file):
+            raise AlreadyRunning(f"a daemon already runs, or starts, in {home.root}")
+        yield
+
+
+@contextlib.contextmanager
+def write_lock(home: Home, patience: float = PATIENCE) -> Iterator[None]:
+    """Be the only one who changes a file of ``home`` while the block runs.
+
+    Raises HomeError if another still holds the lock after ``patience`` seconds.
+    """
+    path = home.write_lock_file
+    deadline = time.monotonic() + patience
+    with _opened(path) as descriptor:
+        while not _try_lock(descriptor, path):
+            if time.monotonic() >= deadline:
+                raise HomeError(f"another process has held {path} for {patience:g} s")
+            time.sleep(_RETRY)
+        yield
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HomeError(f"can't open {path}: {error.strerror}") from error
+    try:
+        yield descriptor
+    finally:
+        # Closing is not enough: a child that is about to exec still has its copy of the lock.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int, path: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise HomeError(f"can't lock {path}: {error.strerror}") from error
+    return True

@@ -1,0 +1,85 @@
+"""Where each file of the daemon's home is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from shellwire.errors import HomeError
+
+_PRIVATE = 0o700
+
+
+@dataclass(frozen=True)
+class Home:
+    """The directory that holds what one daemon keeps. ``root`` is absolute."""
+
+    root: Path
+
+    @classmethod
+    def locate(cls) -> Home:
+        """Return ``$SHELLWIRE_HOME``, or ``~/.shellwire`` where that is unset or empty.
+
+        Nothing is made yet. Raises HomeError if there is no home directory to look in.
+        """
+        chosen = os.environ.get("SHELLWIRE_HOME") or "~/.shellwire"
+        expanded = os.path.expanduser(chosen)
+        if expanded.startswith("~"):
+            raise HomeError(f"can't tell where {chosen} is: set HOME or SHELLWIRE_HOME")
+        try:
+            return cls(Path(os.path.abspath(expanded)))
+        except FileNotFoundError as error:
+            raise HomeError(
+                f"SHELLWIRE_HOME is {chosen}, and the directory it starts from is gone"
+            ) from error
+
+    def ensure(self) -> None:
+        """Make the directory if it is missing, and 0700 in any case. Raises HomeError."""
+        try:
+            self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            # The umask may have narrowed the mode just given, and an older release gave 0755.
+            if stat.S_IMODE(self.root.stat().st_mode) != _PRIVATE:
+                self.root.chmod(_PRIVATE)
+        except FileExistsError as error:
+            raise HomeError(f"{self.root} is not a directory") from error
+        except OSError as error:
+            raise HomeError(f"can't use {self.root} as home: {error.strerror}") from error
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            raise HomeError(f"can't use {self.root} as home: it is not writable")
+
+    @property
+    def token_file(self) -> Path:
+        """The secret that clients authenticate with."""
+        return self.root / "auth.token"
+
+    @property
+    def clients_file(self) -> Path:
+        """Known clients, and which of them are revoked."""
+        return self.root / "clients.json"
+
+    @property
+    def pid_file(self) -> Path:
+        """The running daemon's pid, start time and address."""
+        return self.root / "daemon.pid"
+
+    @property
+    def log_file(self) -> Path:
+        """The daemon's log; older ones have a number appended."""
+        return self.root / "daemon.log"
+
+    @property
+    def socket_file(self) -> Path:
+        """The Unix socket; ``socket_address`` gives an address of it that is short enough."""
+        return self.root / "daemon.sock"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the daemon as long as it lives."""
+        return self.root / "daemon.lock"
+
+    @property
+    def write_lock_file(self) -> Path:
+        """Held by whoever reads a file in order to change it."""
+        return self.root / "write.lock"

@@ -1,0 +1,168 @@
+"""The pid file: which process is the daemon, and where it listens.
+
+A pid alone proves nothing, for the kernel gives it to another process later. So the file also
+holds when the process started, and a daemon is only believed to run if both still hold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shellwire.errors import HomeError
+from shellwire.home import address
+from shellwire.home.atomic import read_private, write_private
+
+if TYPE_CHECKING:
+    from shellwire.home.paths import Home
+
+_HAS_PROC = sys.platform.startswith(("linux", "android"))
+_MAX_PID = 2**31 - 1
+_CLOSE_ENOUGH = 1.0
+
+
+@dataclass(frozen=True)
+class DaemonRecord:
+    """One daemon, as its pid file describes it.
+
+    What follows ``start_time`` is None in the file of release 0.1.4, which wrote no more.
+    """
+
+    pid: int
+
+    start_time: float
+    """As ``start_time()`` gives it."""
+
+    host: str | None = None
+    """Address that it is bound to."""
+
+    port: int | None = None
+    """TCP port that it is bound to."""
+
+    version: str | None = None
+    """Version of shellwire that it runs."""
+
+    grace: float | None = None
+    """Seconds that its commands have to finish when it stops."""
+
+    @classmethod
+    def of_this_process(cls, *, host: str, port: int, version: str, grace: float) -> DaemonRecord:
+        """Describe the calling process."""
+        pid = os.getpid()
+        started = start_time(pid)
+        assert started is not None, "we are alive"
+        return cls(pid, started, host, port, version, grace)
+
+    @property
+    def url(self) -> str | None:
+        """Where WebSocket clients connect, None if the file doesn't tell."""
+        if self.host is None or self.port is None:
+            return None
+        return address.url("ws", self.host, self.port)
+
+
+def start_time(pid: int) -> float | None:
+    """Return when process ``pid`` started, None if there is none or it is a zombie.
+
+    On Linux in clock ticks since boot (field 22 of /proc/PID/stat, proc(5)), which no change of
+    the clock moves and which 0.1.4 wrote; elsewhere in seconds since the epoch.
+    """
+    return _start_by_proc(pid) if _HAS_PROC else _start_by_psutil(pid)
+
+
+def write(home: Home, record: DaemonRecord) -> None:
+    """Replace the pid file. Raises HomeError."""
+    write_private(home.pid_file, json.dumps(asdict(record)).encode() + b"\n")
+
+
+def read_live(home: Home) -> DaemonRecord | None:
+    """Return the record of the daemon that runs, None if none does.
+
+    A file that is missing, stale or garbled means none, and so does one with a bare pid, as
+    releases before 0.1.4 wrote it: nothing in it tells the daemon from a later process. Raises
+    HomeError if the file can't be read.
+    """
+    record = _read(home)
+    return record if record is not None and is_live(record) else None
+
+
+def is_live(record: DaemonRecord) -> bool:
+    """Tell whether the process of ``record`` runs, and not another that got its pid."""
+    started = start_time(record.pid)
+    if started is None:
+        return False
+    # Ticks are exact. psutil computes seconds anew each time, and rounding may differ.
+    exact = started == record.start_time
+    return exact if _HAS_PROC else abs(started - record.start_time) < _CLOSE_ENOUGH
+
+
+def remove(home: Home, record: DaemonRecord) -> None:
+    """Remove the pid file if it still is the one of ``record``. Raises HomeError."""
+    if _read(home) != record:
+        return
+    try:
+        home.pid_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise HomeError(f"can't remove {home.pid_file}: {error.strerror}") from error
+
+
+def _read(home: Home) -> DaemonRecord | None:
+    content = read_private(home.pid_file)
+    if content is None:
+        return None
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return _parse(found) if isinstance(found, dict) else None
+
+
+def _parse(found: dict[str, Any]) -> DaemonRecord | None:
+    pid = _number(found.get("pid"), 1, _MAX_PID)
+    started = _number(found.get("start_time"), 0, math.inf)
+    if pid is None or started is None:
+        return None
+    port = _number(found.get("port"), 1, 65535)
+    return DaemonRecord(
+        int(pid),
+        started,
+        _text(found.get("host")),
+        None if port is None else int(port),
+        _text(found.get("version")),
+        _number(found.get("grace"), 0, math.inf),
+    )
+
+
+def _number(value: object, least: float, most: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if least <= value <= most else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _start_by_proc(pid: int) -> float | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # no such process, or one that is not ours to see
+        return None
+    # Field 2, the name, may hold blanks and parentheses; field 3 is the state.
+    fields = stat[stat.rindex(b")") + 1 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _start_by_psutil(pid: int) -> float | None:
+    import psutil  # takes 20 ms, which Linux need not spend
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None

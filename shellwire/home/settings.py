@@ -1,0 +1,58 @@
+"""What a daemon can be told when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one daemon, each with its default.
+
+    Whoever fills this has checked the ranges: the command line does, where each setting is a flag
+    and an environment variable.
+    """
+
+    host: str = "127.0.0.1"
+    """Address or name to listen on."""
+
+    port: int = 7842
+    """TCP port to listen on; 0 takes any free one."""
+
+    log_level: str = "INFO"
+    """Least severity that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+
+    max_processes: int = 4
+    """Commands and sessions that run at a time."""
+
+    max_queue: int = 16
+    """Commands that wait for a slot."""
+
+    max_clients: int = 1
+    """Clients connected at a time."""
+
+    max_output: int = 64 * MIB
+    """Bytes of output after which a command is ended; 0 means no limit."""
+
+    buffer: int = 4 * MIB
+    """Bytes of output kept for each job."""
+
+    shell: str | None = None
+    """Path of the shell that runs commands; None leaves the choice to the daemon."""
+
+    grace: float = 5.0
+    """Seconds that running commands have to finish when the daemon stops."""
+
+    ping_interval: float = 20.0
+    """Seconds between two pings to a client."""
+
+    allow_host: tuple[str, ...] = ()
+    """Names, besides the daemon's own, that a Host header may carry."""
+
+    allow_origin: tuple[str, ...] = ()
+    """Origins, besides the daemon's own, whose web pages may connect."""
+
+    insecure_plaintext: bool = False
+    """Whether to listen beyond loopback although nothing is encrypted."""

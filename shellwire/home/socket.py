@@ -1,0 +1,62 @@
+"""An address for the Unix socket that the kernel accepts, however deep the home lies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from shellwire.errors import HomeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shellwire.home.paths import Home
+
+_LONGEST = 107 if sys.platform == "linux" else 103
+"""Bytes that ``sun_path`` holds before its NUL: unix(7) on Linux, sys/un.h on BSD and macOS."""
+
+
+@contextlib.contextmanager
+def socket_address(home: Home) -> Iterator[str]:
+    """Yield a path of ``home.socket_file`` that bind(2) and connect(2) take.
+
+    It is valid while the block runs, by when one must have bound or connected. Raises HomeError
+    if the home can't be opened.
+    """
+    plain = str(home.socket_file)
+    if len(os.fsencode(plain)) <= _LONGEST:
+        yield plain
+        return
+    shorter = _by_descriptor if os.path.isdir("/proc/self/fd") else _by_symlink
+    with shorter(home) as directory:
+        yield f"{directory}/{home.socket_file.name}"
+
+
+@contextlib.contextmanager
+def _by_descriptor(home: Home) -> Iterator[str]:
+    """Yield the name that proc(5) gives to a descriptor of the directory."""
+    try:
+        descriptor = os.open(home.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise HomeError(f"can't open {home.root}: {error.strerror}") from error
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _by_symlink(home: Home) -> Iterator[str]:
+    """Yield a link to the directory, in a directory that only we can enter."""
+    with contextlib.ExitStack() as stack:
+        try:
+            # Not $TMPDIR, which is a long path itself on macOS.
+            short = stack.enter_context(tempfile.TemporaryDirectory(prefix="sw-", dir="/tmp"))
+            link = os.path.join(short, "h")
+            os.symlink(home.root, link)
+        except OSError as error:
+            raise HomeError(f"can't make a short path to {home.root}: {error.strerror}") from error
+        yield link

@@ -1,0 +1,40 @@
+"""All contexts: one ``default`` for each client, named ones for the owner; bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from shellwire.errors import InvalidMessage
+from shellwire.jobs.model import DEFAULT_CONTEXT
+from shellwire.shell.context import Context
+
+if TYPE_CHECKING:
+    from shellwire.shell.state import State
+
+MAX_CONTEXTS = 64
+"""Named contexts at most; and so many ``default`` ones, those used last, are kept."""
+
+
+class Contexts:
+    """Finds and makes contexts. Each is born from the daemon's start environment."""
+
+    def __init__(self, birth: State) -> None:
+        self._birth = birth
+        self._defaults: OrderedDict[str, Context] = OrderedDict()
+        self._named: dict[str, Context] = {}
+
+    def get(self, client_id: str, name: str) -> Context:
+        """Return the context of that name, made if it is new.
+
+        Raises InvalidMessage when there would be too many.
+        """
+        if name != DEFAULT_CONTEXT:
+            if name not in self._named and len(self._named) >= MAX_CONTEXTS:
+                raise InvalidMessage(f"context: expected one of the {MAX_CONTEXTS} in use")
+            return self._named.setdefault(name, Context(self._birth))
+        context = self._defaults.pop(client_id, None) or Context(self._birth)
+        self._defaults[client_id] = context
+        while len(self._defaults) > MAX_CONTEXTS:
+            self._defaults.popitem(last=False)
+        return context

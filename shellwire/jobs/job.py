@@ -1,0 +1,362 @@
+"""The state machine of one job: queued → running → background → ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shellwire.errors import SessionError, SpawnError, WireError
+from shellwire.jobs.buffer import Buffer, Piece
+from shellwire.jobs.collect import Collector
+from shellwire.jobs.model import Collected, Notice, Outcome, Snapshot
+from shellwire.jobs.run import Run
+from shellwire.jobs.viewer import Viewer
+from shellwire.process.reap import LOST
+from shellwire.shell.dialect import CannotEnter
+from shellwire.shell.launch import Wiring, launch
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+
+    from shellwire.jobs.engine import Engine
+    from shellwire.jobs.model import JobKey, Reason, Request, State
+    from shellwire.shell.context import Context, Origin
+
+WINDOW = 1024 * 1024
+"""Bytes that the fastest reader may be behind before reading from the process stops."""
+
+# More than a pipe of each stream holds (pipe(7)), or a terminal.
+_IN_KERNEL = 256 * 1024
+
+_NO_PAGER = {b"PAGER": b"cat", b"GIT_PAGER": b"cat"}
+_TERM = {b"TERM": b"xterm-256color"}
+
+
+class Job:
+    """One command or session, from its request until nothing of it is left.
+
+    ``background`` means that it has been answered for, and that processes which it left live on.
+    ``released(job)`` is called when it gives its slot back, ``ended(job)`` when nothing can come
+    from it any more.
+    """
+
+    def __init__(
+        self,
+        key: JobKey,
+        request: Request,
+        context: Context,
+        engine: Engine,
+        *,
+        released: Callable[[Job], None],
+        ended: Callable[[Job], None],
+    ) -> None:
+        self.key = key
+        self.request = request
+        self.state: State = "queued"
+        self.outcome: Outcome | None = None
+        self.notices: list[Notice] = []
+        self.buffer = Buffer(engine.buffer_bytes)
+        self._viewers: list[Viewer] = []
+        self._context = context
+        self._engine = engine
+        self._released = released
+        self._ended = ended
+        self._window = min(WINDOW, engine.buffer_bytes)
+        self._cwd = request.cwd or os.fsdecode(context.state.cwd)
+        self._size = request.size
+        self._origin: Origin | None = None
+        self._run: Run | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._reason: Reason = "exited"
+        self._timeout: asyncio.TimerHandle | None = None
+        self._received_bytes = 0
+        self._begun = time.monotonic()
+        self._lasted = 0.0
+        self._started_at: float | None = None
+        self._ended_at: float | None = None
+        self._collectors: tuple[Collector, Collector] | None = None
+        if request.collect_chars is not None:
+            self._collectors = (Collector(request.collect_chars), Collector(request.collect_chars))
+            self._collecting = self.view(self._collect)
+
+    # Starting ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the process. What prevents that becomes the outcome; nothing is raised."""
+        self.state = "running"
+        self._started_at = time.time()
+        self._begun = time.monotonic()
+        try:
+            self._launch()
+        except (SpawnError, CannotEnter) as error:
+            self._fail(str(error))
+        except WireError as refusal:
+            self.refuse(refusal)
+
+    def _launch(self) -> None:
+        request = self.request
+        origin = self._origin = self._begin()
+        wiring = Wiring(
+            stdin=request.kind == "session" or request.open_stdin or bool(request.stdin_data),
+            size=request.size,
+        )
+        tag = self._engine.next_tag()
+        report = request.kind == "command"
+        shell = launch(self._engine.dialect, origin.state, wiring, tag=tag, report=report)
+        self._run = Run(
+            shell,
+            self._engine,
+            tag,
+            room=self._room,
+            received=self._received,
+            exited=self._exited,
+            changed=self._settle,
+        )
+        shell.run(self._text())
+        if request.stdin_data:
+            self._run.give(request.stdin_data.encode())
+        if request.kind == "command" and not request.open_stdin and request.stdin_data:
+            self._run.finish_input()
+        if request.timeout > 0:
+            loop = asyncio.get_running_loop()
+            self._timeout = loop.call_later(request.timeout, self.end, "timed_out")
+
+    def _begin(self) -> Origin:
+        request, cwd = self.request, None
+        if request.cwd is not None:
+            cwd = os.path.join(self._context.state.cwd, os.fsencode(request.cwd))
+            if not os.path.isdir(cwd):
+                raise CannotEnter(f"cwd {request.cwd}: there is no such directory")
+        defaults = dict(_TERM) if request.size is not None else {}
+        if request.kind == "command":
+            defaults |= _NO_PAGER
+        env = {os.fsencode(name): os.fsencode(value) for name, value in request.env.items()}
+        origin, gone = self._context.begin(cwd=cwd, env=env, defaults=defaults)
+        self._cwd = os.fsdecode(origin.state.cwd)
+        if gone is not None:
+            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {self._cwd}")
+        return origin
+
+    def _text(self) -> bytes:
+        if self.request.command is not None:
+            return self.request.command.encode()
+        return self._engine.dialect.become(self._engine.user_shell(self._context.state))
+
+    # Output --------------------------------------------------------------------------------------
+
+    def _room(self) -> int:
+        if self.outcome is not None:
+            return self._window
+        offsets = [viewer.offset for viewer in self._viewers if not viewer.silent]
+        return self._window - (self.buffer.end - max(offsets)) if offsets else self._window
+
+    def _received(self, stream: int, data: bytes) -> None:
+        background = self.outcome is not None
+        limit = self.request.max_output_bytes
+        if limit and not background and self._received_bytes + len(data) > limit:
+            data = data[: max(0, limit - self._received_bytes)]
+            self.end("output_limit")
+        self._received_bytes += len(data)
+        self.buffer.append(stream, data, background=background)
+        self._wake()
+
+    def _collect(self) -> None:
+        while self._collectors is not None and self.outcome is None:
+            event = self._collecting.take(WINDOW)
+            if event is None:
+                return
+            if isinstance(event, Piece):
+                encoding = "latin-1" if self.request.binary else "utf-8"
+                collector = self._collectors[event.stream == "stderr"]
+                collector.add(event.data.decode(encoding, "replace"))
+
+    def view(self, wake: Callable[[], None], *, silent: bool = False) -> Viewer:
+        """Let somebody read this job from its beginning; ``wake()`` says that there may be more."""
+        viewer = Viewer(self, wake, silent=silent)
+        self._viewers.append(viewer)
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        """Stop a viewer's reading. The job goes on."""
+        self._viewers.remove(viewer)
+        self.advanced()
+
+    def advanced(self) -> None:
+        """A viewer has taken something: read on if that made room."""
+        if self._run is not None and self._run.pump.paused:
+            self._run.pump.resume()
+
+    def _wake(self) -> None:
+        for viewer in self._viewers:
+            viewer.wake()
+
+    def _notify(self, code: str, message: str) -> None:
+        self.notices.append(Notice(code, message))
+        self._wake()
+
+    # Input ---------------------------------------------------------------------------------------
+
+    def _running(self) -> Run:
+        if self._run is None or self.outcome is not None:
+            raise SessionError(f"{self.request.kind} {self.key.id} is not running")
+        return self._run
+
+    def send_input(self, data: bytes, *, close: bool) -> None:
+        """Send input, and with ``close`` end-of-file behind it.
+
+        Raises SessionError when it takes none, InputFull when too much waits already.
+        """
+        if self.request.kind == "command" and not (self.request.open_stdin or self.request.size):
+            raise SessionError(f"command {self.key.id} was started without open_stdin")
+        run = self._running()
+        run.send_input(data)
+        if close:
+            run.finish_input()
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Set the terminal's size in characters. Raises SessionError when it has none."""
+        self._running().resize(cols, rows)
+        self._size = (cols, rows)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process group; on a terminal its foreground group. Raises SessionError."""
+        self._running().signal(number)
+
+    # Ending --------------------------------------------------------------------------------------
+
+    def end(self, reason: Reason) -> None:
+        """End all that it started. The first reason given is the one that is told."""
+        if self._run is None or self._ending is not None or self.state == "ended":
+            return
+        if self.outcome is None:
+            self._reason = reason
+        self._ending = asyncio.create_task(self._end(self._run))
+
+    async def _end(self, run: Run) -> None:
+        try:
+            await run.end()
+        finally:
+            self._finish(run)
+            run.pump.close()
+
+    async def over(self) -> None:
+        """Return when the ending that is under way, if any, has been carried out."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
+
+    def refuse(self, refusal: WireError) -> None:
+        """End a job that has not run; the error is its terminal message."""
+        self._conclude(Outcome(reason="spawn_failed", refusal=refusal))
+
+    def _fail(self, error: str) -> None:
+        self._conclude(Outcome(reason="spawn_failed", error=error, cwd=self._context_cwd()))
+
+    def _exited(self) -> None:
+        self._lasted = time.monotonic() - self._begun
+        if self._ending is None and self._run is not None:
+            self._finish(self._run)
+
+    def _finish(self, run: Run) -> None:
+        """Drain, commit and tell: the leader has ended, and so has all else if we ended it."""
+        if self.outcome is not None:
+            return
+        if self._viewers:
+            # They may be a whole window behind, and what is in the kernel comes on top.
+            self.buffer.grow(_IN_KERNEL)
+        run.pump.drain()
+        self.buffer.flush()
+        try:
+            committed = self._commit(run)
+        except CannotEnter:
+            self._fail(f"cwd {self._cwd}: it can't be entered")
+            return
+        ended = run.exit or LOST
+        self._conclude(
+            Outcome(
+                reason=self._reason if run.exit is not None else "lost",
+                exit_code=ended.code,
+                signal=ended.signal,
+                cwd=self._context_cwd(),
+                committed=committed,
+                collected=self._collected(),
+            )
+        )
+
+    def _commit(self, run: Run) -> bool:
+        report, token = run.take_report()
+        if self._origin is None or self.request.kind != "command":
+            return False
+        commit = self._context.commit(self._origin, self._engine.dialect, report, token)
+        if commit.problem is not None:
+            self._notify("STATE_NOT_KEPT", commit.problem)
+        return commit.committed
+
+    def _context_cwd(self) -> str | None:
+        return os.fsdecode(self._context.state.cwd) if self.request.kind == "command" else None
+
+    def _collected(self) -> Collected | None:
+        if self._collectors is None:
+            return None
+        self._collect()
+        (stdout, cut), (stderr, cut_too) = (each.finish() for each in self._collectors)
+        return Collected(stdout, stderr, truncated=cut or cut_too)
+
+    def _conclude(self, outcome: Outcome) -> None:
+        totals = (self.buffer.totals[0], self.buffer.totals[1])
+        lasted = self._lasted or time.monotonic() - self._begun
+        self.outcome = replace(outcome, at=self.buffer.end, totals=totals, duration=lasted)
+        self._lasted = lasted
+        self._ended_at = time.time()
+        if self._timeout is not None:
+            self._timeout.cancel()
+        if self._collectors is not None:
+            self._collectors = None
+            self._viewers.remove(self._collecting)
+        if self._run is not None:
+            self._run.close_input()
+        self.state = "background"
+        self._released(self)
+        self.advanced()
+        self._wake()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Become ``ended`` once the last process and the last pipe are gone."""
+        if self.state == "background" and (self._run is None or not self._run.is_left):
+            self.state = "ended"
+            self._ended(self)
+            self._wake()
+
+    @property
+    def pid(self) -> int | None:
+        """The leader's pid; None before there is one."""
+        return self._run.pid if self._run is not None else None
+
+    # Telling -------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return what is known of it now."""
+        lines = self.buffer.tail(4096).decode("utf-8", "replace").splitlines(keepends=True)
+        running = self.state == "running"
+        return Snapshot(
+            key=self.key,
+            kind=self.request.kind,
+            state=self.state,
+            command=self.request.command or self._engine.user_shell(self._context.state),
+            context=self.request.context,
+            cwd=self._cwd,
+            pid=self.pid,
+            pids=self._run.pids if self._run is not None else (),
+            size=self._size,
+            started_at=self._started_at,
+            ended_at=self._ended_at,
+            uptime=time.monotonic() - self._begun if running else self._lasted,
+            outcome=self.outcome,
+            start=self.buffer.start,
+            end=self.buffer.end,
+            recent_output=tuple(lines[-10:]),
+        )

@@ -1,0 +1,121 @@
+"""What a job is asked to do, and what is told about it: immutable values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shellwire.errors import WireError
+
+Kind = Literal["command", "session"]
+State = Literal["queued", "running", "background", "ended"]
+Reason = Literal[
+    "exited",
+    "timed_out",
+    "cancelled",
+    "killed",
+    "output_limit",
+    "idle",
+    "spawn_failed",
+    "lost",
+]
+
+DEFAULT_CONTEXT = "default"
+"""The context that each client has for itself; any other name belongs to the owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """What names one job: the client that started it and the id that it chose."""
+
+    client_id: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asked to be run."""
+
+    kind: Kind
+    command: str | None
+    """The text to run; None is the user's shell."""
+    context: str = DEFAULT_CONTEXT
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    """(cols, rows) of a terminal; None is pipes."""
+    stdin_data: str | None = None
+    open_stdin: bool = False
+    timeout: float = 0
+    """Seconds from the start; 0 is none."""
+    max_output_bytes: int = 0
+    """0 is no limit."""
+    collect_chars: int | None = None
+    """Characters of each stream to put into the result instead of sending output."""
+    binary: bool = False
+    """Collect bytes, one character each (U+0000 to U+00FF)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know about a job that is no error of it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The output of a command that was asked to collect it."""
+
+    stdout: str
+    stderr: str
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended. ``at`` is the offset behind the last byte that its leader wrote."""
+
+    reason: Reason
+    exit_code: int = -1
+    signal: str | None = None
+    error: str | None = None
+    duration: float = 0.0
+    """Seconds from the start of the process."""
+    cwd: str | None = None
+    """Where the context's next command starts; None for sessions."""
+    committed: bool = False
+    at: int = 0
+    totals: tuple[int, int] = (0, 0)
+    """Bytes of stdout and of stderr."""
+    collected: Collected | None = None
+    refusal: WireError | None = None
+    """Set when the job never ran: this error is its terminal message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known of a job at one moment."""
+
+    key: JobKey
+    kind: Kind
+    state: State
+    command: str
+    context: str
+    cwd: str
+    pid: int | None
+    pids: tuple[int, ...]
+    size: tuple[int, int] | None
+    started_at: float | None
+    """Seconds since the epoch."""
+    ended_at: float | None
+    uptime: float
+    """Seconds it has run, or did run."""
+    outcome: Outcome | None
+    start: int
+    end: int
+    recent_output: tuple[str, ...] = ()

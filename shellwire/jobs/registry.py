@@ -1,0 +1,245 @@
+"""All jobs: who may run, what is remembered, what is kept of those that have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shellwire.errors import (
+    Cancelled,
+    DaemonStopping,
+    DuplicateId,
+    NotFound,
+    QueueFull,
+    TooManyProcesses,
+)
+from shellwire.jobs.job import Job
+from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey
+from shellwire.jobs.slots import Slots
+from shellwire.process import kill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shellwire.jobs.contexts import Contexts
+    from shellwire.jobs.engine import Engine
+    from shellwire.jobs.model import Request
+
+MAX_REMEMBERED = 10_000
+"""Pairs of client and id within which nothing runs twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is kept of jobs that have ended."""
+
+    seconds: float = 600.0
+    jobs: int = 64
+    total_bytes: int = 16 * 1024 * 1024
+
+
+class Registry:
+    """The jobs of one owner. Its methods are called from the event loop and never wait."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        contexts: Contexts,
+        *,
+        max_processes: int = 4,
+        max_queue: int = 16,
+        retention: Retention | None = None,
+    ) -> None:
+        self.contexts = contexts
+        self._engine = engine
+        self._retention = retention or Retention()
+        self._slots: Slots[JobKey] = Slots(max_processes, max_queue)
+        self._jobs: dict[JobKey, Job] = {}
+        # Their ids name other jobs by now; what they left in the background lives on.
+        self._replaced: set[Job] = set()
+        self._kept: OrderedDict[JobKey, float] = OrderedDict()
+        self._kept_bytes = 0
+        self._used: OrderedDict[JobKey, None] = OrderedDict()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._hurried = asyncio.Event()
+
+    # Starting ------------------------------------------------------------------------------------
+
+    def submit(self, key: JobKey, request: Request, *, once: bool) -> tuple[Job, int]:
+        """Start a job, or queue a command. Returns it and its place in the queue, 0 if it runs.
+
+        ``once`` refuses an id whose job has ended as well. Raises DuplicateId, QueueFull,
+        TooManyProcesses (which names the holders), DaemonStopping, InvalidMessage: the id is then
+        free as it was before.
+        """
+        if self._stopping:
+            raise DaemonStopping("the daemon is stopping")
+        old = self._jobs.get(key)
+        if (old is not None and old.outcome is None) or (once and key in self._used):
+            raise DuplicateId(f"id {key.id} is in use")
+        context = self.contexts.get(key.client_id, request.context)
+        place = self._admit(key, request)
+        if old is not None:
+            self._replace(old)
+        job = Job(
+            key, request, context, self._engine, released=self._released, ended=self._on_ended
+        )
+        self._jobs[key] = job
+        self._used[key] = None
+        self._used.move_to_end(key)
+        while len(self._used) > MAX_REMEMBERED:
+            self._used.popitem(last=False)
+        return job, place
+
+    def _admit(self, key: JobKey, request: Request) -> int:
+        try:
+            if request.kind == "session":
+                self._slots.take(key)
+                return 0
+            lane = None if request.context == DEFAULT_CONTEXT else request.context
+            return self._slots.admit(key, lane)
+        except TooManyProcesses as error:
+            raise TooManyProcesses(f"{error}, by {self._holders()}") from None
+        except QueueFull as error:
+            raise QueueFull(f"{error}; running: {self._holders()}") from None
+
+    def _holders(self) -> str:
+        return ", ".join(each.id for each in self._slots.running)
+
+    def _released(self, job: Job) -> None:
+        for key in self._slots.leave(job.key):
+            self._jobs[key].start()
+
+    # Finding -------------------------------------------------------------------------------------
+
+    def find(self, client_id: str, job_id: str) -> Job:
+        """Return the client's own job of that id, or the only one of the owner's. Raises NotFound."""
+        own = self._jobs.get(JobKey(client_id, job_id))
+        if own is not None:
+            return own
+        others = [job for key, job in self._jobs.items() if key.id == job_id]
+        if len(others) != 1:
+            raise NotFound(
+                f"no job has the id {job_id}"
+                if not others
+                else f"{len(others)} jobs of other clients have the id {job_id}"
+            )
+        return others[0]
+
+    def jobs(self) -> list[Job]:
+        """Return every job that is alive or kept, the oldest first."""
+        return [*self._replaced, *self._jobs.values()]
+
+    def running(self, kind: str) -> int:
+        """Return how many jobs of a kind hold a slot."""
+        return sum(self._jobs[key].request.kind == kind for key in self._slots.running)
+
+    # Ending --------------------------------------------------------------------------------------
+
+    def cancel(self, job: Job) -> None:
+        """End a command, queued or running. Raises NotFound when there is nothing to end."""
+        if job.state == "queued" and job.key in self._slots.waiting:
+            job.refuse(Cancelled("cancelled before it ran"))
+        elif job.outcome is None:
+            job.end("cancelled")
+        else:
+            raise NotFound(f"{job.request.kind} {job.key.id} has ended")
+
+    def kill(self, job: Job) -> None:
+        """End a job of any kind, and what it left in the background. Raises NotFound."""
+        if job.state == "queued" and job.key in self._slots.waiting:
+            job.refuse(Cancelled("killed before it ran"))
+        elif job.state != "ended":
+            job.end("killed")
+        else:
+            raise NotFound(f"{job.request.kind} {job.key.id} has ended")
+
+    async def stop(self, grace: float) -> None:
+        """End everything, in order: the queue, sessions, commands after ``grace`` seconds, the rest.
+
+        Every job has its outcome when this returns.
+        """
+        self._stopping = True
+        for key in self._slots.waiting:
+            self._jobs[key].refuse(DaemonStopping("the daemon is stopping"))
+        living = [job for job in self._jobs.values() if job.state != "ended"]
+        living.extend(self._replaced)
+        for job in living:
+            if job.request.kind == "session" or job.outcome is not None:
+                job.end("killed")
+        commands = [job for job in living if job.request.kind == "command"]
+        await self._answered(commands, grace)
+        for job in commands:
+            job.end("killed")
+        for job in living:
+            await job.over()
+        await kill.end(self._engine.everything())
+        self._engine.reaper.reap_strays()
+
+    def hurry(self) -> None:
+        """Let a stop that is under way wait no longer."""
+        self._hurried.set()
+
+    async def _answered(self, jobs: Iterable[Job], timeout: float) -> None:
+        waiting = [job for job in jobs if job.outcome is None]
+
+        def look() -> None:
+            if all(job.outcome is not None for job in waiting):
+                self._hurried.set()
+
+        viewers = [(job, job.view(look, silent=True)) for job in waiting]
+        look()
+        try:
+            await asyncio.wait_for(self._hurried.wait(), timeout)
+        except TimeoutError:
+            pass
+        finally:
+            for job, viewer in viewers:
+                job.leave(viewer)
+
+    # Keeping -------------------------------------------------------------------------------------
+
+    def _replace(self, old: Job) -> None:
+        if old.state != "ended":
+            self._replaced.add(old)
+        self._forget(old.key)
+
+    def _on_ended(self, job: Job) -> None:
+        if job in self._replaced:
+            self._replaced.discard(job)
+            return
+        self._kept[job.key] = time.monotonic() + self._retention.seconds
+        self._kept_bytes += len(job.buffer)
+        while len(self._kept) > self._retention.jobs or (
+            self._kept_bytes > self._retention.total_bytes and len(self._kept) > 1
+        ):
+            self._forget(next(iter(self._kept)))
+        self._schedule()
+
+    def _forget(self, key: JobKey) -> None:
+        job = self._jobs.pop(key)
+        if self._kept.pop(key, None) is not None:
+            self._kept_bytes -= len(job.buffer)
+
+    def _schedule(self) -> None:
+        if self._sweep is None and self._kept and not self._stopping:
+            due = next(iter(self._kept.values()))
+            delay = max(0.0, due - time.monotonic())
+            self._sweep = asyncio.get_running_loop().call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self._sweep = None
+        now = time.monotonic()
+        for key, due in list(self._kept.items()):
+            if due <= now:
+                self._forget(key)
+        self._schedule()
+
+    def close(self) -> None:
+        """Stop the clock that forgets jobs."""
+        if self._sweep is not None:
+            self._sweep.cancel()

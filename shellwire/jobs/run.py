@@ -1,0 +1,160 @@
+"""One started process of a job: its input, its terminal, its signals, its end and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from shellwire.errors import InputFull, SessionError
+from shellwire.jobs.pump import Pump
+from shellwire.process import kill
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+
+    from shellwire.jobs.engine import Engine
+    from shellwire.jobs.pump import Room
+    from shellwire.process.reap import Exit
+    from shellwire.shell.launch import Shell
+
+MAX_INPUT = 4 * 1024 * 1024
+"""Bytes of input that may wait for one job."""
+
+
+class Run:
+    """A running shell. Calls ``exited()`` once, and ``changed()`` when less of it is left.
+
+    ``exit`` is how the leader ended, None until then. Processes that it leaves become the daemon's
+    children (where that can be) and are watched until they end too.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        engine: Engine,
+        tag: bytes,
+        *,
+        room: Room,
+        received: Callable[[int, bytes], None],
+        exited: Callable[[], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self.pid = shell.pid
+        self.exit: Exit | None = None
+        self._shell = shell
+        self._engine = engine
+        self._exited = exited
+        self._changed = changed
+        self._has_exited = asyncio.Event()
+        self._tree = engine.tree(shell.pid, tag)
+        self._strays: set[int] = set()
+        self._line_ended = True
+        # Before anything is awaited: until then the child would pass for a stray.
+        engine.reaper.watch(shell.pid, self._on_exit)
+        terminal = shell.terminal
+        self.pump = Pump(
+            shell.outputs,
+            room=room,
+            received=received,
+            closed=self._on_closed,
+            close=os.close if terminal is None else lambda _: terminal.close(),
+        )
+
+    @property
+    def is_left(self) -> bool:
+        """Whether a process of it lives, as far as we see, or still holds its output."""
+        return self.exit is None or self.pump.is_open or bool(self._strays)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The leader while it runs, and the processes it left."""
+        return (*((self.pid,) if self.exit is None else ()), *sorted(self._strays))
+
+    # Input ---------------------------------------------------------------------------------------
+
+    def send_input(self, data: bytes) -> None:
+        """Send input. Raises SessionError when it takes none, InputFull when too much waits."""
+        feeder = self._shell.stdin
+        if feeder is None or feeder.closed or self.exit is not None:
+            raise SessionError("the job takes no input")
+        if feeder.pending + len(data) > MAX_INPUT:
+            raise InputFull(f"{feeder.pending} bytes of input wait already, {MAX_INPUT} may")
+        self.give(data)
+
+    def give(self, data: bytes) -> None:
+        """Send the input that came with the request: it is bounded by the frame that brought it."""
+        if self._shell.stdin is not None and data:
+            self._shell.stdin.write(data)
+            self._line_ended = data.endswith(b"\n")
+
+    def finish_input(self) -> None:
+        """Let the process read end-of-file after what was sent."""
+        feeder, terminal = self._shell.stdin, self._shell.terminal
+        if feeder is None or feeder.closed:
+            return
+        if terminal is None:
+            feeder.finish()
+        else:
+            # To a line that has no end yet, the first one is its end (termios(3), VEOF).
+            eof = terminal.eof()
+            feeder.write(eof if self._line_ended else eof * 2)
+            self._line_ended = True
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Set the terminal's size. Raises SessionError when it has none."""
+        if self._shell.terminal is None or not self.pump.is_open:
+            raise SessionError("the job has no terminal")
+        self._shell.terminal.resize(cols, rows)
+
+    # Ending --------------------------------------------------------------------------------------
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process group; on a terminal its foreground group. Raises SessionError."""
+        if self.exit is not None:
+            raise SessionError("the job has ended")
+        group = self.pid
+        if self._shell.terminal is not None and self.pump.is_open:
+            group = self._shell.terminal.foreground_group() or group
+        try:
+            os.killpg(group, number)
+        except OSError as error:
+            raise SessionError(f"the job can't be signalled: {error.strerror}") from error
+
+    async def end(self) -> None:
+        """End the leader and all that it started: TERM, on a terminal HUP, KILL."""
+        await kill.end(self._tree, hangup=self._shell.terminal is not None)
+        # The kernel has told us already; the reaper's callback is due in this round of the loop.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
+
+    def _on_exit(self, ended: Exit) -> None:
+        self.exit = ended
+        self._has_exited.set()
+        self._adopt()
+        self._exited()
+
+    def _adopt(self) -> None:
+        for pid in self._engine.orphans(self._tree):
+            self._strays.add(pid)
+            self._engine.reaper.watch(pid, lambda _, pid=pid: self._on_stray_exit(pid))
+
+    def _on_stray_exit(self, pid: int) -> None:
+        self._strays.discard(pid)
+        self._adopt()
+        self._changed()
+
+    def _on_closed(self) -> None:
+        if self._shell.terminal is not None and self._shell.stdin is not None:
+            self._shell.stdin.close()
+        self._changed()
+
+    def take_report(self) -> tuple[bytes, bytes]:
+        """Return what the shell reported, and the token in it; nothing the second time."""
+        return self._shell.take_report(), self._shell.token
+
+    def close_input(self) -> None:
+        """Drop what has not been read."""
+        self._shell.close_input()

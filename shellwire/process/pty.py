@@ -1,0 +1,87 @@
+"""Pseudo-terminals: a master that ptyprocess holds, and a child started on the slave.
+
+``PtyProcess.spawn`` forks the interpreter; here the pair is opened first and the child is started on
+the slave by posix_spawn, so that nothing of Python runs between fork and exec.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import termios
+from typing import TYPE_CHECKING
+
+from ptyprocess import PtyProcess
+
+from shellwire.errors import PtyUnavailable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Pair:
+    """An open master and slave before a child runs on it. Closes what was not taken."""
+
+    def __init__(self, cols: int, rows: int) -> None:
+        try:
+            self.master, self._slave = pty.openpty()
+        except OSError as error:
+            raise PtyUnavailable(f"no pseudo-terminal: {error.strerror}") from error
+        os.set_blocking(self.master, False)
+        self.name = os.ttyname(self._slave)
+        termios.tcsetwinsize(self._slave, (rows, cols))
+        self._taken = False
+
+    def __enter__(self) -> Pair:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._slave)
+        if not self._taken:
+            os.close(self.master)
+
+    def take(self, pid: int) -> Terminal:
+        """Hand the master over to the terminal of process ``pid``."""
+        self._taken = True
+        return Terminal(pid, self.master)
+
+
+class Terminal:
+    """The master side of a running child's terminal."""
+
+    def __init__(self, pid: int, master: int) -> None:
+        self.fd = master
+        self._held = PtyProcess(pid, master)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Set the window size in characters; the foreground process group gets SIGWINCH."""
+        self._held.setwinsize(rows, cols)
+
+    def size(self) -> tuple[int, int]:
+        """Return (cols, rows)."""
+        rows, cols = self._held.getwinsize()
+        return cols, rows
+
+    def eof(self) -> bytes:
+        """Return the character that means end-of-file to the line discipline now (termios(3))."""
+        return bytes(termios.tcgetattr(self.fd)[6][termios.VEOF])
+
+    def foreground_group(self) -> int | None:
+        """Return the id of the foreground process group, or None when there is none."""
+        try:
+            group = os.tcgetpgrp(self.fd)
+        except OSError:
+            return None
+        return group if group > 0 else None
+
+    def close(self) -> None:
+        """Close the master. The foreground process group gets SIGHUP if anything still runs."""
+        if not self._held.closed:
+            # PtyProcess.close() sleeps and sends signals of its own; ours is the ending.
+            self._held.closed = True
+            self._held.fileobj.close()

@@ -1,0 +1,91 @@
+"""Starting a process: its own session, clean signals, and exactly the descriptors it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import tempfile
+from typing import TYPE_CHECKING
+
+from shellwire.errors import SpawnError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# A source descriptor at or above this can't be one of the numbers a child is given.
+_SAFE_FD = 300
+
+# Bash keeps the descriptors it saves at 10 and above (redir.c, SHELL_FD_BASE); the shells' prologue
+# counts on finding those free, whatever the daemon itself was started with.
+_KEEP_FREE = (10, 11, 12)
+
+_DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+def private_file(content: bytes = b"") -> int:
+    """Return a descriptor of a file that has no name, at offset 0, holding ``content``.
+
+    memfd_create(2) where there is one; elsewhere a temporary file that is unlinked at once.
+    """
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("shellwire", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def spawn(
+    argv: Sequence[bytes],
+    env: Mapping[bytes, bytes],
+    descriptors: Mapping[int, int],
+    *,
+    tty: str | None = None,
+) -> int:
+    """Start ``argv`` as the leader of a new session and return its pid.
+
+    ``argv[0]`` is an absolute path; the child sees its last component. ``descriptors`` maps the
+    child's numbers to ours; it inherits nothing else, for everything the daemon opens is
+    close-on-exec. With ``tty``, the path of a terminal, that becomes the controlling terminal and
+    descriptors 0 to 2: on Linux a session leader acquires the first terminal that it opens without
+    O_NOCTTY (tty(4)). Every signal has its default action and none is blocked, however the daemon
+    itself was started. The child starts in the daemon's directory.
+
+    Raises SpawnError with the system's reason.
+    """
+    moved: dict[int, int] = {}
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
+    try:
+        actions.extend((os.POSIX_SPAWN_CLOSE, fd) for fd in _KEEP_FREE)
+        if tty is not None:
+            actions.append((os.POSIX_SPAWN_OPEN, 0, tty, os.O_RDWR, 0))
+            actions.extend((os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2))
+        for target, source in descriptors.items():
+            # A source could carry the number of an earlier target: move it out of the way.
+            if source < _SAFE_FD and (source in descriptors or source in _KEEP_FREE):
+                if source not in moved:
+                    moved[source] = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _SAFE_FD)
+                source = moved[source]
+            actions.append((os.POSIX_SPAWN_DUP2, source, target))
+        return os.posix_spawn(
+            argv[0],
+            [os.path.basename(argv[0]), *argv[1:]],
+            env,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_DEFAULTED,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SpawnError(f"cannot start {os.fsdecode(argv[0])}: {reason}") from error
+    finally:
+        for fd in moved.values():
+            with contextlib.suppress(OSError):
+                os.close(fd)

@@ -1,0 +1,1 @@
+"""What crosses the wire: messages, their text, and their schema. Does no input or output."""

@@ -1,0 +1,104 @@
+"""The JSON Schema of the wire, made from the messages.
+
+``python -m shellwire.protocol.schema`` prints it, with ``--write`` into ``schema.json`` beside this
+file, which is committed and installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from shellwire.protocol.messages import Auth, ClientMessage, ServerMessage
+
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
+"""The committed copy."""
+
+_Schema = dict[str, Any]
+
+_DESCRIPTION = (
+    "One text frame of shellwire's WebSocket protocol is one of these objects. Fields that are not "
+    "named here are ignored. No string may hold NUL but `data` and `stdin_data`."
+)
+
+
+def build() -> _Schema:
+    """Return the schema; a client's first message is ``Auth``, its later ones ``ClientMessage``."""
+    client_kinds = (Auth, *get_args(ClientMessage))
+    server_kinds = get_args(ServerMessage)
+    _, components = msgspec.json.schema_components(
+        [*client_kinds, *server_kinds], ref_template="#/$defs/{name}"
+    )
+    for kind in client_kinds:
+        _allow_absent(components[kind.__name__])
+    components["StartSession"]["properties"]["pty"] = {
+        "description": "The same as `use_pty`, which wins over it.",
+        "anyOf": [{"type": "boolean"}, {"type": "null"}],
+        "default": False,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The shellwire protocol",
+        "description": _DESCRIPTION,
+        "anyOf": [_reference("Auth"), _reference("ClientMessage"), _reference("ServerMessage")],
+        "$defs": {
+            **dict(sorted(components.items())),
+            "ClientMessage": _one_of(get_args(ClientMessage), "What an authenticated client sends"),
+            "ServerMessage": _one_of(server_kinds, "What the daemon sends"),
+        },
+    }
+
+
+def render() -> str:
+    """Return the text of ``schema.json``."""
+    text = msgspec.json.format(msgspec.json.encode(build(), order="deterministic"), indent=2)
+    return text.decode() + "\n"
+
+
+def _allow_absent(schema: _Schema) -> None:
+    """Say that null means absent, and the empty ``cwd`` too: the codec drops both beforehand."""
+    properties = schema["properties"]
+    for name in properties.keys() - set(schema["required"]):
+        properties[name] = _or_null(properties[name])
+    if "cwd" in properties:
+        del properties["cwd"]["anyOf"][0]["minLength"]
+
+
+def _or_null(schema: _Schema) -> _Schema:
+    if {"type": "null"} in schema.get("anyOf", []):
+        return schema
+    outside: _Schema = {key: schema[key] for key in ("description", "default") if key in schema}
+    inside = {key: value for key, value in schema.items() if key not in outside}
+    return {**outside, "anyOf": [inside, {"type": "null"}]}
+
+
+def _one_of(kinds: tuple[type[msgspec.Struct], ...], description: str) -> _Schema:
+    return {
+        "description": description,
+        "anyOf": [_reference(kind.__name__) for kind in kinds],
+        "discriminator": {
+            "propertyName": "type",
+            "mapping": {
+                str(kind.__struct_config__.tag): f"#/$defs/{kind.__name__}" for kind in kinds
+            },
+        },
+    }
+
+
+def _reference(name: str) -> _Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def main() -> None:
+    """Print the schema, or write it with ``--write``."""
+    if "--write" in sys.argv[1:]:
+        SCHEMA_FILE.write_text(render(), encoding="utf-8")
+    else:
+        sys.stdout.write(render())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""The ``type`` of a message, from the name of its class."""
+
+import re
+
+
+def snake_case(name: str) -> str:
+    """Return ``cancel_command`` for ``CancelCommand``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

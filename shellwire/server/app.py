@@ -1,0 +1,162 @@
+"""HTTP: the routes, the checks before a handshake, the sockets, start-up and shutdown."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from shellwire.errors import StartError
+from shellwire.protocol import codec
+from shellwire.server.connection import Connection
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from shellwire.server.access import Gate
+    from shellwire.server.hub import Hub
+
+log = logging.getLogger(__name__)
+
+# What the kernel has taken can't be overtaken by a control message (tcp(7), socket(7)).
+_NOT_SENT_LOW_WATER = 64 * 1024
+_UNIX_SEND_BUFFER = 128 * 1024
+
+_BACKLOG = 128
+
+
+def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
+    # Every frame waits until the one before is with the kernel.
+    transport.set_write_buffer_limits(high=0)
+    sock = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError, AttributeError):
+        if sock.family == socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNIX_SEND_BUFFER)
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOT_SENT_LOW_WATER)
+
+
+def _is_own_user(transport: asyncio.BaseTransport) -> bool:
+    """Whether the peer of a Unix socket is our user or root (unix(7), SO_PEERCRED)."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True  # the socket's mode, 0600, has said so already
+    size = struct.calcsize("3i")
+    sock = transport.get_extra_info("socket")
+    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return uid in (0, os.getuid())
+
+
+class Server:
+    """The daemon's HTTP server on one port, and on a Unix socket."""
+
+    def __init__(self, hub: Hub, gate: Gate, *, ping_interval: float) -> None:
+        self._hub = hub
+        self._gate = gate
+        self._ping_interval = ping_interval
+        app = web.Application(middlewares=[self._check])
+        app.router.add_get("/", self._root)
+        app.router.add_get("/ws", self._websocket)
+        app.router.add_get("/health", self._health)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen. Returns the address and port that it got (``port`` 0 is any free one).
+
+        Raises StartError.
+        """
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_address=True)
+            await site.start()
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise StartError(f"cannot listen on {host} port {port}: {reason.lower()}") from None
+        except OverflowError:
+            raise StartError(f"cannot listen on port {port}: it must be 0 to 65535") from None
+        bound = self._runner.addresses[0]
+        return bound[0], bound[1]
+
+    async def start_unix(self, listening: socket.socket) -> None:
+        """Listen on a Unix socket that is bound already."""
+        await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
+
+    async def stop_listening(self) -> None:
+        """Take no new connections; those that there are go on."""
+        for site in list(self._runner.sites):
+            await site.stop()
+
+    async def stop(self) -> None:
+        """Close what is left and give the sockets back."""
+        await self._runner.cleanup()
+
+    # Requests ------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _check(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        transport = request.transport
+        if transport is None:
+            raise web.HTTPForbidden
+        if self._is_local(request):
+            if not _is_own_user(transport):
+                raise web.HTTPForbidden(text="this socket is another user's\n")
+            return await handler(request)
+        address = transport.get_extra_info("sockname")
+        refusal = self._gate.refusal(
+            request.headers.get("Host"), request.headers.get("Origin"), address and address[0]
+        )
+        if refusal is not None:
+            log.warning("refused a request of %s: %s", request.remote, refusal)
+            raise web.HTTPForbidden(text=f"{refusal}\n")
+        return await handler(request)
+
+    def _is_local(self, request: web.Request) -> bool:
+        sock = request.transport and request.transport.get_extra_info("socket")
+        return sock is not None and sock.family == getattr(socket, "AF_UNIX", None)
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._hub.health())
+
+    async def _root(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request)
+        return web.Response(text="shellwire: a WebSocket is served at / and /ws\n")
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise web.HTTPUpgradeRequired(
+                headers={"Upgrade": "websocket"}, text="shellwire: this is a WebSocket\n"
+            )
+        transport = request.transport
+        assert transport is not None
+        address = "" if self._is_local(request) else request.remote or "?"
+        if address:
+            wait = self._hub.throttle.retry_after(address)
+            if wait is not None:
+                raise web.HTTPTooManyRequests(
+                    headers={"Retry-After": str(wait)}, text="too many wrong tokens\n"
+                )
+        ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
+            heartbeat=self._ping_interval,
+            # Refused from this size on, so that exactly MAX_FRAME passes.
+            max_msg_size=codec.MAX_FRAME + 1,
+            compress=False,
+            writer_limit=0,
+            # The codec decodes UTF-8 itself: wrong UTF-8 is then an error, not the connection's end.
+            decode_text=False,
+        )
+        # aiohttp gives a peer half an interval after a ping; promised are two in all.
+        ws._pong_heartbeat = self._ping_interval  # noqa: SLF001
+        _limit_kernel_buffers(transport)
+        await ws.prepare(request)
+        await Connection(ws, address, self._hub, transport.abort).run()
+        return ws

@@ -1,0 +1,247 @@
+"""Message → registry: one small function for each message that a client may send.
+
+What a handler raises from the tree of errors is answered as an ``error`` message.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from shellwire.errors import InvalidMessage, NotFound, SessionError, SessionNotFound
+from shellwire.jobs.model import JobKey, Request
+from shellwire.protocol import messages
+from shellwire.server import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shellwire.jobs.job import Job
+    from shellwire.protocol.messages import ClientMessage
+    from shellwire.server.connection import Connection
+
+    Handler = Callable[[Connection, Any], None]
+
+
+def handle(connection: Connection, message: ClientMessage) -> None:
+    """Do what ``message`` asks. Raises WireError."""
+    _HANDLERS[type(message)](connection, message)
+
+
+# Running -----------------------------------------------------------------------------------------
+
+
+def _execute(connection: Connection, message: messages.Execute) -> None:
+    limit = message.max_output_bytes
+    request = Request(
+        kind="command",
+        command=message.command,
+        context=message.context,
+        cwd=message.cwd,
+        env=message.env,
+        size=(message.cols, message.rows) if message.is_pty else None,
+        stdin_data=message.stdin_data,
+        open_stdin=message.open_stdin,
+        timeout=message.timeout,
+        max_output_bytes=connection.hub.limits.max_output_bytes if limit is None else limit,
+        collect_chars=message.max_chars if message.collect else None,
+        binary=message.encoding == "base64",
+    )
+    _submit(connection, message, request, silent=message.collect)
+
+
+def _start_session(connection: Connection, message: messages.StartSession) -> None:
+    request = Request(
+        kind="session",
+        command=message.command,
+        context=message.context,
+        cwd=message.cwd,
+        env=message.env,
+        size=(message.cols, message.rows) if message.use_pty else None,
+        max_output_bytes=message.max_output_bytes or 0,
+    )
+    _submit(connection, message, request, silent=False)
+
+
+def _submit(
+    connection: Connection,
+    message: messages.Execute | messages.StartSession,
+    request: Request,
+    *,
+    silent: bool,
+) -> None:
+    key = JobKey(connection.client_id, message.id)
+    job, place = connection.hub.registry.submit(key, request, once=connection.once)
+    if place:
+        connection.send(messages.CommandQueued(id=message.id, position=place))
+    else:
+        job.start()
+    if request.kind == "session" and job.pid is not None:
+        connection.send(
+            messages.SessionStarted(id=message.id, pid=job.pid, request_id=message.request_id)
+        )
+    connection.writer.follow(
+        job, message.encoding, silent=silent, request_id=message.request_id
+    )
+
+
+# Acting on a job ---------------------------------------------------------------------------------
+
+
+def _find(connection: Connection, job_id: str) -> Job:
+    return connection.hub.registry.find(connection.client_id, job_id)
+
+
+def _cancel_command(connection: Connection, message: messages.CancelCommand) -> None:
+    connection.hub.registry.cancel(_find(connection, message.id))
+    connection.acknowledge(message)
+
+
+def _kill_session(connection: Connection, message: messages.KillSession) -> None:
+    try:
+        connection.hub.registry.kill(_find(connection, message.id))
+    except NotFound as error:
+        raise SessionNotFound(str(error)) from None
+    connection.acknowledge(message)
+
+
+def _find_for_input(connection: Connection, job_id: str) -> Job:
+    try:
+        return _find(connection, job_id)
+    except NotFound as error:
+        raise SessionError(str(error)) from None
+
+
+def _send_input(connection: Connection, message: messages.SendInput) -> None:
+    if message.encoding == "base64":
+        try:
+            data = base64.b64decode(message.data, validate=True)
+        except (binascii.Error, ValueError):
+            raise InvalidMessage("data: expected base64") from None
+    else:
+        data = message.data.encode()
+    _find_for_input(connection, message.id).send_input(data, close=message.close_stdin)
+    connection.acknowledge(message)
+
+
+def _resize(connection: Connection, message: messages.Resize) -> None:
+    _find_for_input(connection, message.id).resize(message.cols, message.rows)
+    connection.acknowledge(message)
+
+
+def _signal(connection: Connection, message: messages.Signal) -> None:
+    name = message.signal.removeprefix("SIG")
+    number = signal.Signals.__members__.get(f"SIG{name}")
+    if number is None:
+        raise InvalidMessage(f"signal: expected a signal of this system, got {message.signal}")
+    job = _find(connection, message.id)
+    if job.outcome is not None:
+        raise NotFound(f"{job.request.kind} {message.id} has ended")
+    job.signal(number)
+    connection.acknowledge(message)
+
+
+# Asking ------------------------------------------------------------------------------------------
+
+
+def _list_sessions(connection: Connection, message: messages.ListSessions) -> None:
+    sessions = [
+        render.session_info(job)
+        for job in connection.hub.registry.jobs()
+        if job.request.kind == "session" and job.state == "running"
+    ]
+    connection.send(
+        messages.SessionsList(sessions=sessions, id=message.id, request_id=message.request_id)
+    )
+
+
+def _list_jobs(connection: Connection, message: messages.ListJobs) -> None:
+    jobs = [render.job_info(job) for job in connection.hub.registry.jobs()]
+    connection.send(messages.JobsList(jobs=jobs, id=message.id, request_id=message.request_id))
+
+
+def _ping(connection: Connection, message: messages.Ping) -> None:
+    connection.send(messages.Pong(id=message.id, request_id=message.request_id))
+
+
+# Contexts ----------------------------------------------------------------------------------------
+
+_ContextMessage = messages.GetContext | messages.SetContext | messages.ResetContext
+
+
+def _answer_context(connection: Connection, message: _ContextMessage) -> None:
+    state = connection.hub.registry.contexts.get(connection.client_id, message.context).state
+    connection.send(
+        messages.ContextState(
+            id=message.id,
+            request_id=message.request_id,
+            context=message.context,
+            cwd=state.cwd.decode("utf-8", "replace"),
+            env={
+                name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+                for name, value in sorted(state.environment().items())
+            },
+        )
+    )
+
+
+def _set_context(connection: Connection, message: messages.SetContext) -> None:
+    context = connection.hub.registry.contexts.get(connection.client_id, message.context)
+    cwd = None
+    if message.cwd is not None:
+        cwd = os.path.join(context.state.cwd, os.fsencode(message.cwd))
+        if not os.path.isdir(cwd):
+            raise InvalidMessage(f"cwd: expected a directory that exists, got {message.cwd[:100]}")
+    try:
+        context.edit(
+            cwd=cwd,
+            env={os.fsencode(name): os.fsencode(value) for name, value in message.env.items()},
+            unset=[os.fsencode(name) for name in message.unset],
+        )
+    except ValueError as error:
+        raise InvalidMessage(f"env: {error}") from None
+    _answer_context(connection, message)
+
+
+def _reset_context(connection: Connection, message: messages.ResetContext) -> None:
+    connection.hub.registry.contexts.get(connection.client_id, message.context).reset()
+    _answer_context(connection, message)
+
+
+# Administration ----------------------------------------------------------------------------------
+
+
+def _reload(connection: Connection, message: messages.Reload) -> None:
+    connection.hub.reload()
+    connection.acknowledge(message)
+
+
+def _list_clients(connection: Connection, message: messages.ListClients) -> None:
+    connection.send(
+        messages.ClientsList(
+            clients=connection.hub.clients(), id=message.id, request_id=message.request_id
+        )
+    )
+
+
+_HANDLERS: dict[type, Handler] = {
+    messages.Execute: _execute,
+    messages.StartSession: _start_session,
+    messages.CancelCommand: _cancel_command,
+    messages.KillSession: _kill_session,
+    messages.SendInput: _send_input,
+    messages.Resize: _resize,
+    messages.Signal: _signal,
+    messages.ListSessions: _list_sessions,
+    messages.ListJobs: _list_jobs,
+    messages.Ping: _ping,
+    messages.GetContext: _answer_context,
+    messages.SetContext: _set_context,
+    messages.ResetContext: _reset_context,
+    messages.Reload: _reload,
+    messages.ListClients: _list_clients,
+}
+

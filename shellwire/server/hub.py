@@ -1,0 +1,149 @@
+"""Who is connected, and what all connections share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shellwire import __version__
+from shellwire.errors import ClientRejected
+from shellwire.protocol import messages
+from shellwire.server import render
+from shellwire.server.access import Throttle, token_matches
+
+if TYPE_CHECKING:
+    from shellwire.jobs.registry import Registry
+    from shellwire.server.access import AccessList
+    from shellwire.server.connection import Connection
+
+log = logging.getLogger(__name__)
+
+REPLACED = 4000
+REVOKED = 1008
+GOING_AWAY = 1001
+
+
+@dataclass(slots=True)
+class Hub:
+    """The connected clients, by client_id: the same one connecting again takes over."""
+
+    registry: Registry
+    access: AccessList
+    limits: messages.Limits
+    shell: str
+    features: tuple[str, ...] = ()
+    throttle: Throttle = field(default_factory=Throttle)
+    _began: float = field(default_factory=time.monotonic)
+    _connected: dict[str, Connection] = field(default_factory=dict)
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    # Coming and going ----------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> None:
+        """Let an authenticated client in. Raises ClientRejected."""
+        client_id = connection.client_id
+        if self.access.is_revoked(client_id):
+            raise ClientRejected(f"client {client_id} is revoked")
+        old = self._connected.get(client_id)
+        if old is None and not connection.local:
+            holders = [each.client_id for each in self._connected.values() if not each.local]
+            if len(holders) >= self.limits.max_clients:
+                raise ClientRejected(
+                    f"every client slot is taken, by {', '.join(sorted(holders))};"
+                    " --max-clients allows more"
+                )
+        if old is not None:
+            self._close(old, REPLACED, "replaced by a new connection of this client")
+        self._connected[client_id] = connection
+        if not connection.local:
+            self.access.seen(client_id)
+        log.info("client %s connected", client_id)
+
+    def leave(self, connection: Connection) -> None:
+        """A connection has ended; its jobs go on. A late end of a replaced one changes nothing."""
+        if self._connected.get(connection.client_id) is connection:
+            del self._connected[connection.client_id]
+            log.info("client %s disconnected", connection.client_id)
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
+        # It is out at once; that its socket closes may take as long as its client takes to read.
+        self.leave(connection)
+        connection.writer.stop()
+        task = connection.close(code, reason)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def reload(self) -> None:
+        """Read token and revocations anew, and close whom they no longer admit."""
+        self.access.reload()
+        token = self.access.token()
+        for connection in list(self._connected.values()):
+            if self.access.is_revoked(connection.client_id):
+                self._close(connection, REVOKED, "this client was revoked")
+            elif not connection.local and not token_matches(connection.token, token):
+                self._close(connection, REVOKED, "the token was rotated")
+
+    async def stop(self, grace: float) -> None:
+        """Tell everybody, end all jobs, and close with what there is still to be read."""
+        for connection in self._connected.values():
+            connection.send(messages.DaemonStopping())
+        await self.registry.stop(grace)
+        tasks = [
+            connection.close(GOING_AWAY, "the daemon is stopping")
+            for connection in self._connected.values()
+        ]
+        tasks.extend(self._closing)
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # Telling -------------------------------------------------------------------------------------
+
+    def clients(self) -> list[messages.ClientInfo]:
+        """Return every known client."""
+        return [
+            messages.ClientInfo(
+                client_id=each["client_id"],
+                first_seen=each["first_seen"],
+                last_seen=each["last_seen"],
+                is_revoked=each["is_revoked"],
+                is_connected=each["client_id"] in self._connected,
+            )
+            for each in self.access.clients()
+        ]
+
+    def status(self, connection: Connection, request_id: str | None) -> messages.Status:
+        """Return the answer to ``auth``."""
+        return messages.Status(
+            request_id=request_id,
+            version=__version__,
+            uptime_seconds=round(self.uptime, 3),
+            active_commands=self.registry.running("command"),
+            active_sessions=self.registry.running("session"),
+            python_version=platform.python_version(),
+            shell=self.shell,
+            client_id=connection.client_id,
+            protocol=messages.PROTOCOL_VERSION,
+            limits=self.limits,
+            features=list(self.features),
+            jobs=[render.job_info(job) for job in self.registry.jobs()],
+        )
+
+    def health(self) -> dict[str, object]:
+        """Return what ``/health`` says."""
+        return {
+            "status": "ok",
+            "version": __version__,
+            "uptime_seconds": round(self.uptime, 3),
+            "active_commands": self.registry.running("command"),
+            "active_sessions": self.registry.running("session"),
+            "python_version": platform.python_version(),
+        }

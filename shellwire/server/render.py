@@ -1,0 +1,136 @@
+"""Snapshots and events of jobs → messages. The only place where that is done."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from shellwire.jobs.buffer import Gap, Piece
+from shellwire.jobs.model import Notice, Outcome
+from shellwire.protocol import messages
+
+if TYPE_CHECKING:
+    from shellwire.errors import WireError
+    from shellwire.jobs.job import Job
+    from shellwire.protocol.fields import Encoding
+
+Event = Piece | Gap | Notice | Outcome
+
+
+def data(raw: bytes, encoding: Encoding) -> str:
+    """Return bytes as a string of the wire; what is not UTF-8 becomes U+FFFD, or use base64."""
+    return base64.b64encode(raw).decode() if encoding == "base64" else raw.decode("utf-8", "replace")
+
+
+def event(
+    job: Job, happened: Event, encoding: Encoding, request_id: str | None
+) -> messages.ServerMessage:
+    """Return the message that tells a viewer of ``job`` what has happened."""
+    job_id = job.key.id
+    match happened:
+        case Piece():
+            return messages.Output(
+                id=job_id,
+                data=data(happened.data, encoding),
+                stream=happened.stream,  # type: ignore[arg-type]
+                end=happened.end,
+                background=happened.background,
+            )
+        case Gap():
+            return messages.Gap(id=job_id, start=happened.start, to=happened.end)
+        case Notice():
+            return messages.Notice(id=job_id, code=happened.code, message=happened.message)
+        case Outcome():
+            return _outcome(job, happened, encoding, request_id)
+
+
+def _outcome(
+    job: Job, outcome: Outcome, encoding: Encoding, request_id: str | None
+) -> messages.ServerMessage:
+    if outcome.refusal is not None:
+        operation = "execute" if job.request.kind == "command" else "start_session"
+        return error(outcome.refusal, job.key.id, operation, request_id)
+    duration_ms = round(outcome.duration * 1000, 3)
+    if job.request.kind == "session":
+        return messages.SessionEnded(
+            id=job.key.id,
+            exit_code=outcome.exit_code,
+            duration_ms=duration_ms,
+            error=outcome.error,
+            reason=outcome.reason,
+            signal=outcome.signal,
+        )
+    collected = outcome.collected
+    return messages.Result(
+        id=job.key.id,
+        request_id=request_id,
+        exit_code=outcome.exit_code,
+        duration_ms=duration_ms,
+        error=outcome.error,
+        reason=outcome.reason,
+        signal=outcome.signal,
+        cwd=outcome.cwd,
+        committed=outcome.committed,
+        bytes=messages.ByteCounts(stdout=outcome.totals[0], stderr=outcome.totals[1]),
+        stdout=_collected(collected.stdout, encoding) if collected else None,
+        stderr=_collected(collected.stderr, encoding) if collected else None,
+        truncated=collected.truncated if collected else None,
+    )
+
+
+def _collected(text: str, encoding: Encoding) -> str:
+    # Bytes were collected one character each; the notice between head and tail is not of them.
+    return data(text.encode("latin-1", "replace"), encoding) if encoding == "base64" else text
+
+
+def error(
+    problem: WireError, id: str | None, operation: str | None, request_id: str | None
+) -> messages.Error:
+    """Return the answer to a message that was refused."""
+    return messages.Error(
+        id=id if request_id is None else request_id,
+        message=str(problem),
+        code=problem.code,
+        operation=operation,
+        request_id=request_id,
+    )
+
+
+def job_info(job: Job) -> messages.JobInfo:
+    """Return one entry of ``jobs_list`` and ``status.jobs``."""
+    now = job.snapshot()
+    return messages.JobInfo(
+        id=now.key.id,
+        kind=now.kind,
+        state=now.state,
+        client_id=now.key.client_id,
+        command=now.command,
+        context=now.context,
+        cwd=now.cwd,
+        pid=now.pid,
+        pids=list(now.pids),
+        is_pty=now.size is not None,
+        cols=now.size[0] if now.size else None,
+        rows=now.size[1] if now.size else None,
+        started_at=now.started_at,
+        ended_at=now.ended_at,
+        exit_code=now.outcome.exit_code if now.outcome else None,
+        reason=now.outcome.reason if now.outcome else None,
+        end=now.end,
+        start=now.start,
+    )
+
+
+def session_info(job: Job) -> messages.SessionInfo:
+    """Return one entry of ``sessions_list``."""
+    now = job.snapshot()
+    return messages.SessionInfo(
+        id=now.key.id,
+        pid=now.pid or -1,
+        command=now.command,
+        started_at=now.started_at or 0.0,
+        uptime_seconds=now.uptime,
+        is_running=now.state == "running",
+        is_pty=now.size is not None,
+        recent_output=list(now.recent_output),
+    )

@@ -1,0 +1,157 @@
+"""A context: the state that commands hand on, and how what one left becomes the next one's start."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from shellwire.shell.dialect import SECRETS, CannotEnter
+from shellwire.shell.state import (
+    IDENTIFIER,
+    Change,
+    Function,
+    State,
+    Variable,
+    apply,
+    difference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from shellwire.shell.dialect import Dialect
+
+MAX_SIZE = 1024 * 1024
+"""Bytes of names and values that one context holds at most."""
+
+_MAX_REPORT = 8 * MAX_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a command started from: needed again to tell what it changed."""
+
+    state: State
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What became of a command's state. ``problem`` is for the user when it wasn't kept whole."""
+
+    committed: bool
+    problem: str | None = None
+
+
+class Context:
+    """One context. It changes only by whole values; what was handed out stays as it was."""
+
+    def __init__(self, birth: State) -> None:
+        self._birth = birth
+        self._epoch = 0
+        self._known: tuple[bytes, State] | None = None
+        self.state = birth
+
+    def begin(
+        self, *, cwd: bytes | None = None, env: Mapping[bytes, bytes], defaults: Mapping[bytes, bytes]
+    ) -> tuple[Origin, bytes | None]:
+        """Return what a command starts from, and the directory that was gone if the context's was.
+
+        ``env`` is the request's; ``defaults`` are set where neither it nor the context says
+        anything. A context whose directory has vanished moves to the nearest ancestor that exists.
+        """
+        gone = None
+        if cwd is None and not os.path.isdir(self.state.cwd):
+            gone = self.state.cwd
+            self.state = replace(self.state, cwd=_nearest(gone))
+        extra = {
+            name: Variable(value)
+            for name, value in defaults.items()
+            if name not in self.state.variables
+        }
+        for name, value in env.items():
+            extra[name] = Variable(value)
+        state = apply(self.state, Change(cwd=cwd, variables=extra))
+        return Origin(state, self._epoch), gone
+
+    def commit(self, origin: Origin, dialect: Dialect, report: bytes, token: bytes) -> Commit:
+        """Take over what the command changed, all or nothing.
+
+        Raises CannotEnter when the command never ran for want of its directory.
+        """
+        if len(report) > _MAX_REPORT:
+            return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
+        payload = dialect.payload(report, token)
+        if payload is None:
+            return Commit(committed=False)
+        if origin.epoch != self._epoch:
+            return Commit(committed=False, problem="the context was reset while it ran")
+        if self._known is not None and self._known == (payload, origin.state):
+            # The same report from the same start: whatever it changed, it changed nothing then.
+            return Commit(committed=True)
+        parsed = dialect.parse(payload)
+        if parsed is None:
+            return Commit(committed=False, problem="its state could not be read")
+        change = difference(
+            origin.state,
+            parsed.state,
+            visible=lambda name, each: name not in parsed.unknown and dialect.reports(name, each),
+            removals=parsed.whole,
+        )
+        if change:
+            state = apply(self.state, change)
+            if state.size() > MAX_SIZE:
+                return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
+            self.state = state
+        else:
+            self._known = (payload, origin.state)
+        if not parsed.whole:
+            return Commit(committed=True, problem="a part of the context could not be restored")
+        return Commit(committed=True)
+
+    def edit(
+        self, *, cwd: bytes | None, env: Mapping[bytes, bytes], unset: Iterable[bytes]
+    ) -> None:
+        """Set the directory and variables, and remove some. Raises ValueError if it gets too large."""
+        changes: dict[bytes, Variable | None] = {name: Variable(value) for name, value in env.items()}
+        changes.update(dict.fromkeys(unset))
+        state = apply(self.state, Change(cwd=cwd, variables=changes))
+        if state.size() > MAX_SIZE:
+            raise ValueError(f"a context holds at most {MAX_SIZE} bytes")
+        self.state = state
+
+    def reset(self) -> None:
+        """Go back to the daemon's start; a command begun before commits nothing."""
+        self.state = self._birth
+        self._epoch += 1
+        self._known = None
+
+
+def _nearest(path: bytes) -> bytes:
+    while not os.path.isdir(path):
+        parent = os.path.dirname(path)
+        if parent == path:
+            return b"/"
+        path = parent
+    return path
+
+
+def birth_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
+    """Return the state that contexts are born with: the daemon's own environment and directory.
+
+    Functions that bash exported to the daemon (``BASH_FUNC_name%%``) become functions again.
+    """
+    variables: dict[bytes, Variable] = {}
+    functions: dict[bytes, Function] = {}
+    for name, value in environ.items():
+        if name.startswith(b"BASH_FUNC_") and name.endswith(b"%%"):
+            function = name[len(b"BASH_FUNC_") : -2]
+            if IDENTIFIER.match(function) and function != b"builtin":
+                functions[function] = Function(function + b" " + value, exported=True)
+        elif name not in SECRETS:
+            variables[name] = Variable(value)
+    return State(os.fsencode(cwd), variables, functions)
+
+
+__all__ = ["MAX_SIZE", "CannotEnter", "Commit", "Context", "Origin", "birth_state"]

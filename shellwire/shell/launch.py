@@ -1,0 +1,134 @@
+"""The one way a shell is started: its pipes or terminal, its state, and then its command.
+
+A shell that was launched waits for the text to run. A cold start is one that is told at once.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shellwire.errors import SpawnError
+from shellwire.process.feed import Feeder
+from shellwire.process.kill import TAG_NAME
+from shellwire.process.pty import Pair, Terminal
+from shellwire.process.spawn import private_file, spawn
+
+if TYPE_CHECKING:
+    from shellwire.shell.dialect import Dialect, Start
+    from shellwire.shell.state import State
+
+_MAX_REPORT = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a shell's descriptors 0 to 2 are: pipes, or with ``size`` (cols, rows) a terminal."""
+
+    stdin: bool = False
+    """Whether it can be sent input; without, it reads end-of-file at once (pipes only)."""
+
+    size: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Shell:
+    """A started shell and our ends of its descriptors."""
+
+    pid: int
+    token: bytes
+    outputs: dict[str, int]
+    """Descriptors to read: ``stdout`` and, on pipes, ``stderr``; on a terminal the master."""
+    stdin: Feeder | None
+    terminal: Terminal | None
+    _script: Feeder
+    _report: int | None
+
+    def run(self, text: bytes) -> None:
+        """Give the shell its command. Once only."""
+        self._script.write(text)
+        self._script.finish()
+
+    def take_report(self) -> bytes:
+        """Return what the shell reported, after it has ended. Once only."""
+        if self._report is None:
+            return b""
+        fd, self._report = self._report, None
+        try:
+            return os.pread(fd, min(os.fstat(fd).st_size, _MAX_REPORT), 0)
+        finally:
+            os.close(fd)
+
+    def close_input(self) -> None:
+        """Drop what was not read of the command and its input."""
+        self._script.close()
+        if self.stdin is not None:
+            self.stdin.close()
+
+
+def launch(dialect: Dialect, state: State, wiring: Wiring, *, tag: bytes, report: bool) -> Shell:
+    """Start a shell in ``state``; it then waits for its text.
+
+    ``tag`` is the value of the variable by which its processes are found. With ``report`` it leaves
+    the state in which it ends. Raises SpawnError, or PtyUnavailable.
+    """
+    token = secrets.token_hex(8).encode()
+    start = dialect.start(state, token, report=report)
+    try:
+        with ExitStack() as theirs, ExitStack() as ours:
+            shell = _launch(dialect, start, wiring, theirs, ours, tag=tag, report=report)
+            ours.pop_all()
+            shell.token = token
+            return shell
+    except OSError as error:
+        raise SpawnError(f"cannot start {dialect.path}: {error.strerror}") from error
+
+
+def _launch(
+    dialect: Dialect,
+    start: Start,
+    wiring: Wiring,
+    theirs: ExitStack,
+    ours: ExitStack,
+    *,
+    tag: bytes,
+    report: bool,
+) -> Shell:
+    def pipe(*, child_reads: bool) -> tuple[int, int]:
+        reading, writing = os.pipe()
+        (theirs if child_reads else ours).callback(os.close, reading)
+        (ours if child_reads else theirs).callback(os.close, writing)
+        return (reading, writing) if child_reads else (writing, reading)
+
+    given: dict[int, int] = {}
+    outputs: dict[str, int] = {}
+    stdin = report_fd = pair = None
+    given[dialect.script_fd], script = pipe(child_reads=True)
+    given[dialect.restore_fd] = private_file(start.restore)
+    theirs.callback(os.close, given[dialect.restore_fd])
+    if report:
+        given[dialect.report_fd] = report_fd = private_file()
+        ours.callback(os.close, report_fd)
+    if wiring.size is not None:
+        pair = theirs.enter_context(Pair(*wiring.size))
+    else:
+        if wiring.stdin:
+            given[0], stdin = pipe(child_reads=True)
+        else:
+            given[0] = os.open(os.devnull, os.O_RDONLY)
+            theirs.callback(os.close, given[0])
+        given[1], outputs["stdout"] = pipe(child_reads=False)
+        given[2], outputs["stderr"] = pipe(child_reads=False)
+    pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=pair.name if pair else None)
+    terminal = pair.take(pid) if pair else None
+    if terminal is not None:
+        outputs["stdout"] = terminal.fd
+        feeder: Feeder | None = Feeder(terminal.fd, owned=False)
+    else:
+        feeder = Feeder(stdin) if stdin is not None else None
+    for fd in outputs.values():
+        os.set_blocking(fd, False)
+    return Shell(pid, b"", outputs, feeder, terminal, Feeder(script), report_fd)

@@ -1,0 +1,143 @@
+"""The state that one command hands to the next, as immutable values; pure.
+
+Everything is bytes: a path, a value or an alias need not be valid in any encoding.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+V = TypeVar("V")
+
+IDENTIFIER = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
+"""A name that a shell can use as a variable (POSIX.1, 3.216 Name)."""
+
+OUR_PREFIX = b"__shellwire_"
+"""Variables of our own inside a shell begin with this and belong to no state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A shell variable: ``flags`` are the letters of ``declare``; x alone is a plain export.
+
+    ``value`` holds the bytes of a scalar, and the literal ``(...)`` of an array.
+    """
+
+    value: bytes
+    flags: str = "x"
+
+    @property
+    def exported(self) -> bool:
+        """Whether programs see it."""
+        return "x" in self.flags
+
+    @property
+    def is_array(self) -> bool:
+        """Whether ``value`` is an array's literal."""
+        return "a" in self.flags or "A" in self.flags
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A shell function's definition, as the shell prints it."""
+
+    text: bytes
+    exported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a command starts from and what it leaves: all that a context holds."""
+
+    cwd: bytes
+    variables: Mapping[bytes, Variable] = field(default_factory=dict)
+    functions: Mapping[bytes, Function] = field(default_factory=dict)
+    aliases: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    def size(self) -> int:
+        """Return the bytes that the names and values take."""
+        total = len(self.cwd)
+        total += sum(len(name) + len(each.value) for name, each in self.variables.items())
+        total += sum(len(name) + len(each.text) for name, each in self.functions.items())
+        return total + sum(len(name) + len(text) for name, text in self.aliases.items())
+
+    def environment(self) -> dict[bytes, bytes]:
+        """Return the exported scalars."""
+        return {
+            name: each.value
+            for name, each in self.variables.items()
+            if each.exported and not each.is_array
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a command changed: new values by name, None where it removed one."""
+
+    cwd: bytes | None = None
+    variables: Mapping[bytes, Variable | None] = field(default_factory=dict)
+    functions: Mapping[bytes, Function | None] = field(default_factory=dict)
+    aliases: Mapping[bytes, bytes | None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.cwd is not None or self.variables or self.functions or self.aliases)
+
+
+def difference(
+    start: State,
+    end: State,
+    *,
+    visible: Callable[[bytes, Variable], bool],
+    removals: bool = True,
+) -> Change:
+    """Return what has to be done to ``start`` to reach ``end``.
+
+    ``visible(name, variable)`` says whether the shell would have reported that variable of
+    ``start``: one that it can't report is not taken for removed. Without ``removals`` nothing is.
+    """
+    shown = {name: each for name, each in start.variables.items() if visible(name, each)}
+    return Change(
+        cwd=end.cwd if end.cwd != start.cwd else None,
+        variables=_difference(shown, end.variables, removals=removals),
+        functions=_difference(start.functions, end.functions, removals=removals),
+        aliases=_difference(start.aliases, end.aliases, removals=removals),
+    )
+
+
+def _difference(
+    start: Mapping[bytes, V], end: Mapping[bytes, V], *, removals: bool
+) -> dict[bytes, V | None]:
+    changed: dict[bytes, V | None] = {
+        name: value for name, value in end.items() if start.get(name) != value
+    }
+    if removals:
+        changed.update((name, None) for name in start if name not in end)
+    return changed
+
+
+def apply(state: State, change: Change) -> State:
+    """Return ``state`` with ``change`` made to it."""
+    return replace(
+        state,
+        cwd=state.cwd if change.cwd is None else change.cwd,
+        variables=_apply(state.variables, change.variables),
+        functions=_apply(state.functions, change.functions),
+        aliases=_apply(state.aliases, change.aliases),
+    )
+
+
+def _apply(values: Mapping[bytes, V], changes: Mapping[bytes, V | None]) -> Mapping[bytes, V]:
+    if not changes:
+        return values
+    merged = dict(values)
+    for name, value in changes.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    return merged

@@ -1,0 +1,56 @@
+#!/usr/bin/env sh
+# Checks everything: ./test.sh makes its environment (./.venv with the extra "dev", and tests/node),
+# then runs ruff, mypy, lint-imports and pytest, and stops at the first that fails, with its exit
+# code. With arguments only pytest runs, and gets them: ./test.sh -k codec (paths count from the
+# checkout).
+set -eu
+
+self=$0
+case $self in */*) ;; *) self=./$self ;; esac
+while [ -h "$self" ]; do # as in run.sh
+  link=$(readlink "$self")
+  case $link in
+    /*) self=$link ;;
+    *) self=${self%/*}/$link ;;
+  esac
+done
+CDPATH='' cd -P -- "${self%/*}/"
+
+warn() { printf 'test.sh: %s\n' "$*" >&2; }
+
+# What the tests with a JavaScript client import. Without it they fail: that is theirs to say, and
+# the rest can be tested all the same.
+node_packages() (
+  cd tests/node
+  if ! node --version >/dev/null 2>&1 || ! npm --version >/dev/null 2>&1; then
+    warn "no node and npm on PATH: the tests that need them will fail"
+    return
+  fi
+  sum=$(cksum <package.json)
+  if [ -f node_modules/.stamp ] && [ "$(cat node_modules/.stamp)" = "$sum" ]; then return; fi
+  if output=$(npm install --no-package-lock --no-audit --no-fund --ignore-scripts 2>&1); then
+    mkdir -p node_modules
+    printf '%s\n' "$sum" >node_modules/.stamp
+  else
+    printf '%s\n' "$output" >&2
+    warn "npm install failed: the tests that need node will fail"
+  fi
+) </dev/null
+
+step() {
+  printf '== %s\n' "$*"
+  tool=$1
+  shift
+  ".venv/bin/$tool" "$@"
+}
+
+./run.sh --setup dev
+node_packages
+
+if [ $# -eq 0 ]; then
+  step ruff check
+  step ruff format --check
+  step mypy --strict
+  step lint-imports
+fi
+step pytest "$@"

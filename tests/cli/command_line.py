@@ -1,0 +1,104 @@
+"""Run ``shellwire`` as a user does: as a process, seen by its output and exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from websockets.sync.client import ClientConnection, connect
+
+import shellwire
+from shellwire.errors import HomeError
+from shellwire.home import pidfile
+from shellwire.home.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = [sys.executable, "-m", "shellwire"]
+SECONDS = 40
+"""Far more than any command takes; a hanging one shall fail with a message."""
+
+
+class CommandLine:
+    """``cli("status", "--json")`` runs that in ``cli.home``."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = Home(home)
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if "SHELLWIRE" not in key},
+            "SHELLWIRE_HOME": str(home),
+            "PYTHONPATH": str(Path(shellwire.__file__).parents[1]),
+        }
+
+    def __call__(
+        self, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            env={**self.environment, **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def begin(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+        """Start a command."""
+        return subprocess.Popen([*PROGRAM, *arguments], env=self.environment, text=True, **more)
+
+    def ok(self, *arguments: str) -> str:
+        """Run a command that works; return what it printed."""
+        done = self(*arguments)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    def refused(self, *arguments: str, code: int = 1) -> str:
+        """Run a command that doesn't; return the one line that says why."""
+        done = self(*arguments)
+        assert done.returncode == code, done
+        assert done.stdout == ""
+        assert done.stderr.startswith("Error: ")
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    def start(self, *flags: str) -> dict[str, Any]:
+        """Start a daemon on a free port; return its status."""
+        self.ok("start", "--daemon", "--port", "0", *flags)
+        return self.status()
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``status --json`` says of a daemon that runs."""
+        found: dict[str, Any] = json.loads(self.ok("status", "--json"))
+        return found
+
+    @contextlib.contextmanager
+    def connected(self, client_id: str) -> Iterator[ClientConnection]:
+        """Be connected to the daemon and authenticated while the block runs."""
+        token = self.home.token_file.read_text().strip()
+        with connect(self.status()["url"], proxy=None) as connection:
+            connection.send(json.dumps({"type": "auth", "token": token, "client_id": client_id}))
+            answer = json.loads(connection.recv(SECONDS))
+            assert answer["type"] == "status", answer
+            yield connection
+
+    def end_daemon(self) -> None:
+        """Kill the daemon if one runs, and wait until it is gone."""
+        with contextlib.suppress(HomeError, ProcessLookupError):
+            record = pidfile.read_live(self.home)
+            if record is None:
+                return
+            descriptor = os.pidfd_open(record.pid)
+            os.kill(record.pid, signal.SIGKILL)
+            select.select([descriptor], [], [])
+            os.close(descriptor)

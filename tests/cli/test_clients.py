@@ -1,0 +1,105 @@
+"""``clients``: who is known, and who may not connect."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.cli.command_line import SECONDS
+
+if TYPE_CHECKING:
+    from tests.cli.command_line import CommandLine
+
+
+def listed(cli: CommandLine) -> dict[str, dict[str, Any]]:
+    """Return the entries by client_id."""
+    entries = json.loads(cli.ok("clients", "list", "--json"))
+    keys = {"client_id", "first_seen", "last_seen", "is_revoked", "is_connected"}
+    assert all(set(entry) == keys for entry in entries)
+    return {entry["client_id"]: entry for entry in entries}
+
+
+def test_nobody_is_known(cli: CommandLine) -> None:
+    assert listed(cli) == {}
+    assert cli.ok("clients", "list") == "no client is known yet\n"
+    assert not cli.home.root.exists()
+
+
+def test_revoke_and_restore_without_a_daemon(cli: CommandLine) -> None:
+    cli.ok("clients", "revoke", "never seen")
+    assert listed(cli)["never seen"]["is_revoked"]
+    assert "revoked" in cli.ok("clients", "list")
+    cli.ok("clients", "restore", "never seen")
+    assert not listed(cli)["never seen"]["is_revoked"]
+    assert "is not revoked" in cli.refused("clients", "restore", "never seen")
+    assert "is not revoked" in cli.refused("clients", "restore", "stranger")
+
+
+@pytest.mark.parametrize("command", ["revoke", "restore"])
+def test_a_client_id_is_not_empty(cli: CommandLine, command: str) -> None:
+    assert cli("clients", command, "").returncode == 2
+    assert cli("clients", command).returncode == 2
+
+
+def test_a_revocation_ends_the_connection_and_lasts(cli: CommandLine) -> None:
+    cli.start()
+    with cli.connected("a") as connection:
+        assert listed(cli)["a"]["is_connected"]
+        cli.ok("clients", "revoke", "a")
+        with pytest.raises(ConnectionClosed) as closed:
+            connection.recv(SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="CLIENT_REJECTED"), cli.connected("a"):
+            pass
+        cli.ok("stop")
+        assert listed(cli)["a"]["is_revoked"]
+        cli.start()
+    cli.ok("clients", "restore", "a")
+    with cli.connected("a"):
+        pass
+
+
+def test_the_command_line_itself_is_no_client(cli: CommandLine) -> None:
+    cli.start()
+    assert listed(cli) == {}
+    assert listed(cli) == {}
+
+
+def test_a_known_client_is_listed_after_a_stop(cli: CommandLine) -> None:
+    cli.start()
+    with cli.connected("a"):
+        live = listed(cli)["a"]
+    cli.ok("stop")
+    stopped = listed(cli)["a"]
+    assert live["is_connected"]
+    assert not stopped["is_connected"]
+    assert stopped["first_seen"] == live["first_seen"]
+
+
+def test_a_strange_name_cannot_command_the_terminal(cli: CommandLine) -> None:
+    cli.ok("clients", "revoke", "a\x1b[2J\nb")
+    assert "\x1b" not in cli.ok("clients", "list")
+    assert len(cli.ok("clients", "list").splitlines()) == 2
+    assert listed(cli)["a\x1b[2J\nb"]["is_revoked"]
+
+
+def test_a_damaged_file_is_said_and_kept(cli: CommandLine) -> None:
+    cli.home.ensure()
+    cli.home.clients_file.write_text("{")
+    for command in (["list"], ["revoke", "a"], ["restore", "a"]):
+        assert "is damaged" in cli.refused("clients", *command)
+    assert cli.home.clients_file.read_text() == "{"
+
+
+def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:
+    cli.start()
+    cli.home.socket_file.unlink()
+    done = cli("clients", "revoke", "a")
+    assert done.returncode == 1
+    assert "the change is stored, but the daemon does not know" in done.stderr
+    assert "No such file" in cli.refused("clients", "list")

@@ -1,0 +1,118 @@
+"""Every setting is a flag and a variable, checked before anything happens."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from shellwire.cli.options import settings_options
+from shellwire.home.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.cli.command_line import CommandLine
+
+
+def parse(*flags: str, **variables: str) -> Settings:
+    """Return the settings that these flags and variables mean."""
+    found: list[Settings] = []
+
+    @click.command()
+    @settings_options
+    def command(**settings: Any) -> None:
+        found.append(Settings(**settings))
+
+    result = CliRunner().invoke(command, flags, env=variables, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return found[0]
+
+
+def test_nothing_said_means_the_defaults() -> None:
+    assert parse() == Settings()
+
+
+def test_every_setting_has_a_flag_and_a_variable(cli: CommandLine) -> None:
+    text = " ".join(cli.ok("start", "--help").split())
+    for field in fields(Settings):
+        assert f"--{field.name.replace('_', '-')} " in text
+        assert f"env var: SHELLWIRE_{field.name.upper()}" in text
+
+
+def test_a_flag_beats_a_variable_beats_a_default() -> None:
+    variables = {"SHELLWIRE_PORT": "1", "SHELLWIRE_MAX_QUEUE": "2", "SHELLWIRE_GRACE": "0.5"}
+    settings = parse("--port", "3", **variables)
+    assert (settings.port, settings.max_queue, settings.grace) == (3, 2, 0.5)
+    assert settings.max_clients == 1
+
+
+def test_lists() -> None:
+    assert parse("--allow-host", "a", "--allow-host", "::1").allow_host == ("a", "::1")
+    assert parse(SHELLWIRE_ALLOW_HOST="a, b c,,").allow_host == ("a", "b", "c")
+    origins = "https://a.example,app://b:1"
+    assert parse(SHELLWIRE_ALLOW_ORIGIN=origins).allow_origin == ("https://a.example", "app://b:1")
+
+
+def test_levels_in_any_case() -> None:
+    assert parse("--log-level", "debug").log_level == "DEBUG"
+
+
+def test_a_shell_by_name_becomes_a_path() -> None:
+    shell = parse("--shell", "sh").shell
+    assert shell is not None
+    assert shell.endswith("/sh")
+    assert parse("--shell", shell).shell == shell
+
+
+def test_a_switch_from_a_variable() -> None:
+    assert parse(SHELLWIRE_INSECURE_PLAINTEXT="1").insecure_plaintext
+    assert not parse(SHELLWIRE_INSECURE_PLAINTEXT="0").insecure_plaintext
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--port", "65536"],
+        ["--port", "-1"],
+        ["--port", "http"],
+        ["--port", "9" * 5000],
+        ["--host", ""],
+        ["--host", "a b"],
+        ["--host", "http://127.0.0.1"],
+        ["--log-level", "LOUD"],
+        ["--max-processes", "0"],
+        ["--max-queue", "-1"],
+        ["--max-clients", "0"],
+        ["--max-output", "64MiB"],
+        ["--buffer", "0"],
+        ["--shell", "no-such-shell"],
+        ["--shell", "/"],
+        ["--grace", "nan"],
+        ["--grace", "inf"],
+        ["--grace", "-1"],
+        ["--grace", "5s"],
+        ["--ping-interval", "0"],
+        ["--allow-host", "a,b"],
+        ["--allow-origin", "example.com"],
+        ["--allow-origin", "https://example.com/path"],
+        ["--no-such-flag"],
+        ["stray"],
+    ],
+    ids=lambda flags: " ".join(flags)[:40],
+)
+def test_a_bad_option_exits_2(flags: list[str]) -> None:
+    from shellwire.cli import main
+
+    result = CliRunner().invoke(main, ["start", "--daemon", *flags], env={"SHELLWIRE_HOME": "/no"})
+    assert result.exit_code == 2
+    assert "Error: " in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_bad_variable_is_named(cli: CommandLine) -> None:
+    done = cli("start", "--daemon", env={"SHELLWIRE_PORT": "many"})
+    assert done.returncode == 2
+    assert "SHELLWIRE_PORT" in done.stderr or "--port" in done.stderr
+    assert not cli.home.root.exists()

@@ -1,0 +1,264 @@
+"""``start`` and ``run``: a daemon that serves, or one line that says why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shellwire.home import pidfile
+from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
+from tests.home.helpers import lock_held_elsewhere, mode
+
+TOKEN = "0123456789abcdef" * 4
+
+
+def test_only_the_first_start_shows_the_token(cli: CommandLine) -> None:
+    first = cli.ok("start", "--daemon", "--port", "0")
+    token = cli.home.token_file.read_text()
+    assert token in first
+    assert cli.status()["url"] in first
+    assert "auth" in first
+    cli.ok("stop")
+    second = cli.ok("start", "--daemon", "--port", "0")
+    assert token not in second
+    assert cli.status()["url"] in second
+    assert cli.home.token_file.read_text() == token
+
+
+def test_what_it_writes_is_private(cli: CommandLine) -> None:
+    cli.start()
+    assert mode(cli.home.root) == 0o700
+    files = {file.name: mode(file) for file in cli.home.root.iterdir()}
+    assert set(files.values()) == {0o600}
+    assert {"auth.token", "daemon.pid", "daemon.log", "daemon.sock"} <= set(files)
+
+
+def test_the_pid_file_tells_which_process_it_is(cli: CommandLine) -> None:
+    status = cli.start()
+    record = json.loads(cli.home.pid_file.read_text())
+    assert record["pid"] == status["pid"]
+    assert record["start_time"] == pidfile.start_time(status["pid"])
+    assert record["port"] == status["port"] != 0
+
+
+def test_a_malformed_token_is_replaced_and_that_is_said(cli: CommandLine) -> None:
+    cli.home.ensure()
+    cli.home.token_file.write_text("not a token")
+    said = cli.ok("start", "--daemon", "--port", "0")
+    assert re.search(r"auth\.token held no valid token", said)
+    assert cli.home.token_file.read_text() in said
+
+
+def test_a_home_of_0_1_4_holds(cli: CommandLine) -> None:
+    cli.home.root.mkdir(mode=0o755)
+    cli.home.token_file.write_text(TOKEN)
+    revoked = {"bad": {"first_seen": 1.0, "last_seen": 2.0, "is_revoked": True}}
+    cli.home.clients_file.write_text(json.dumps(revoked, indent=2))
+    cli.home.pid_file.write_text('{"pid": 1, "start_time": 4711}')
+    cli.home.log_file.write_text("2026-01-01 00:00:00,000 INFO shellwire: old\n")
+    for file in cli.home.root.iterdir():
+        file.chmod(0o644)
+    assert TOKEN not in cli.ok("start", "--daemon", "--port", "0")
+    assert cli.ok("token") == f"{TOKEN}\n"
+    (client,) = json.loads(cli.ok("clients", "list", "--json"))
+    assert client == {"client_id": "bad", **revoked["bad"], "is_connected": False}
+    assert {mode(file) for file in cli.home.root.iterdir()} == {0o600}
+    with pytest.raises(AssertionError, match="CLIENT_REJECTED"), cli.connected("bad"):
+        pass
+    with cli.connected("good"):
+        pass
+
+
+def test_a_second_one_is_refused(cli: CommandLine) -> None:
+    status = cli.start()
+    line = cli.refused("start", "--daemon", "--port", "0")
+    assert f"already running (pid {status['pid']}" in line
+    assert "already running" in cli.refused("run", "--port", "0")
+    assert cli.status()["pid"] == status["pid"]
+
+
+def test_of_several_at_once_one_wins(cli: CommandLine) -> None:
+    starts = [cli.begin("start", "--daemon", "--port", "0", stdout=-1, stderr=-1) for _ in range(4)]
+    for start in starts:
+        start.communicate(timeout=SECONDS)
+    assert sorted(start.returncode for start in starts) == [0, 1, 1, 1]
+    assert cli.status()["running"]
+
+
+def test_a_daemon_that_is_not_ready_yet_is_one_too(cli: CommandLine) -> None:
+    cli.home.ensure()
+    with lock_held_elsewhere(cli.home, "daemon_lock"):
+        assert "already" in cli.refused("start", "--daemon", "--port", "0")
+        assert "already" in cli.refused("run", "--port", "0")
+
+
+def test_a_port_in_use_is_said_and_nothing_stays(cli: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        for command in (["start", "--daemon"], ["start"], ["run"]):
+            done = cli(*command, "--port", port)
+            assert done.returncode == 1
+            assert port in done.stderr.splitlines()[-1]
+            assert "Traceback" not in done.stderr
+    assert not cli.home.pid_file.exists()
+    assert cli("status").returncode == 3
+
+
+def test_a_damaged_clients_file_is_no_reason_to_forget_it(cli: CommandLine) -> None:
+    cli.home.ensure()
+    cli.home.clients_file.write_text('{"bad": {"is_revo')
+    assert "clients.json is damaged" in cli.refused("start", "--daemon", "--port", "0")
+    assert "clients.json is damaged" in cli.refused("run", "--port", "0")
+    assert cli.home.clients_file.read_text() == '{"bad": {"is_revo'
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
+def test_beyond_loopback_only_on_request(cli: CommandLine, host: str) -> None:
+    line = cli.refused("start", "--daemon", "--port", "0", "--host", host)
+    assert "--insecure-plaintext" in line
+    assert "encrypted" in line
+
+
+def test_on_request_it_listens_everywhere(cli: CommandLine) -> None:
+    status = cli.start("--host", "0.0.0.0", "--insecure-plaintext")
+    assert status["host"] == "0.0.0.0"
+    assert status["url"] == f"ws://127.0.0.1:{status['port']}"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "garbage", "1", '{"pid": 1}', '{"pid": 1, "start_time": 0}']
+)
+def test_a_stale_pid_file_is_no_daemon(cli: CommandLine, content: str) -> None:
+    cli.home.ensure()
+    cli.home.pid_file.write_text(content)
+    assert cli("status").returncode == 3
+    assert cli("stop").returncode == 1
+    assert cli.start()["running"]
+
+
+def test_a_killed_daemon_is_followed_by_another(cli: CommandLine) -> None:
+    first = cli.start()
+    cli.end_daemon()
+    assert cli.home.pid_file.exists()
+    assert cli("status").returncode == 3
+    assert cli.start()["pid"] != first["pid"]
+
+
+def test_a_home_that_cannot_be_is_said(cli: CommandLine) -> None:
+    cli.home.root.touch()
+    for command in (["start", "--daemon"], ["run"], ["status"], ["stop"], ["token"]):
+        assert "irectory" in cli.refused(*command)
+
+
+def test_a_home_too_deep_for_a_socket_works(tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / ("d" * 120) / ("e" * 120))
+    try:
+        assert cli.start()["running"]
+        cli.ok("clients", "revoke", "a")
+        assert json.loads(cli.ok("clients", "list", "--json"))[0]["is_revoked"]
+        cli.ok("token", "rotate")
+        cli.ok("stop")
+        assert not cli.home.socket_file.exists()
+    finally:
+        cli.end_daemon()
+
+
+def test_the_detached_one_keeps_nothing_of_its_starter(cli: CommandLine, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    command = [*PROGRAM, "start", "--daemon", "--port", "0"]
+    subprocess.run(
+        ["sh", "-c", 'umask 027; exec "$@"', "sh", *command],
+        env=cli.environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        pass_fds=[writer],
+        check=True,
+        timeout=SECONDS,
+    )  # the end of its stdout has come, or this would not return
+    os.close(writer)
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    pid = cli.status()["pid"]
+    process = Path(f"/proc/{pid}")
+    assert os.readlink(process / "cwd") == "/"
+    assert {os.readlink(process / "fd" / str(number)) for number in range(3)} == {"/dev/null"}
+    assert "Umask:\t0027" in (process / "status").read_text()
+    session, terminal = (process / "stat").read_text().rpartition(")")[2].split()[3:5]
+    assert int(session) not in (os.getsid(0), pid)  # not its leader, so never with a terminal
+    assert terminal == "0"
+
+
+def test_it_starts_without_standard_descriptors(cli: CommandLine) -> None:
+    subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *PROGRAM, "start", "--daemon", "--port=0"],
+        env=cli.environment,
+        check=True,
+        timeout=SECONDS,
+    )
+    assert cli.status()["running"]
+
+
+def test_it_starts_from_a_directory_that_is_gone(cli: CommandLine, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *PROGRAM, "start", "--daemon", "--port=0"],
+        env=cli.environment,
+        cwd=gone,
+        check=True,
+        timeout=SECONDS,
+        stdout=subprocess.DEVNULL,
+    )
+    assert cli.status()["running"]
+
+
+def _begin_run(cli: CommandLine) -> tuple[subprocess.Popen[str], str]:
+    """Start a daemon in the foreground; return it and its first line when it is ready."""
+    running = cli.begin("run", "--port", "0", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    return running, running.stdout.readline()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_foreground_logs_to_stderr_and_ends_on_a_signal(
+    cli: CommandLine, end: signal.Signals
+) -> None:
+    running, line = _begin_run(cli)
+    status = cli.status()
+    assert status["url"] in line
+    assert status["pid"] == running.pid
+    running.send_signal(end)
+    out, err = running.communicate(timeout=SECONDS)
+    assert cli.home.token_file.read_text() in out
+    assert err == cli.home.log_file.read_text()
+    assert "Traceback" not in err
+    assert running.returncode == 0
+    assert not cli.home.pid_file.exists()
+
+
+def test_stop_ends_the_foreground_too(cli: CommandLine) -> None:
+    running, _ = _begin_run(cli)
+    cli.ok("stop")
+    running.communicate(timeout=SECONDS)
+    assert running.returncode == 0
+
+
+def test_flags_come_from_variables(cli: CommandLine) -> None:
+    cli.environment |= {"SHELLWIRE_PORT": "0", "SHELLWIRE_DAEMON": "1", "SHELLWIRE_GRACE": "1.5"}
+    cli.ok("start")
+    assert cli.status()["running"]
+    assert json.loads(cli.home.pid_file.read_text())["grace"] == 1.5
+
+
+def test_a_log_that_cannot_be_written_is_no_obstacle(cli: CommandLine) -> None:
+    cli.home.ensure()
+    cli.home.log_file.symlink_to("/dev/full")
+    assert cli.start()["running"]
+    cli.ok("stop")

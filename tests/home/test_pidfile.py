@@ -1,0 +1,150 @@
+"""A pid file is believed only about the very process that wrote it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shellwire.home import pidfile
+from shellwire.home.pidfile import DaemonRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from shellwire.home.paths import Home
+
+
+@pytest.fixture
+def ours() -> DaemonRecord:
+    """Describe this process as if it were a daemon."""
+    return DaemonRecord.of_this_process(host="::1", port=7842, version="1.2.3", grace=2.5)
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    """Run another process."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+def put(home: Home, content: object) -> None:
+    home.pid_file.write_text(json.dumps(content))
+
+
+def test_a_daemon_that_runs_is_found(home: Home, ours: DaemonRecord) -> None:
+    pidfile.write(home, ours)
+    assert pidfile.read_live(home) == ours
+    assert ours.url == "ws://[::1]:7842"
+    written = json.loads(home.pid_file.read_text())
+    assert written["pid"] == os.getpid()
+    assert isinstance(written["start_time"], int)
+
+
+def test_no_file_is_no_daemon(home: Home) -> None:
+    assert pidfile.read_live(home) is None
+
+
+def test_a_pid_that_was_used_again_is_no_daemon(home: Home, ours: DaemonRecord) -> None:
+    put(home, {"pid": ours.pid, "start_time": ours.start_time - 1})
+    assert pidfile.read_live(home) is None
+
+
+def test_a_process_that_ended_is_no_daemon(home: Home, other: subprocess.Popen[bytes]) -> None:
+    put(home, {"pid": other.pid, "start_time": pidfile.start_time(other.pid)})
+    assert pidfile.read_live(home) is not None
+    other.kill()
+    # Dead, and not reaped: that is a zombie.
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    assert pidfile.read_live(home) is None
+    other.wait()
+    assert pidfile.read_live(home) is None
+
+
+def test_the_file_of_0_1_4_is_understood(home: Home, ours: DaemonRecord) -> None:
+    put(home, {"pid": ours.pid, "start_time": ours.start_time})
+    record = pidfile.read_live(home)
+    assert record is not None
+    assert (record.pid, record.host, record.port, record.url) == (ours.pid, None, None, None)
+
+
+def test_a_bare_pid_proves_nothing(home: Home) -> None:
+    home.pid_file.write_text(f"{os.getpid()}\n")
+    assert pidfile.read_live(home) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pid": 0},
+        {"pid": -1},
+        {"pid": 2**31},
+        {"pid": 10**400},
+        {"pid": True},
+        {"pid": "1"},
+        {"pid": None},
+        {"start_time": None},
+        {"start_time": "1"},
+        {"start_time": -1},
+        {"start_time": [1]},
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_no_daemon(home: Home, ours: DaemonRecord, change: dict[str, Any]) -> None:
+    put(home, {"pid": ours.pid, "start_time": ours.start_time, **change})
+    assert pidfile.read_live(home) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_a_garbled_file_is_no_daemon(home: Home, content: bytes) -> None:
+    home.pid_file.write_bytes(content)
+    assert pidfile.read_live(home) is None
+
+
+def test_wrong_details_are_left_out(home: Home, ours: DaemonRecord) -> None:
+    details = {"host": 1, "port": 70000, "version": None, "grace": "long"}
+    put(home, {"pid": ours.pid, "start_time": ours.start_time, **details})
+    assert pidfile.read_live(home) == DaemonRecord(ours.pid, ours.start_time)
+
+
+def test_only_ones_own_file_is_removed(home: Home, ours: DaemonRecord) -> None:
+    newer = DaemonRecord(ours.pid, ours.start_time + 1, "127.0.0.1", 1)
+    pidfile.write(home, newer)
+    pidfile.remove(home, ours)
+    assert home.pid_file.exists()
+    pidfile.remove(home, newer)
+    assert not home.pid_file.exists()
+    pidfile.remove(home, newer)
+
+
+def test_a_hostile_name_does_not_shift_the_fields(tmp_path: Path) -> None:
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    strange = tmp_path / "a) Z (b c"
+    shutil.copy(sleep, strange)
+    with subprocess.Popen([strange, "60"]) as process:
+        try:
+            by_proc = pidfile._start_by_proc(process.pid)
+            assert by_proc is not None
+            ours = pidfile._start_by_proc(os.getpid())
+            assert ours is not None
+            assert by_proc >= ours
+        finally:
+            process.kill()
+
+
+def test_psutil_tells_the_same_where_there_is_no_proc(other: subprocess.Popen[bytes]) -> None:
+    started = pidfile._start_by_psutil(other.pid)
+    assert started is not None
+    assert started == pytest.approx(pidfile._start_by_psutil(other.pid))
+    other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    assert pidfile._start_by_psutil(other.pid) is None
+    other.wait()
+    assert pidfile._start_by_psutil(other.pid) is None

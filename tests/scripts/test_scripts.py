@@ -1,0 +1,345 @@
+"""run.sh and test.sh, really run, in a copy of the checkout whose path has a space.
+
+What they call to install (uv, python3) and what they run in the end (shellwire, ruff, npm, …) is a
+stand-in on PATH that writes its calls down: no network, no seconds.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX scripts")
+
+CHECKOUT = Path(__file__).parents[2]
+SHELLS = [
+    pytest.param(shell, marks=pytest.mark.skipif(not shutil.which(shell[0]), reason="not here"))
+    for shell in (["sh"], ["bash"], ["dash"], ["busybox", "sh"])
+]
+TOOLS = ("sh", "cat", "cksum", "env", "ln", "mkdir", "mv", "readlink", "rm", "rmdir", "sleep")
+
+# One file is every program; its name says which. `venv` and `pip install` make what the real ones
+# make: a Python, then the commands.
+STAND_IN = """#!/bin/sh
+name=${0##*/}
+printf '%s\\n' "$name $*" >>"$CALLS"
+case "$name $*" in
+  "$FAILS") echo "what went wrong" >&2; exit 7 ;;
+  "$DIES") kill -9 "$PPID" $$ ;;
+esac
+make() { ln -s "$STAND_IN" "$1"; }
+case "$name $*" in
+  "uv venv "*) mkdir -p .venv/bin; make .venv/bin/python ;;
+  "python"*" -m venv "*) mkdir -p .venv/bin; make .venv/bin/python; make .venv/bin/pip ;;
+  *" install --python "* | *" -m pip install "*)
+    sleep "${SLOW:-0}"
+    for tool in shellwire ruff mypy lint-imports pytest; do
+      [ -e ".venv/bin/$tool" ] || make ".venv/bin/$tool"
+    done ;;
+  "python -c import os, sys;"*) readlink .venv/bin/python ;;
+  "npm install "*) mkdir -p node_modules ;;
+  "shellwire "*)
+    [ -z "${ENVIRONMENT-}" ] || env >"$ENVIRONMENT"
+    printf '<%s>' "$PWD" "$@"; cat; exit "${EXITS:-0}" ;;
+esac
+"""
+
+
+class Checkout:
+    """A copy of what the scripts need, and the PATH they see."""
+
+    def __init__(self, tmp: Path, programs: Sequence[str]) -> None:
+        self.root = tmp / "a check out"
+        self.path = tmp / "bin"
+        self.stand_in = tmp / "stand-in"
+        self.calls_file = tmp / "calls"
+        self.root.mkdir()
+        self.path.mkdir()
+        for name in ("run.sh", "test.sh", "pyproject.toml"):
+            shutil.copy(CHECKOUT / name, self.root)
+        (self.root / "tests" / "node").mkdir(parents=True)
+        shutil.copy(CHECKOUT / "tests" / "node" / "package.json", self.root / "tests" / "node")
+        self.stand_in.write_text(STAND_IN)
+        self.stand_in.chmod(0o755)
+        for tool in TOOLS:
+            found = shutil.which(tool)
+            assert found, tool
+            (self.path / tool).symlink_to(found)
+        for program in programs:
+            (self.path / program).symlink_to(self.stand_in)
+
+    @property
+    def script(self) -> Path:
+        return self.root / "run.sh"
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        return {
+            "PATH": str(self.path),
+            "CALLS": str(self.calls_file),
+            "STAND_IN": str(self.stand_in),
+            "FAILS": "",
+            "DIES": "",
+            **extra,
+        }
+
+    def run(
+        self, *command: str | Path, cwd: Path | None = None, stdin: str = "", **extra: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=cwd or self.root.parent,
+            env=self.environment(**extra),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+
+    def use_flock(self) -> None:
+        found = shutil.which("flock")
+        if not found:
+            pytest.skip("no flock here")
+        (self.path / "flock").symlink_to(found)
+
+    def calls(self) -> list[str]:
+        """What was called since the last time, without the questions for versions."""
+        lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+        self.calls_file.unlink(missing_ok=True)
+        return [line for line in lines if " -c " not in line and not line.endswith(" --version")]
+
+    def change_pyproject(self) -> None:
+        with (self.root / "pyproject.toml").open("a") as file:
+            file.write("# changed\n")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path, ["uv"])
+
+
+UV_VENV = "uv venv --quiet .venv"
+UV_INSTALL = "uv pip install --python .venv/bin/python --quiet --editable ."
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_first_use_sets_up_and_later_ones_only_run(checkout: Checkout, shell: list[str]) -> None:
+    where = shutil.which(shell[0])
+    assert where
+    command = [where, *shell[1:], str(checkout.script)]
+
+    first = checkout.run(*command, "start", "--x", "a b", "", stdin="input", EXITS="3")
+    assert first.stdout == f"<{checkout.root.parent}><start><--x><a b><>input"
+    assert first.stderr == "shellwire: setting up .venv …\n"
+    assert first.returncode == 3
+    assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire start --x a b "]
+
+    # Nothing to install with: a fresh stamp needs neither uv nor a Python nor a network.
+    (checkout.path / "uv").unlink()
+    again = checkout.run(*command, "status", EXITS="3")
+    assert (again.returncode, again.stderr) == (3, "")
+    assert checkout.calls() == ["shellwire status"]
+
+
+def test_no_argument_is_help(checkout: Checkout) -> None:
+    assert checkout.run(checkout.script).returncode == 0
+    assert checkout.calls()[-1] == "shellwire --help"
+
+
+def test_symlinks_from_another_directory(checkout: Checkout, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    (elsewhere / "absolute").symlink_to(checkout.script)
+    (elsewhere / "relative").symlink_to("../a check out/run.sh")
+    (tmp_path / "twice").symlink_to("else where/relative")
+    for link in ("./absolute", "./relative", "../twice"):
+        assert checkout.run(link, "x", cwd=elsewhere).stdout == f"<{elsewhere}><x>"
+    assert checkout.run("sh", "run.sh", "x", cwd=checkout.root).returncode == 0
+    assert checkout.calls().count(UV_VENV) == 1
+    assert not (elsewhere / ".venv").exists()
+
+
+def test_the_environment_is_the_users(checkout: Checkout, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    # Names that the script may use for itself, and some that change what Python does.
+    names = ("root", "lock", "python", "output", "extra", "stamp", "tries", "PYTHONHOME")
+    given = {name: f"my {name}" for name in names}
+    expected = checkout.environment(ENVIRONMENT=str(seen), **given)
+    subprocess.run([checkout.script, "x"], env=expected, capture_output=True, check=True)
+    have = dict(line.split("=", 1) for line in seen.read_text().splitlines())
+    for name in ("PWD", "OLDPWD", "SHLVL", "_"):  # the shell's own
+        have.pop(name, None)
+    assert have == expected
+
+
+def test_changed_pyproject_updates_in_place(checkout: Checkout) -> None:
+    checkout.run(checkout.script)
+    checkout.change_pyproject()
+    checkout.calls()
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == [UV_INSTALL, "shellwire x"]
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == ["shellwire x"]
+
+
+def test_replaced_python_and_moved_checkout_start_over(checkout: Checkout) -> None:
+    checkout.run(checkout.script)
+    replaced = checkout.stand_in.with_name("python3.99")
+    shutil.copy(checkout.stand_in, replaced)
+    python = checkout.root / ".venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to(replaced)
+    checkout.calls()
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
+
+    checkout.root = checkout.root.rename(checkout.root.with_name("moved"))
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
+
+
+def test_failed_setup_is_shown_in_full_and_tried_again(checkout: Checkout) -> None:
+    failed = checkout.run(checkout.script, "x", FAILS=UV_INSTALL)
+    assert failed.returncode == 1
+    assert failed.stdout == ""
+    assert failed.stderr.splitlines()[1:] == [
+        "what went wrong",
+        f"shellwire: setting up failed: {UV_INSTALL}",
+    ]
+    assert checkout.calls() == [UV_VENV, UV_INSTALL]
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
+
+    # An update that fails leaves what there was, one that is killed leaves nothing to rely on.
+    checkout.change_pyproject()
+    assert checkout.run(checkout.script, "x", FAILS=UV_INSTALL).returncode == 1
+    assert checkout.calls() == [UV_INSTALL]
+    assert checkout.run(checkout.script, "x", DIES=UV_INSTALL).returncode != 0
+    assert checkout.calls() == [UV_INSTALL]
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
+
+
+def test_pip_where_there_is_no_uv(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, ["python3.12"])
+    install = "python -m pip install --disable-pip-version-check --quiet --editable ."
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == ["python3.12 -m venv .venv", install, "shellwire x"]
+    checkout.change_pyproject()
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == [install, "shellwire x"]
+
+
+def test_a_venv_of_uv_is_remade_when_uv_is_gone(checkout: Checkout) -> None:
+    checkout.run(checkout.script)
+    (checkout.path / "uv").rename(checkout.path / "python3")
+    checkout.change_pyproject()
+    checkout.calls()
+    checkout.run(checkout.script, "x")
+    assert checkout.calls()[0] == "python3 -m venv .venv"
+
+
+def test_without_a_usable_python_one_line_says_so(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, ["python3", "python3.12"])
+    old = "import sys; sys.exit(sys.version_info < (3, 11))"
+    (checkout.path / "python3.12").unlink()
+    run = checkout.run(checkout.script, FAILS=f"python3 -c {old}")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[1:] == [
+        "shellwire: no Python 3.11 or newer on PATH: install one, or uv"
+    ]
+    run = checkout.run(checkout.script, FAILS="python3 -c import ensurepip, venv")
+    assert run.returncode == 1
+    assert len(run.stderr.splitlines()) == 2
+    assert run.stderr.splitlines()[1].startswith("shellwire: python3 lacks ensurepip: install it")
+
+
+@pytest.mark.parametrize("flock", [True, False])
+def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
+    if flock:
+        checkout.use_flock()
+    else:  # and a lock whose holder is no more
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        (checkout.root / ".venv.lock").symlink_to(str(gone.pid))
+    running = [
+        subprocess.Popen([checkout.script, "x"], env=checkout.environment(SLOW="0.2"))
+        for _ in range(3)
+    ]
+    assert [process.wait(10) for process in running] == [0, 0, 0]
+    assert sorted(checkout.calls()) == ["shellwire x"] * 3 + [UV_INSTALL, UV_VENV]
+    assert not list(checkout.root.glob(".venv.*"))
+
+
+def test_killed_setup_holds_nobody_up(checkout: Checkout) -> None:
+    checkout.use_flock()  # which alone does not depend on when init reaps the dead
+    first = subprocess.Popen(
+        [checkout.script, "x"],
+        env=checkout.environment(SLOW="30"),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 5
+    while not (checkout.calls_file.exists() and UV_INSTALL in checkout.calls_file.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    checkout.calls()
+    assert checkout.run(checkout.script, "x").returncode == 0
+    assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
+
+
+DEV_INSTALL = UV_INSTALL + "[dev]"
+CHECKS = ["ruff check", "ruff format --check", "mypy --strict", "lint-imports ", "pytest "]
+
+
+def test_all_checks_in_order(checkout: Checkout) -> None:
+    run = checkout.run(checkout.root / "test.sh")
+    assert run.returncode == 0
+    assert run.stdout.splitlines() == [f"== {check.strip()}" for check in CHECKS]
+    assert run.stderr.splitlines() == [
+        "shellwire: setting up .venv …",
+        "test.sh: no node and npm on PATH: the tests that need them will fail",
+    ]
+    assert checkout.calls() == [UV_VENV, DEV_INSTALL, *CHECKS]
+
+    # One environment for both: run.sh takes it as it is.
+    checkout.run(checkout.script, "x")
+    assert checkout.calls() == ["shellwire x"]
+
+
+def test_the_first_failure_ends_it_with_its_exit_code(checkout: Checkout) -> None:
+    assert checkout.run(checkout.root / "test.sh", FAILS="mypy --strict").returncode == 7
+    assert checkout.calls()[2:] == CHECKS[:3]
+
+
+def test_arguments_go_to_pytest_alone(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.run(checkout.script)
+    checkout.calls()
+    (tmp_path / "check").symlink_to("a check out/test.sh")
+    run = checkout.run("./check", "-k", "a b", cwd=tmp_path, FAILS="pytest -k a b")
+    assert run.returncode == 7
+    assert checkout.calls() == [DEV_INSTALL, "pytest -k a b"]
+
+
+def test_node_packages_are_installed_once(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, ["uv", "node", "npm"])
+    script = checkout.root / "test.sh"
+    install = "npm install --no-package-lock --no-audit --no-fund --ignore-scripts"
+    failed = checkout.run(script, "x", FAILS=install)
+    assert failed.stderr.splitlines()[1:] == [
+        "what went wrong",
+        "test.sh: npm install failed: the tests that need node will fail",
+    ]
+    assert checkout.calls()[-2:] == [install, "pytest x"]
+    checkout.run(script, "x")
+    assert checkout.calls() == [install, "pytest x"]
+    checkout.run(script, "x")
+    assert checkout.calls() == ["pytest x"]
