@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from shellwire.home.pidfile import DaemonRecord
 
 _MARGIN = 15.0
-_REAPING = 1.0  # not longer: in a container, pid 1 may be a program that never reaps
-_POLL = 0.01
+_POLL = 0.05
 
 
 @click.command("stop")
@@ -38,13 +36,15 @@ def stop_command() -> None:
             f"the daemon (pid {record.pid}) has not ended within {patience:g} s;"
             f" see {home.log_file}"
         )
-    _await_reaping(record)
     pidfile.remove(home, record)  # left behind only by a daemon that was killed
     click.echo("shellwire has stopped")
 
 
 def _end(record: DaemonRecord, seconds: float) -> bool:
-    """Send SIGTERM and wait; return whether the process is gone."""
+    """Send SIGTERM and wait; return whether the process is gone.
+
+    When init takes a dead process off its list is not ours to wait for: some do it late or never.
+    """
     try:
         descriptor = _open_process(record.pid)
         if descriptor is None:
@@ -80,15 +80,6 @@ def _end_by_descriptor(record: DaemonRecord, descriptor: int, seconds: float) ->
         return bool(select.select([descriptor], [], [], seconds)[0])
     finally:
         os.close(descriptor)
-
-
-def _await_reaping(record: DaemonRecord) -> None:
-    """Give init a moment to take the dead process off the list, so that ``kill -0`` fails too."""
-    deadline = time.monotonic() + _REAPING
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < deadline:
-            os.kill(record.pid, 0)
-            time.sleep(_POLL)
 
 
 def _poll_until_gone(record: DaemonRecord, seconds: float) -> bool:

@@ -82,7 +82,7 @@ class _HomeAccess:
         try:
             act(*args)
         except HomeError as error:
-            log.error("%s", error)  # noqa: TRY400
+            log.error("%s", error)
 
 
 def serve(
@@ -175,7 +175,7 @@ class _Daemon:
         try:
             pidfile.remove(self._home, record)
         except HomeError as error:
-            log.error("%s", error)  # noqa: TRY400
+            log.error("%s", error)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

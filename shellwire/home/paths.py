@@ -39,8 +39,12 @@ class Home:
         """Make the directory if it is missing, and 0700 in any case. Raises HomeError."""
         try:
             self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            mode = self.root.stat().st_mode
+            if mode & stat.S_ISVTX or self.root == self.root.parent:
+                # /tmp by mistake, say: nobody else could work with it if it became private.
+                raise HomeError(f"can't use {self.root} as home: others use it too")
             # The umask may have narrowed the mode just given, and an older release gave 0755.
-            if stat.S_IMODE(self.root.stat().st_mode) != _PRIVATE:
+            if stat.S_IMODE(mode) != _PRIVATE:
                 self.root.chmod(_PRIVATE)
         except FileExistsError as error:
             raise HomeError(f"{self.root} is not a directory") from error

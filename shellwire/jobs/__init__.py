@@ -1,1 +1,1 @@
-"""One run and all runs: output, slots, state machine, registry. Gives out snapshots, no messages."""
+"""One run and all runs: output, slots, state machine, registry. Snapshots, never messages."""

@@ -1,8 +1,8 @@
 """A job's output: bounded bytes with absolute offsets; pure.
 
-Both streams are counted together in the order received. An offset is given to a byte only when the
-character that it belongs to is complete (UTF-8, RFC 3629), so every piece that is read from here can
-be decoded on its own, whoever reads it and from where.
+Both streams are counted together in the order received. An offset is given to a byte only when
+the character that it belongs to is complete (UTF-8, RFC 3629), so every piece that is read from
+here can be decoded on its own, whoever reads it and from where.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LENGTHS = bytes(
 
 
 def incomplete_tail(data: bytes | bytearray) -> int:
-    """Return how many bytes at the end of ``data`` begin a character that is not complete: 0 to 3."""
+    """Return how many bytes at the end of ``data`` begin an incomplete character: 0 to 3."""
     return len(data) - boundary(data, len(data))
 
 
@@ -63,7 +63,7 @@ class Buffer:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._data = bytearray()
-        # Runs of one kind: (end << 2 | background | stream), ascending; those before _first are gone.
+        # Runs of one kind: (end << 2 | background | stream); those before _first are gone.
         self._runs: array[int] = array("Q")
         self._first = 0
         self._tails = [b"", b""]

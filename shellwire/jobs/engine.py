@@ -28,7 +28,7 @@ def _login_shell() -> str:
 
 @dataclass(slots=True)
 class Engine:
-    """Starts and finds processes for the jobs. ``buffer_bytes`` is the size of each job's buffer."""
+    """Starts and finds processes for the jobs; each has a buffer of ``buffer_bytes``."""
 
     dialect: Dialect
     reaper: Reaper

@@ -117,7 +117,7 @@ class Registry:
     # Finding -------------------------------------------------------------------------------------
 
     def find(self, client_id: str, job_id: str) -> Job:
-        """Return the client's own job of that id, or the only one of the owner's. Raises NotFound."""
+        """Return the client's own job of that id, or the owner's only one. Raises NotFound."""
         own = self._jobs.get(JobKey(client_id, job_id))
         if own is not None:
             return own
@@ -159,7 +159,7 @@ class Registry:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
     async def stop(self, grace: float) -> None:
-        """End everything, in order: the queue, sessions, commands after ``grace`` seconds, the rest.
+        """End everything: the queue, sessions, commands after ``grace`` seconds, the rest.
 
         Every job has its outcome when this returns.
         """
@@ -184,7 +184,7 @@ class Registry:
         """Let a stop that is under way wait no longer."""
         self._hurried.set()
 
-    async def _answered(self, jobs: Iterable[Job], timeout: float) -> None:
+    async def _answered(self, jobs: Iterable[Job], seconds: float) -> None:
         waiting = [job for job in jobs if job.outcome is None]
 
         def look() -> None:
@@ -194,7 +194,7 @@ class Registry:
         viewers = [(job, job.view(look, silent=True)) for job in waiting]
         look()
         try:
-            await asyncio.wait_for(self._hurried.wait(), timeout)
+            await asyncio.wait_for(self._hurried.wait(), seconds)
         except TimeoutError:
             pass
         finally:

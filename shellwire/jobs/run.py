@@ -1,10 +1,11 @@
-"""One started process of a job: its input, its terminal, its signals, its end and what it leaves."""
+"""One started process of a job: its input, terminal and signals, its end and what it leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InputFull, SessionError
@@ -60,7 +61,7 @@ class Run:
             room=room,
             received=received,
             closed=self._on_closed,
-            close=os.close if terminal is None else lambda _: terminal.close(),
+            close=os.close if terminal is None else terminal.close_fd,
         )
 
     @property
@@ -139,9 +140,9 @@ class Run:
     def _adopt(self) -> None:
         for pid in self._engine.orphans(self._tree):
             self._strays.add(pid)
-            self._engine.reaper.watch(pid, lambda _, pid=pid: self._on_stray_exit(pid))
+            self._engine.reaper.watch(pid, partial(self._on_stray_exit, pid))
 
-    def _on_stray_exit(self, pid: int) -> None:
+    def _on_stray_exit(self, pid: int, _ended: Exit) -> None:
         self._strays.discard(pid)
         self._adopt()
         self._changed()

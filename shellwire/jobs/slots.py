@@ -1,7 +1,7 @@
 """Who may run now and who waits: process slots, a FIFO queue, ordered lanes; pure.
 
-A lane is a named context: its commands run one at a time, in order. Waiting for a lane takes no slot,
-but a place in the queue.
+A lane is a named context: its commands run one at a time, in order. Waiting for a lane takes no
+slot, but a place in the queue.
 """
 
 from __future__ import annotations

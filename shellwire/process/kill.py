@@ -125,8 +125,8 @@ def _open_pidfd(pid: int) -> int | None:
         return None
 
 
-async def gone(processes: Sequence[proc.Process], timeout: float) -> None:
-    """Return when every one of ``processes`` has ended, or after ``timeout`` seconds."""
+async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
+    """Return when every one of ``processes`` has ended, or after ``seconds``."""
     loop = asyncio.get_running_loop()
     waiting: set[int] = set()
     done = asyncio.Event()
@@ -149,7 +149,7 @@ async def gone(processes: Sequence[proc.Process], timeout: float) -> None:
     try:
         if waiting or blind:
             # Without a pidfd for each, look again soon; the caller scans anew.
-            limit = min(timeout, _POLL) if blind else timeout
+            limit = min(seconds, _POLL) if blind else seconds
             await asyncio.wait_for(done.wait(), limit)
     except TimeoutError:
         pass

@@ -1,7 +1,7 @@
 """Pseudo-terminals: a master that ptyprocess holds, and a child started on the slave.
 
-``PtyProcess.spawn`` forks the interpreter; here the pair is opened first and the child is started on
-the slave by posix_spawn, so that nothing of Python runs between fork and exec.
+``PtyProcess.spawn`` forks the interpreter; here the pair is opened first and the child is started
+on the slave by posix_spawn, so that nothing of Python runs between fork and exec.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Terminal:
             return None
         return group if group > 0 else None
 
-    def close(self) -> None:
-        """Close the master. The foreground process group gets SIGHUP if anything still runs."""
+    def close_fd(self, _fd: int) -> None:
+        """Close the master, which is ``_fd``. The foreground process group gets SIGHUP if anything still runs."""
         if not self._held.closed:
             # PtyProcess.close() sleeps and sends signals of its own; ours is the ending.
             self._held.closed = True

@@ -22,7 +22,7 @@ _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
 class AccessList(Protocol):
-    """Who is known and what opens the door: what the server needs of the daemon's home; handed in."""
+    """Who is known and what opens the door: what the server needs of the home; handed in."""
 
     def token(self) -> str:
         """Return the token that is valid now."""
@@ -78,7 +78,9 @@ def _with_port(netloc: str, scheme: str) -> tuple[str | None, int | None]:
 class Gate:
     """Checks a handshake's Host and Origin, against DNS rebinding and against foreign pages."""
 
-    def __init__(self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()
+    ) -> None:
         self._hosts = {bound.lower(), *(_host_of(host) or host.lower() for host in hosts)}
         self._origins = {origin.rstrip("/").lower() for origin in origins}
 
@@ -91,9 +93,7 @@ class Gate:
         daemon's too.
         """
         name = _host_of(host) if host else None
-        if name is None or not (
-            _is_loopback(name) or name in self._hosts or name == local_address
-        ):
+        if name is None or not (_is_loopback(name) or name in self._hosts or name == local_address):
             return "this Host is not the daemon's; --allow-host adds one"
         if origin is None or origin.lower() in self._origins:
             return None

@@ -120,7 +120,7 @@ class Server:
         return await handler(request)
 
     def _is_local(self, request: web.Request) -> bool:
-        sock = request.transport and request.transport.get_extra_info("socket")
+        sock = request.transport.get_extra_info("socket") if request.transport else None
         return sock is not None and sock.family == getattr(socket, "AF_UNIX", None)
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -151,11 +151,11 @@ class Server:
             max_msg_size=codec.MAX_FRAME + 1,
             compress=False,
             writer_limit=0,
-            # The codec decodes UTF-8 itself: wrong UTF-8 is then an error, not the connection's end.
+            # The codec decodes UTF-8 itself: what is wrong is an error then, not an end.
             decode_text=False,
         )
         # aiohttp gives a peer half an interval after a ping; promised are two in all.
-        ws._pong_heartbeat = self._ping_interval  # noqa: SLF001
+        ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
         await ws.prepare(request)
         await Connection(ws, address, self._hub, transport.abort).run()

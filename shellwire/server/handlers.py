@@ -5,8 +5,6 @@ What a handler raises from the tree of errors is answered as an ``error`` messag
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shellwire.errors import InvalidMessage, NotFound, SessionError, SessionNotFound
 from shellwire.jobs.model import JobKey, Request
 from shellwire.protocol import messages
+from shellwire.protocol.data import decode_data
 from shellwire.server import render
 
 if TYPE_CHECKING:
@@ -83,9 +82,7 @@ def _submit(
         connection.send(
             messages.SessionStarted(id=message.id, pid=job.pid, request_id=message.request_id)
         )
-    connection.writer.follow(
-        job, message.encoding, silent=silent, request_id=message.request_id
-    )
+    connection.writer.follow(job, message.encoding, silent=silent, request_id=message.request_id)
 
 
 # Acting on a job ---------------------------------------------------------------------------------
@@ -116,13 +113,7 @@ def _find_for_input(connection: Connection, job_id: str) -> Job:
 
 
 def _send_input(connection: Connection, message: messages.SendInput) -> None:
-    if message.encoding == "base64":
-        try:
-            data = base64.b64decode(message.data, validate=True)
-        except (binascii.Error, ValueError):
-            raise InvalidMessage("data: expected base64") from None
-    else:
-        data = message.data.encode()
+    data = decode_data(message.data, message.encoding, "data")
     _find_for_input(connection, message.id).send_input(data, close=message.close_stdin)
     connection.acknowledge(message)
 
@@ -244,4 +235,3 @@ _HANDLERS: dict[type, Handler] = {
     messages.Reload: _reload,
     messages.ListClients: _list_clients,
 }
-

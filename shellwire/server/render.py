@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.model import Notice, Outcome
 from shellwire.protocol import messages
+from shellwire.protocol.data import encode_data
 
 if TYPE_CHECKING:
     from shellwire.errors import WireError
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from shellwire.protocol.fields import Encoding
 
 Event = Piece | Gap | Notice | Outcome
-
-
-def data(raw: bytes, encoding: Encoding) -> str:
-    """Return bytes as a string of the wire; what is not UTF-8 becomes U+FFFD, or use base64."""
-    return base64.b64encode(raw).decode() if encoding == "base64" else raw.decode("utf-8", "replace")
 
 
 def event(
@@ -31,7 +26,7 @@ def event(
         case Piece():
             return messages.Output(
                 id=job_id,
-                data=data(happened.data, encoding),
+                data=encode_data(happened.data, encoding),
                 stream=happened.stream,  # type: ignore[arg-type]
                 end=happened.end,
                 background=happened.background,
@@ -80,15 +75,17 @@ def _outcome(
 
 def _collected(text: str, encoding: Encoding) -> str:
     # Bytes were collected one character each; the notice between head and tail is not of them.
-    return data(text.encode("latin-1", "replace"), encoding) if encoding == "base64" else text
+    return (
+        encode_data(text.encode("latin-1", "replace"), encoding) if encoding == "base64" else text
+    )
 
 
 def error(
-    problem: WireError, id: str | None, operation: str | None, request_id: str | None
+    problem: WireError, job_id: str | None, operation: str | None, request_id: str | None
 ) -> messages.Error:
     """Return the answer to a message that was refused."""
     return messages.Error(
-        id=id if request_id is None else request_id,
+        id=job_id if request_id is None else request_id,
         message=str(problem),
         code=problem.code,
         operation=operation,

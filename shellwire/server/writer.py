@@ -1,8 +1,8 @@
 """The fair writer: control messages first, then the jobs with bytes waiting, in turns.
 
-One task a connection writes to its socket, one frame at a time, and takes the next one only when the
-kernel has room for it. Nothing is queued but control messages: output stays in the jobs' buffers
-until its turn comes, so a slow socket makes larger frames, not longer queues.
+One task a connection writes to its socket, one frame at a time, and takes the next one only when
+the kernel has room for it. Nothing is queued but control messages: output stays in the jobs'
+buffers until its turn comes, so a slow socket makes larger frames, not longer queues.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ class FairWriter:
             self._roomy.clear()
         self._signal()
 
-    def follow(
-        self, job: Job, encoding: Encoding, *, silent: bool, request_id: str | None
-    ) -> None:
+    def follow(self, job: Job, encoding: Encoding, *, silent: bool, request_id: str | None) -> None:
         """Send what ``job`` has from its beginning, and live from there on."""
         feed = _Feed(job.view(lambda: self._mark(feed), silent=silent), encoding, request_id)
         self._feeds[job] = feed

@@ -3,19 +3,19 @@
 The shape of the text, and why:
 
 - It is one physical line, so that the command's own lines are counted from 1.
-- Report, script and what to restore move to 210, 211 and 212 by way of the copies that bash saves for itself while
-  a group has them closed: only those carry close-on-exec, which a later ``exec N>&10`` copies, and
-  no program that the command runs then holds them open.
+- Report, script and what to restore move to 210, 211 and 212 by way of the copies that bash saves
+  for itself while a group has them closed: only those carry close-on-exec, which a later
+  ``exec N>&10`` copies, and no program that the command runs then holds them open.
 - The command is expanded by ``$(<file)``, which reads in blocks and does not fork (bash ≥ 5.2), and
   run by ``eval --``, which keeps line numbers, ``return`` and BASH_SOURCE as under ``bash -c``.
-- The report is made on the main line after the command, and by an EXIT trap when control never gets
-  there (exit, set -e, set -u, a syntax error, a signal). A variable tells the trap that it was made.
+- The report is made on the main line after the command, and by an EXIT trap when control never
+  gets there (exit, set -e, set -u, a syntax error, a signal). A variable tells the trap of it.
 - Nothing that the command may have changed must show in it: options, posix mode and the DEBUG, ERR
   and RETURN traps go first, with all output to nowhere; SIGXFSZ is ignored, lest ``ulimit -f`` turn
   the report into the way the command died.
-- ``exit`` inside a function runs the trap with that function's locals in sight. They are told from
-  the globals by marking the globals (``declare -gt``) and are then peeled off by unset from a deeper
-  function, one scope each; a variable that still lacks the mark is a local.
+- ``exit`` inside a function runs the trap with that function's locals in sight. They are told
+  from the globals by marking the globals (``declare -gt``) and are then peeled off by unset from
+  a deeper function, one scope each; a variable that still lacks the mark is a local.
 """
 
 from __future__ import annotations
@@ -60,31 +60,30 @@ _PEEL = (
 )
 # Sections end with NUL, which no value of a shell can hold.
 _STATE = (
-    "\\builtin pwd; \\builtin printf \"\\0\"; \\builtin declare -p; \\builtin printf \"\\0\"; "
-    "\\builtin declare -F; \\builtin printf \"\\0\"; \\builtin declare -f; "
-    "\\builtin printf \"\\0\"; \\builtin alias -p; "
+    '\\builtin pwd; \\builtin printf "\\0"; \\builtin declare -p; \\builtin printf "\\0"; '
+    '\\builtin declare -F; \\builtin printf "\\0"; \\builtin declare -f; '
+    '\\builtin printf "\\0"; \\builtin alias -p; '
 )
 _TEMPLATE = (
-    f"{{ exec 210>&10 211<&11 212<&12; }} 200>&- 201<&- 202<&-; "
-    f"exec 200>&- 201<&- 202<&-; trap '{{ "
+    "{ exec 210>&10 211<&11 212<&12; } 200>&- 201<&- 202<&-; "
+    "exec 200>&- 201<&- 202<&-; trap '{ "
     + _QUIET
     + "} >/dev/null 2>&1; case ${__shellwire_s+x} in x) ;; *) { "
-    + "case ${#FUNCNAME[@]} in 0) \\builtin printf \"%s\\0\" TOKEN;; "
+    + 'case ${#FUNCNAME[@]} in 0) \\builtin printf "%s\\0" TOKEN;; '
     + "*) "
     + _PEEL
-    + "\\builtin printf \"%s\\0%s\" TOKEN inside;; esac; "
+    + '\\builtin printf "%s\\0%s" TOKEN inside;; esac; '
     + _STATE
-    + "\\builtin printf \"\\0%s\" TOKEN; } 2>/dev/null >&210;; esac' EXIT; "
+    + '\\builtin printf "\\0%s" TOKEN; } 2>/dev/null >&210;; esac\' EXIT; '
     + _RESTORE
     + "; { __shellwire_s=$?; "
     + _QUIET
-    + "} >/dev/null 2>&1; { \\builtin printf \"%s\\0\" TOKEN; "
+    + '} >/dev/null 2>&1; { \\builtin printf "%s\\0" TOKEN; '
     + _STATE
     + '\\builtin printf "\\0%s" TOKEN; } 2>/dev/null >&210; \\builtin exit $__shellwire_s'
 ).encode()
 _UNREPORTED = (
-    f"{{ exec 211<&10 212<&11; }} 201<&- 202<&-; "
-    f"exec 201<&- 202<&-; {_RESTORE}"
+    f"{{ exec 211<&10 212<&11; }} 201<&- 202<&-; exec 201<&- 202<&-; {_RESTORE}"
 ).encode()
 
 _INSIDE = b"inside"
@@ -106,8 +105,8 @@ _ALIAS = re.compile(rb"alias (?:-- )?([^=\n]+)='([^']*(?:'\\''[^']*)*)'\n")
 
 # Values that change between two commands which changed nothing.
 _RESTLESS = re.compile(
-    rb"^declare -\S+ (?:BASH\w*|EPOCH\w+|FUNCNAME|HISTCMD|LINENO|OLDPWD(?=\n)|PIPESTATUS|PPID|RANDOM"
-    rb"|SECONDS|SRANDOM|_|__shellwire_[^r])(?:=.*)?\n",
+    rb"^declare -\S+ (?:BASH\w*|EPOCH\w+|FUNCNAME|HISTCMD|LINENO|OLDPWD(?=\n)|PIPESTATUS|PPID"
+    rb"|RANDOM|SECONDS|SRANDOM|_|__shellwire_[^r])(?:=.*)?\n",
     re.MULTILINE,
 )
 
@@ -201,9 +200,7 @@ def _restore(state: State, token: bytes) -> bytes:
             value = variable.value if variable.is_array else quote(variable.value)
             flags = variable.flags.encode() or b"-"
             lines.append(b"declare -%s %s=%s" % (flags, name, value))
-    lines.extend(
-        b"alias -- %s=%s" % (name, quote(text)) for name, text in state.aliases.items()
-    )
+    lines.extend(b"alias -- %s=%s" % (name, quote(text)) for name, text in state.aliases.items())
     if state.functions:
         lines.append(b"shopt -s extglob")
         for name, function in state.functions.items():

@@ -1,4 +1,4 @@
-"""A context: the state that commands hand on, and how what one left becomes the next one's start."""
+"""A context: the state that commands hand on; what one left is what the next starts from."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ class Context:
         self.state = birth
 
     def begin(
-        self, *, cwd: bytes | None = None, env: Mapping[bytes, bytes], defaults: Mapping[bytes, bytes]
+        self,
+        *,
+        cwd: bytes | None = None,
+        env: Mapping[bytes, bytes],
+        defaults: Mapping[bytes, bytes],
     ) -> tuple[Origin, bytes | None]:
         """Return what a command starts from, and the directory that was gone if the context's was.
 
@@ -113,8 +117,10 @@ class Context:
     def edit(
         self, *, cwd: bytes | None, env: Mapping[bytes, bytes], unset: Iterable[bytes]
     ) -> None:
-        """Set the directory and variables, and remove some. Raises ValueError if it gets too large."""
-        changes: dict[bytes, Variable | None] = {name: Variable(value) for name, value in env.items()}
+        """Set directory and variables, and remove some. Raises ValueError if it gets too large."""
+        changes: dict[bytes, Variable | None] = {
+            name: Variable(value) for name, value in env.items()
+        }
         changes.update(dict.fromkeys(unset))
         state = apply(self.state, Change(cwd=cwd, variables=changes))
         if state.size() > MAX_SIZE:

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
     from shellwire.shell.state import State, Variable
 
-WITHHELD = frozenset(
-    {b"SHLVL", b"SHELLOPTS", b"BASHOPTS", b"BASH_ENV", b"PWD", b"OLDPWD", b"_"}
-)
+WITHHELD = frozenset({b"SHLVL", b"SHELLOPTS", b"BASHOPTS", b"BASH_ENV", b"PWD", b"OLDPWD", b"_"})
 """Variables that no shell is started with: they rise, set options, or are the shell's to say."""
 
 SECRETS = frozenset({TAG_NAME, b"SHELLWIRE_TOKEN", b"SHELLWIRE_URL"})

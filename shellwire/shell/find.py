@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import TYPE_CHECKING
 
 from shellwire.errors import StartError
 from shellwire.shell.bash import Bash
-from shellwire.shell.dialect import Dialect
 from shellwire.shell.posix import Posix
+
+if TYPE_CHECKING:
+    from shellwire.shell.dialect import Dialect
 
 # What $SHELL may be besides bash for commands to run in it; others are no POSIX shells.
 _POSIX_SHELLS = frozenset({"sh", "dash", "ash", "ksh", "mksh", "yash"})

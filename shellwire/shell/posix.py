@@ -1,9 +1,9 @@
 """A POSIX sh (dash, busybox ash): carries the working directory and exported variables.
 
-Such a shell can name no descriptor above 9. Report, script and what to restore come as 9, 8 and 7 and
-are closed for a group: the copies that the shell keeps meanwhile, at the first free numbers from 10,
-are close-on-exec, and the group opens them again by path. ``exit`` leaves the group before it runs
-the EXIT trap, which therefore finds the report at 9 again. On a signal no trap is run.
+Such a shell can name no descriptor above 9. Report, script and what to restore come as 9, 8 and 7
+and are closed for a group: the copies that the shell keeps meanwhile, at the first free numbers
+from 10, are close-on-exec, and the group opens them again by path. ``exit`` leaves the group before
+it runs the EXIT trap, which therefore finds the report at 9 again. On a signal no trap is run.
 """
 
 from __future__ import annotations

@@ -71,6 +71,15 @@ def test_another_mode_is_set_right(tmp_path: Path, before: int) -> None:
     assert mode(tmp_path) == 0o700
 
 
+def test_what_others_use_is_not_taken_from_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    for shared in (tmp_path, Path("/")):
+        before = shared.stat().st_mode
+        with pytest.raises(HomeError, match="others use it too"):
+            Home(shared).ensure()
+        assert shared.stat().st_mode == before
+
+
 @pytest.mark.parametrize("below", ["", "a/b"])
 def test_a_file_in_its_place_is_said(tmp_path: Path, below: str) -> None:
     file = tmp_path / "file"

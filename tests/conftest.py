@@ -1,0 +1,45 @@
+"""One daemon for all tests that need no flags of their own, and a client for each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live import Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from tests.live import Client
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Yield a daemon that all tests share; it admits 100 clients."""
+    daemon = Daemon(tmp_path_factory.mktemp("shared") / "home", "--max-clients", "100")
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+async def client(daemon: Daemon) -> AsyncIterator[Client]:
+    """Yield a client with an id and a ``default`` context of its own."""
+    client = await daemon.client()
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def own_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Yield a function that starts a daemon with the given flags; each ends with the test."""
+    daemons: list[Daemon] = []
+
+    def start(*flags: str, env: dict[str, str] | None = None) -> Daemon:
+        daemons.append(Daemon(tmp_path / f"home-{len(daemons)}", *flags, env=env))
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        daemon.stop()

@@ -1,0 +1,232 @@
+"""A real daemon in a process of its own, and a real client to talk to it: the package websockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import websockets
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Message = dict[str, Any]
+
+PATIENCE = 20.0
+"""Seconds after which something that should have happened has not."""
+
+_numbers = count()
+
+
+class Daemon:
+    """``shellwire run`` on a free port, in its own home."""
+
+    def __init__(self, home: Path, *flags: str, env: dict[str, str] | None = None) -> None:
+        self.home = home
+        environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("SHELLWIRE_")
+        }
+        environ.update(env or {}, SHELLWIRE_HOME=str(home))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        # It announces itself once clients can connect.
+        first = self.process.stdout.readline()
+        assert "listens at ws://" in first, first + self.failure()
+        self.url = next(word for word in first.split() if word.startswith("ws://"))
+        self.token = (home / "auth.token").read_text().strip()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def failure(self) -> str:
+        """Return what it said on stderr, once it has ended."""
+        self.process.kill()
+        return self.process.communicate(timeout=PATIENCE)[1]
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+    def children(self) -> list[int]:
+        """Return the pids of its children, zombies included."""
+        pids: list[int] = []
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{thread}/children") as file:
+                pids.extend(map(int, file.read().split()))
+        return pids
+
+    def descriptors(self) -> int:
+        """Return how many descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    async def client(
+        self, client_id: str | None = None, *, protocol: int | None = 1, local: bool = False
+    ) -> Client:
+        """Connect and authenticate; ``local`` is the Unix socket."""
+        client = Client(await self.connect(local=local), client_id or f"client-{next(_numbers)}")
+        auth: Message = {"type": "auth", "client_id": client.id}
+        if not local:
+            auth["token"] = self.token
+        if protocol is not None:
+            auth["protocol"] = protocol
+        await client.send(auth)
+        client.status = await client.receive()
+        assert client.status["type"] == "status", client.status
+        return client
+
+    async def connect(self, *, local: bool = False, **options: Any) -> ClientConnection:
+        """Open a WebSocket and send nothing."""
+        options = {"max_size": None, "compression": None, **options}
+        if local:
+            return await unix_connect(str(self.home / "daemon.sock"), **options)
+        return await connect(self.url, **options)
+
+
+@dataclass
+class Ran:
+    """One command: everything that came for it, in order."""
+
+    messages: list[Message]
+
+    @property
+    def last(self) -> Message:
+        return self.messages[-1]
+
+    def text(self, stream: str) -> str:
+        return "".join(
+            m["data"] for m in self.messages if m["type"] == "output" and m["stream"] == stream
+        )
+
+    @property
+    def out(self) -> str:
+        return self.text("stdout")
+
+    @property
+    def err(self) -> str:
+        return self.text("stderr")
+
+    @property
+    def code(self) -> int:
+        return int(self.last["exit_code"])
+
+    def of_type(self, kind: str) -> list[Message]:
+        return [m for m in self.messages if m["type"] == kind]
+
+
+class Client:
+    """A client that sends and receives plain JSON objects. Messages of other jobs wait aside."""
+
+    def __init__(self, ws: ClientConnection, client_id: str) -> None:
+        self.ws = ws
+        self.id = client_id
+        self.status: Message = {}
+        self.aside: list[Message] = []
+
+    async def send(self, message: Message) -> None:
+        await self.ws.send(json.dumps(message))
+
+    async def receive(self) -> Message:
+        """Return the next message of any kind."""
+        if self.aside:
+            return self.aside.pop(0)
+        return await self._receive()
+
+    async def _receive(self) -> Message:
+        async with asyncio.timeout(PATIENCE):
+            message: Message = json.loads(await self.ws.recv())
+        return message
+
+    async def until(self, *kinds: str, id: str | None = None, **fields: Any) -> list[Message]:  # noqa: A002
+        """Return the messages up to the first of these types, for ``id`` only if that is given.
+
+        Messages that are passed over because of their id are kept for later.
+        """
+        taken: list[Message] = []
+        kept: list[Message] = []
+        while True:
+            message = self.aside.pop(0) if self.aside else await self._receive()
+            if id is not None and message.get("id") != id:
+                kept.append(message)
+                continue
+            taken.append(message)
+            wanted = all(message.get(name) == value for name, value in fields.items())
+            if message["type"] in kinds and wanted:
+                self.aside = kept + self.aside
+                return taken
+
+    async def ask(self, message: Message) -> Message:
+        """Send with a fresh request_id and return the message that answers it."""
+        request_id = f"request-{next(_numbers)}"
+        await self.send({**message, "request_id": request_id})
+        kept: list[Message] = []
+        while True:
+            answer = self.aside.pop(0) if self.aside else await self._receive()
+            if answer.get("request_id") == request_id:
+                self.aside = kept + self.aside
+                return answer
+            kept.append(answer)
+
+    async def start(self, command: str, **fields: Any) -> str:
+        """Send ``execute`` and return its id."""
+        job = str(fields.pop("id", f"job-{next(_numbers)}"))
+        await self.send({"type": "execute", "id": job, "command": command, **fields})
+        return job
+
+    async def finish(self, job: str) -> Ran:
+        """Return all that came for a command, up to its last message."""
+        return Ran(await self.until("result", "error", id=job))
+
+    async def run(self, command: str, **fields: Any) -> Ran:
+        """Run a command to its end."""
+        return await self.finish(await self.start(command, **fields))
+
+    async def session(self, **fields: Any) -> str:
+        """Start a session and return its id; its ``session_started`` is kept aside."""
+        job = str(fields.pop("id", f"session-{next(_numbers)}"))
+        await self.send({"type": "start_session", "id": job, **fields})
+        self.aside += await self.until("session_started", "session_ended", "error", id=job)
+        return job
+
+    async def output_until(self, job: str, text: str) -> str:
+        """Return the job's output up to the point where ``text`` has come."""
+        seen = ""
+        while text not in seen:
+            message = (await self.until("output", "result", "session_ended", "error", id=job))[-1]
+            assert message["type"] == "output", (message, seen)
+            seen += message["data"]
+        return seen
+
+    async def close(self) -> None:
+        await self.ws.close()
+
+    async def closed(self) -> tuple[int, str]:
+        """Return code and reason with which the daemon closes the connection."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    self.aside.append(json.loads(await self.ws.recv()))
+        except websockets.ConnectionClosed as closed:
+            assert closed.rcvd is not None
+            return closed.rcvd.code, closed.rcvd.reason
