@@ -1,8 +1,9 @@
-"""A real daemon in a process of its own, and a real client to talk to it: the package websockets."""
+"""A real daemon in a process of its own, and a client of another make: the package websockets."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -223,10 +224,8 @@ class Client:
 
     async def closed(self) -> tuple[int, str]:
         """Return code and reason with which the daemon closes the connection."""
-        try:
-            async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE):
+            with contextlib.suppress(websockets.ConnectionClosed):
                 while True:
                     self.aside.append(json.loads(await self.ws.recv()))
-        except websockets.ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code, closed.rcvd.reason
+        return self.ws.close_code or 0, self.ws.close_reason or ""

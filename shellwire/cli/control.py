@@ -50,7 +50,7 @@ def _converse(home: Home, request: str, *, answer: str) -> dict[str, Any]:
     try:
         return asyncio.run(_request(home, request, answer))
     except (OSError, aiohttp.ClientError, TimeoutError) as error:
-        reason = str(error) or f"no answer within {SECONDS:g} s"
+        reason = getattr(error, "strerror", "") or str(error) or f"no answer in {SECONDS:g} s"
         raise Unreachable(f"{home.socket_file}: {reason}") from error
 
 

@@ -80,7 +80,7 @@ class Terminal:
         return group if group > 0 else None
 
     def close_fd(self, _fd: int) -> None:
-        """Close the master, which is ``_fd``. The foreground process group gets SIGHUP if anything still runs."""
+        """Close the master, which is ``_fd``; its foreground process group gets SIGHUP."""
         if not self._held.closed:
             # PtyProcess.close() sleeps and sends signals of its own; ours is the ending.
             self._held.closed = True

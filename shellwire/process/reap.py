@@ -1,8 +1,8 @@
 """Waiting for processes: who has ended and how, without polling and without stealing.
 
 The daemon is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) on Linux: what a job leaves
-behind becomes the daemon's child, so it can be found and reaped. Children that a job owns are waited
-for by their pid only, so that their status is never taken by somebody else.
+behind becomes the daemon's child, so it can be found and reaped. Children that a job owns are
+waited for by their pid only, so that their status is never taken by somebody else.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def fails_with(error: BaseException) -> Program:
 
 def test_an_error_of_ours_is_one_line() -> None:
     result = CliRunner().invoke(fails_with(StartError("no room\x1b[2J\n")), ["do"])
-    assert (result.exit_code, result.stderr) == (1, "Error: no room\\x1b[2J\\n\n")
+    assert (result.exit_code, result.output) == (1, "Error: no room\\x1b[2J\\n\n")
 
 
 def test_an_interrupt_is_130() -> None:
@@ -98,4 +98,4 @@ def test_usage_errors_stay_clicks() -> None:
     program = fails_with(click.UsageError("wrong"))
     result = CliRunner().invoke(program, ["do"])
     assert result.exit_code == 2
-    assert "Error: wrong" in result.stderr
+    assert "Error: wrong" in result.output

@@ -38,7 +38,7 @@ def test_the_first_report_counts(pipe: tuple[int, _Reporter]) -> None:
 def test_a_reason_arrives_in_one_line(pipe: tuple[int, _Reporter]) -> None:
     reader, reporter = pipe
     reporter.failed("no\n  room")
-    with pytest.raises(StartError, match="^no room$"):
+    with pytest.raises(StartError, match=r"^no room$"):
         _await_report(reader, HOME)
 
 
