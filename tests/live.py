@@ -35,6 +35,7 @@ class Daemon:
         environ = {
             name: value for name, value in os.environ.items() if not name.startswith("SHELLWIRE_")
         }
+        environ["SHELLWIRE_LOGIN_ENV"] = "never"  # the profile of who runs the tests is no matter
         environ.update(env or {}, SHELLWIRE_HOME=str(home))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],

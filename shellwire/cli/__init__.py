@@ -6,6 +6,8 @@ import click
 
 from shellwire import __version__
 from shellwire.cli.clients import clients_group
+from shellwire.cli.completion import completion_command
+from shellwire.cli.config import config_group
 from shellwire.cli.program import Program
 from shellwire.cli.start import run_command, start_command
 from shellwire.cli.status import status_command
@@ -34,6 +36,8 @@ for command in (
     status_command,
     token_group,
     clients_group,
+    config_group,
+    completion_command,
     version_command,
 ):
     main.add_command(command)

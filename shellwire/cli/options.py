@@ -1,7 +1,7 @@
-"""The flags of ``start`` and ``run``: one for each setting, with its environment variable.
+"""The table of settings: each is a flag, an environment variable and a key of the settings file.
 
-Ranges and spellings are checked here, once. Defaults are those of ``Settings``; a file of
-settings can become click's ``default_map``, and is then checked by the same types.
+Ranges and spellings are checked here, once. Flags beat variables, those the file, and that the
+defaults, which are those of ``Settings``.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ import os
 import re
 import shutil
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from click.types import StringParamType
 
-from shellwire.home.settings import Settings
+from shellwire.errors import HomeError
+from shellwire.home.config import Entry, read_config
+from shellwire.home.paths import Home
+from shellwire.home.settings import LoginEnv, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-_Decorated = TypeVar("_Decorated", bound="Callable[..., Any]")
+    from collections.abc import Mapping, Sequence
 
 _DEFAULTS = {field.name: field.default for field in fields(Settings)}
+_FILE = f"{__name__}.file"
 _TIB = 1024**4
 _GIB = 1024**3
 
@@ -80,61 +82,138 @@ _ORIGIN = Matching(
 _LEVEL = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False)
 
 
-def _option(name: str, kind: Any, text: str, **more: Any) -> Callable[..., Any]:
-    return click.option(
-        f"--{name.replace('_', '-')}",
-        name,
-        type=kind,
-        default=_DEFAULTS[name],
-        show_default=_DEFAULTS[name] not in (None, ()),
-        envvar=f"SHELLWIRE_{name.upper()}",
-        show_envvar=True,
-        help=text,
-        **more,
-    )
+class Setting(click.Option):
+    """A setting; ``name`` is its key in the file and its field in ``Settings``."""
+
+    def __init__(self, name: str, kind: Any, text: str, *, flags: str = "", **more: Any) -> None:
+        default = _DEFAULTS.get(name, False)
+        super().__init__(
+            [flags or f"--{name.replace('_', '-')}", name],
+            type=kind,
+            default=default,
+            show_default=default not in (None, ()),
+            envvar=f"SHELLWIRE_{name.upper()}",
+            show_envvar=True,
+            help=text,
+            **more,
+        )
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        """Let click take from the file what neither flag nor variable says.
+
+        The file is read here, for ``--help`` has been answered by now and is not to depend on it.
+        """
+        if ctx.default_map is None and not ctx.resilient_parsing:
+            entries = ctx.meta[_FILE] = _read_file(ctx)
+            ctx.default_map = {key: entry.value for key, entry in entries.items()}
+        return super().consume_value(ctx, opts)
+
+    def check(self, value: Any, ctx: click.Context) -> None:
+        """Raise BadParameter unless ``value``, as TOML gives it, is of the type and in range."""
+        types, expected = self._toml_types()
+        items = value if self.multiple else [value]
+        # type(), not isinstance(): true is no number here.
+        if type(items) is not list or not all(type(item) in types for item in items):
+            raise click.BadParameter(f"expected {expected}.")
+        self.type_cast_value(ctx, value)
+
+    def _toml_types(self) -> tuple[tuple[type, ...], str]:
+        if self.multiple:
+            return (str,), "an array of strings"
+        if isinstance(self.type, click.types.BoolParamType):
+            return (bool,), "true or false"
+        if isinstance(self.type, click.IntRange):
+            return (int,), "an integer"
+        if isinstance(self.type, Seconds):
+            return (int, float), "a number"
+        return (str,), "a string"
 
 
-_OPTIONS = (
-    _option("host", _HOST, "Address to listen on."),
-    _option("port", click.IntRange(0, 65535), "TCP port to listen on; 0 takes any free one."),
-    _option("log_level", _LEVEL, "Least severity that is logged."),
-    _option("max_processes", click.IntRange(1, 1024), "Commands and sessions at a time, together."),
-    _option("max_queue", click.IntRange(0, 100_000), "Commands that may wait."),
-    _option("max_clients", click.IntRange(1, 1024), "Clients connected at a time."),
-    _option(
+SETTINGS = (
+    Setting("host", _HOST, "Address to listen on."),
+    Setting("port", click.IntRange(0, 65535), "TCP port to listen on; 0 takes any free one."),
+    Setting("log_level", _LEVEL, "Least severity that is logged."),
+    Setting("max_processes", click.IntRange(1, 1024), "Commands and sessions at a time, together."),
+    Setting("max_queue", click.IntRange(0, 100_000), "Commands that may wait."),
+    Setting("max_clients", click.IntRange(1, 1024), "Clients connected at a time."),
+    Setting(
         "max_output",
         click.IntRange(0, _TIB),
         "Bytes of output after which a command is ended; 0 means never.",
     ),
-    _option("buffer", click.IntRange(4096, _GIB), "Bytes of output kept for each job."),
-    _option("shell", Executable(), "Shell that runs commands; bash, else sh, if not given."),
-    _option(
+    Setting("buffer", click.IntRange(4096, _GIB), "Bytes of output kept for each job."),
+    Setting("shell", Executable(), "Shell that runs commands; bash, else sh, if not given."),
+    Setting(
+        "rewrite",
+        click.BOOL,
+        "Run `A && B &` as `A && { B & }`.",
+        flags="--rewrite/--no-rewrite",
+    ),
+    Setting(
+        "login_env",
+        click.Choice(get_args(LoginEnv)),
+        "Take the environment of your login shell; auto does when PATH has only the system's own"
+        " directories.",
+    ),
+    Setting(
         "grace", Seconds(0, 3600), "Seconds that running commands get to finish when it stops."
     ),
-    _option("ping_interval", Seconds(0.1, 3600), "Seconds between pings to a client."),
-    _option(
+    Setting("ping_interval", Seconds(0.1, 3600), "Seconds between pings to a client."),
+    Setting(
         "allow_host",
         _HOST,
         "Another name that clients may connect by. Repeatable; commas in the variable.",
         multiple=True,
     ),
-    _option(
+    Setting(
         "allow_origin",
         _ORIGIN,
         "Another origin whose pages may connect. Repeatable; commas in the variable.",
         multiple=True,
     ),
-    _option(
+    Setting(
         "insecure_plaintext",
         click.BOOL,
         "Listen beyond loopback although nothing is encrypted.",
         is_flag=True,
     ),
 )
+"""Every field of ``Settings``: the flags of ``start`` and ``run``."""
+
+DAEMON = Setting(
+    "daemon",
+    click.BOOL,
+    "Run in the background; return when clients can connect.",
+    is_flag=True,
+)
+"""The one flag that is ``start``'s alone; ``run`` passes over it in the file."""
+
+_BY_KEY = {str(setting.name): setting for setting in (DAEMON, *SETTINGS)}
 
 
-def settings_options(command: _Decorated) -> _Decorated:
-    """Give ``command`` a flag for each setting."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def file_entry(ctx: click.Context, key: str) -> Entry:
+    """Return what the file that ``ctx`` has read says of ``key``."""
+    entries: dict[str, Entry] = ctx.meta[_FILE]
+    return entries[key]
+
+
+def _read_file(ctx: click.Context) -> dict[str, Entry]:
+    """Return the whole file, checked, whatever flags and variables may override."""
+    path = Home.locate().config_file
+    entries = read_config(path)
+    for key, entry in entries.items():
+        where = f"{path}:{entry.line}: {key}"
+        if key not in _BY_KEY:
+            raise HomeError(f"{where}: there is no such setting{_guess(key)}")
+        try:
+            _BY_KEY[key].check(entry.value, ctx)
+        except click.BadParameter as error:
+            raise HomeError(f"{where}: {error.message}") from error
+    return entries
+
+
+def _guess(key: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(key.replace("-", "_").lower(), _BY_KEY, n=1)
+    return f" (is {close[0]} meant?)" if close else ""

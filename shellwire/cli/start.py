@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire import __version__
-from shellwire.cli.options import settings_options
+from shellwire.cli.options import DAEMON, SETTINGS
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
 from shellwire.home.clients import Clients
@@ -21,27 +21,24 @@ if TYPE_CHECKING:
     from shellwire.home.token import TokenOrigin
 
 
-@click.command("start")
-@click.option(
-    "--daemon",
-    "detached",
-    is_flag=True,
-    envvar="SHELLWIRE_DAEMON",
-    show_envvar=True,
-    help="Run in the background; return when clients can connect.",
-)
-@settings_options
+@click.command("start", params=[DAEMON, *SETTINGS])
 @click.pass_context
-def start_command(ctx: click.Context, /, detached: bool, **settings: Any) -> None:
-    """Start the daemon, in the foreground unless --daemon is given."""
-    _start(ctx, Settings(**settings), detached=detached)
+def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
+    """Start the daemon, in the foreground unless --daemon is given.
+
+    Each flag is also a variable, and a key of config.toml in the home, spelled with underscores.
+    Flags beat variables, and those the file; `shellwire config show` tells what holds, and why.
+    """
+    _start(ctx, Settings(**settings), detached=daemon)
 
 
-@click.command("run")
-@settings_options
+@click.command("run", params=list(SETTINGS))
 @click.pass_context
 def run_command(ctx: click.Context, /, **settings: Any) -> None:
-    """Start the daemon in the foreground, and log to stderr too."""
+    """Start the daemon in the foreground, and log to stderr too.
+
+    Takes variables and config.toml as `start` does.
+    """
     _start(ctx, Settings(**settings), detached=False)
 
 

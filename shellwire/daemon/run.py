@@ -21,6 +21,7 @@ from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
 from shellwire.jobs.registry import Registry, Retention
 from shellwire.process.reap import Reaper
+from shellwire.process.signals import Signals
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
 from shellwire.server.access import Gate
@@ -28,6 +29,7 @@ from shellwire.server.app import Server
 from shellwire.server.hub import Hub
 from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
+from shellwire.shell.login_env import start_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,9 +46,12 @@ class _HomeAccess:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._clients = Clients.load(home)
-        self._token, _ = ensure_token(home)
+        self._token: str | None = None
 
     def token(self) -> str:
+        """Return the token; made when first it is asked for, not by a start that fails before."""
+        if self._token is None:
+            self._token, _ = ensure_token(self._home)
         return self._token
 
     def is_revoked(self, client_id: str) -> bool:
@@ -68,6 +73,9 @@ class _HomeAccess:
 
     def reload(self) -> None:
         self._quietly(self._clients.reload)
+        self._quietly(self._reload_token)
+
+    def _reload_token(self) -> None:
         token = read_token(self._home)
         if token is None:
             log.error("%s holds no token; the old one still holds", self._home.token_file)
@@ -130,16 +138,19 @@ class _Daemon:
         self._registry: Registry | None = None
 
     async def run(self, cwd: str, on_ready: Callable[[str, int], None]) -> int:
+        signals = Signals()
+        self._listen_to(signals)
         settings = self._settings
-        dialect = find_dialect(settings.shell)
         access = _HomeAccess(self._home)
         reaper = Reaper()
-        reaper.start()
+        reaper.start(signals)
+        environ = await start_environment(settings.login_env, os.environb, reaper)
+        dialect = find_dialect(settings.shell, path=os.fsdecode(environ.get(b"PATH", b"")) or None)
         engine = Engine(dialect, reaper, settings.buffer)
         retention = Retention()
         self._registry = registry = Registry(
             engine,
-            Contexts(birth_state(os.environb, cwd)),
+            Contexts(birth_state(environ, cwd)),
             max_processes=settings.max_processes,
             max_queue=settings.max_queue,
             retention=retention,
@@ -148,17 +159,18 @@ class _Daemon:
         gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
         server = Server(hub, gate, ping_interval=settings.ping_interval)
         with contextlib.ExitStack() as stack:
+            stack.callback(signals.close)
             stack.callback(reaper.stop)
             stack.callback(registry.close)
             try:
                 host, port = await server.start(settings.host, settings.port)
                 await server.start_unix(stack.enter_context(_unix_socket(self._home)))
+                access.token()
                 record = pidfile.DaemonRecord.of_this_process(
                     host=host, port=port, version=__version__, grace=settings.grace
                 )
                 pidfile.write(self._home, record)
                 stack.callback(self._remove_pid_file, record)
-                self._listen_to_signals()
                 log.info("shellwire %s listens on %s port %d", __version__, host, port)
                 on_ready(host, port)
                 await self._stop.wait()
@@ -177,10 +189,11 @@ class _Daemon:
         except HomeError as error:
             log.error("%s", error)
 
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _listen_to(self, signals: Signals) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal)
+            # nohup(1), and a shell's & for SIGINT, have reasons to let us ignore them.
+            if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
+                signals.listen(number, self._on_signal)
 
     def _on_signal(self) -> None:
         if self._stop.is_set() and self._registry is not None:
@@ -208,18 +221,27 @@ def _limits(settings: Settings, retention: Retention) -> Limits:
 def _unix_socket(home: Home) -> Iterator[socket.socket]:
     """Bind the home's Unix socket, 0600. The daemon's lock is held, so an old one is stale."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made = None
     try:
-        home.socket_file.unlink(missing_ok=True)
-        umask = os.umask(0o177)
         try:
-            with socket_address(home) as path:
-                listening.bind(path)
-        finally:
-            os.umask(umask)
+            made = _bind(listening, home)
+        except OSError as error:
+            raise StartError(f"cannot make {home.socket_file}: {error.strerror}") from error
         yield listening
-    except OSError as error:
-        raise StartError(f"cannot make {home.socket_file}: {error.strerror}") from error
     finally:
         listening.close()
         with contextlib.suppress(OSError):
-            home.socket_file.unlink(missing_ok=True)
+            # If the home was removed under us, another daemon may be at home in a new one.
+            if made is not None and os.path.samestat(os.stat(home.socket_file), made):
+                home.socket_file.unlink()
+
+
+def _bind(listening: socket.socket, home: Home) -> os.stat_result:
+    home.socket_file.unlink(missing_ok=True)
+    umask = os.umask(0o177)
+    try:
+        with socket_address(home) as path:
+            listening.bind(path)
+    finally:
+        os.umask(umask)
+    return os.stat(home.socket_file)

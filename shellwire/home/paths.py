@@ -64,6 +64,11 @@ class Home:
         return self.root / "clients.json"
 
     @property
+    def config_file(self) -> Path:
+        """The settings that its user has written down."""
+        return self.root / "config.toml"
+
+    @property
     def pid_file(self) -> Path:
         """The running daemon's pid, start time and address."""
         return self.root / "daemon.pid"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+LoginEnv = Literal["auto", "always", "never"]
 
 MIB = 1024 * 1024
 
@@ -11,8 +14,8 @@ MIB = 1024 * 1024
 class Settings:
     """The settings of one daemon, each with its default.
 
-    Whoever fills this has checked the ranges: the command line does, where each setting is a flag
-    and an environment variable.
+    Whoever fills this has checked the ranges: the command line does, where each setting is a flag,
+    an environment variable and a key of the settings file.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +44,12 @@ class Settings:
 
     shell: str | None = None
     """Path of the shell that runs commands; None leaves the choice to the daemon."""
+
+    rewrite: bool = True
+    """Whether ``A && B &`` runs A in the foreground and only B in the background."""
+
+    login_env: LoginEnv = "auto"
+    """Whether to take the environment of the user's login shell; ``auto`` when PATH is bare."""
 
     grace: float = 5.0
     """Seconds that running commands have to finish when the daemon stops."""

@@ -8,7 +8,7 @@ here can be decoded on its own, whoever reads it and from where.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass
 
 STDOUT, STDERR = 0, 1
@@ -31,7 +31,12 @@ def incomplete_tail(data: bytes | bytearray) -> int:
 
 
 def boundary(data: bytes | bytearray | memoryview, cut: int) -> int:
-    """Return the greatest position up to ``cut`` that is not inside a character."""
+    """Return the greatest position up to ``cut`` that is not inside a character.
+
+    At the end of ``data`` a character that may still come to be complete counts as one.
+    """
+    if cut < len(data) and data[cut] & 0xC0 != 0x80:
+        return cut
     for back in range(1, min(3, cut) + 1):
         byte = data[cut - back]
         if byte & 0xC0 != 0x80:
@@ -77,6 +82,11 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._data)
 
+    @property
+    def held(self) -> int:
+        """Bytes that wait for the rest of their character."""
+        return sum(map(len, self._tails))
+
     def append(self, stream: int, data: bytes, *, background: bool = False) -> None:
         """Take what was read from ``stream``; an incomplete character at its end waits."""
         if self._tails[stream]:
@@ -89,11 +99,10 @@ class Buffer:
             self._tails[stream] = b""
         self._add(stream, data, background=background)
 
-    def flush(self, *, background: bool = False) -> None:
+    def flush(self, stream: int, *, background: bool = False) -> None:
         """Give offsets to what waits for the rest of its character: there will be none."""
-        for stream in (STDOUT, STDERR):
-            data, self._tails[stream] = self._tails[stream], b""
-            self._add(stream, data, background=background)
+        data, self._tails[stream] = self._tails[stream], b""
+        self._add(stream, data, background=background)
 
     def _add(self, stream: int, data: bytes, *, background: bool) -> None:
         if not data:
@@ -126,11 +135,11 @@ class Buffer:
         """Return ``offset``, or the start of the character that it lies in."""
         if not self.start < offset < self.end:
             return offset
-        # A run may end in the middle of a character that never came to be complete.
-        index = bisect_left(self._runs, offset << _KIND_BITS, lo=self._first)
-        if self._runs[index] >> _KIND_BITS == offset:
-            return offset
-        return self.start + boundary(self._data, offset - self.start)
+        # No character reaches from one run into the next: a run may end in the middle of one that
+        # never came to be complete.
+        index = bisect_right(self._runs, offset << _KIND_BITS | _KIND_MASK, lo=self._first)
+        begin = self._runs[index - 1] >> _KIND_BITS if index > self._first else self.start
+        return max(begin, self.start + boundary(self._data, offset - self.start))
 
     def grow(self, count: int) -> None:
         """Make room for ``count`` more bytes than were allowed so far."""

@@ -33,7 +33,6 @@ class Engine:
     dialect: Dialect
     reaper: Reaper
     buffer_bytes: int = 4 * 1024 * 1024
-    subreaper: bool = True
     _instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -43,15 +42,15 @@ class Engine:
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
         """Return how the processes of the job that ``leader`` leads are found."""
-        return kill.Tree(leader, tag, subreaper=self.subreaper)
+        return kill.Tree(leader, tag, subreaper=self.reaper.adopts)
 
     def everything(self) -> kill.Everything:
         """Return how all that the daemon's jobs have left is found."""
-        return kill.Everything(self._instance.encode(), subreaper=self.subreaper)
+        return kill.Everything(self._instance.encode(), subreaper=self.reaper.adopts)
 
     def orphans(self, tree: kill.Tree) -> list[int]:
         """Return the processes of ``tree`` that have become our own children."""
-        if not self.subreaper:
+        if not self.reaper.adopts:
             return []
         found = []
         for pid in proc.children(os.getpid()):

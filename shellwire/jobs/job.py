@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shellwire.errors import SessionError, SpawnError, WireError
-from shellwire.jobs.buffer import Buffer, Piece
-from shellwire.jobs.collect import Collector
-from shellwire.jobs.model import Collected, Notice, Outcome, Snapshot
+from shellwire.errors import InternalError, SessionError, SpawnError, WireError
+from shellwire.jobs.model import Notice, Outcome, Snapshot
+from shellwire.jobs.output import Output
 from shellwire.jobs.run import Run
 from shellwire.jobs.viewer import Viewer
 from shellwire.process.reap import LOST
@@ -26,11 +26,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.model import JobKey, Reason, Request, State
     from shellwire.shell.context import Context, Origin
 
-WINDOW = 1024 * 1024
-"""Bytes that the fastest reader may be behind before reading from the process stops."""
-
-# More than a pipe of each stream holds (pipe(7)), or a terminal.
-_IN_KERNEL = 256 * 1024
+log = logging.getLogger(__name__)
 
 _NO_PAGER = {b"PAGER": b"cat", b"GIT_PAGER": b"cat"}
 _TERM = {b"TERM": b"xterm-256color"}
@@ -40,8 +36,8 @@ class Job:
     """One command or session, from its request until nothing of it is left.
 
     ``background`` means that it has been answered for, and that processes which it left live on.
-    ``released(job)`` is called when it gives its slot back, ``ended(job)`` when nothing can come
-    from it any more.
+    ``released(job)`` is called when it gives its slot back, ``left(job)`` when it goes on in the
+    background, and ``ended(job)`` when nothing can come from it any more.
     """
 
     def __init__(
@@ -52,6 +48,7 @@ class Job:
         engine: Engine,
         *,
         released: Callable[[Job], None],
+        left: Callable[[Job], None],
         ended: Callable[[Job], None],
     ) -> None:
         self.key = key
@@ -59,13 +56,17 @@ class Job:
         self.state: State = "queued"
         self.outcome: Outcome | None = None
         self.notices: list[Notice] = []
-        self.buffer = Buffer(engine.buffer_bytes)
-        self._viewers: list[Viewer] = []
+        self._output = Output(
+            request, engine.buffer_bytes, exceeded=lambda: self.end("output_limit")
+        )
+        self.buffer = self._output.buffer
+        self.silenced = False
+        """Whether no output can come any more."""
         self._context = context
         self._engine = engine
         self._released = released
+        self._left = left
         self._ended = ended
-        self._window = min(WINDOW, engine.buffer_bytes)
         self._cwd = request.cwd or os.fsdecode(context.state.cwd)
         self._size = request.size
         self._origin: Origin | None = None
@@ -73,20 +74,18 @@ class Job:
         self._ending: asyncio.Task[None] | None = None
         self._reason: Reason = "exited"
         self._timeout: asyncio.TimerHandle | None = None
-        self._received_bytes = 0
         self._begun = time.monotonic()
         self._lasted = 0.0
         self._started_at: float | None = None
         self._ended_at: float | None = None
-        self._collectors: tuple[Collector, Collector] | None = None
-        if request.collect_chars is not None:
-            self._collectors = (Collector(request.collect_chars), Collector(request.collect_chars))
-            self._collecting = self.view(self._collect)
 
     # Starting ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the process. What prevents that becomes the outcome; nothing is raised."""
+        """Start the process. What prevents that becomes the outcome; nothing is raised.
+
+        Another job's end may be what calls this: it must not suffer from a fault in here.
+        """
         self.state = "running"
         self._started_at = time.time()
         self._begun = time.monotonic()
@@ -96,6 +95,10 @@ class Job:
             self._fail(str(error))
         except WireError as refusal:
             self.refuse(refusal)
+        except Exception:
+            log.exception("job %s of client %s can't be started", self.key.id, self.key.client_id)
+            self.refuse(InternalError("see the daemon's log"))
+            self.end("killed")
 
     def _launch(self) -> None:
         request = self.request
@@ -111,11 +114,12 @@ class Job:
             shell,
             self._engine,
             tag,
-            room=self._room,
-            received=self._received,
+            room=self._output.room,
+            received=self._output.received,
             exited=self._exited,
             changed=self._settle,
         )
+        self._output.pump = self._run.pump
         shell.run(self._text())
         if request.stdin_data:
             self._run.give(request.stdin_data.encode())
@@ -144,59 +148,34 @@ class Job:
     def _text(self) -> bytes:
         if self.request.command is not None:
             return self.request.command.encode()
-        return self._engine.dialect.become(self._engine.user_shell(self._context.state))
+        program = self._engine.user_shell(self._context.state)
+        return self._engine.dialect.become(program, interactive=self.request.size is not None)
 
     # Output --------------------------------------------------------------------------------------
-
-    def _room(self) -> int:
-        if self.outcome is not None:
-            return self._window
-        offsets = [viewer.offset for viewer in self._viewers if not viewer.silent]
-        return self._window - (self.buffer.end - max(offsets)) if offsets else self._window
-
-    def _received(self, stream: int, data: bytes) -> None:
-        background = self.outcome is not None
-        limit = self.request.max_output_bytes
-        if limit and not background and self._received_bytes + len(data) > limit:
-            data = data[: max(0, limit - self._received_bytes)]
-            self.end("output_limit")
-        self._received_bytes += len(data)
-        self.buffer.append(stream, data, background=background)
-        self._wake()
-
-    def _collect(self) -> None:
-        while self._collectors is not None and self.outcome is None:
-            event = self._collecting.take(WINDOW)
-            if event is None:
-                return
-            if isinstance(event, Piece):
-                encoding = "latin-1" if self.request.binary else "utf-8"
-                collector = self._collectors[event.stream == "stderr"]
-                collector.add(event.data.decode(encoding, "replace"))
 
     def view(self, wake: Callable[[], None], *, silent: bool = False) -> Viewer:
         """Let somebody read this job from its beginning; ``wake()`` says that there may be more."""
         viewer = Viewer(self, wake, silent=silent)
-        self._viewers.append(viewer)
+        self._output.viewers.append(viewer)
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
         """Stop a viewer's reading. The job goes on."""
-        self._viewers.remove(viewer)
+        self._output.viewers.remove(viewer)
         self.advanced()
 
     def advanced(self) -> None:
-        """A viewer has taken something: read on if that made room."""
-        if self._run is not None and self._run.pump.paused:
-            self._run.pump.resume()
+        """A viewer has taken something."""
+        self._output.advanced()
 
-    def _wake(self) -> None:
-        for viewer in self._viewers:
-            viewer.wake()
+    def silence(self) -> None:
+        """Drop the output of what it left from now on; that is neither blocked nor ended by it."""
+        self._output.mute()
+        self._fall_silent()
 
     def _notify(self, code: str, message: str) -> None:
         self.notices.append(Notice(code, message))
-        self._wake()
+        self._output.wake()
 
     # Input ---------------------------------------------------------------------------------------
 
@@ -230,7 +209,8 @@ class Job:
 
     def end(self, reason: Reason) -> None:
         """End all that it started. The first reason given is the one that is told."""
-        if self._run is None or self._ending is not None or self.state == "ended":
+        ending = self._ending is not None and not self._ending.done()
+        if self._run is None or ending or self.state == "ended":
             return
         if self.outcome is None:
             self._reason = reason
@@ -241,6 +221,7 @@ class Job:
             await run.end()
         finally:
             self._finish(run)
+            run.pump.drain()
             run.pump.close()
 
     async def over(self) -> None:
@@ -259,30 +240,29 @@ class Job:
         self._lasted = time.monotonic() - self._begun
         if self._ending is None and self._run is not None:
             self._finish(self._run)
+        # One that was answered for before could not be ended until now.
+        self._settle()
 
     def _finish(self, run: Run) -> None:
         """Drain, commit and tell: the leader has ended, and so has all else if we ended it."""
         if self.outcome is not None:
             return
-        if self._viewers:
-            # They may be a whole window behind, and what is in the kernel comes on top.
-            self.buffer.grow(_IN_KERNEL)
-        run.pump.drain()
-        self.buffer.flush()
+        self._output.finish()
         try:
             committed = self._commit(run)
         except CannotEnter:
             self._fail(f"cwd {self._cwd}: it can't be entered")
             return
         ended = run.exit or LOST
+        unknown = run.exit is None or (ended is LOST and self._reason == "exited")
         self._conclude(
             Outcome(
-                reason=self._reason if run.exit is not None else "lost",
+                reason="lost" if unknown else self._reason,
                 exit_code=ended.code,
                 signal=ended.signal,
                 cwd=self._context_cwd(),
                 committed=committed,
-                collected=self._collected(),
+                collected=self._output.collected(),
             )
         )
 
@@ -290,20 +270,21 @@ class Job:
         report, token = run.take_report()
         if self._origin is None or self.request.kind != "command":
             return False
-        commit = self._context.commit(self._origin, self._engine.dialect, report, token)
+        try:
+            commit = self._context.commit(self._origin, self._engine.dialect, report, token)
+        except CannotEnter:
+            raise
+        except Exception:
+            # A command may make the report say anything: that must not keep it from ending.
+            log.exception("the state left by job %s can't be kept", self.key.id)
+            self._notify("STATE_NOT_KEPT", "its state could not be read")
+            return False
         if commit.problem is not None:
             self._notify("STATE_NOT_KEPT", commit.problem)
         return commit.committed
 
     def _context_cwd(self) -> str | None:
         return os.fsdecode(self._context.state.cwd) if self.request.kind == "command" else None
-
-    def _collected(self) -> Collected | None:
-        if self._collectors is None:
-            return None
-        self._collect()
-        (stdout, cut), (stderr, cut_too) = (each.finish() for each in self._collectors)
-        return Collected(stdout, stderr, truncated=cut or cut_too)
 
     def _conclude(self, outcome: Outcome) -> None:
         totals = (self.buffer.totals[0], self.buffer.totals[1])
@@ -313,23 +294,27 @@ class Job:
         self._ended_at = time.time()
         if self._timeout is not None:
             self._timeout.cancel()
-        if self._collectors is not None:
-            self._collectors = None
-            self._viewers.remove(self._collecting)
         if self._run is not None:
             self._run.close_input()
         self.state = "background"
         self._released(self)
         self.advanced()
-        self._wake()
+        self._output.wake()
         self._settle()
+        if self.state == "background":
+            self._left(self)
 
     def _settle(self) -> None:
         """Become ``ended`` once the last process and the last pipe are gone."""
         if self.state == "background" and (self._run is None or not self._run.is_left):
             self.state = "ended"
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        if not self.silenced:
+            self.silenced = True
             self._ended(self)
-            self._wake()
+            self._output.wake()
 
     @property
     def pid(self) -> int | None:
@@ -337,6 +322,11 @@ class Job:
         return self._run.pid if self._run is not None else None
 
     # Telling -------------------------------------------------------------------------------------
+
+    def _command(self) -> str:
+        if self.request.command is not None:
+            return self.request.command
+        return self._engine.user_shell(self._context.state)
 
     def snapshot(self) -> Snapshot:
         """Return what is known of it now."""
@@ -346,7 +336,7 @@ class Job:
             key=self.key,
             kind=self.request.kind,
             state=self.state,
-            command=self.request.command or self._engine.user_shell(self._context.state),
+            command=self._command(),
             context=self.request.context,
             cwd=self._cwd,
             pid=self.pid,

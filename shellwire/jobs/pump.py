@@ -28,18 +28,24 @@ class Room(Protocol):
     def __call__(self) -> int: ...
 
 
-def _waiting_bytes(fd: int) -> int:
-    """Return how many bytes can be read from ``fd`` at once (FIONREAD, ioctl_tty(2), pipe(7))."""
+def _to_drain(fd: int) -> int:
+    """Return how many bytes can be read from ``fd`` at once (FIONREAD, ioctl_tty(2), pipe(7)).
+
+    And one more, to see the end of what nobody holds any longer.
+    """
+    if os.isatty(fd):
+        return _TERMINAL_HOLDS
     count = array.array("i", [0])
     fcntl.ioctl(fd, termios.FIONREAD, count)
-    return count[0]
+    return count[0] + 1
 
 
 class Pump:
     """Reads descriptors, calls ``received(stream, data)``, and ``closed()`` when none is left.
 
-    It owns the descriptors. Before each read it asks ``room()``; at 0 it pauses until ``resume()``,
-    and what the process writes stays in the kernel, which blocks it (backpressure).
+    No ``data`` is the end of that stream. It owns the descriptors. Before each read it asks
+    ``room()``; at 0 it pauses until ``resume()``, and what the process writes stays in the kernel,
+    which blocks it (backpressure).
     """
 
     def __init__(
@@ -107,6 +113,10 @@ class Pump:
             self._close(stream)
         return len(data)
 
+    def waiting(self) -> int:
+        """Return how many bytes ``drain`` would take at most."""
+        return sum(map(_to_drain, self._open.values()))
+
     def drain(self) -> None:
         """Read what is in the kernel now, whatever the room, and no more than that.
 
@@ -114,7 +124,7 @@ class Pump:
         background may go on writing for ever.
         """
         for stream, fd in list(self._open.items()):
-            left = _TERMINAL_HOLDS if os.isatty(fd) else _waiting_bytes(fd)
+            left = _to_drain(fd)
             while left > 0 and stream in self._open:
                 taken = self._read(stream, min(left, _READ))
                 if not taken:
@@ -126,6 +136,7 @@ class Pump:
         self._loop.remove_reader(fd)
         with contextlib.suppress(OSError):
             self._close_fd(fd)
+        self._received(stream, b"")
         if not self._open:
             self._closed()
 

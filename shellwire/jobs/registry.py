@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.model import Request
 
+MAX_BACKGROUND = 32
+"""Jobs whose later output is kept; that of the oldest beyond is read and dropped."""
+
 MAX_REMEMBERED = 10_000
 """Pairs of client and id within which nothing runs twice."""
 
@@ -60,6 +63,8 @@ class Registry:
         self._jobs: dict[JobKey, Job] = {}
         # Their ids name other jobs by now; what they left in the background lives on.
         self._replaced: set[Job] = set()
+        # In the background, the oldest first.
+        self._lingering: dict[Job, None] = {}
         self._kept: OrderedDict[JobKey, float] = OrderedDict()
         self._kept_bytes = 0
         self._used: OrderedDict[JobKey, None] = OrderedDict()
@@ -86,7 +91,13 @@ class Registry:
         if old is not None:
             self._replace(old)
         job = Job(
-            key, request, context, self._engine, released=self._released, ended=self._on_ended
+            key,
+            request,
+            context,
+            self._engine,
+            released=self._released,
+            left=self._on_left,
+            ended=self._on_ended,
         )
         self._jobs[key] = job
         self._used[key] = None
@@ -113,6 +124,11 @@ class Registry:
     def _released(self, job: Job) -> None:
         for key in self._slots.leave(job.key):
             self._jobs[key].start()
+
+    def _on_left(self, job: Job) -> None:
+        self._lingering[job] = None
+        if len(self._lingering) > MAX_BACKGROUND:
+            next(iter(self._lingering)).silence()
 
     # Finding -------------------------------------------------------------------------------------
 
@@ -178,7 +194,7 @@ class Registry:
         for job in living:
             await job.over()
         await kill.end(self._engine.everything())
-        self._engine.reaper.reap_strays()
+        self._engine.reaper.collect()
 
     def hurry(self) -> None:
         """Let a stop that is under way wait no longer."""
@@ -209,6 +225,7 @@ class Registry:
         self._forget(old.key)
 
     def _on_ended(self, job: Job) -> None:
+        self._lingering.pop(job, None)
         if job in self._replaced:
             self._replaced.discard(job)
             return

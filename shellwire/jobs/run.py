@@ -52,7 +52,8 @@ class Run:
         self._has_exited = asyncio.Event()
         self._tree = engine.tree(shell.pid, tag)
         self._strays: set[int] = set()
-        self._line_ended = True
+        self._looking = False
+        self._last_input = b""
         # Before anything is awaited: until then the child would pass for a stray.
         engine.reaper.watch(shell.pid, self._on_exit)
         terminal = shell.terminal
@@ -67,7 +68,7 @@ class Run:
     @property
     def is_left(self) -> bool:
         """Whether a process of it lives, as far as we see, or still holds its output."""
-        return self.exit is None or self.pump.is_open or bool(self._strays)
+        return self.exit is None or self.pump.is_open or self._looking or bool(self._strays)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -89,7 +90,7 @@ class Run:
         """Send the input that came with the request: it is bounded by the frame that brought it."""
         if self._shell.stdin is not None and data:
             self._shell.stdin.write(data)
-            self._line_ended = data.endswith(b"\n")
+            self._last_input = data[-1:]
 
     def finish_input(self) -> None:
         """Let the process read end-of-file after what was sent."""
@@ -99,10 +100,8 @@ class Run:
         if terminal is None:
             feeder.finish()
         else:
-            # To a line that has no end yet, the first one is its end (termios(3), VEOF).
-            eof = terminal.eof()
-            feeder.write(eof if self._line_ended else eof * 2)
-            self._line_ended = True
+            feeder.write(terminal.eof(self._last_input))
+            self._last_input = b""
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the terminal's size. Raises SessionError when it has none."""
@@ -127,7 +126,8 @@ class Run:
     async def end(self) -> None:
         """End the leader and all that it started: TERM, on a terminal HUP, KILL."""
         await kill.end(self._tree, hangup=self._shell.terminal is not None)
-        # The kernel has told us already; the reaper's callback is due in this round of the loop.
+        # The kernel knows of the ends already; let no zombie outlive the ending.
+        self._engine.reaper.collect()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
 
@@ -140,10 +140,17 @@ class Run:
     def _adopt(self) -> None:
         for pid in self._engine.orphans(self._tree):
             self._strays.add(pid)
-            self._engine.reaper.watch(pid, partial(self._on_stray_exit, pid))
+            self._engine.reaper.adopt(pid, partial(self._on_stray_exit, pid))
 
     def _on_stray_exit(self, pid: int, _ended: Exit) -> None:
         self._strays.discard(pid)
+        if not self._looking:
+            # Once for all that end together.
+            self._looking = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looking = False
         self._adopt()
         self._changed()
 

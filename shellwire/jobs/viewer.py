@@ -53,7 +53,7 @@ class Viewer:
         """Whether nothing can come any more."""
         return (
             self.told
-            and self.job.state == "ended"
+            and self.job.silenced
             and self.notices == len(self.job.notices)
             and (self.silent or self.offset >= self.job.buffer.end)
         )

@@ -11,15 +11,13 @@ import contextlib
 import logging
 import os
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psutil
-
 from shellwire.process import proc
+from shellwire.process.proc import open_pidfd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -35,32 +33,42 @@ TAG_NAME = b"SHELLWIRE_JOB"
 _AFTER_KILL = 2.0
 _POLL = 0.02
 
-
-def _candidates(*, subreaper: bool) -> list[proc.Process]:
-    if subreaper:
-        return proc.descendants(os.getpid())
-    processes = (proc.inspect(pid) for pid in psutil.pids() if pid != os.getpid())
-    return [process for process in processes if process is not None]
+# So many processes are signalled, or waited for with a descriptor each, before the next look.
+_AT_ONCE = 64
 
 
-@dataclass(frozen=True, slots=True)
+def _candidates(*, subreaper: bool) -> AsyncIterator[proc.Process]:
+    return proc.descendants(os.getpid()) if subreaper else proc.everybody()
+
+
 class Tree:
     """The processes of one job. ``tag`` is the value of TAG_NAME in the environment of each."""
 
-    leader: int
-    tag: bytes
-    subreaper: bool = True
+    def __init__(self, leader: int, tag: bytes, *, subreaper: bool = True) -> None:
+        self._leader = leader
+        self._tag = tag
+        self._subreaper = subreaper
+        self._known: set[tuple[int, float]] = set()
 
     def holds(self, process: proc.Process) -> bool:
-        """Whether the process is of the job's session, or has its tag."""
-        return process.session == self.leader or proc.environ_has(process.pid, TAG_NAME, self.tag)
+        """Whether it was found before, is of the job's session, or has its tag."""
+        return (
+            process.session == self._leader
+            or process.identity in self._known
+            or proc.environ_has(process.pid, TAG_NAME, self._tag)
+        )
 
-    def members(self) -> list[proc.Process]:
-        """Return the job's living processes, parents before children."""
+    async def members(self) -> list[proc.Process]:
+        """Return the job's living processes, parents before children.
+
+        One that has neither session nor tag is found by its parent, and remembered: when that has
+        ended, nothing else tells whose it is.
+        """
         inside: dict[int, proc.Process] = {}
-        for process in _candidates(subreaper=self.subreaper):
+        async for process in _candidates(subreaper=self._subreaper):
             if process.ppid in inside or self.holds(process):
                 inside[process.pid] = process
+                self._known.add(process.identity)
         return [process for process in inside.values() if not process.zombie]
 
 
@@ -71,12 +79,12 @@ class Everything:
         self._prefix = instance
         self._subreaper = subreaper
 
-    def members(self) -> list[proc.Process]:
+    async def members(self) -> list[proc.Process]:
         """Return every living process that descends from a job or bears a tag of this daemon."""
         session = os.getsid(0)
         return [
             process
-            for process in _candidates(subreaper=self._subreaper)
+            async for process in _candidates(subreaper=self._subreaper)
             if not process.zombie
             and (
                 process.session != session
@@ -86,22 +94,24 @@ class Everything:
         ]
 
 
-def send(number: signal.Signals, processes: Iterable[proc.Process]) -> None:
+async def send(number: signal.Signals, processes: Iterable[proc.Process]) -> None:
     """Send a signal to each process that is still the one that was seen.
 
     The pid is pinned by a pidfd and then compared again (pidfd_send_signal(2)), so a pid that was
     reused in between is not hit. A stopped process is continued, or it could not react.
     """
-    for process in processes:
+    for count, process in enumerate(processes, 1):
         with contextlib.suppress(ProcessLookupError):
             try:
                 _send_one(number, process)
             except PermissionError:
                 log.warning("not allowed to signal process %d of a job", process.pid)
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 def _send_one(number: signal.Signals, process: proc.Process) -> None:
-    pidfd = _open_pidfd(process.pid)
+    pidfd = open_pidfd(process.pid)
     try:
         now = proc.inspect(process.pid)
         if now is None or now.started != process.started:
@@ -116,17 +126,8 @@ def _send_one(number: signal.Signals, process: proc.Process) -> None:
             os.close(pidfd)
 
 
-def _open_pidfd(pid: int) -> int | None:
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
-
-
 async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
-    """Return when every one of ``processes`` has ended, or after ``seconds``."""
+    """Return after ``seconds``, or when the first 64 of ``processes`` have ended: look again."""
     loop = asyncio.get_running_loop()
     waiting: set[int] = set()
     done = asyncio.Event()
@@ -139,8 +140,8 @@ async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
             done.set()
 
     blind = False
-    for process in processes:
-        pidfd = _open_pidfd(process.pid)
+    for process in processes[:_AT_ONCE]:
+        pidfd = open_pidfd(process.pid)
         if pidfd is None:
             blind = blind or proc.inspect(process.pid) is not None
         else:
@@ -148,7 +149,7 @@ async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
             loop.add_reader(pidfd, ended, pidfd)
     try:
         if waiting or blind:
-            # Without a pidfd for each, look again soon; the caller scans anew.
+            # Without a pidfd for each, the caller must look again soon.
             limit = min(seconds, _POLL) if blind else seconds
             await asyncio.wait_for(done.wait(), limit)
     except TimeoutError:
@@ -158,11 +159,18 @@ async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
             ended(pidfd)
 
 
+async def _living(tree: Tree | Everything) -> list[proc.Process]:
+    # A list of children is exact only while none of them ends (proc(5), children): that it was
+    # empty once proves nothing.
+    return await tree.members() or await tree.members()
+
+
 async def end(tree: Tree | Everything, *, hangup: bool = False) -> bool:
     """End every process of ``tree`` and return when none is left.
 
-    TERM at once; with ``hangup`` HUP after 0.5 s; KILL after 2 s; each again to what was forked
-    meanwhile. Returns False if something can't be killed (not ours, or stuck in the kernel).
+    TERM at once; with ``hangup`` HUP after 0.5 s; KILL after 2 s; each again to what is left when
+    those that got it have ended. Returns False if something can't be killed (not ours, or stuck in
+    the kernel).
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -171,19 +179,44 @@ async def end(tree: Tree | Everything, *, hangup: bool = False) -> bool:
         stages.append((signal.SIGHUP, GRACE))
     stages.append((signal.SIGKILL, GRACE + _AFTER_KILL))
     for number, until in stages:
-        signalled: set[tuple[int, float]] = set()
-        while members := tree.members():
-            # A TERM handler must not be interrupted by a second TERM.
-            fresh = [each for each in members if (each.pid, each.started) not in signalled]
-            send(number, members if number == signal.SIGKILL else fresh)
-            signalled.update((each.pid, each.started) for each in fresh)
+        told: dict[tuple[int, float], int] = {}
+        pause = _POLL
+        while members := await _living(tree):
+            due = members if number == signal.SIGKILL else _untold(members, told)
+            await send(number, due)
+            told.update(_copies(due, members))
             left = begun + until - loop.time()
             if left <= 0:
                 break
-            await gone(members, left)
+            await gone(members, min(left, pause))
+            pause *= 2
         else:
             return True
-    left_over = [process.pid for process in tree.members()]
+    left_over = [process.pid for process in await tree.members()]
     if left_over:
         log.warning("processes %s can't be ended", left_over)
     return not left_over
+
+
+def _copies(
+    due: Iterable[proc.Process], members: Iterable[proc.Process]
+) -> dict[tuple[int, float], int]:
+    """Return each of ``due`` with its image while that is still its parent's, else with 0."""
+    images = {each.pid: each.image for each in members}
+    return {
+        each.identity: each.image if images.get(each.ppid) == each.image else 0 for each in due
+    }
+
+
+def _untold(
+    members: list[proc.Process], told: Mapping[tuple[int, float], int]
+) -> list[proc.Process]:
+    """Return who is to get the signal now.
+
+    No second one may interrupt a handler, and no first one what the handler has started: so it is
+    all of them when those that were told have ended. But what a shell had forked and not yet turned
+    into a program when it was told has forgotten it with its exec, for the shell's handler is gone.
+    """
+    if all(each.identity not in told for each in members):
+        return members
+    return [each for each in members if told.get(each.identity, 0) not in (0, each.image)]

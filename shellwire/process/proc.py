@@ -6,11 +6,22 @@ psutil answers the same questions.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logging.getLogger(__name__)
+
+# So many processes are looked at before other work gets its turn: a job may have thousands.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,13 @@ class Process:
     session: int
     started: float
     zombie: bool
+    image: int = 0
+    """Another number after each exec, a parent's until the first; 0 when it can't be known."""
+
+    @property
+    def identity(self) -> tuple[int, float]:
+        """What no other process has, before or after."""
+        return self.pid, self.started
 
 
 def _stat(pid: int) -> Process | None:
@@ -38,6 +56,8 @@ def _stat(pid: int) -> Process | None:
         session=int(fields[3]),
         started=float(fields[19]),
         zombie=fields[0] in (b"Z", b"X"),
+        # Where the stack begins: each exec puts it elsewhere (startstack in proc(5)).
+        image=int(fields[25]),
     )
 
 
@@ -51,12 +71,12 @@ def has_children_files() -> bool:
 
 def children(pid: int) -> list[int]:
     """Return the pids of the direct children of ``pid``, zombies included."""
-    found: list[int] = []
     if not has_children_files():
         try:
             return [child.pid for child in psutil.Process(pid).children()]
         except psutil.Error:
-            return found
+            return []
+    found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
@@ -88,19 +108,58 @@ def inspect(pid: int) -> Process | None:
         return None
 
 
-def descendants(root: int) -> list[Process]:
-    """Return every process below ``root``, parents before children, zombies included."""
-    found: list[Process] = []
-    todo = [root]
+def open_pidfd(pid: int) -> int | None:
+    """Return a descriptor that is readable once ``pid`` has ended (pidfd_open(2)), or None."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        # ENOSYS before Linux 5.3, EPERM under some sandboxes, EMFILE when we are out of
+        # descriptors: there is another way for each of them.
+        log.debug("no pidfd for %d: %s", pid, error)
+        return None
+
+
+async def descendants(root: int) -> AsyncIterator[Process]:
+    """Yield every process below ``root``, parents before children, zombies included.
+
+    ``root`` is to be a subreaper. What it adopts while we look is found all the same: its children
+    are read again until none is new.
+    """
     seen = {root}
-    while todo:
-        for pid in children(todo.pop()):
+    while todo := [pid for pid in _below(root) if pid not in seen]:
+        while todo:
+            pid = todo.pop(0)
             process = inspect(pid) if pid not in seen else None
-            if process is not None:
-                seen.add(pid)
-                found.append(process)
-                todo.append(pid)
-    return found
+            seen.add(pid)
+            if process is None:
+                continue
+            if has_children_files():
+                todo.extend(children(pid))
+            yield process
+            if len(seen) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+
+def _below(root: int) -> list[int]:
+    """Return the children of ``root``; where asking for those is dear, all its descendants."""
+    if has_children_files():
+        return children(root)
+    try:
+        return [each.pid for each in psutil.Process(root).children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+async def everybody() -> AsyncIterator[Process]:
+    """Yield every process of the system, parents before children."""
+    found = (inspect(pid) for pid in psutil.pids())
+    processes = [process for process in found if process is not None]
+    for count, process in enumerate(sorted(processes, key=lambda each: each.started), 1):
+        yield process
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 def environ_has(pid: int, name: bytes, value: bytes, *, prefix: bool = False) -> bool:

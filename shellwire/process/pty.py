@@ -7,7 +7,6 @@ on the slave by posix_spawn, so that nothing of Python runs between fork and exe
 from __future__ import annotations
 
 import os
-import pty
 import termios
 from typing import TYPE_CHECKING
 
@@ -23,14 +22,19 @@ class Pair:
     """An open master and slave before a child runs on it. Closes what was not taken."""
 
     def __init__(self, cols: int, rows: int) -> None:
+        self._taken = False
         try:
-            self.master, self._slave = pty.openpty()
+            # Not pty.openpty, which goes on to look for what no system has any more.
+            self.master, self._slave = os.openpty()
         except OSError as error:
             raise PtyUnavailable(f"no pseudo-terminal: {error.strerror}") from error
-        os.set_blocking(self.master, False)
-        self.name = os.ttyname(self._slave)
-        termios.tcsetwinsize(self._slave, (rows, cols))
-        self._taken = False
+        try:
+            os.set_blocking(self.master, False)
+            self.name = os.ttyname(self._slave)
+            termios.tcsetwinsize(self._slave, (rows, cols))
+        except (OSError, termios.error) as error:
+            self.close()
+            raise PtyUnavailable(f"no usable pseudo-terminal: {error}") from error
 
     def __enter__(self) -> Pair:
         return self
@@ -41,6 +45,10 @@ class Pair:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the slave, and the master unless it was taken."""
         os.close(self._slave)
         if not self._taken:
             os.close(self.master)
@@ -67,9 +75,17 @@ class Terminal:
         rows, cols = self._held.getwinsize()
         return cols, rows
 
-    def eof(self) -> bytes:
-        """Return the character that means end-of-file to the line discipline now (termios(3))."""
-        return bytes(termios.tcgetattr(self.fd)[6][termios.VEOF])
+    def eof(self, last: bytes) -> bytes:
+        """Return what makes its reader see end-of-file after the byte ``last`` (termios(3), VEOF).
+
+        To a line that has no end yet the first such character is its end, the second the file's.
+        """
+        modes = termios.tcgetattr(self.fd)
+        character = bytes(modes[6][termios.VEOF])
+        ends = {b"", b"\n", character}
+        if modes[0] & termios.ICRNL:
+            ends.add(b"\r")
+        return character if last in ends else character * 2
 
     def foreground_group(self) -> int | None:
         """Return the id of the foreground process group, or None when there is none."""

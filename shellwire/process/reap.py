@@ -3,6 +3,9 @@
 The daemon is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) on Linux: what a job leaves
 behind becomes the daemon's child, so it can be found and reaped. Children that a job owns are
 waited for by their pid only, so that their status is never taken by somebody else.
+
+A leader's end is told by a pidfd, at once and without a look at other children. What it leaves is
+told by SIGCHLD: a command may leave a thousand processes, and we have fewer descriptors than that.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from shellwire.process import proc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from shellwire.process.signals import Signals
 
 log = logging.getLogger(__name__)
 
@@ -55,38 +60,22 @@ def become_subreaper() -> bool:
     return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
-def _open_pidfd(pid: int) -> int | None:
-    if hasattr(os, "pidfd_open"):
-        try:
-            return os.pidfd_open(pid)
-        except OSError as error:
-            # ENOSYS before Linux 5.3, EPERM under some sandboxes, EMFILE when we are out of
-            # descriptors: SIGCHLD serves all of them.
-            log.debug("no pidfd for %d: %s", pid, error)
-    return None
-
-
 class Reaper:
     """Calls back when a child ends. One per event loop; use it from the loop's thread only."""
 
-    def __init__(self, *, use_pidfd: bool = True) -> None:
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._use_pidfd = use_pidfd
         self._watched: dict[int, tuple[int | None, Callable[[Exit], None]]] = {}
-        self._old_handler: object = None
-        self._started = False
+        self.adopts = False
+        """Whether orphans of our children become our own."""
 
-    def start(self) -> None:
-        """Adopt orphans and listen to SIGCHLD. The main thread's loop only (signal(2))."""
-        become_subreaper()
-        self._loop.add_signal_handler(signal.SIGCHLD, self._on_sigchld)
-        self._started = True
+    def start(self, signals: Signals) -> None:
+        """Adopt orphans, and listen to SIGCHLD."""
+        self.adopts = become_subreaper()
+        signals.listen(signal.SIGCHLD, self._on_sigchld)
 
     def stop(self) -> None:
-        """Stop listening; what is still watched is forgotten."""
-        if self._started:
-            self._loop.remove_signal_handler(signal.SIGCHLD)
-            self._started = False
+        """Forget what is still watched."""
         for pid in list(self._watched):
             self._forget(pid)
 
@@ -96,7 +85,7 @@ class Reaper:
         Call this before anything is awaited after the spawn: until then the child would be taken
         for a stray. The child is reaped just before the callback.
         """
-        pidfd = _open_pidfd(pid) if self._use_pidfd else None
+        pidfd = proc.open_pidfd(pid)
         self._watched[pid] = (pidfd, callback)
         if pidfd is not None:
             self._loop.add_reader(pidfd, self._collect, pid)
@@ -104,9 +93,20 @@ class Reaper:
             # It may have ended before it was watched.
             self._loop.call_soon(self._collect, pid)
 
+    def adopt(self, pid: int, callback: Callable[[Exit], None]) -> None:
+        """The same for a process that has become our child."""
+        self._watched[pid] = (None, callback)
+        self._loop.call_soon(self._collect, pid)
+
     def owns(self, pid: int) -> bool:
         """Whether somebody waits for ``pid``."""
         return pid in self._watched
+
+    def collect(self) -> None:
+        """Reap all that has ended by now, and call back for it."""
+        for pid in list(self._watched):
+            self._collect(pid)
+        self._reap_strays()
 
     def _forget(self, pid: int) -> None:
         pidfd, _ = self._watched.pop(pid)
@@ -139,17 +139,20 @@ class Reaper:
         for pid, (pidfd, _) in list(self._watched.items()):
             if pidfd is None:
                 self._collect(pid)
-        self.reap_strays()
+        self._reap_strays()
 
-    def reap_strays(self) -> None:
-        """Reap every ended child that a job left behind.
+    def _reap_strays(self) -> None:
+        """Reap every ended child that a job left behind and nobody waits for.
 
         Each job is a session of its own, so a child in our own session is none of theirs: somebody
         in this process started it and waits for it.
         """
         session = os.getsid(0)
         for pid in proc.children(os.getpid()):
-            process = None if pid in self._watched else proc.inspect(pid)
-            if process is not None and process.session != session:
-                with contextlib.suppress(ChildProcessError):
+            if pid in self._watched:
+                continue
+            with contextlib.suppress(ChildProcessError):
+                ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                process = proc.inspect(pid) if ended is not None else None
+                if process is not None and process.session != session:
                     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)

@@ -14,8 +14,9 @@ from shellwire.errors import SpawnError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# A source descriptor at or above this can't be one of the numbers a child is given.
-_SAFE_FD = 300
+# A source descriptor at or above this can't be one of the numbers a child is given; and it is low
+# enough where 256 descriptors are all that a process may have.
+_SAFE_FD = 220
 
 # Bash keeps the descriptors it saves at 10 and above (redir.c, SHELL_FD_BASE); the shells' prologue
 # counts on finding those free, whatever the daemon itself was started with.

@@ -86,9 +86,7 @@ def decode_client(text: str | bytes) -> ClientMessage:
         if _mentions_nul(text):
             _refuse_nul(message)
     except WireError as error:
-        error.message_id = _usable_id(fields.get("id"))
-        error.request_id = _usable_id(fields.get("request_id"))
-        error.operation = _operation(fields)
+        _about(error, fields)
         raise
     return message
 
@@ -111,19 +109,18 @@ def decode_auth(text: str | bytes) -> Auth:
 
     ``token``, ``protocol`` and ``request_id`` are absent if they are of a wrong type: the order
     of refusals on the wire has no place for them. Raises AuthInvalidJson, AuthRequired or
-    MissingClientId, in this order.
+    MissingClientId, in this order; the last two as ``decode_client``.
     """
     try:
         fields = _object(text)
     except InvalidJson as error:
         raise AuthInvalidJson(str(error)) from None
     if fields.get("type") != "auth":
-        raise AuthRequired('the first message must be of type "auth"')
+        raise _about(AuthRequired('the first message must be of type "auth"'), fields)
     client_id = _usable_id(fields.get("client_id"))
     if client_id is None:
-        raise MissingClientId(
-            f"client_id: expected a string of 1 to {MAX_ID_LENGTH} characters without NUL"
-        )
+        missing = f"client_id: expected a string of 1 to {MAX_ID_LENGTH} characters without NUL"
+        raise _about(MissingClientId(missing), fields)
     token = fields.get("token")
     protocol = fields.get("protocol")
     return Auth(
@@ -229,6 +226,14 @@ def _refuse_nul(message: ClientMessage) -> None:
 def _refuse_nul_in(text: str, path: str) -> None:
     if "\0" in text:
         raise InvalidMessage(f"{path}: expected a string without NUL")
+
+
+def _about(error: WireError, fields: Mapping[str, Any]) -> WireError:
+    """Return ``error`` with what is right of the ids and the type of the message it is about."""
+    error.message_id = _usable_id(fields.get("id"))
+    error.request_id = _usable_id(fields.get("request_id"))
+    error.operation = _operation(fields)
+    return error
 
 
 def _usable_id(value: object) -> str | None:

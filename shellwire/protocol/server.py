@@ -70,7 +70,9 @@ class JobInfo(_Record, frozen=True, kw_only=True):
         JobState, Meta(description="`background`: has ended, what it left behind still writes.")
     ]
     client_id: Annotated[str, Meta(description="The client that started it.")]
-    command: Annotated[str, Meta(description="The text that its shell runs.")]
+    command: Annotated[
+        str, Meta(description="The text that its shell runs, at most 4,096 characters of it.")
+    ]
     context: str
     cwd: Annotated[str | None, Meta(description="Where it started; null while it waits.")]
     pid: Annotated[int | None, Meta(description="Its first process; null before there is one.")]
@@ -91,7 +93,7 @@ class SessionInfo(_Record, frozen=True, kw_only=True):
 
     id: JobId
     pid: int
-    command: str
+    command: Annotated[str, Meta(description="As in `jobs_list`.")]
     started_at: Time
     uptime_seconds: Span
     is_running: bool

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import math
+import re
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,9 @@ _DELAY = 0.2
 _MAX_ADDRESSES = 4096
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::(?P<port>[0-9]{0,5}))?", re.ASCII
+)
 
 
 class AccessList(Protocol):
@@ -50,12 +54,28 @@ def token_matches(given: str | None, valid: str) -> bool:
     return given is not None and hmac.compare_digest(given.encode(), valid.encode())
 
 
-def _host_of(netloc: str) -> str | None:
-    """Return the host of ``host[:port]`` in lower case, an IPv6 address without brackets."""
+class _Authority(NamedTuple):
+    """``host[:port]`` (RFC 3986, 3.2), the host as every spelling of it is compared."""
+
+    host: str
+    port: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> _Authority | None:
+        match = _AUTHORITY.fullmatch(text)
+        if match is None:
+            return None
+        return cls(_canonical(match["literal"] or match["name"]), int(match["port"] or 0) or None)
+
+
+def _canonical(host: str) -> str:
+    """Return a name in lower case without the root's dot, an address in its shortest form."""
     try:
-        return urlsplit(f"//{netloc}").hostname
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return None
+        return host.lower().removesuffix(".")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def _is_loopback(host: str) -> bool:
@@ -67,40 +87,55 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _with_port(netloc: str, scheme: str) -> tuple[str | None, int | None]:
-    try:
-        parts = urlsplit(f"//{netloc}")
-        return parts.hostname, parts.port or _DEFAULT_PORTS.get(scheme)
-    except ValueError:
-        return None, None
-
-
 class Gate:
     """Checks a handshake's Host and Origin, against DNS rebinding and against foreign pages."""
 
     def __init__(
         self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()
     ) -> None:
-        self._hosts = {bound.lower(), *(_host_of(host) or host.lower() for host in hosts)}
+        self._hosts = {_canonical(bound)}
+        for host in hosts:
+            authority = None if _is_address(host) else _Authority.parse(host)
+            self._hosts.add(authority.host if authority else _canonical(host))
         self._origins = {origin.rstrip("/").lower() for origin in origins}
 
     def refusal(
-        self, host: str | None, origin: str | None, local_address: str | None
+        self, hosts: Sequence[str], origins: Sequence[str], local_address: str | None
     ) -> str | None:
-        """Return why the handshake is refused, or None.
+        """Return why the handshake with these Host and Origin headers is refused, or None.
 
-        ``local_address`` is the address that it came in on: bound to a wildcard, that is the
-        daemon's too.
+        One that names several hosts is nobody's. ``local_address`` is the address that it came in
+        on: bound to a wildcard, that is the daemon's too.
         """
-        name = _host_of(host) if host else None
-        if name is None or not (_is_loopback(name) or name in self._hosts or name == local_address):
+        authority = _Authority.parse(hosts[0]) if len(set(hosts)) == 1 else None
+        if authority is None or not self._is_ours(authority.host, local_address):
             return "this Host is not the daemon's; --allow-host adds one"
-        if origin is None or origin.lower() in self._origins:
-            return None
-        scheme, _, netloc = origin.partition("://")
-        if netloc and _with_port(netloc, scheme) == _with_port(host or "", scheme):
-            return None
-        return "this Origin is not the daemon's; --allow-origin adds one"
+        if not all(self._may_call(origin, authority) for origin in origins):
+            return "this Origin is not the daemon's; --allow-origin adds one"
+        return None
+
+    def _is_ours(self, host: str, local_address: str | None) -> bool:
+        if _is_loopback(host) or host in self._hosts:
+            return True
+        return local_address is not None and host == _canonical(local_address)
+
+    def _may_call(self, origin: str, authority: _Authority) -> bool:
+        if origin.lower() in self._origins:
+            return True
+        scheme, _, rest = origin.partition("://")
+        default = _DEFAULT_PORTS.get(scheme.lower())
+        page = _Authority.parse(rest)
+        if page is None or default is None:
+            return False
+        return page.host == authority.host and (page.port or default) == (authority.port or default)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Throttle:
@@ -110,7 +145,7 @@ class Throttle:
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
 
     def _recent(self, address: str) -> deque[float]:
-        times = self._wrong.get(address, deque())
+        times = self._wrong.get(address, deque(maxlen=_REFUSE_FROM))
         now = time.monotonic()
         while times and times[0] <= now - _WINDOW:
             times.popleft()
@@ -133,4 +168,4 @@ class Throttle:
         times = self._recent(address)
         if len(times) < _REFUSE_FROM:
             return None
-        return max(1, round(times[-_REFUSE_FROM] + _WINDOW - time.monotonic()))
+        return max(1, math.ceil(times[0] + _WINDOW - time.monotonic()))

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from shellwire.errors import StartError
 from shellwire.protocol import codec
-from shellwire.server.connection import Connection
+from shellwire.server.connection import CLOSE_SECONDS, Connection
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +30,9 @@ _UNIX_SEND_BUFFER = 128 * 1024
 
 _BACKLOG = 128
 
+HANDSHAKE_SECONDS = 10.0
+"""Seconds that a client has for a whole request, and between two of them."""
+
 
 def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
     # Every frame waits until the one before is with the kernel.
@@ -42,6 +45,14 @@ def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOT_SENT_LOW_WATER)
 
 
+def _hosts(request: web.Request) -> list[str]:
+    """Return every host that the request names: a target in absolute form names one as well."""
+    hosts = request.headers.getall("Host", [])
+    if not request.raw_path.startswith(("/", "*")):
+        hosts = [*hosts, request.raw_path.partition("://")[2].partition("/")[0]]
+    return hosts
+
+
 def _is_own_user(transport: asyncio.BaseTransport) -> bool:
     """Whether the peer of a Unix socket is our user or root (unix(7), SO_PEERCRED)."""
     if not hasattr(socket, "SO_PEERCRED"):
@@ -50,6 +61,15 @@ def _is_own_user(transport: asyncio.BaseTransport) -> bool:
     sock = transport.get_extra_info("socket")
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return uid in (0, os.getuid())
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return "that is no name of a host"
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return str(error.strerror or error).lower()
+    # Not strerror: asyncio puts the address into it.
+    return os.strerror(error.errno).lower()
 
 
 class Server:
@@ -63,7 +83,13 @@ class Server:
         app.router.add_get("/", self._root)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/health", self._health)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=HANDSHAKE_SECONDS,
+            shutdown_timeout=CLOSE_SECONDS,
+        )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen. Returns the address and port that it got (``port`` 0 is any free one).
@@ -74,9 +100,8 @@ class Server:
         try:
             site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_address=True)
             await site.start()
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise StartError(f"cannot listen on {host} port {port}: {reason.lower()}") from None
+        except (OSError, UnicodeError) as error:
+            raise StartError(f"cannot listen on {host} port {port}: {_reason(error)}") from None
         except OverflowError:
             raise StartError(f"cannot listen on port {port}: it must be 0 to 65535") from None
         bound = self._runner.addresses[0]
@@ -111,9 +136,8 @@ class Server:
                 raise web.HTTPForbidden(text="this socket is another user's\n")
             return await handler(request)
         address = transport.get_extra_info("sockname")
-        refusal = self._gate.refusal(
-            request.headers.get("Host"), request.headers.get("Origin"), address and address[0]
-        )
+        hosts, origins = _hosts(request), request.headers.getall("Origin", [])
+        refusal = self._gate.refusal(hosts, origins, address and address[0])
         if refusal is not None:
             log.warning("refused a request of %s: %s", request.remote, refusal)
             raise web.HTTPForbidden(text=f"{refusal}\n")
@@ -147,6 +171,7 @@ class Server:
                 )
         ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
             heartbeat=self._ping_interval,
+            timeout=CLOSE_SECONDS,
             # Refused from this size on, so that exactly MAX_FRAME passes.
             max_msg_size=codec.MAX_FRAME + 1,
             compress=False,
@@ -154,7 +179,8 @@ class Server:
             # The codec decodes UTF-8 itself: what is wrong is an error then, not an end.
             decode_text=False,
         )
-        # aiohttp gives a peer half an interval after a ping; promised are two in all.
+        # aiohttp gives a peer half an interval after a ping, and has no option for it (3.14);
+        # promised are two in all.
         ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
         await ws.prepare(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -41,10 +40,14 @@ CLOSE_SECONDS = 2.0
 """Seconds that a client may take to read what it still gets before its connection is closed."""
 
 _TOO_BIG = 1009
+_LONGEST_REASON = 123  # a control frame's 125 bytes, less the code (RFC 6455, 5.5)
 
 
 class Connection:
-    """A WebSocket and who is at its other end. ``local`` is the Unix socket: its uid is proof."""
+    """A WebSocket and who is at its other end. ``local`` is the Unix socket: its uid is proof.
+
+    ``abort`` cuts the socket, whatever is left to be sent.
+    """
 
     def __init__(
         self,
@@ -64,36 +67,41 @@ class Connection:
         self._ws = ws
         self._abort = abort
         self._writer = FairWriter(self._send_frame)
-        self._writing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
-
-    async def _send_frame(self, frame: bytes) -> None:
-        await self._ws.send_frame(frame, WSMsgType.TEXT)
-
-    # Authentication ------------------------------------------------------------------------------
+        self._watching: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve the client until it leaves or is closed."""
+        writing = asyncio.create_task(self._write())
+        self._watch()
+        self.hub.enter(self)
         try:
-            auth = await self._authenticate()
+            await self._serve()
         except Refusal as refusal:
-            await self._refuse(refusal)
-            return
-        if auth is None:
-            return
-        self._writing = asyncio.create_task(self._write())
-        try:
-            self.send(self.hub.status(self, auth.request_id))
-            await self._read()
+            log.info("refused %s: %s", self.address or "a local client", refusal.code)
+            self.send(codec.error_answer(refusal))
+            self.close(refusal.close_code, str(refusal))
         finally:
             self.hub.leave(self)
-            self._writer.stop()
-            self._writing.cancel()
+            self._writer.leave_jobs()
             if self._closing is not None:
                 await asyncio.wait([self._closing])
+            writing.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
+            # What could be sent has been: aiohttp's close waits for that.
+            self._abort()
+
+    async def _serve(self) -> None:
+        auth = await self._authenticate()
+        if auth is not None:
+            self.send(self.hub.status(self, auth.request_id))
+            await self._read()
+
+    # Authentication ------------------------------------------------------------------------------
 
     async def _authenticate(self) -> Auth | None:
-        """Return the auth message once its sender is admitted; None when it has left.
+        """Return the auth message once its sender is admitted; None when it is not to be served.
 
         Raises a Refusal, in the order of the codes.
         """
@@ -102,33 +110,30 @@ class Connection:
                 received = await self._ws.receive()
         except TimeoutError:
             raise AuthTimeout(f"no auth message within {AUTH_SECONDS:g} s") from None
-        if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+        if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY) or self._closing is not None:
             return None
         if len(received.data) > codec.MAX_FRAME_BEFORE_AUTH:
-            await self._ws.close(code=_TOO_BIG, message=b"message too big")
+            self.close(_TOO_BIG, "message too big")
             return None
         if received.type is WSMsgType.BINARY:
             raise AuthInvalidJson("expected a text frame, got a binary one")
         auth = codec.decode_auth(received.data)
-        if not self.local:
-            await self._check_token(auth.token)
+        try:
+            await self._admit(auth)
+        except Refusal as refusal:
+            refusal.operation = codec.type_of(auth)
+            refusal.request_id = auth.request_id
+            raise
+        return auth
+
+    async def _admit(self, auth: Auth) -> None:
+        if not self.local and not token_matches(auth.token, self.hub.access.token()):
+            await asyncio.sleep(self.hub.throttle.wrong(self.address))
+            raise InvalidToken("the token is missing or wrong")
         self.client_id = auth.client_id
         self.token = auth.token
         self.once = auth.protocol is not None and auth.protocol >= 1
         self.hub.admit(self)
-        return auth
-
-    async def _check_token(self, token: str | None) -> None:
-        if not token_matches(token, self.hub.access.token()):
-            await asyncio.sleep(self.hub.throttle.wrong(self.address))
-            raise InvalidToken("the token is missing or wrong")
-
-    async def _refuse(self, refusal: Refusal) -> None:
-        log.info("refused %s: %s", self.address or "a local client", refusal.code)
-        with contextlib.suppress(ConnectionError):
-            await self._send_frame(codec.encode(codec.error_answer(refusal)))
-            reason = str(refusal).encode()[:120].decode("utf-8", "ignore").encode()
-            await self._ws.close(code=refusal.close_code, message=reason)
 
     # Reading -------------------------------------------------------------------------------------
 
@@ -136,12 +141,17 @@ class Connection:
         while True:
             await self._writer.roomy()
             received = await self._ws.receive()
+            if self._closing is not None:
+                # Replaced, revoked or told to go: what it still asks for is not done.
+                return
             if received.type is WSMsgType.TEXT:
                 self._handle(received.data)
             elif received.type is WSMsgType.BINARY:
                 self.send(codec.error_answer(InvalidMessage("expected a text frame")))
             else:
                 return
+            # A client that sends many at once has its answers, and the others their turn, between.
+            await asyncio.sleep(0)
 
     def _handle(self, text: bytes) -> None:
         message: ClientMessage | None = None
@@ -183,6 +193,12 @@ class Connection:
             log.exception("the writer of client %s failed", self.client_id)
             self._abort()
 
+    async def _send_frame(self, frame: bytes) -> None:
+        if self._ws.closed:
+            # While the close frame still waits for room, aiohttp would write behind it.
+            raise ConnectionResetError
+        await self._ws.send_frame(frame, WSMsgType.TEXT)
+
     # Closing -------------------------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> asyncio.Task[None]:
@@ -192,9 +208,25 @@ class Connection:
         return self._closing
 
     async def _close(self, code: int, reason: str) -> None:
+        message = reason.encode(errors="replace")[:_LONGEST_REASON]
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._writer.drained()
-                await self._ws.close(code=code, message=reason.encode())
-        except (TimeoutError, ConnectionError):
+                await self._ws.close(code=code, message=message.decode(errors="ignore").encode())
+        except TimeoutError:
+            pass
+        finally:
             self._abort()
+
+    def _watch(self) -> None:
+        """Cut a connection that aiohttp has given up but can't end.
+
+        When the peer is silent, or breaks the protocol, or says goodbye, and the socket is full,
+        aiohttp waits for room without an end, and ``receive()`` with it.
+        """
+        loop = asyncio.get_running_loop()
+        if self._ws.closed:
+            self._watching = loop.call_later(CLOSE_SECONDS, self._abort)
+        else:
+            interval = self.hub.limits.ping_interval_seconds
+            self._watching = loop.call_later(interval, self._watch)

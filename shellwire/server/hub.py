@@ -26,6 +26,8 @@ REPLACED = 4000
 REVOKED = 1008
 GOING_AWAY = 1001
 
+_STOPPING = "the daemon is stopping"
+
 
 @dataclass(slots=True)
 class Hub:
@@ -38,8 +40,9 @@ class Hub:
     features: tuple[str, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
     _began: float = field(default_factory=time.monotonic)
+    _open: set[Connection] = field(default_factory=set)
     _connected: dict[str, Connection] = field(default_factory=dict)
-    _closing: set[asyncio.Task[None]] = field(default_factory=set)
+    _stopping: bool = False
 
     @property
     def uptime(self) -> float:
@@ -48,19 +51,20 @@ class Hub:
 
     # Coming and going ----------------------------------------------------------------------------
 
+    def enter(self, connection: Connection) -> None:
+        """A connection has begun; it has yet to authenticate."""
+        self._open.add(connection)
+        if self._stopping:
+            connection.close(GOING_AWAY, _STOPPING)
+
     def admit(self, connection: Connection) -> None:
         """Let an authenticated client in. Raises ClientRejected."""
         client_id = connection.client_id
         if self.access.is_revoked(client_id):
             raise ClientRejected(f"client {client_id} is revoked")
+        if not connection.local:
+            self._require_slot(client_id)
         old = self._connected.get(client_id)
-        if old is None and not connection.local:
-            holders = [each.client_id for each in self._connected.values() if not each.local]
-            if len(holders) >= self.limits.max_clients:
-                raise ClientRejected(
-                    f"every client slot is taken, by {', '.join(sorted(holders))};"
-                    " --max-clients allows more"
-                )
         if old is not None:
             self._close(old, REPLACED, "replaced by a new connection of this client")
         self._connected[client_id] = connection
@@ -68,19 +72,33 @@ class Hub:
             self.access.seen(client_id)
         log.info("client %s connected", client_id)
 
+    def _require_slot(self, client_id: str) -> None:
+        holders = [
+            each.client_id
+            for each in self._connected.values()
+            if not each.local and each.client_id != client_id
+        ]
+        if len(holders) >= self.limits.max_clients:
+            raise ClientRejected(
+                f"every client slot is taken, by {', '.join(sorted(holders))};"
+                " --max-clients allows more"
+            )
+
     def leave(self, connection: Connection) -> None:
         """A connection has ended; its jobs go on. A late end of a replaced one changes nothing."""
+        self._open.discard(connection)
+        self._disconnect(connection)
+
+    def _disconnect(self, connection: Connection) -> None:
         if self._connected.get(connection.client_id) is connection:
             del self._connected[connection.client_id]
             log.info("client %s disconnected", connection.client_id)
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
         # It is out at once; that its socket closes may take as long as its client takes to read.
-        self.leave(connection)
-        connection.writer.stop()
-        task = connection.close(code, reason)
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._disconnect(connection)
+        connection.writer.leave_jobs()
+        connection.close(code, reason)
 
     def reload(self) -> None:
         """Read token and revocations anew, and close whom they no longer admit."""
@@ -94,16 +112,16 @@ class Hub:
 
     async def stop(self, grace: float) -> None:
         """Tell everybody, end all jobs, and close with what there is still to be read."""
-        for connection in self._connected.values():
-            connection.send(messages.DaemonStopping())
+        self._stopping = True
+        for connection in self._open:
+            if connection in self._connected.values():
+                connection.send(messages.DaemonStopping())
+            else:
+                connection.close(GOING_AWAY, _STOPPING)
         await self.registry.stop(grace)
-        tasks = [
-            connection.close(GOING_AWAY, "the daemon is stopping")
-            for connection in self._connected.values()
-        ]
-        tasks.extend(self._closing)
-        if tasks:
-            await asyncio.wait(tasks)
+        closing = [connection.close(GOING_AWAY, _STOPPING) for connection in self._open]
+        if closing:
+            await asyncio.wait(closing)
 
     # Telling -------------------------------------------------------------------------------------
 

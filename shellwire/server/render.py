@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
     from shellwire.protocol.fields import Encoding
 
+COMMAND_SHOWN = 4096
+"""Characters of a command's text that a list shows: a list of many must fit a frame."""
+
 Event = Piece | Gap | Notice | Outcome
 
 
@@ -101,7 +104,7 @@ def job_info(job: Job) -> messages.JobInfo:
         kind=now.kind,
         state=now.state,
         client_id=now.key.client_id,
-        command=now.command,
+        command=now.command[:COMMAND_SHOWN],
         context=now.context,
         cwd=now.cwd,
         pid=now.pid,
@@ -124,7 +127,7 @@ def session_info(job: Job) -> messages.SessionInfo:
     return messages.SessionInfo(
         id=now.key.id,
         pid=now.pid or -1,
-        command=now.command,
+        command=now.command[:COMMAND_SHOWN],
         started_at=now.started_at or 0.0,
         uptime_seconds=now.uptime,
         is_running=now.state == "running",

@@ -50,9 +50,12 @@ class FairWriter:
         self._idle = asyncio.Event()
         self._roomy = asyncio.Event()
         self._roomy.set()
+        self._over = False
 
     def put(self, message: ServerMessage) -> None:
         """Send a control message before any output that waits."""
+        if self._over:
+            return
         frame = codec.encode(message)
         self._control.append(frame)
         self._control_bytes += len(frame)
@@ -66,33 +69,41 @@ class FairWriter:
         self._feeds[job] = feed
         self._mark(feed)
 
-    def stop(self) -> None:
-        """Leave all jobs: they go on without this reader."""
+    def leave_jobs(self) -> None:
+        """Read no job any more: they go on without this reader."""
         for job, feed in self._feeds.items():
             job.leave(feed.viewer)
         self._feeds.clear()
         self._ready.clear()
 
     async def roomy(self) -> None:
-        """Return when few enough control messages wait."""
+        """Return when few enough control messages wait, or no more are written."""
         await self._roomy.wait()
 
     async def drained(self) -> None:
-        """Return when nothing is left to write."""
+        """Return when nothing is left to write, or no more is written."""
         await self._idle.wait()
 
     async def run(self) -> None:
         """Write until cancelled, or until the socket fails."""
-        while True:
-            frame = self._next()
-            if frame is not None:
-                await self._send(frame)
-                continue
-            self._wake.clear()
+        try:
+            while True:
+                frame = self._next()
+                if frame is not None:
+                    await self._send(frame)
+                    continue
+                self._wake.clear()
+                self._idle.set()
+                await self._wake.wait()
+        finally:
+            self._over = True
+            self._control.clear()
+            self._roomy.set()
             self._idle.set()
-            await self._wake.wait()
 
     def _signal(self) -> None:
+        if self._over:
+            return
         self._idle.clear()
         self._wake.set()
 

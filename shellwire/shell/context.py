@@ -63,10 +63,14 @@ class Context:
         """Return what a command starts from, and the directory that was gone if the context's was.
 
         ``env`` is the request's; ``defaults`` are set where neither it nor the context says
-        anything. A context whose directory has vanished moves to the nearest ancestor that exists.
+        anything. A context whose directory can't be entered any more, for it has vanished or is
+        closed to us, moves to the nearest ancestor that can.
         """
         gone = None
-        if cwd is None and not os.path.isdir(self.state.cwd):
+        if cwd is not None:
+            # As ``cd`` does: the shell's report would else differ from what it was given.
+            cwd = os.path.normpath(cwd)
+        elif not _enterable(self.state.cwd):
             gone = self.state.cwd
             self.state = replace(self.state, cwd=_nearest(gone))
         extra = {
@@ -119,9 +123,11 @@ class Context:
     ) -> None:
         """Set directory and variables, and remove some. Raises ValueError if it gets too large."""
         changes: dict[bytes, Variable | None] = {
-            name: Variable(value) for name, value in env.items()
+            name: Variable(value) for name, value in env.items() if name not in SECRETS
         }
         changes.update(dict.fromkeys(unset))
+        if cwd is not None:
+            cwd = os.path.normpath(cwd)
         state = apply(self.state, Change(cwd=cwd, variables=changes))
         if state.size() > MAX_SIZE:
             raise ValueError(f"a context holds at most {MAX_SIZE} bytes")
@@ -134,8 +140,12 @@ class Context:
         self._known = None
 
 
+def _enterable(path: bytes) -> bool:
+    return os.path.isdir(path) and os.access(path, os.X_OK)
+
+
 def _nearest(path: bytes) -> bytes:
-    while not os.path.isdir(path):
+    while not _enterable(path):
         parent = os.path.dirname(path)
         if parent == path:
             return b"/"

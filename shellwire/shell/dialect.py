@@ -91,8 +91,12 @@ class Dialect(ABC):
         """Whether a report would name this variable."""
 
     @abstractmethod
-    def become(self, program: str) -> bytes:
-        """Return the text that replaces the shell by ``program``, an absolute path."""
+    def become(self, program: str, *, interactive: bool) -> bytes:
+        """Return the text that replaces the shell by ``program``, the absolute path of another.
+
+        What no environment carries (functions, aliases, variables that aren't exported) reaches it
+        if it is ``interactive`` and of the same kind.
+        """
 
 
 def environment(state: State) -> dict[bytes, bytes]:

@@ -3,7 +3,8 @@
 Such a shell can name no descriptor above 9. Report, script and what to restore come as 9, 8 and 7
 and are closed for a group: the copies that the shell keeps meanwhile, at the first free numbers
 from 10, are close-on-exec, and the group opens them again by path. ``exit`` leaves the group before
-it runs the EXIT trap, which therefore finds the report at 9 again. On a signal no trap is run.
+it runs the EXIT trap, which therefore finds the report at 9 again (and so do the programs of a trap
+that the command set itself). On a signal no trap is run.
 """
 
 from __future__ import annotations
@@ -28,15 +29,19 @@ from shellwire.shell.words import quote, unquote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_REPORT = r'printf "%s\0" TOKEN; pwd; printf "\0"; export -p; printf "\0%s" TOKEN'
-_RUN = ". /dev/fd/12; . /dev/fd/11"
+_REPORT = (
+    r'\command printf "%s\0" TOKEN; \command pwd -L; \command printf "\0"; \export -p; '
+    r'\command printf "\0%s" TOKEN'
+)
+# A trap that the shell does not know would end it, but for ``command``.
+_QUIET = r'\set +euxvnCf; \command trap "" XFSZ; '
 _TEMPLATE = (
-    "{ trap '{ set +euxvnCf; } 2>/dev/null; case ${__shellwire_s+x} in x) ;; "
-    f"*) {{ {_REPORT}; }} 2>/dev/null >&9;; esac' EXIT; {_RUN}; "
-    "{ __shellwire_s=$?; set +euxvnCf; } 2>/dev/null; "
-    f"{{ {_REPORT}; }} 2>/dev/null >|/dev/fd/10; exit $__shellwire_s; }} 9>&- 8<&- 7<&-"
+    f"{{ trap '{{ {_QUIET}}} 2>/dev/null; case ${{__shellwire_s+x}} in x) ;; "
+    f"*) {{ {_REPORT}; }} 2>/dev/null >&9;; esac' EXIT; . /dev/fd/12; . /dev/fd/11; "
+    f"{{ __shellwire_s=$?; {_QUIET}}} 2>/dev/null; "
+    f'{{ {_REPORT}; }} 2>/dev/null >|/dev/fd/10; \\exit "$__shellwire_s"; }} 9>&- 8<&- 7<&-'
 ).encode()
-_UNREPORTED = f"{{ {_RUN}; exit; }} 9</dev/null 8<&- 7<&-".encode()
+_UNREPORTED = b"{ . /dev/fd/11; . /dev/fd/10; exit; } 8<&- 7<&-"
 
 _EXPORT = re.compile(
     rb"export ([A-Za-z_][A-Za-z0-9_]*)"
@@ -94,7 +99,7 @@ class Posix(Dialect):
     def reports(self, name: bytes, variable: Variable) -> bool:
         return variable.exported and IDENTIFIER.match(name) is not None and not _ignored(name)
 
-    def become(self, program: str) -> bytes:
+    def become(self, program: str, *, interactive: bool) -> bytes:
         return b"exec " + quote(program.encode())
 
 

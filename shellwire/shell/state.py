@@ -20,6 +20,10 @@ IDENTIFIER = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
 OUR_PREFIX = b"__shellwire_"
 """Variables of our own inside a shell begin with this and belong to no state."""
 
+# What execve(2) counts of a variable besides name and value: "=", NUL and a pointer. So no context
+# within its bound can be too large to start a shell with.
+_EACH = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -60,8 +64,9 @@ class State:
     aliases: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def size(self) -> int:
-        """Return the bytes that the names and values take."""
-        total = len(self.cwd)
+        """Return the bytes that the names and values take, a little more for each of them."""
+        count = len(self.variables) + len(self.functions) + len(self.aliases)
+        total = len(self.cwd) + _EACH * count
         total += sum(len(name) + len(each.value) for name, each in self.variables.items())
         total += sum(len(name) + len(each.text) for name, each in self.functions.items())
         return total + sum(len(name) + len(text) for name, text in self.aliases.items())

@@ -35,6 +35,7 @@ class CommandLine:
         self.environment = {
             **{key: value for key, value in os.environ.items() if "SHELLWIRE" not in key},
             "SHELLWIRE_HOME": str(home),
+            "SHELLWIRE_LOGIN_ENV": "never",  # what the profile of this user says, is no matter here
             "PYTHONPATH": str(Path(shellwire.__file__).parents[1]),
         }
 

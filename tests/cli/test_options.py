@@ -1,4 +1,4 @@
-"""Every setting is a flag and a variable, checked before anything happens."""
+"""Every setting is a flag, a variable and a key of the file, checked before anything happens."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from shellwire.cli.options import settings_options
+from shellwire.cli.options import SETTINGS
+from shellwire.home.paths import Home
 from shellwire.home.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.command_line import CommandLine
 
 
@@ -20,12 +23,12 @@ def parse(*flags: str, **variables: str) -> Settings:
     """Return the settings that these flags and variables mean."""
     found: list[Settings] = []
 
-    @click.command()
-    @settings_options
+    @click.command(params=list(SETTINGS))
     def command(**settings: Any) -> None:
         found.append(Settings(**settings))
 
-    result = CliRunner().invoke(command, flags, env=variables, catch_exceptions=False)
+    env = {"SHELLWIRE_HOME": "/no/home", **variables}
+    result = CliRunner().invoke(command, flags, env=env, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return found[0]
 
@@ -39,13 +42,16 @@ def test_every_setting_has_a_flag_and_a_variable(cli: CommandLine) -> None:
     for field in fields(Settings):
         assert f"--{field.name.replace('_', '-')} " in text
         assert f"env var: SHELLWIRE_{field.name.upper()}" in text
+    assert {setting.name for setting in SETTINGS} == {field.name for field in fields(Settings)}
 
 
-def test_a_flag_beats_a_variable_beats_a_default() -> None:
-    variables = {"SHELLWIRE_PORT": "1", "SHELLWIRE_MAX_QUEUE": "2", "SHELLWIRE_GRACE": "0.5"}
-    settings = parse("--port", "3", **variables)
-    assert (settings.port, settings.max_queue, settings.grace) == (3, 2, 0.5)
-    assert settings.max_clients == 1
+def test_a_flag_beats_a_variable_beats_the_file_beats_a_default(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.config_file.write_text("port = 1\nmax_queue = 2\ngrace = 3\nrewrite = false\n")
+    variables = {"SHELLWIRE_HOME": str(tmp_path), "SHELLWIRE_PORT": "4", "SHELLWIRE_MAX_QUEUE": "5"}
+    settings = parse("--port", "6", **variables)
+    assert settings == Settings(port=6, max_queue=5, grace=3.0, rewrite=False)
+    assert parse("--rewrite", **variables).rewrite
 
 
 def test_lists() -> None:
@@ -71,6 +77,13 @@ def test_a_switch_from_a_variable() -> None:
     assert not parse(SHELLWIRE_INSECURE_PLAINTEXT="0").insecure_plaintext
 
 
+def test_a_switch_that_is_on_by_default() -> None:
+    assert parse().rewrite
+    assert not parse("--no-rewrite").rewrite
+    assert not parse(SHELLWIRE_REWRITE="0").rewrite
+    assert parse("--rewrite", SHELLWIRE_REWRITE="0").rewrite
+
+
 @pytest.mark.parametrize(
     "flags",
     [
@@ -89,6 +102,7 @@ def test_a_switch_from_a_variable() -> None:
         ["--buffer", "0"],
         ["--shell", "no-such-shell"],
         ["--shell", "/"],
+        ["--login-env", "perhaps"],
         ["--grace", "nan"],
         ["--grace", "inf"],
         ["--grace", "-1"],

@@ -109,6 +109,8 @@ def test_a_port_in_use_is_said_and_nothing_stays(cli: CommandLine) -> None:
             assert "Traceback" not in done.stderr
     assert not cli.home.pid_file.exists()
     assert cli("status").returncode == 3
+    # The first start that works is the first one still.
+    assert cli.ok("start", "--daemon", "--port", "0").count(cli.home.token_file.read_text()) == 1
 
 
 def test_a_damaged_clients_file_is_no_reason_to_forget_it(cli: CommandLine) -> None:
@@ -132,9 +134,7 @@ def test_on_request_it_listens_everywhere(cli: CommandLine) -> None:
     assert status["url"] == f"ws://127.0.0.1:{status['port']}"
 
 
-@pytest.mark.parametrize(
-    "content", ["", "garbage", "1", '{"pid": 1}', '{"pid": 1, "start_time": 0}']
-)
+@pytest.mark.parametrize("content", ["garbage", '{"pid": 1, "start_time": 0}'])
 def test_a_stale_pid_file_is_no_daemon(cli: CommandLine, content: str) -> None:
     cli.home.ensure()
     cli.home.pid_file.write_text(content)

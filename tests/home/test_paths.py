@@ -93,11 +93,12 @@ def test_every_file_has_a_place_of_its_own() -> None:
     files = {
         home.token_file,
         home.clients_file,
+        home.config_file,
         home.pid_file,
         home.log_file,
         home.socket_file,
         home.lock_file,
         home.write_lock_file,
     }
-    assert len(files) == 7
+    assert len(files) == 8
     assert {file.parent for file in files} == {home.root}

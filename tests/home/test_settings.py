@@ -12,3 +12,5 @@ def test_defaults() -> None:
     assert (settings.max_output, settings.buffer) == (67_108_864, 4_194_304)
     assert (settings.grace, settings.ping_interval) == (5.0, 20.0)
     assert not settings.insecure_plaintext
+    assert settings.rewrite
+    assert settings.login_env == "auto"

@@ -1,0 +1,90 @@
+"""The settings file, which its user writes: which keys it holds, their values and lines.
+
+What a key means and which values it may have, the command line knows.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shellwire.errors import HomeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The value of one key, and the line on which its statement begins."""
+
+    value: Any
+    line: int
+
+
+def read_config(path: Path) -> dict[str, Entry]:
+    """Return what the file at ``path`` says, by key; nothing if there is no file.
+
+    Raises HomeError, whose one line names the file's line, if it can't be read or is no TOML.
+    """
+    text = _read(path)
+    lines: dict[str, int] = {}
+    values: dict[str, Any] = {}
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(path, text, error) from error
+    except (ValueError, RecursionError):
+        pass  # an endless number or nesting; where it is, the next loop knows
+    for line, keys in _statements(path, text):
+        for key in keys:
+            lines.setdefault(key, line)
+    return {key: Entry(value, lines[key]) for key, value in values.items()}
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise HomeError(f"can't read {path}: it is not a regular file")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise HomeError(f"can't read {path}: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise HomeError(f"{path}:{line}: this line is not UTF-8") from error
+
+
+def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> HomeError:
+    message = str(error)
+    position = _POSITION.search(message)
+    line = position[1] if position else None
+    what = message[: position.start()] if position else message
+    return HomeError(f"{path}:{line or len(text.rstrip().splitlines()) or 1}: {what}")
+
+
+def _statements(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each statement's first line and what it says by itself.
+
+    tomllib gives no positions. But a statement ends with a line, and no shorter run of its lines is
+    TOML: what is open (a string, an array) is still open.
+    """
+    begin, statement = 1, ""
+    for number, line in enumerate(text.split("\n"), 1):
+        statement += f"{line}\n"
+        try:
+            said = tomllib.loads(statement)
+        except tomllib.TOMLDecodeError:
+            continue
+        except (ValueError, RecursionError) as error:
+            raise HomeError(f"{path}:{begin}: no setting can have such a value") from error
+        yield begin, said
+        begin, statement = number + 1, ""

@@ -1,0 +1,119 @@
+"""A job's output on its way from the process to its readers: its bounds and its backpressure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shellwire.jobs.buffer import STDERR, STDOUT, Buffer, Piece
+from shellwire.jobs.collect import Collector
+from shellwire.jobs.model import Collected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shellwire.jobs.model import Request
+    from shellwire.jobs.pump import Pump
+    from shellwire.jobs.viewer import Viewer
+
+WINDOW = 1024 * 1024
+"""Bytes that the fastest reader may be behind before reading from the process stops."""
+
+
+class Output:
+    """What a job has written, who reads it, and how much more may be read from the process.
+
+    ``exceeded()`` is called when the process has written more than ``request`` allows.
+    """
+
+    def __init__(self, request: Request, capacity: int, exceeded: Callable[[], None]) -> None:
+        self.buffer = Buffer(capacity)
+        self.viewers: list[Viewer] = []
+        self.pump: Pump | None = None
+        """What reads the process, once there is one."""
+        self._window = min(WINDOW, capacity)
+        self._limit = request.max_output_bytes
+        self._exceeded = exceeded
+        self._received_bytes = 0
+        self._finished = False
+        self._muted = False
+        self._collectors: tuple[Collector, Collector] | None = None
+        self._collected = 0
+        self._encoding = "latin-1" if request.binary else "utf-8"
+        if request.collect_chars is not None:
+            self._collectors = (Collector(request.collect_chars), Collector(request.collect_chars))
+
+    def room(self) -> int:
+        """Return how many bytes may be read from the process now.
+
+        Once it is over or past its limit nothing holds it up: what comes is kept as far as the
+        buffer goes, or dropped.
+        """
+        if self._finished or (self._limit and self._received_bytes >= self._limit):
+            return self._window
+        offsets = [viewer.offset for viewer in self.viewers if not viewer.silent]
+        if self._collectors is not None or not offsets:
+            return self._window
+        return self._window - (self.buffer.end + self.buffer.held - max(offsets))
+
+    def received(self, stream: int, data: bytes) -> None:
+        """Take what was read from ``stream``; no bytes are its end."""
+        if self._muted:
+            return
+        if not data:
+            self.buffer.flush(stream, background=self._finished)
+        elif self._finished:
+            self.buffer.append(stream, data, background=True)
+        else:
+            self._take(stream, data)
+        self._collect()
+        self.wake()
+
+    def _take(self, stream: int, data: bytes) -> None:
+        if self._limit and self._received_bytes + len(data) > self._limit:
+            data = data[: self._limit - self._received_bytes]
+            self._exceeded()
+        self._received_bytes += len(data)
+        self.buffer.append(stream, data)
+
+    def _collect(self) -> None:
+        while self._collectors is not None:
+            event = self.buffer.since(self._collected, WINDOW)
+            if not isinstance(event, Piece):
+                return
+            self._collected = event.end
+            text = event.data.decode(self._encoding, "replace")
+            self._collectors[event.stream == "stderr"].add(text)
+
+    def wake(self) -> None:
+        """Tell the readers that there may be more for them."""
+        for viewer in self.viewers:
+            viewer.wake()
+
+    def advanced(self) -> None:
+        """A reader has taken something, or left: read on if that made room."""
+        if self.pump is not None and self.pump.paused:
+            self.pump.resume()
+
+    def finish(self) -> None:
+        """Take what the leader has written up to its end. What comes later is background."""
+        if self.pump is not None:
+            if self.viewers:
+                # They may be a whole window behind, and what is in the kernel comes on top.
+                self.buffer.grow(self.pump.waiting())
+            self.pump.drain()
+        for stream in (STDOUT, STDERR):
+            self.buffer.flush(stream)
+        self._finished = True
+
+    def collected(self) -> Collected | None:
+        """Return what was to be collected, if anything was. Once only."""
+        if self._collectors is None:
+            return None
+        self._collect()
+        (stdout, cut), (stderr, cut_too) = (each.finish() for each in self._collectors)
+        self._collectors = None
+        return Collected(stdout, stderr, truncated=cut or cut_too)
+
+    def mute(self) -> None:
+        """Drop what comes from now on. It is still read, so nobody is blocked or gets SIGPIPE."""
+        self._muted = True

@@ -1,0 +1,153 @@
+"""Reading what bash says of its state by ``declare`` and ``alias``; pure.
+
+A report has five sections, divided by NUL, which no value of a shell can hold: the working
+directory, and what ``declare -p``, ``declare -F``, ``declare -f`` and ``alias -p`` print. That of a
+shell which ended inside a function begins with ``INSIDE``; its global variables bear the attribute
+t, and those without it are locals, or could not be marked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from shellwire.shell.dialect import SECRETS, Report
+from shellwire.shell.state import OUR_PREFIX, Function, State, Variable
+from shellwire.shell.words import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INSIDE = b"inside"
+
+RESTORED = OUR_PREFIX + b"r"
+"""A variable that is set by the last line of what is restored: missing, something failed."""
+
+# Set by bash itself (bash(1), Shell Variables), so no part of what a command leaves.
+# POSIXLY_CORRECT is the option posix by another name.
+_OWN = re.compile(
+    rb"(?:BASH.*|COMP_.*|PS\d|READLINE_.*|COPROC|DIRSTACK|EPOCHREALTIME|EPOCHSECONDS|EUID|FUNCNAME"
+    rb"|GROUPS|HISTCMD|HOSTTYPE|IFS|LINENO|MACHTYPE|OPTARG|OPTERR|OPTIND|OSTYPE|PIPESTATUS"
+    rb"|POSIXLY_CORRECT|PPID|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID|_)\Z"
+)
+_OWN_UNLESS_EXPORTED = frozenset({b"HOSTNAME", b"TERM", b"SHELL", b"LINES", b"COLUMNS"})
+
+_DECLARE = re.compile(rb"declare -(\S+) ([^=\n]+)(?:=([^\n]*))?\n")
+_DECLARE_F = re.compile(rb"declare -f(\w*) ([^\n]+)\n")
+_ELEMENT = re.compile(
+    rb"""\[(?:"(?:[^"\\]|\\.)*"|\$'(?:[^'\\]|\\.)*'|[^]"$]+)\]="""
+    rb"""(?:"(?:[^"\\]|\\.)*"|\$'(?:[^'\\]|\\.)*') """
+)
+# A name that is a reserved word has the word before it.
+_HEADER = re.compile(rb"^(?:function )?(\S+) \(\) \n", re.MULTILINE)
+# A quote alone is printed as \', all other text in quotes.
+_ALIAS = re.compile(rb"alias (?:-- )?([^=\n]+)=(\\'|'[^']*(?:'\\''[^']*)*')\n")
+
+# Values that change between two commands which changed nothing.
+_RESTLESS = re.compile(
+    rb"^declare -\S+ (?:BASH\w*|EPOCH\w+|FUNCNAME|HISTCMD|LINENO|OLDPWD(?=\n)|PIPESTATUS|PPID"
+    rb"|RANDOM|SECONDS|SRANDOM|_|__shellwire_[^r])(?:=.*)?\n",
+    re.MULTILINE,
+)
+
+
+def settle(payload: bytes) -> bytes:
+    """Return a report without the values that change by themselves."""
+    cwd, variables, rest = (*payload.split(b"\0", 2), b"", b"")[:3]
+    return b"\0".join((cwd, _RESTLESS.sub(b"", variables), rest))
+
+
+def parse(payload: bytes) -> Report | None:
+    """Return what a report says, or None when it can't be understood."""
+    inside = payload.startswith(INSIDE)
+    sections = payload.removeprefix(INSIDE).split(b"\0")
+    if len(sections) != 5 or not sections[0].startswith(b"/"):
+        return None
+    cwd, variables, names, bodies, aliases = sections
+    unknown: set[bytes] = set()
+    try:
+        state = State(
+            cwd=cwd.removesuffix(b"\n"),
+            variables=dict(_variables(variables, unknown, inside=inside)),
+            functions=_functions(names, bodies),
+            aliases=_aliases(aliases),
+        )
+    except ValueError:
+        return None
+    whole = b" " + RESTORED + b"=" in variables
+    return Report(state, frozenset(unknown), whole=whole)
+
+
+def ignored(name: bytes, flags: str) -> bool:
+    """Whether a variable belongs to the shell, or to us, and to no state."""
+    return (
+        _OWN.match(name) is not None
+        or name in SECRETS
+        or name.startswith(OUR_PREFIX)
+        or ("x" not in flags and name in _OWN_UNLESS_EXPORTED)
+    )
+
+
+def _variables(
+    section: bytes, unknown: set[bytes], *, inside: bool
+) -> Iterator[tuple[bytes, Variable]]:
+    position = 0
+    for match in _DECLARE.finditer(section):
+        if match.start() != position:
+            raise ValueError("a variable that can't be read")
+        position = match.end()
+        letters, name, text = match.groups()
+        flags = letters.decode().replace("-", "")
+        if ignored(name, flags):
+            continue
+        if inside and "t" not in flags:
+            unknown.add(name)
+            continue
+        if inside:
+            flags = flags.replace("t", "")
+        if "r" in flags:
+            unknown.add(name)
+        elif text is not None:
+            yield name, Variable(_value(text, flags), flags)
+    if position != len(section):
+        raise ValueError("a variable that can't be read")
+
+
+def _value(text: bytes, flags: str) -> bytes:
+    if "A" in flags:
+        # The order in which bash prints the elements is an accident, and no change.
+        ordered = b"(" + b"".join(sorted(_ELEMENT.findall(text))) + b")"
+        return ordered if len(ordered) == len(text) else text
+    return text if "a" in flags else unquote(text)
+
+
+def _functions(names: bytes, bodies: bytes) -> dict[bytes, Function]:
+    listed = {name: b"x" in flags for flags, name in _DECLARE_F.findall(names)}
+    # A here-document may hold the header of another function too. Where that leaves a doubt about
+    # where one begins, nothing is believed.
+    headers = [match for match in _HEADER.finditer(bodies) if match.group(1) in listed]
+    if [match.group(1) for match in headers] != list(listed):
+        raise ValueError("functions whose definitions can't be told apart")
+    functions: dict[bytes, Function] = {}
+    ends = [match.start() for match in headers[1:]] + [len(bodies)]
+    for match, end in zip(headers, ends, strict=False):
+        name = match.group(1)
+        text = bodies[match.start() : end].removesuffix(b"declare -fx " + name + b"\n")
+        if b"=" in name:
+            # Printed without the word, it would be read back as an assignment.
+            text = b"function " + text
+        functions[name] = Function(text, listed[name])
+    return functions
+
+
+def _aliases(section: bytes) -> dict[bytes, bytes]:
+    aliases: dict[bytes, bytes] = {}
+    position = 0
+    for match in _ALIAS.finditer(section):
+        if match.start() != position:
+            break
+        position = match.end()
+        aliases[match.group(1)] = unquote(match.group(2))
+    if position != len(section):
+        raise ValueError("an alias that can't be read")
+    return aliases

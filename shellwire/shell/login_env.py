@@ -1,0 +1,249 @@
+"""The environment of the user's login shell, for a daemon that was started with a bare one.
+
+systemd, cron and a phone's boot start programs with little more than the system's own PATH. What
+the user's profile would add is asked of the login shell, once, when the daemon starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from shellwire.errors import ShellwireError, SpawnError
+from shellwire.process import kill
+from shellwire.process.spawn import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shellwire.process.reap import Exit, Reaper
+
+log = logging.getLogger(__name__)
+
+SECONDS = 5.0
+"""Seconds that the login shell has to tell its environment."""
+
+MAX_SIZE = 4 * 1024 * 1024
+"""Bytes of environment that are taken at most; execve(2) takes half of that on Linux."""
+
+# What is given before any profile is read: by systemd (systemd.exec(5)), cron (crontab(5)), launchd
+# and Android.
+_SYSTEM = frozenset(
+    b"/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin"
+    b" /system/bin /system/xbin /vendor/bin".split()
+)
+
+# Each process has its own, or the shell is the one to say.
+_NOT_TAKEN = frozenset({b"PWD", b"OLDPWD", b"SHLVL", b"_"})
+_OURS = b"SHELLWIRE_"
+
+# Told through variables, for every kind of shell expands "$NAME" alike; quoting differs. It becomes
+# the printer, so that no logout script runs and none of its output follows.
+_COMMAND = b'exec "$SHELLWIRE_PYTHON" -I -S -c "$SHELLWIRE_PRINTER" "$SHELLWIRE_MARK"'
+_PRINTER = (
+    b"import os, sys; mark = b'\\0\\0%b\\0\\0' % sys.argv[1].encode();"
+    b" said = b'\\0'.join(b'%b=%b' % item for item in os.environb.items());"
+    b" sys.stdout.buffer.write(mark + said + mark)"
+)
+
+_CHUNK = 65536
+
+
+class _Untold(ShellwireError):
+    """The login shell did not tell its environment."""
+
+
+async def start_environment(
+    mode: str, environ: Mapping[bytes, bytes], reaper: Reaper
+) -> dict[bytes, bytes]:
+    """Return ``environ``, and what the user's login shell adds to it if ``mode`` has it asked.
+
+    ``auto`` asks when PATH is bare, ``always`` and ``never`` say it. A profile that fails costs a
+    line of the log.
+    """
+    own = dict(environ)
+    if mode == "never" or sys.platform == "win32" or (mode == "auto" and not is_bare(own)):
+        return own
+    account = _account()
+    shell = _login_shell(account, own)
+    if shell is None:
+        log.log(
+            logging.WARNING if mode == "always" else logging.INFO,
+            "the environment is as it was: this user has no login shell",
+        )
+        return own
+    try:
+        login = await ask(shell, {**account, **own}, reaper)
+    except (_Untold, SpawnError) as error:
+        log.warning("the environment is as it was: the login shell %s %s", shell, error)
+        return own
+    merged = merge(own, login)
+    # Names only: values may be secrets.
+    taken = sorted(os.fsdecode(name) for name in merged if merged[name] != own.get(name))
+    log.info("taken from the login shell %s: %s", shell, ", ".join(taken) or "nothing")
+    return merged
+
+
+def is_bare(environ: Mapping[bytes, bytes]) -> bool:
+    """Whether PATH holds nothing that a login shell's profile may have put there.
+
+    That is: nothing but the directories which the system itself gives everybody, and the one that
+    a virtual environment adds for this very program. So no shell needs to be run to tell.
+    """
+    system = _SYSTEM | {os.path.join(environ.get(b"PREFIX", b"/usr"), b"bin")}  # Termux sets it
+    if sys.prefix != sys.base_prefix:
+        system |= {os.path.join(os.fsencode(sys.prefix), b"bin")}
+    entries = _entries(environ.get(b"PATH", b""))
+    return all(entry.rstrip(b"/") in system for entry in entries)
+
+
+def merge(own: Mapping[bytes, bytes], login: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return ``own`` with the variables it lacks; in PATH, the login shell's directories first."""
+    merged = dict(own)
+    for name, value in login.items():
+        if name not in _NOT_TAKEN and not name.startswith(_OURS):
+            merged.setdefault(name, value)
+    path = list(dict.fromkeys(_entries(login.get(b"PATH", b"")) + _entries(own.get(b"PATH", b""))))
+    if path and b"PATH" in login:
+        merged[b"PATH"] = b":".join(path)
+    return merged
+
+
+def _entries(path: bytes) -> list[bytes]:
+    return [entry for entry in path.split(b":") if entry]
+
+
+def _account() -> dict[bytes, bytes]:
+    """Return the variables that login(1) sets, as the user database has them."""
+    import pwd
+
+    try:
+        user = pwd.getpwuid(os.getuid())
+    except KeyError:
+        return {}
+    told = {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
+    told["SHELL"] = user.pw_shell
+    return {name.encode(): os.fsencode(value) for name, value in told.items() if value}
+
+
+def _login_shell(*environments: Mapping[bytes, bytes]) -> str | None:
+    """Return the first shell that logs anybody in: the account's before $SHELL, which cron sets."""
+    for environ in environments:
+        shell = os.fsdecode(environ.get(b"SHELL", b""))
+        usable = os.path.isabs(shell) and os.access(shell, os.X_OK)
+        if usable and os.path.basename(shell) not in ("nologin", "false"):
+            return shell
+    return None
+
+
+async def ask(
+    shell: str, environ: Mapping[bytes, bytes], reaper: Reaper, *, seconds: float = SECONDS
+) -> dict[bytes, bytes]:
+    """Run ``shell`` as a login shell in ``environ``; return the environment that results.
+
+    On failure, nothing of it is left running. Raises SpawnError, or _Untold with the reason.
+    """
+    mark = secrets.token_hex(16).encode()
+    tag = b"login." + secrets.token_hex(8).encode()
+    with contextlib.ExitStack() as stack:
+        reading, writing = os.pipe()
+        stack.callback(os.close, reading)
+        try:
+            pid = _start(shell, environ, mark, tag, writing)
+        finally:
+            os.close(writing)
+        listener = _Listener(reading, mark)
+        stack.callback(listener.stop)
+        reaper.watch(pid, listener.ended)
+        try:
+            async with asyncio.timeout(seconds):
+                return _parse(await listener.told)
+        except TimeoutError as error:
+            raise _Untold(f"did not tell its own within {seconds:g} s") from error
+        finally:
+            # What a profile left in the background on purpose (an agent) lives on if all went well.
+            if listener.told.cancelled() or listener.told.exception() is not None:
+                await kill.end(kill.Tree(pid, tag, subreaper=reaper.adopts))
+
+
+def _start(shell: str, environ: Mapping[bytes, bytes], mark: bytes, tag: bytes, out: int) -> int:
+    own = {name: value for name, value in environ.items() if not name.startswith(_OURS)}
+    ours = {
+        kill.TAG_NAME: tag,
+        b"SHELLWIRE_PYTHON": os.fsencode(sys.executable or ""),
+        b"SHELLWIRE_PRINTER": _PRINTER,
+        b"SHELLWIRE_MARK": mark,
+    }
+    with open(os.devnull, "r+b", buffering=0) as null:
+        argv = [os.fsencode(shell), b"-l", b"-c", _COMMAND]
+        return spawn(argv, {**own, **ours}, {0: null.fileno(), 1: out, 2: null.fileno()})
+
+
+def _parse(told: bytes) -> dict[bytes, bytes]:
+    entries = (entry.partition(b"=") for entry in told.split(b"\0"))
+    return {name: value for name, equals, value in entries if name and equals}
+
+
+class _Listener:
+    """Reads what the shell writes; ``told`` becomes what stands between two marks.
+
+    The marks are not in what a profile prints, not even if that is its whole environment: there,
+    no two NULs follow each other.
+    """
+
+    def __init__(self, fd: int, mark: bytes) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.told: asyncio.Future[bytes] = self._loop.create_future()
+        self._fd = fd
+        self._mark = b"\0\0" + mark + b"\0\0"
+        self._held = b""
+        os.set_blocking(fd, False)
+        self._loop.add_reader(fd, self._read)
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._loop.remove_reader(self._fd)
+        self.told.cancel()
+
+    def ended(self, how: Exit) -> None:
+        """Take what is still in the pipe, which the shell's own children may hold open."""
+        for _ in range(MAX_SIZE // _CHUNK):
+            if self.told.done() or not self._read():
+                break
+        self._fail(f"ended with exit code {how.code} before it told its own")
+
+    def _read(self) -> bool:
+        """Read a chunk; return whether there was one."""
+        if self.told.done():
+            return False
+        try:
+            data = os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:  # its exit will say more
+            self._loop.remove_reader(self._fd)
+            return False
+        self._held += data
+        self._look()
+        return True
+
+    def _look(self) -> None:
+        begin = self._held.find(self._mark)
+        if begin < 0:
+            self._held = self._held[-len(self._mark) :]
+            return
+        self._held = self._held[begin:]
+        end = self._held.find(self._mark, len(self._mark))
+        if end >= 0:
+            self.told.set_result(self._held[len(self._mark) : end])
+        elif len(self._held) > MAX_SIZE:
+            self._fail("has too large an environment")
+
+    def _fail(self, reason: str) -> None:
+        if not self.told.done():
+            self.told.set_exception(_Untold(reason))

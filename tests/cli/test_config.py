@@ -1,0 +1,136 @@
+"""The settings file: what it may say, what beats it, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shellwire.home.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.cli.command_line import CommandLine
+
+COMMANDS = (["start", "--daemon"], ["run"], ["config", "show"])
+
+
+def write(cli: CommandLine, text: str) -> None:
+    cli.home.ensure()
+    cli.home.config_file.write_text(text)
+
+
+def shown(cli: CommandLine) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(cli.ok("config", "show", "--json"))
+    return found
+
+
+def test_without_a_file_the_defaults_hold(cli: CommandLine) -> None:
+    del cli.environment["SHELLWIRE_LOGIN_ENV"]
+    assert "(there is none)" in cli.ok("config", "show")
+    found = shown(cli)
+    assert {each["source"] for each in found.values()} == {"default"}
+    defaults = json.loads(json.dumps({"daemon": False, **asdict(Settings())}))
+    assert {name: each["value"] for name, each in found.items()} == defaults
+    assert not cli.home.root.exists()
+
+
+def test_each_value_says_where_it_came_from(cli: CommandLine) -> None:
+    write(cli, '# mine\nport = 1\nhost = "::1"\nallow_host = [\n  "a",\n  "b",\n]\n')
+    cli.environment |= {"SHELLWIRE_PORT": "2", "SHELLWIRE_ALLOW_ORIGIN": "app://a app://b"}
+    found = shown(cli)
+    assert found["port"] == {"value": 2, "source": "environment", "where": "SHELLWIRE_PORT"}
+    where = f"{cli.home.config_file}:4"
+    assert found["allow_host"] == {"value": ["a", "b"], "source": "file", "where": where}
+    assert found["allow_origin"]["value"] == ["app://a", "app://b"]
+    assert found["grace"] == {"value": 5.0, "source": "default", "where": None}
+
+
+def test_what_it_shows_is_a_settings_file(cli: CommandLine) -> None:
+    write(cli, 'port = 1\ngrace = 2\nallow_host = ["é"]\nrewrite = false\nlog_level = "debug"\n')
+    text = cli.ok("config", "show")
+    assert re.search(rf"^port = 1 +# {cli.home.config_file}:1$", text, re.MULTILINE)
+    before = shown(cli)
+    del cli.environment["SHELLWIRE_LOGIN_ENV"]
+    assert tomllib.loads(text)["log_level"] == "DEBUG"
+    write(cli, text)
+    assert {name: each["value"] for name, each in shown(cli).items()} == {
+        name: each["value"] for name, each in before.items()
+    }
+
+
+def test_a_daemon_starts_with_them(cli: CommandLine) -> None:
+    write(cli, "daemon = true\nport = 1\ngrace = 1.5\n")
+    cli.ok("start", "--port", "0")
+    assert json.loads(cli.home.pid_file.read_text())["grace"] == 1.5
+    assert cli.status()["port"] > 1
+
+
+def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
+    write(cli, "daemon = true\nport = 0\n")
+    running = cli.begin("run", stdout=-1, stderr=-1)
+    assert running.stdout is not None
+    assert f"(pid {running.pid})" in running.stdout.readline()
+    cli.ok("stop")
+    running.communicate()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("\nprot = 1", 2, r"prot: there is no such setting (is port meant?)"),
+        ("max-queue = 1", 1, "max-queue: there is no such setting (is max_queue meant?)"),
+        ("[server]\nport = 1", 1, "server: there is no such setting"),
+        ("host.name = 1", 1, "host: expected a string."),
+        ('grace = 1\nport = "1"', 2, "port: expected an integer."),
+        ("port = true", 1, "port: expected an integer."),
+        ("port = 1.0", 1, "port: expected an integer."),
+        ("port = 65536", 1, "port: 65536 is not in the range"),
+        ('grace = "1"', 1, "grace: expected a number."),
+        ("grace = nan", 1, "grace: nan is not a number of seconds."),
+        ("grace = inf", 1, "grace: inf is not in the range"),
+        ("rewrite = 1", 1, "rewrite: expected true or false."),
+        ("host = 2026-01-01", 1, "host: expected a string."),
+        ('host = "a b"', 1, "host: 'a b' is not a host name or an address."),
+        ('login_env = "perhaps"', 1, "login_env: 'perhaps' is not one of"),
+        ('allow_host = "a"', 1, "allow_host: expected an array of strings."),
+        ('\nallow_host = [\n"a",\n1]', 2, "allow_host: expected an array of strings."),
+        ('allow_origin = ["a"]', 1, "allow_origin: 'a' is not an origin"),
+        ('shell = "no-such-shell"', 1, "shell: 'no-such-shell' is not an executable file."),
+        ("port = 1\nport = 2", 2, "Cannot overwrite a value"),
+        ("port = 1\n=", 2, "Invalid statement"),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_its_number(
+    cli: CommandLine, text: str, line: int, said: str
+) -> None:
+    write(cli, text)
+    assert f"{cli.home.config_file}:{line}: {said}" in cli.refused("config", "show")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_reader_refuses_it_whatever_overrides_it(
+    cli: CommandLine, command: list[str]
+) -> None:
+    write(cli, 'port = "x"\n')
+    cli.environment["SHELLWIRE_PORT"] = "0"
+    assert "config.toml:1: port: expected" in cli.refused(*command)
+    assert not cli.home.token_file.exists()
+
+
+def test_the_rest_does_without_it(cli: CommandLine) -> None:
+    write(cli, "[")
+    assert cli("start", "--help").returncode == 0
+    assert cli("config", "show", "--help").returncode == 0
+    assert cli("status").returncode == 3
+    assert cli.ok("token", "rotate")
+
+
+def test_a_wrong_variable_is_a_bad_option_here_too(cli: CommandLine) -> None:
+    cli.environment["SHELLWIRE_PORT"] = "many"
+    done = cli("config", "show")
+    assert done.returncode == 2
+    assert "SHELLWIRE_PORT" in done.stderr or "--port" in done.stderr

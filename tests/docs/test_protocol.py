@@ -1,0 +1,39 @@
+"""Every transcript in PROTOCOL.md is what a daemon does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs import transcript
+from tests.docs.document import Document
+from tests.docs.handshake import Raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.docs.document import Block
+    from tests.live import Daemon
+
+PROTOCOL = Document("PROTOCOL.md")
+TRANSCRIPTS = PROTOCOL.of_kind("transcript")
+RAW = PROTOCOL.of_kind("http")
+
+
+@pytest.mark.parametrize("block", TRANSCRIPTS, ids=lambda block: block.name)
+async def test_transcript(block: Block, daemon: Daemon, own_daemon: Callable[..., Daemon]) -> None:
+    flags = list(transcript.flags(block))
+    played_by = own_daemon(*flags) if flags else daemon
+    await transcript.Player(played_by, transcript.parse(block.text)).play()
+
+
+@pytest.mark.parametrize("block", RAW, ids=lambda block: block.name)
+async def test_raw_bytes(block: Block, daemon: Daemon) -> None:
+    await asyncio.to_thread(Raw(daemon, block.text).play)
+
+
+def test_no_block_is_forgotten() -> None:
+    assert {block.kind for block in PROTOCOL.blocks} == {"transcript", "http", "json"}
+    assert len(TRANSCRIPTS) > 20

@@ -1,0 +1,186 @@
+"""What a command leaves running: the result doesn't wait for it, and it never suffers for that."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.jobs.observe import FOREVER, becomes, is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.live import Client, Daemon, Message
+
+MIB = 1024 * 1024
+
+
+class Gate:
+    """Holds up shells that run its text until it is opened for so many of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        os.mkfifo(path)
+        self._fd = os.open(path, os.O_RDWR)
+
+    def __str__(self) -> str:
+        return f"read -N1 <{self._path}"
+
+    def open(self, count: int = 1) -> None:
+        os.write(self._fd, b"x" * count)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.close()
+
+
+async def _info(client: Client, job: str) -> Message:
+    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
+    return next(each for each in jobs if each["id"] == job)
+
+
+async def _later_output(client: Client, job: str, text: str) -> list[Message]:
+    messages: list[Message] = []
+    while text not in "".join(each["data"] for each in messages):
+        messages += await client.until("output", id=job)
+    return messages
+
+
+async def _ended(client: Client, job: str) -> None:
+    async with asyncio.timeout(20):
+        while (await _info(client, job))["state"] != "ended":
+            await asyncio.sleep(0.01)
+
+
+async def test_later_output_arrives_marked(client: Client, gate: Gate) -> None:
+    ran = await client.run(f"({gate}; echo late) & echo now")
+    job = str(ran.last["id"])
+    assert (ran.out, ran.code) == ("now\n", 0)
+    assert "background" not in ran.of_type("output")[0]
+    info = await _info(client, job)
+    assert (info["state"], info["reason"], len(info["pids"])) == ("background", "exited", 1)
+    assert is_alive(info["pids"][0])
+    gate.open()
+    (late,) = await _later_output(client, job, "late\n")
+    assert (late["background"], late["end"]) == (True, ran.last["bytes"]["stdout"] + 5)
+    await _ended(client, job)
+    assert (await _info(client, job))["pids"] == []
+
+
+async def test_it_needs_to_hold_no_pipe(client: Client) -> None:
+    ran = await client.run(f"{FOREVER} >/dev/null 2>&1 & echo $!")
+    info = await _info(client, ran.last["id"])
+    assert (info["state"], info["pids"]) == ("background", [int(ran.out)])
+    os.kill(int(ran.out), 9)
+    await _ended(client, ran.last["id"])
+
+
+async def test_the_grandchildren_count_too(client: Client) -> None:
+    ran = await client.run(f"(setsid sh -c '{FOREVER} & echo $!; {FOREVER} & echo $!')")
+    pids = [int(word) for word in ran.out.split()]
+    info = await _info(client, ran.last["id"])
+    assert sorted(info["pids"]) == sorted(pids)
+    assert (await client.ask({"type": "kill_session", "id": ran.last["id"]}))["type"] == "ack"
+    await _ended(client, ran.last["id"])
+    assert not any(is_alive(pid) for pid in pids)
+
+
+async def test_nobody_gets_sigpipe(
+    client: Client, daemon: Daemon, gate: Gate, tmp_path: Path
+) -> None:
+    other = await daemon.client()
+    await other.run(
+        f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID"
+    )
+    # Not when its client has left, either.
+    await other.close()
+    gate.open()
+    await becomes(lambda: (tmp_path / "status").exists())
+    await becomes(lambda: (tmp_path / "status").read_text() == "0\n")
+    assert (await client.run("echo alive")).out == "alive\n"
+
+
+async def test_two_writers(client: Client, gate: Gate) -> None:
+    ran = await client.run(f"({gate}; seq 5000) & ({gate}; seq 5000 >&2) & echo now")
+    gate.open(2)
+    expected = "".join(f"{number}\n" for number in range(1, 5001))
+    streams = {"stdout": "", "stderr": ""}
+    while streams != {"stdout": expected, "stderr": expected}:
+        message = (await client.until("output", id=ran.last["id"]))[-1]
+        assert message["background"]
+        streams[message["stream"]] += message["data"]
+
+
+async def test_half_a_character_at_the_very_end(client: Client, gate: Gate) -> None:
+    ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding="base64")
+    gate.open()
+    messages = await _later_output(client, ran.last["id"], "4oI=")
+    assert [each["data"] for each in messages] == ["YQ==", "4oI="]
+
+
+async def test_beyond_thirty_two_the_oldest_is_only_drained(
+    own_daemon: Callable[..., Daemon], gate: Gate, tmp_path: Path
+) -> None:
+    daemon = own_daemon()
+    client = await daemon.client()
+    jobs = []
+    for number in range(34):
+        ran = await client.run(
+            f"({gate}; seq 30000; echo $? >{tmp_path}/{number}) & :"
+        )
+        jobs.append(str(ran.last["id"]))
+    states = {each["id"]: each for each in (await client.ask({"type": "list_jobs"}))["jobs"]}
+    assert [states[job]["state"] for job in jobs] == ["background"] * 34
+    assert all(len(states[job]["pids"]) == 1 for job in jobs)
+    gate.open(34)
+    # All of them are written to, whether their output is kept or not.
+    await becomes(lambda: all((tmp_path / str(number)).exists() for number in range(34)))
+    await becomes(lambda: all((tmp_path / str(n)).read_text() == "0\n" for n in range(34)))
+    for job in jobs:
+        await _ended(client, job)
+    infos = {each["id"]: each for each in (await client.ask({"type": "list_jobs"}))["jobs"]}
+    length = sum(len(str(number)) + 1 for number in range(1, 30001))
+    assert [infos[job]["end"] for job in jobs] == [0, 0] + [length] * 32
+    await client.close()
+
+
+async def test_a_flood_in_the_background_costs_a_buffer(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--buffer", str(MIB), "--max-clients", "2")
+    client, other = await daemon.client(), await daemon.client()
+    ran = await client.run("yes & yes >&2 & echo $!")
+    before = psutil.Process(daemon.pid).memory_info().rss
+
+    async def end() -> int:
+        return int((await _info(other, ran.last["id"]))["end"])
+
+    async with asyncio.timeout(20):
+        while await end() < 100 * MIB:
+            assert (await other.run("echo here")).out == "here\n"
+    assert psutil.Process(daemon.pid).memory_info().rss < before + 12 * MIB
+    await other.ask({"type": "kill_session", "id": ran.last["id"]})
+    await _ended(other, ran.last["id"])
+    # It has not read what came, so it would not see the answer to a close.
+    client.ws.transport.abort()
+    await other.close()
+
+
+@pytest.mark.parametrize("redirect", ["", ">/dev/null"])
+async def test_on_a_terminal(client: Client, redirect: str) -> None:
+    ran = await client.run(f"trap '' HUP; {FOREVER} {redirect} & echo $!", is_pty=True)
+    pid = int(ran.out.split()[-1])
+    info = await _info(client, ran.last["id"])
+    assert (info["state"], info["pids"]) == ("background", [pid])
+    await client.ask({"type": "kill_session", "id": ran.last["id"]})
+    await _ended(client, ran.last["id"])
+    assert not is_alive(pid)

@@ -1,0 +1,61 @@
+"""Mixed endings leave no zombie, no orphan, and no descriptor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from tests.jobs.observe import FOREVER, becomes, below, kinds
+
+if TYPE_CHECKING:
+    from tests.live import Client, Daemon, Message
+
+# SHELLWIRE_TEST_ROUNDS=17 makes it 200 endings and more.
+ROUNDS = int(os.environ.get("SHELLWIRE_TEST_ROUNDS", "2"))
+
+KILLED = [
+    (f"echo up; {FOREVER}", {}),
+    (f"echo up; {FOREVER} & {FOREVER} & wait", {"is_pty": True}),
+    (f"setsid {FOREVER} & echo up; cat", {"open_stdin": True}),
+    ("echo up; yes >&2 & wait", {"max_output_bytes": 0}),
+]
+BY_ITSELF = [
+    ("exit 3", {}),
+    ("kill -9 $$", {}),
+    ("seq 10000", {"is_pty": True}),
+    (f"{FOREVER}", {"timeout": 0.05}),
+    ("yes", {"max_output_bytes": 100_000}),
+    (":", {"cwd": "/nowhere"}),
+    ("exit", {"stdin_data": "x" * 200_000}),
+    ("(setsid sleep 0.05 &) ; sleep 0.02 & :", {}),
+]
+
+
+async def _kill(client: Client, command: str, fields: Message) -> None:
+    job = await client.start(command, **fields)
+    await client.output_until(job, "up")
+    await client.send({"type": "kill_session", "id": job})
+    await client.finish(job)
+
+
+async def _round(client: Client) -> None:
+    jobs = [await client.start(command, **fields) for command, fields in BY_ITSELF]
+    for job in jobs:
+        await client.finish(job)
+    for command, fields in KILLED:
+        await _kill(client, command, fields)
+    session = await client.session(use_pty=True, command="cat")
+    await client.send({"type": "kill_session", "id": session})
+    await client.until("session_ended", id=session)
+
+
+async def test_mixed_endings(either: Daemon, ender: Client) -> None:
+    # What a first round leaves is there for good: a module's file, a cached descriptor.
+    await _round(ender)
+    await becomes(lambda: below(either) == [])
+    before = kinds(either)
+    for _ in range(ROUNDS):
+        await asyncio.gather(_round(ender))
+    await becomes(lambda: below(either) == [])
+    await becomes(lambda: kinds(either) == before)

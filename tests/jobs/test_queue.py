@@ -1,0 +1,179 @@
+"""Four at a time, sixteen in the queue, first come first served; sessions never wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.jobs.observe import FOREVER, below
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.live import Client, Daemon
+
+
+@pytest.fixture
+def alone(own_daemon: Callable[..., Daemon]) -> Daemon:
+    """A daemon with the default limits."""
+    return own_daemon("--max-clients", "4")
+
+
+@pytest.fixture
+async def first(alone: Daemon) -> AsyncIterator[Client]:
+    client = await alone.client("first")
+    yield client
+    await client.close()
+
+
+async def _hold(client: Client, count: int, **fields: str) -> list[str]:
+    jobs = []
+    for _ in range(count):
+        jobs.append(await client.start(f"echo up; {FOREVER}", **fields))
+        await client.output_until(jobs[-1], "up")
+    return jobs
+
+
+async def _end(client: Client, *jobs: str) -> None:
+    for job in jobs:
+        await client.send({"type": "kill_session", "id": job})
+        await client.until("result", "session_ended", id=job)
+
+
+async def test_both_kinds_share_four_slots(first: Client, alone: Daemon) -> None:
+    session = await first.session(command="cat")
+    jobs = await _hold(first, 3)
+    second = await alone.client("second")
+    refused = await second.ask({"type": "start_session", "id": "s", "command": "cat"})
+    assert (refused["type"], refused["code"]) == ("error", "TOO_MANY_PROCESSES")
+    assert all(holder in refused["message"] for holder in [session, *jobs])
+    # The refused id is free, and what it names now waits for nothing.
+    await _end(first, session)
+    await second.session(id="s", command="cat")
+    queued = await second.start("echo ran")
+    assert (await second.until("command_queued", id=queued))[-1]["position"] == 1
+    await _end(second, "s")
+    assert (await second.finish(queued)).out == "ran\n"
+    await _end(first, *jobs)
+    await second.close()
+
+
+async def test_sixteen_wait_in_order(first: Client, alone: Daemon) -> None:
+    holders = await _hold(first, 4)
+    waiting = [await first.start(f"echo {number}", id=f"w{number}") for number in range(16)]
+    for position, job in enumerate(waiting, 1):
+        (queued,) = await first.until("command_queued", id=job)
+        assert queued["position"] == position
+    refused = (await first.run("echo one too many", id="refused")).last
+    assert (refused["code"], refused["operation"]) == ("QUEUE_FULL", "execute")
+    second = await alone.client("second")
+    assert (await second.run("echo whoever asks")).last["code"] == "QUEUE_FULL"
+    # Two leave the queue: by cancel and by kill, from the middle and from its head.
+    for kind, job in (("cancel_command", "w7"), ("kill_session", "w0")):
+        assert (await first.ask({"type": kind, "id": job}))["type"] == "ack"
+        (error,) = await first.until("error", id=job)
+        assert (error["code"], error["operation"]) == ("CANCELLED", "execute")
+    (queued,) = await _queue_one(second)
+    assert queued["position"] == 15
+    # One slot: what runs in it runs in the order in which it came.
+    await _end(first, holders[0])
+    order = [job for job in waiting if job not in ("w0", "w7")]
+    finished = [(await first.until("result"))[-1]["id"] for _ in order]
+    assert finished == order
+    assert (await second.finish("second-in-queue")).out == "second\n"
+    assert (await first.run("echo again", id="refused")).out == "again\n"
+    for job in waiting:
+        messages = [each for each in first.aside if each.get("id") == job]
+        assert not messages
+    await _end(first, *holders[1:])
+    await second.close()
+
+
+async def _queue_one(client: Client) -> list[dict[str, object]]:
+    await client.start("echo second", id="second-in-queue")
+    return await client.until("command_queued", id="second-in-queue")
+
+
+async def test_only_what_waits_is_told_so(first: Client) -> None:
+    for _ in range(8):
+        assert (await first.run(":")).of_type("command_queued") == []
+    jobs = [await first.start("sleep 0.05") for _ in range(4)]
+    for job in jobs:
+        assert (await first.finish(job)).of_type("command_queued") == []
+
+
+async def test_a_named_context_runs_one_at_a_time(first: Client, alone: Daemon) -> None:
+    (holder,) = await _hold(first, 1, context="lane")
+    waiting = [await first.start(f"echo {n}", context="lane", id=f"l{n}") for n in range(16)]
+    for position, job in enumerate(waiting, 1):
+        assert (await first.until("command_queued", id=job))[-1]["position"] == position
+    # They hold no slot, but places in the queue.
+    assert (await first.run("echo free")).out == "free\n"
+    assert (await first.run(":", context="lane")).last["code"] == "QUEUE_FULL"
+    sessions = [await first.session(command="cat") for _ in range(3)]
+    assert (await first.run("echo no place left")).last["code"] == "QUEUE_FULL"
+    await _end(first, *sessions, holder)
+    assert [(await first.until("result"))[-1]["id"] for _ in waiting] == waiting
+
+
+async def test_a_lane_does_not_hold_up_others(first: Client) -> None:
+    holders = [*await _hold(first, 1, context="a"), *await _hold(first, 3)]
+    await first.start("echo a2", context="a", id="a2")
+    await first.start("echo b1", context="b", id="b1")
+    await first.start("echo d1", id="d1")
+    for position, job in enumerate(["a2", "b1", "d1"], 1):
+        assert (await first.until("command_queued", id=job))[-1]["position"] == position
+    await _end(first, holders[3])
+    assert (await first.until("result"))[-1]["id"] == "b1"
+    assert (await first.until("result"))[-1]["id"] == "d1"
+    await _end(first, holders[0])
+    assert (await first.until("result"))[-1]["id"] == "a2"
+    await _end(first, *holders[1:3])
+
+
+async def test_the_timeout_counts_from_the_start(first: Client) -> None:
+    holders = await _hold(first, 4)
+    job = await first.start("sleep 0.1; echo done", timeout=0.4)
+    await first.until("command_queued", id=job)
+    slow = await first.start("sleep 0.5", context="elsewhere", timeout=60)
+    await first.until("command_queued", id=slow)
+    await _end(first, holders[1])
+    # Both together take longer than the first may; it is not its own time.
+    ran = await first.finish(job)
+    assert (ran.out, ran.last["reason"]) == ("done\n", "exited")
+    await first.finish(slow)
+    await _end(first, holders[0], *holders[2:])
+
+
+async def test_what_is_left_in_the_background_holds_no_slot(first: Client) -> None:
+    for _ in range(6):
+        assert (await first.run(f"{FOREVER} & :")).code == 0
+    jobs = await _hold(first, 4)
+    await _end(first, *jobs)
+
+
+async def test_a_failed_start_frees_its_slot(first: Client, alone: Daemon) -> None:
+    before = alone.descriptors()
+    holders = await _hold(first, 4)
+    waiting = [await first.start(":", cwd=f"/nowhere/{number}") for number in range(10)]
+    last = await first.start("echo last")
+    await _end(first, holders[0])
+    for job in waiting:
+        result = (await first.finish(job)).last
+        assert (result["reason"], result["exit_code"]) == ("spawn_failed", -1)
+        assert "no such directory" in result["error"]
+    assert (await first.finish(last)).out == "last\n"
+    await _end(first, *holders[1:])
+    assert (alone.descriptors(), below(alone)) == (before, [])
+
+
+async def test_other_limits(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--max-processes", "1", "--max-queue", "1")
+    client = await daemon.client()
+    (holder,) = await _hold(client, 1)
+    waiting = await client.start("echo waited")
+    assert (await client.run(":")).last["code"] == "QUEUE_FULL"
+    await _end(client, holder)
+    assert (await client.finish(waiting)).out == "waited\n"
+    await client.close()

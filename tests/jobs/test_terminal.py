@@ -1,0 +1,122 @@
+"""Terminals: size, signals, end-of-file, what is echoed, and nothing lost at the end."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.live import Client, Ran
+
+
+def _lines(count: int) -> str:
+    return "".join(f"{number}\r\n" for number in range(1, count + 1))
+
+
+async def _pty(client: Client, command: str, **fields: object) -> Ran:
+    return await client.run(command, is_pty=True, **fields)
+
+
+async def test_size_and_name(client: Client) -> None:
+    assert (await _pty(client, "stty size")).out == "24 80\r\n"
+    assert (await _pty(client, "stty size", cols=1, rows=1)).out == "1 1\r\n"
+    assert (await _pty(client, "stty size", cols=2000, rows=1000)).out == "1000 2000\r\n"
+    ran = await _pty(client, "test -t 0 -a -t 1 -a -t 2; echo $?; ps -o tty= $$ | grep -c pts")
+    assert ran.out == "0\r\n1\r\n"
+
+
+async def test_term_has_a_default(client: Client) -> None:
+    assert (await _pty(client, "echo $TERM", env={"TERM": "vt100"})).out == "vt100\r\n"
+    await client.ask({"type": "set_context", "unset": ["TERM"]})
+    assert (await _pty(client, "echo $TERM")).out == "xterm-256color\r\n"
+    assert (await client.run("env | grep -c ^TERM=")).out == "0\n"
+
+
+async def test_stderr_is_the_terminal_too(client: Client) -> None:
+    ran = await _pty(client, "echo out; echo err >&2")
+    assert (ran.out, ran.err) == ("out\r\nerr\r\n", "")
+
+
+async def test_resize_is_signalled(client: Client) -> None:
+    session = await client.session(
+        use_pty=True, command="trap 'stty size' WINCH; echo up; while :; do sleep 0.01; done"
+    )
+    await client.output_until(session, "up")
+    await client.send({"type": "resize", "id": session, "cols": 33, "rows": 7})
+    await client.output_until(session, "7 33\r\n")
+    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
+    assert [(each["cols"], each["rows"]) for each in jobs if each["id"] == session] == [(33, 7)]
+    await client.ask({"type": "kill_session", "id": session})
+
+
+async def test_a_signal_goes_to_the_foreground_group(client: Client) -> None:
+    session = await client.session(use_pty=True, command="bash --norc -i")
+    line = "bash -c 'trap \"echo child; exit 3\" INT; echo u''p; while :; do sleep 0.01; done'\n"
+    await client.send({"type": "send_input", "id": session, "data": line})
+    await client.output_until(session, "up\r\n")
+    await client.ask({"type": "signal", "id": session, "signal": "SIGINT"})
+    await client.output_until(session, "child\r\n")
+    await client.send({"type": "send_input", "id": session, "data": "echo code=$?\n"})
+    await client.output_until(session, "code=3\r\n")
+    await client.send({"type": "send_input", "id": session, "data": "exit 4\n"})
+    ended = (await client.until("session_ended", id=session))[-1]
+    assert (ended["exit_code"], ended["reason"]) == (4, "exited")
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [("one\n", "one\n"), ("one\ntwo", "one\ntwo"), ("one\r", "one\n"), ("é", "é"), ("x\4", "x")],
+)
+async def test_stdin_data_ends_with_end_of_file(client: Client, data: str, read: str) -> None:
+    command = "stty -echo; printf '<%s>' \"$(cat; echo .)\"; read -t 0.1 x; echo $?"
+    ran = await _pty(client, command, stdin_data=data)
+    # Exactly one end-of-file came behind it: `read` has waited (bash(1), read -t).
+    shown = read.replace("\n", "\r\n")
+    assert ran.out.endswith(f"<{shown}.>142\r\n"), ran.out
+
+
+async def test_closing_the_input_ends_cat_once(client: Client) -> None:
+    session = await client.session(use_pty=True, command="cat; echo first; cat; echo second")
+    for text in ("first", "second"):
+        await client.send(
+            {"type": "send_input", "id": session, "data": "line\n", "close_stdin": True}
+        )
+        seen = await client.output_until(session, text)
+        assert seen.count("line") == 2
+    ended = (await client.until("session_ended", id=session))[-1]
+    assert ended["exit_code"] == 0
+
+
+async def test_a_command_on_a_terminal_takes_input(client: Client) -> None:
+    job = await client.start("read x; echo got:$x", is_pty=True)
+    await client.send({"type": "send_input", "id": job, "data": "word\n"})
+    assert (await client.finish(job)).out == "word\r\ngot:word\r\n"
+
+
+async def test_nothing_is_echoed_but_the_input(client: Client) -> None:
+    assert (await _pty(client, "printf x")).out == "x"
+    assert (await _pty(client, ":", stdin_data="")).out == ""
+
+
+async def test_two_hundred_short_runs_are_complete(client: Client) -> None:
+    for _ in range(50):
+        jobs = [await client.start("seq 1000", is_pty=True) for _ in range(4)]
+        for job in jobs:
+            assert (await client.finish(job)).out == _lines(1000)
+
+
+async def test_all_of_a_long_one(client: Client) -> None:
+    assert (await _pty(client, "seq 20000")).out == _lines(20000)
+    jobs = [await client.start("seq 20000; exec seq 5", is_pty=True) for _ in range(4)]
+    expected = _lines(20000) + _lines(5)
+    assert [(await client.finish(job)).out for job in jobs] == [expected] * 4
+
+
+async def test_raw_input_is_untouched(client: Client) -> None:
+    job = await client.start("stty raw -echo; echo up; head -c 256 | od -An -v -tu1", is_pty=True)
+    await client.output_until(job, "up")
+    data = base64.b64encode(bytes(range(256))).decode()
+    await client.send({"type": "send_input", "id": job, "data": data, "encoding": "base64"})
+    assert [int(word) for word in (await client.finish(job)).out.split()] == list(range(256))

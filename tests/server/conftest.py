@@ -1,0 +1,45 @@
+"""What the tests of the server share."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import shellwire
+from tests.server.raw import Raw
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.live import Daemon
+
+    Patched = Callable[..., Daemon]
+
+
+@pytest.fixture(autouse=True)
+async def _close_raws() -> AsyncIterator[None]:
+    """Close every raw connection that the test has opened."""
+    yield
+    while Raw.opened:
+        await Raw.opened.pop().close()
+
+
+@pytest.fixture
+def patched_daemon(own_daemon: Callable[..., Daemon], tmp_path: Path) -> Patched:
+    """Yield a function that starts a daemon in which ``code`` has run first.
+
+    For what is real but takes too long, such as a deadline, or must not happen, such as a defect.
+    """
+
+    def start(code: str, *flags: str) -> Daemon:
+        patch = tmp_path / "patch"
+        patch.mkdir()
+        (patch / "sitecustomize.py").write_text(textwrap.dedent(code))
+        root = Path(shellwire.__file__).parents[1]
+        return own_daemon(*flags, env={"PYTHONPATH": f"{patch}{os.pathsep}{root}"})
+
+    return start

@@ -1,0 +1,82 @@
+"""What can be seen of a daemon from outside, for tests that wait until it has come to something."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from shellwire.jobs.job import WINDOW
+from tests.live import PATIENCE
+from tests.server.raw import Raw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.live import Client, Daemon
+
+COUNTING = """
+import asyncio, collections, gc
+from shellwire.server.hub import Hub
+
+health = Hub.health
+
+def counted(self):
+    gc.collect()
+    kinds = collections.Counter(type(each).__name__ for each in gc.get_objects())
+    names = ("Connection", "WebSocketResponse", "_Feed", "Viewer")
+    return {
+        **health(self),
+        "tasks": len(asyncio.all_tasks()),
+        **{name: kinds[name] for name in names},
+    }
+
+Hub.health = counted
+"""
+"""Makes ``/health`` of a patched daemon count what must not pile up."""
+
+
+async def health(daemon: Daemon) -> dict[str, Any]:
+    """Return what ``/health`` says, asked by a connection of its own."""
+    raw = await Raw.open(daemon, local=True)
+    found: dict[str, Any] = json.loads((await raw.ask("/health", {"Host": "localhost"})).body)
+    await raw.close()
+    return found
+
+
+async def health_is(daemon: Daemon, expected: Mapping[str, Any]) -> None:
+    """Return when ``/health`` says this, among other things."""
+    found: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not expected.items() <= found.items():
+                found = await health(daemon)
+    except TimeoutError:
+        raise AssertionError({name: found[name] for name in expected}) from None
+
+
+async def window_is_full(observer: Client, job: str) -> None:
+    """Return when the daemon has read so much of a job's output that it waits for a reader."""
+    async with asyncio.timeout(PATIENCE):
+        end = 0
+        while end < WINDOW:
+            jobs = (await observer.ask({"type": "list_jobs"}))["jobs"]
+            (end,) = (each["end"] for each in jobs if each["id"] == job)
+
+
+async def nobody_is_connected(daemon: Daemon) -> None:
+    """Return when no client that came by TCP is connected."""
+    observer = await daemon.client(local=True)
+    async with asyncio.timeout(PATIENCE):
+        connected = True
+        while connected:
+            clients = (await observer.ask({"type": "list_clients"}))["clients"]
+            connected = any(each["is_connected"] for each in clients)
+    await observer.close()
+
+
+def memory(daemon: Daemon) -> int:
+    """Return the bytes of memory that the daemon's process holds (proc(5), statm)."""
+    with open(f"/proc/{daemon.pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

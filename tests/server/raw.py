@@ -1,0 +1,232 @@
+"""A WebSocket client that does exactly what it is told, right or wrong (RFC 6455)."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import struct
+import termios
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from urllib.parse import urlsplit
+
+from tests.live import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.live import Daemon, Message
+
+TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+
+
+class Response(NamedTuple):
+    """The head of an HTTP answer, and the body that its Content-Length announces."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Frame(NamedTuple):
+    """One WebSocket frame from the daemon."""
+
+    opcode: int
+    payload: bytes
+
+
+def frame(opcode: int, payload: bytes = b"", *, final: bool = True, mask: bool = True) -> bytes:
+    """Return the bytes of a frame."""
+    first = (0x80 if final else 0) | opcode
+    length = len(payload)
+    bit = 0x80 if mask else 0
+    if length < 126:
+        head = struct.pack("!BB", first, bit | length)
+    elif length < 65536:
+        head = struct.pack("!BBH", first, bit | 126, length)
+    else:
+        head = struct.pack("!BBQ", first, bit | 127, length)
+    # Masked with zeros: the mask protects proxies, of which there is none here.
+    return head + (bytes(4) if mask else b"") + payload
+
+
+def text(message: Message) -> bytes:
+    """Return the frame of a message."""
+    return frame(TEXT, json.dumps(message).encode())
+
+
+class Raw:
+    """A connection that has said nothing yet. The fixture ``_close_raws`` closes what is left."""
+
+    opened: ClassVar[list[Raw]] = []
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.opened.append(self)
+
+    @classmethod
+    async def open(cls, daemon: Daemon, *, local: bool = False, source: str | None = None) -> Raw:
+        """Connect by TCP, from the address ``source``, or to the Unix socket."""
+        if local:
+            return cls(*await asyncio.open_unix_connection(str(daemon.home / "daemon.sock")))
+        where = urlsplit(daemon.url)
+        sender = (source, 0) if source else None
+        return cls(*await asyncio.open_connection(where.hostname, where.port, local_addr=sender))
+
+    @classmethod
+    async def upgraded(
+        cls, daemon: Daemon, *, local: bool = False, source: str | None = None
+    ) -> Raw:
+        """Connect and become a WebSocket."""
+        raw = await cls.open(daemon, local=local, source=source)
+        response = await raw.upgrade()
+        assert response.status == 101, response
+        return raw
+
+    @classmethod
+    async def client(cls, daemon: Daemon, client_id: str, *, local: bool = False) -> Raw:
+        """Connect and authenticate."""
+        raw = await cls.upgraded(daemon, local=local)
+        raw.write(text(raw.auth(daemon, client_id)))
+        status = await raw.receive()
+        assert status["type"] == "status", status
+        return raw
+
+    @staticmethod
+    def auth(daemon: Daemon, client_id: str = "raw", **fields: Any) -> Message:
+        """Return the message that the daemon accepts first."""
+        return {"type": "auth", "token": daemon.token, "client_id": client_id, **fields}
+
+    # HTTP ----------------------------------------------------------------------------------------
+
+    async def ask(
+        self, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET"
+    ) -> Response:
+        """Send a request with these headers and no others, and read the answer."""
+        self.write(request(target, headers or {}, method=method))
+        return await self.answer()
+
+    async def upgrade(
+        self, target: str = "/ws", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Ask to become a WebSocket. ``Host: localhost`` unless the headers say."""
+        return await self.ask(target, handshake(headers))
+
+    async def answer(self) -> Response:
+        """Read one HTTP answer."""
+        async with asyncio.timeout(PATIENCE):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+            first, *lines = head.strip().split("\r\n")
+            headers = {n.lower(): v for n, v in (line.split(": ", 1) for line in lines)}
+            body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+        return Response(int(first.split()[1]), headers, body)
+
+    # Frames --------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.writer.write(data)
+
+    def send(self, message: Message) -> None:
+        """Send a message in one frame."""
+        self.write(text(message))
+
+    async def frame(self) -> Frame:
+        """Read one frame."""
+        async with asyncio.timeout(PATIENCE):
+            first, second = await self.reader.readexactly(2)
+            assert first & 0x80, "the daemon does not fragment"
+            assert not second & 0x80, "a server does not mask"
+            length = second & 0x7F
+            if length == 126:
+                (length,) = struct.unpack("!H", await self.reader.readexactly(2))
+            elif length == 127:
+                (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
+            return Frame(first & 0x0F, await self.reader.readexactly(length))
+
+    async def receive(self) -> Message:
+        """Return the next message."""
+        opcode, payload = await self.frame()
+        while opcode in (PING, PONG):
+            opcode, payload = await self.frame()
+        assert opcode == TEXT, (opcode, payload)
+        message: Message = json.loads(payload)
+        return message
+
+    async def until(self, *kinds: str, **fields: Any) -> Message:
+        """Return the first message of these types that has these fields."""
+        while True:
+            message = await self.receive()
+            if message["type"] in kinds and fields.items() <= message.items():
+                return message
+
+    async def closed(self) -> tuple[int, str]:
+        """Pass over what comes and return code and reason of the close frame; answer it."""
+        opcode, payload = await self.frame()
+        while opcode != CLOSE:
+            opcode, payload = await self.frame()
+        self.write(frame(CLOSE, payload[:2]))
+        (code,) = struct.unpack("!H", payload[:2])
+        return code, payload[2:].decode()
+
+    # Endings -------------------------------------------------------------------------------------
+
+    async def gone(self) -> None:
+        """Return when the daemon has ended the connection, whatever it still sent."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                while await self.reader.read(65536):
+                    pass
+            except ConnectionError:
+                pass
+
+    def stop_reading(self) -> None:
+        """Take nothing from the kernel any more."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def read_again(self) -> None:
+        """Take what is there again."""
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    def unsent(self) -> int:
+        """Return how many bytes have been written that the daemon's kernel does not have yet."""
+        count = array.array("i", [0])
+        fcntl.ioctl(self.writer.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
+        buffered: int = self.writer.transport.get_write_buffer_size()
+        return buffered + count[0]
+
+    def reset(self) -> None:
+        """End the connection with RST: close(2) does that with a linger of 0."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def close(self) -> None:
+        """End the connection with FIN, without a close frame."""
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+def request(target: str, headers: Mapping[str, str], *, method: str = "GET") -> bytes:
+    """Return the bytes of an HTTP/1.1 request."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {v}" for name, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def handshake(headers: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the headers of a WebSocket handshake."""
+    return {
+        "Host": "localhost",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+        **(headers or {}),
+    }

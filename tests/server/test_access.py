@@ -1,0 +1,276 @@
+"""Who may come in: Host and Origin, wrong tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.server.access import Gate, Throttle
+from tests.server.raw import Raw, handshake, request, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.live import Daemon
+
+OURS = [
+    "localhost",
+    "localhost:7842",
+    "localhost:1",
+    "localhost:",
+    "LocalHost:7842",
+    "localhost.",
+    "app.localhost",
+    "127.0.0.1",
+    "127.0.0.1:7842",
+    "127.8.9.10",
+    "[::1]",
+    "[::1]:7842",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+]
+NOT_OURS = [
+    "",
+    "evil.example",
+    "evil.example:7842",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "evil-localhost",
+    "127.0.0.1@evil.example",
+    "evil.example@127.0.0.1",
+    "localhost/../evil.example",
+    "localhost evil.example",
+    "localhost,evil.example",
+    "localhost:7842:7842",
+    "localhost:port",
+    "localhost:123456",
+    "::1",
+    "[::1",
+    "[::2]",
+    "[localhost]",
+    "0.0.0.0",
+    "0.0.0.0:7842",
+    "127.1",
+    "2130706433",
+    "192.0.2.1",
+    "lócalhost",
+]
+
+
+@pytest.mark.parametrize("host", OURS)
+def test_hosts_that_are_ours(host: str) -> None:
+    assert Gate("127.0.0.1").refusal([host], [], "127.0.0.1") is None
+
+
+@pytest.mark.parametrize("host", NOT_OURS)
+def test_hosts_that_are_not(host: str) -> None:
+    assert "Host" in (Gate("127.0.0.1").refusal([host], [], "127.0.0.1") or "")
+
+
+@pytest.mark.parametrize(
+    ("bound", "local_address", "host"),
+    [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.1:7842"),
+        ("0.0.0.0", "192.0.2.1", "192.0.2.1"),
+        ("0.0.0.0", "192.0.2.1", "0.0.0.0"),
+        ("::", "2001:db8::1", "[2001:0DB8:0::1]:7842"),
+        ("2001:DB8::1", None, "[2001:db8::1]"),
+        ("Box.example", "192.0.2.1", "box.EXAMPLE:7842"),
+    ],
+)
+def test_the_bound_address_is_ours(bound: str, local_address: str | None, host: str) -> None:
+    assert Gate(bound).refusal([host], [], local_address) is None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host"),
+    [
+        ("box.example", "box.example:1"),
+        ("box.example:7842", "box.example"),
+        ("BOX.example.", "box.example"),
+        ("[2001:db8::1]:7842", "[2001:db8::1]"),
+        ("2001:db8::1", "[2001:db8::1]:7842"),
+        ("192.0.2.1:80", "192.0.2.1"),
+    ],
+)
+def test_allow_host(allowed: str, host: str) -> None:
+    gate = Gate("127.0.0.1", hosts=[allowed])
+    assert gate.refusal([host], [], "127.0.0.1") is None
+    assert gate.refusal(["other.example"], [], "127.0.0.1") is not None
+    assert gate.refusal(["2001"], [], "127.0.0.1") is not None
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:7842", "http://localhost:7842"),
+        ("localhost:7842", "HTTP://LOCALHOST:7842"),
+        ("localhost", "http://localhost"),
+        ("localhost:80", "http://localhost"),
+        ("localhost", "http://localhost:80"),
+        ("localhost:443", "https://localhost"),
+        ("[::1]:7842", "http://[::1]:7842"),
+        ("localhost:7842", "https://page.example"),
+        ("localhost:7842", "https://page.example:8443"),
+        ("localhost:7842", "app://shellwire"),
+        ("localhost:7842", "https://PAGE.example"),
+    ],
+)
+def test_origins_that_may(host: str, origin: str) -> None:
+    allowed = ["https://page.example/", "https://page.example:8443", "app://shellwire"]
+    assert Gate("127.0.0.1", origins=allowed).refusal([host], [origin], None) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:7842", "null"),
+        ("localhost:7842", ""),
+        ("localhost:7842", "http://evil.example"),
+        ("localhost:7842", "http://evil.example:7842"),
+        ("localhost:7842", "http://localhost"),
+        ("localhost:7842", "http://localhost:3000"),
+        ("localhost:7842", "http://127.0.0.1:7842"),
+        ("localhost:7842", "https://localhost"),
+        ("localhost:443", "http://localhost:80"),
+        ("localhost:99999", "http://evil.example:99999"),
+        ("localhost:7842", "http://localhost:7842/page"),
+        ("localhost:7842", "http://localhost:7842@evil.example"),
+        ("localhost:7842", "localhost:7842"),
+        ("localhost:7842", "file://"),
+        ("localhost:7842", "extension://localhost:7842"),
+        ("localhost:7842", "https://page.example.evil.example"),
+        ("localhost:7842", "http://page.example"),
+    ],
+)
+def test_origins_that_may_not(host: str, origin: str) -> None:
+    gate = Gate("127.0.0.1", origins=["https://page.example"])
+    assert "Origin" in (gate.refusal([host], [origin], None) or "")
+
+
+def test_each_of_several_headers_counts() -> None:
+    gate = Gate("127.0.0.1")
+    assert gate.refusal([], [], None) is not None
+    assert gate.refusal(["localhost", "evil.example"], [], None) is not None
+    ours = "http://localhost"
+    assert gate.refusal(["localhost"], [ours, ours], None) is None
+    assert gate.refusal(["localhost"], [ours, "http://evil.example"], None) is not None
+
+
+# Over the wire -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["/", "/ws", "/health", "/nothing"])
+async def test_403_comes_before_all_else(daemon: Daemon, target: str) -> None:
+    raw = await Raw.open(daemon)
+    for headers in ({"Host": "evil.example"}, {"Host": "localhost", "Origin": "null"}):
+        assert (await raw.upgrade(target, headers)).status == 403
+        assert (await raw.ask(target, headers)).status == 403
+
+
+async def test_requests_that_name_no_host_or_two(daemon: Daemon) -> None:
+    for data in (
+        b"GET /health HTTP/1.0\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost:\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: evil.example\r\nHost: localhost\r\n\r\n",
+        b"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://localhost/health HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"GET http://evil.example/health HTTP/1.0\r\n\r\n",
+    ):
+        raw = await Raw.open(daemon)
+        raw.write(data)
+        assert (await raw.answer()).status in (400, 403), data
+    raw = await Raw.open(daemon)
+    raw.write(b"GET http://localhost/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await raw.answer()).status == 200
+    raw = await Raw.open(daemon)
+    raw.write(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    assert (await raw.answer()).status == 200
+
+
+async def test_an_origin_that_is_ours_still_needs_the_token(daemon: Daemon) -> None:
+    raw = await Raw.open(daemon)
+    port = daemon.url.rpartition(":")[2]
+    headers = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"}
+    assert (await raw.upgrade(headers=headers)).status == 101
+    raw.send({"type": "auth", "client_id": "page"})
+    assert (await raw.receive())["code"] == "INVALID_TOKEN"
+
+
+async def test_the_flags(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--allow-host", "box.example:1", "--allow-origin", "https://page.example")
+    raw = await Raw.open(daemon)
+    headers = {"Host": "box.example"}
+    assert (await raw.ask("/health", headers)).status == 200
+    assert (await raw.ask("/health", headers | {"Origin": "https://page.example"})).status == 200
+    assert (await raw.ask("/health", headers | {"Origin": "https://other.example"})).status == 403
+    assert (await raw.ask("/health", {"Host": "other.example"})).status == 403
+
+
+# Wrong tokens ------------------------------------------------------------------------------------
+
+
+async def _wrong(daemon: Daemon, source: str) -> float:
+    """Send a wrong token; return how many seconds later the answer came."""
+    raw = await Raw.upgraded(daemon, source=source)
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
+    raw.send({"type": "auth", "token": "wrong", "client_id": "guesser"})
+    assert (await raw.receive())["code"] == "INVALID_TOKEN"
+    return loop.time() - asked
+
+
+async def test_wrong_tokens_are_slowed_down_and_shut_out(daemon: Daemon) -> None:
+    guesser = "127.0.2.1"
+    for _ in range(2):
+        await _wrong(daemon, guesser)
+        # Right tokens, and other faults, don't count.
+        right = await Raw.upgraded(daemon, source=guesser)
+        right.write(text(right.auth(daemon, "not a guess")))
+        assert (await right.receive())["type"] == "status"
+        other = await Raw.upgraded(daemon, source=guesser)
+        other.send({"type": "ping"})
+        assert (await other.receive())["code"] == "AUTH_REQUIRED"
+    assert await _wrong(daemon, guesser) >= 0.2
+    early = await Raw.upgraded(daemon, source=guesser)
+    delays = await asyncio.gather(*(_wrong(daemon, guesser) for _ in range(7)))
+    assert min(delays) >= 0.2
+    raw = await Raw.open(daemon, source=guesser)
+    refused = await raw.upgrade()
+    assert refused.status == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert (await raw.upgrade(headers={"Host": "evil.example"})).status == 403
+    assert (await raw.ask("/health", {"Host": "localhost"})).status == 200
+    # Who has shaken hands before may still authenticate, and other addresses aren't concerned.
+    early.write(text(early.auth(daemon, "early")))
+    assert (await early.receive())["type"] == "status"
+    assert (await Raw.upgraded(daemon, source="127.0.2.2")).reader
+
+
+async def test_the_unix_socket_is_exempt(daemon: Daemon) -> None:
+    for number in range(12):
+        raw = await Raw.upgraded(daemon, local=True)
+        raw.send({"type": "auth", "token": "wrong", "client_id": f"local {number}"})
+        assert (await raw.receive())["type"] == "status"
+
+
+def test_the_throttle_forgets_the_address_seen_longest_ago() -> None:
+    throttle = Throttle()
+    for _ in range(10):
+        throttle.wrong("first")
+    assert throttle.retry_after("first") is not None
+    for number in range(4095):
+        throttle.wrong(f"other {number}")
+    assert throttle.retry_after("first") is not None
+    throttle.wrong("one more")
+    assert throttle.retry_after("first") is None
+
+
+async def test_the_request_line_may_not_hide_a_host(daemon: Daemon) -> None:
+    raw = await Raw.open(daemon)
+    raw.write(request("//evil.example/ws", handshake()))
+    assert (await raw.answer()).status == 404

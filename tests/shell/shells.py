@@ -1,0 +1,83 @@
+"""Shells started as the daemon starts them, without a daemon: one command, and what it left."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shellwire.process.spawn import private_file, spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shellwire.shell.dialect import Dialect, Report
+    from shellwire.shell.state import State
+
+TOKEN = b"0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a shell ended: its status (a negative signal), its output and its report."""
+
+    status: int
+    out: bytes
+    err: bytes
+    report: bytes = b""
+
+
+def _spawn(argv: Sequence[bytes], env: dict[bytes, bytes], given: dict[int, bytes]) -> Ended:
+    with ExitStack() as opened:
+
+        def file(content: bytes = b"") -> int:
+            fd = private_file(content)
+            opened.callback(os.close, fd)
+            return fd
+
+        stdin, out, err = os.open(os.devnull, os.O_RDONLY), file(), file()
+        opened.callback(os.close, stdin)
+        files = {number: file(content) for number, content in given.items()}
+        pid = spawn(argv, env, {0: stdin, 1: out, 2: err, **files})
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        report = files.get(min(files.keys() & {200, 9}, default=-1))
+
+        def read(fd: int) -> bytes:
+            return os.pread(fd, os.fstat(fd).st_size, 0)
+
+        return Ended(status, read(out), read(err), b"" if report is None else read(report))
+
+
+def run(dialect: Dialect, state: State, command: bytes) -> Ended:
+    """Run ``command`` from ``state``."""
+    start = dialect.start(state, TOKEN, report=True)
+    return _spawn(
+        start.argv,
+        dict(start.env),
+        {dialect.script_fd: command, dialect.restore_fd: start.restore, dialect.report_fd: b""},
+    )
+
+
+def run_plainly(shell: str, state: State, command: bytes) -> Ended:
+    """Run ``command`` by ``shell -c``: what our text must be like."""
+    env = {**state.environment(), b"PWD": state.cwd}
+    return _spawn((shell.encode(), b"-c", command), env, {})
+
+
+def left(dialect: Dialect, ended: Ended) -> Report | None:
+    """Return what the report says, or None."""
+    payload = dialect.payload(ended.report, TOKEN)
+    return None if payload is None else dialect.parse(payload)
+
+
+def after(dialect: Dialect, state: State, command: bytes) -> State:
+    """Run a command that must leave a whole report, and return the state in it."""
+    ended = run(dialect, state, command)
+    report = left(dialect, ended)
+    assert report is not None, ended
+    assert report.whole, ended
+    return report.state
+
+
+__all__ = ["TOKEN", "Ended", "after", "left", "run", "run_plainly"]

@@ -1,0 +1,99 @@
+"""What a command and its children must not see: our descriptors, secrets, and the report."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.live import Client, Daemon
+
+_LIST = "ls -l /proc/self/fd"
+
+
+def _open(listing: str) -> set[int]:
+    return {int(number) for number in re.findall(r" (\d+) -> (?!/proc/)", listing)}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        _LIST,
+        f"{_LIST} | cat",
+        f"({_LIST})",
+        f"({_LIST}; true)",
+        f'x=$({_LIST}); echo "$x"',
+        f"f() {{ {_LIST}; true; }}; f",
+        f"exec {_LIST}",
+        f"sh -c '{_LIST}; true'",
+        f"{_LIST} & wait",
+        f"exec 3>&- 8>&- 9>&-; {_LIST}",
+        f"set -x; {_LIST}",
+    ],
+)
+@pytest.mark.parametrize("is_pty", [False, True])
+async def test_children_hold_nothing_of_ours(
+    any_client: Client, command: str, is_pty: bool
+) -> None:
+    ended = await any_client.run(command, is_pty=is_pty)
+    # A pipe of the command's own is one more.
+    assert {0, 1, 2} <= _open(ended.out) <= {0, 1, 2, 3}, ended.out
+
+
+async def test_sessions_hold_nothing_of_ours(any_client: Client) -> None:
+    for use_pty in (False, True):
+        session = await any_client.session(command=f"{_LIST}; echo over", use_pty=use_pty)
+        assert _open(await any_client.output_until(session, "over")) == {0, 1, 2}
+
+
+async def test_coprocesses_and_traps_hold_nothing_of_ours(client: Client) -> None:
+    ended = await client.run(f"coproc {{ {_LIST}; }}; cat <&${{COPROC[0]}}; cat <({_LIST})")
+    assert not _open(ended.out) & {*range(200, 213)}
+    for trap in (f"trap '{_LIST}' DEBUG; true", f"trap '{_LIST}' EXIT; exit 3"):
+        assert _open((await client.run(trap, is_pty=True)).out) == {0, 1, 2}
+
+
+async def test_the_daemons_secrets_are_in_no_context(daemon: Daemon, any_client: Client) -> None:
+    first = await any_client.run(
+        "export SHELLWIRE_JOB=mine SHELLWIRE_TOKEN=mine SHELLWIRE_URL=mine A=1; env"
+    )
+    assert first.last["committed"]
+    second = await any_client.run("env")
+    assert "A=1\n" in second.out
+    assert "mine" not in second.out
+    assert daemon.token not in first.out + second.out
+    state = await any_client.ask(
+        {"type": "set_context", "env": {"SHELLWIRE_TOKEN": "x", "SHELLWIRE_JOB": "x", "B": "2"}}
+    )
+    assert state["env"]["B"] == "2"
+    assert not {"SHELLWIRE_TOKEN", "SHELLWIRE_JOB"} & state["env"].keys()
+    assert "SHELLWIRE_TOKEN" not in (await any_client.run("env", env={"SHELLWIRE_TOKEN": "x"})).out
+
+
+async def test_nothing_of_ours_is_left_among_variables_and_functions(client: Client) -> None:
+    for _ in range(2):
+        ended = await client.run("set | grep -i shellwire_; compgen -A function; alias; env | sort")
+        assert "__shellwire_s" not in ended.out
+        assert "peel" not in ended.out
+    state = await client.ask({"type": "get_context"})
+    assert not [name for name in state["env"] if name.lower().startswith("__shellwire")]
+    environment = await client.run("env -0")
+    assert "__shellwire" not in environment.out
+
+
+async def test_no_file_holds_a_report(client: Client, tmp_path: Path) -> None:
+    before = set(os.listdir("/tmp"))
+    ended = await client.run(f"export SECRET_VALUE=1; ls -l /tmp {tmp_path} /dev/shm")
+    assert ended.last["committed"]
+    assert not [name for name in set(os.listdir("/tmp")) - before if "shellwire" in name]
+
+
+async def test_what_is_written_to_the_report_is_no_output(any_client: Client) -> None:
+    ended = await any_client.run("echo out; echo err >&2; exit 3")
+    assert (ended.out, ended.err) == ("out\n", "err\n")
+    assert ended.last["bytes"] == {"stdout": 4, "stderr": 4}

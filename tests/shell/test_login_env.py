@@ -1,0 +1,201 @@
+"""What a login shell says of its environment, whatever its profile does besides.
+
+The start as a whole: tests/daemon/test_login_env.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shellwire.errors import ShellwireError, SpawnError
+from shellwire.process.reap import Reaper
+from shellwire.shell import login_env
+from shellwire.shell.login_env import ask, is_bare, merge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POSIX = """
+echo before; env; env -0 2>/dev/null; set; printf 'no newline'
+FROM_PROFILE='two
+lines'; MORE=x=y; EMPTY=; export FROM_PROFILE MORE EMPTY
+unset GIVEN
+PATH="$HOME/bin:$PATH"
+"""
+FISH = """
+echo before; env; env -0
+set -gx FROM_PROFILE 'two
+lines'; set -gx MORE x=y; set -gx EMPTY ''
+set -e GIVEN
+set -gx PATH $HOME/bin $PATH
+"""
+PROFILES = {
+    "bash": (".bash_profile", POSIX + "trap 'echo after' EXIT\n"),
+    "dash": (".profile", POSIX),
+    "zsh": (".zprofile", POSIX + "TRAPEXIT() { echo after }\n"),
+    "fish": (".config/fish/config.fish", FISH),
+}
+
+
+def shell(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"no {name} here")
+    return path
+
+
+def profile(home: Path, name: str, text: str) -> dict[bytes, bytes]:
+    """Write the profile of a shell into ``home``; return the environment to ask in."""
+    path = home / PROFILES[name][0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "GIVEN": "1", "SHELLWIRE_URL": "u"}
+    return {key.encode(): os.fsencode(value) for key, value in environ.items()}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+async def test_every_shell_tells_its_environment(tmp_path: Path, name: str) -> None:
+    environ = profile(tmp_path, name, PROFILES[name][1])
+    told = await ask(shell(name), environ, Reaper())
+    assert told[b"FROM_PROFILE"] == b"two\nlines"
+    assert told[b"MORE"] == b"x=y"
+    assert told[b"EMPTY"] == b""
+    assert told[b"PATH"].startswith(os.fsencode(tmp_path / "bin") + b":")
+    assert b"GIVEN" not in told
+    assert b"SHELLWIRE_URL" not in told
+
+
+async def test_it_runs_apart_from_us(tmp_path: Path) -> None:
+    text = "cat; export PID=$$ SESSION=$(cut -d ' ' -f 6 /proc/$$/stat)\n"
+    told = await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+    assert told[b"SESSION"] == told[b"PID"]
+
+
+async def test_what_holds_its_output_open_does_not_hold_us_up(tmp_path: Path) -> None:
+    text = f"sleep 1000 & echo $! >{tmp_path}/pid; export FOUND=1\n"
+    told = await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+    assert told[b"FOUND"] == b"1"
+    # An agent is started like that: it is meant to stay.
+    psutil.Process(int((tmp_path / "pid").read_text())).kill()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("exit 3\n", "ended with exit code 3 before"),
+        ("kill -9 $$\n", "ended with exit code -9 before"),
+        ("exec >/dev/null\n", "ended with exit code 0 before"),
+        ("exec >&-; sleep 0\n", "ended with exit code"),
+        ("exec true\n", "ended with exit code 0 before"),
+    ],
+)
+async def test_a_profile_that_ends_the_shell_is_said(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ShellwireError, match=said):
+        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+
+
+@pytest.mark.parametrize("end", ["exit 3", "exec yes", "exec sleep 1000"])
+async def test_nothing_is_left_of_a_profile_that_failed(tmp_path: Path, end: str) -> None:
+    pids = tmp_path / "pids"
+    pids.touch()
+    text = f"""
+for kind in '' setsid; do $kind sleep 1000 & echo $! >>{pids}; done
+echo $$ >>{pids}
+{end}
+"""
+    seconds, said = (1000.0, "exit code 3") if end == "exit 3" else (0.5, "within 0.5 s")
+    with pytest.raises(ShellwireError, match=said):
+        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=seconds)
+    assert not [pid for pid in pids.read_text().split() if _runs(int(pid))]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_being_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    text = f"echo $$ >{fifo}; sleep 1000\n"
+    asking = asyncio.create_task(
+        ask(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=1000)
+    )
+    pid = int(await asyncio.to_thread(fifo.read_text))
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not _runs(pid)
+
+
+async def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login_env, "MAX_SIZE", 1000)
+    text = "export LONG=$(printf %070000d 1)\n"
+    with pytest.raises(ShellwireError, match="too large"):
+        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+
+
+async def test_a_shell_that_is_none_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SpawnError, match="no-such-shell"):
+        await ask("/no-such-shell", {}, Reaper())
+    with pytest.raises(ShellwireError, match="before it told"):
+        await ask(shell("false"), {}, Reaper())
+
+
+@pytest.mark.parametrize(
+    ("path", "bare"),
+    [
+        ("", True),
+        ("/usr/bin:/bin", True),  # cron
+        ("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", True),  # systemd
+        ("/usr/bin/:/bin:", True),
+        ("/p/usr/bin:/system/bin", True),  # Termux, with PREFIX
+        ("/home/u/bin:/usr/bin:/bin", False),
+        ("/usr/bin:/opt/homebrew/bin", False),
+        ("/usr/bin:/usr/games", False),  # from /etc/profile
+    ],
+)
+def test_a_path_with_only_the_systems_own_is_bare(path: str, bare: bool) -> None:
+    assert is_bare({b"PATH": path.encode(), b"PREFIX": b"/p/usr"}) == bare
+
+
+def test_no_path_is_bare() -> None:
+    assert is_bare({})
+
+
+def test_only_what_is_missing_is_taken() -> None:
+    own = {b"LANG": b"C", b"PATH": b"/usr/bin:/venv/bin", b"PWD": b"/", b"HOME": b"/h"}
+    login = {
+        b"LANG": b"de_DE",
+        b"EDITOR": b"vi",
+        b"PATH": b"/h/bin:/usr/bin:/bin",
+        b"PWD": b"/h",
+        b"OLDPWD": b"/",
+        b"SHLVL": b"1",
+        b"_": b"/bin/python",
+        b"SHELLWIRE_TOKEN": b"x",
+    }
+    path = b"/h/bin:/usr/bin:/bin:/venv/bin"
+    assert merge(own, login) == {**own, b"EDITOR": b"vi", b"PATH": path}
+    assert merge({}, {b"PATH": b"/a"}) == {b"PATH": b"/a"}
+    assert merge(own, {}) == own
+
+
+_VARIABLES = st.dictionaries(st.binary(min_size=1, max_size=3), st.binary(max_size=5))
+
+
+@given(own=_VARIABLES, login=_VARIABLES)
+def test_a_merge_loses_nothing(own: dict[bytes, bytes], login: dict[bytes, bytes]) -> None:
+    merged = merge(own, login)
+    assert {name: merged[name] for name in own} == own
+    assert set(merged) == (set(own) | set(login)) - ({b"_"} - set(own))
