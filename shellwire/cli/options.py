@@ -142,6 +142,7 @@ SETTINGS = (
         "Bytes of output after which a command is ended; 0 means never.",
     ),
     Setting("buffer", click.IntRange(4096, _GIB), "Bytes of output kept for each job."),
+    Setting("spares", click.IntRange(0, 64), "Shells started in advance for commands."),
     Setting("shell", Executable(), "Shell that runs commands; bash, else sh, if not given."),
     Setting(
         "rewrite",

@@ -27,6 +27,7 @@ from shellwire.protocol.messages import Limits
 from shellwire.server.access import Gate
 from shellwire.server.app import Server
 from shellwire.server.hub import Hub
+from shellwire.shell import rewrite
 from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
 from shellwire.shell.login_env import start_environment
@@ -146,7 +147,9 @@ class _Daemon:
         reaper.start(signals)
         environ = await start_environment(settings.login_env, os.environb, reaper)
         dialect = find_dialect(settings.shell, path=os.fsdecode(environ.get(b"PATH", b"")) or None)
-        engine = Engine(dialect, reaper, settings.buffer)
+        engine = Engine(
+            dialect, reaper, settings.buffer, spares=settings.spares, rewrites=settings.rewrite
+        )
         retention = Retention()
         self._registry = registry = Registry(
             engine,
@@ -155,7 +158,7 @@ class _Daemon:
             max_queue=settings.max_queue,
             retention=retention,
         )
-        hub = Hub(registry, access, _limits(settings, retention), dialect.path)
+        hub = Hub(registry, access, _limits(settings, retention), dialect.path, _features(settings))
         gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
         server = Server(hub, gate, ping_interval=settings.ping_interval)
         with contextlib.ExitStack() as stack:
@@ -200,6 +203,12 @@ class _Daemon:
             # Asked twice: no more grace for what runs.
             self._registry.hurry()
         self._stop.set()
+
+
+def _features(settings: Settings) -> tuple[str, ...]:
+    if settings.rewrite and not rewrite.is_available():
+        log.warning("tree-sitter is not installed: `A && B &` runs as it is")
+    return ("rewrite",) if settings.rewrite and rewrite.is_available() else ()
 
 
 def _limits(settings: Settings, retention: Retention) -> Limits:

@@ -42,6 +42,9 @@ class Settings:
     buffer: int = 4 * MIB
     """Bytes of output kept for each job."""
 
+    spares: int = 0
+    """Shells that are started in advance, to wait for commands."""
+
     shell: str | None = None
     """Path of the shell that runs commands; None leaves the choice to the daemon."""
 

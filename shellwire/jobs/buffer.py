@@ -167,6 +167,13 @@ class Buffer:
             background=bool(run & _BACKGROUND),
         )
 
+    def clear(self) -> None:
+        """Evict everything."""
+        self.start = self.end
+        self._data.clear()
+        del self._runs[:]
+        self._first = 0
+
     def tail(self, limit: int) -> bytes:
         """Return the last bytes, about ``limit``, of both streams as they came."""
         begin = max(0, len(self._data) - limit)

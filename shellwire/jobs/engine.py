@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -10,13 +11,28 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from shellwire.process import kill, proc
+from shellwire.shell.rewrite import rewrite
+from shellwire.shell.spares import Spares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shellwire.process.reap import Reaper
+    from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
+    from shellwire.shell.launch import Wiring
+    from shellwire.shell.spares import Taken
     from shellwire.shell.state import State
+
+
+PAUSE = 0.001
+"""Seconds without a command after which shells are started in advance."""
+
+COMMAND_DEFAULTS = {b"PAGER": b"cat", b"GIT_PAGER": b"cat"}
+"""What commands find set unless their context or their request says otherwise."""
+
+TERMINAL_DEFAULTS = {b"TERM": b"xterm-256color"}
+"""The same for what runs on a terminal."""
 
 
 def _login_shell() -> str:
@@ -33,8 +49,53 @@ class Engine:
     dialect: Dialect
     reaper: Reaper
     buffer_bytes: int = 4 * 1024 * 1024
+    spares: int = 0
+    """Shells that wait for commands."""
+    rewrites: bool = True
+    """Whether ``A && B &`` is put as it is meant."""
     _instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _numbers: Iterator[int] = field(default_factory=count)
+    _spares: Spares = field(init=False)
+    _pause: asyncio.TimerHandle | None = None
+
+    def __post_init__(self) -> None:
+        self._spares = Spares(self.dialect, self.reaper, self.next_tag)
+
+    def take(self, state: State, wiring: Wiring, *, report: bool) -> Taken:
+        """Return a shell for ``state``. Raises SpawnError, or PtyUnavailable."""
+        taken = self._spares.take(state, wiring, report=report)
+        if self.spares and not self._spares and self._pause is not None:
+            # They come faster than the pause in which shells are started: one, while this runs.
+            asyncio.get_running_loop().call_soon(self._spares.prepare, state, 1)
+        return taken
+
+    def foresee(self, context: Context) -> None:
+        """Have shells wait for the next commands, which may well be of ``context``.
+
+        After a pause: the answer must have gone out first, and its reader have woken.
+        """
+        if not self.spares:
+            return
+        if self._pause is not None:
+            self._pause.cancel()
+        loop = asyncio.get_running_loop()
+        self._pause = loop.call_later(PAUSE, self._prepare, context)
+
+    def _prepare(self, context: Context) -> None:
+        self._pause = None
+        self._spares.prepare(context.start(COMMAND_DEFAULTS), self.spares)
+
+    def close(self) -> None:
+        """End the shells that wait."""
+        self.spares = 0
+        if self._pause is not None:
+            self._pause.cancel()
+        self._spares.close()
+
+    def text(self, command: str) -> bytes:
+        """Return what a shell is to run for ``command``."""
+        text = command.encode()
+        return rewrite(text) if self.rewrites else text
 
     def next_tag(self) -> bytes:
         """Return a value for the tag variable that no other job has, of any daemon."""

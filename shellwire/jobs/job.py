@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
+from shellwire.jobs.engine import COMMAND_DEFAULTS, TERMINAL_DEFAULTS
 from shellwire.jobs.model import Notice, Outcome, Snapshot
 from shellwire.jobs.output import Output
 from shellwire.jobs.run import Run
 from shellwire.jobs.viewer import Viewer
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
-from shellwire.shell.launch import Wiring, launch
+from shellwire.shell.launch import Wiring
 
 if TYPE_CHECKING:
     import signal
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from shellwire.shell.context import Context, Origin
 
 log = logging.getLogger(__name__)
-
-_NO_PAGER = {b"PAGER": b"cat", b"GIT_PAGER": b"cat"}
-_TERM = {b"TERM": b"xterm-256color"}
 
 
 class Job:
@@ -107,20 +105,18 @@ class Job:
             stdin=request.kind == "session" or request.open_stdin or bool(request.stdin_data),
             size=request.size,
         )
-        tag = self._engine.next_tag()
-        report = request.kind == "command"
-        shell = launch(self._engine.dialect, origin.state, wiring, tag=tag, report=report)
+        taken = self._engine.take(origin.state, wiring, report=request.kind == "command")
         self._run = Run(
-            shell,
+            taken.shell,
             self._engine,
-            tag,
+            taken.tag,
             room=self._output.room,
             received=self._output.received,
             exited=self._exited,
             changed=self._settle,
         )
         self._output.pump = self._run.pump
-        shell.run(self._text())
+        taken.shell.run(self._engine.dialect.script(taken.patch, self._text()))
         if request.stdin_data:
             self._run.give(request.stdin_data.encode())
         if request.kind == "command" and not request.open_stdin and request.stdin_data:
@@ -135,9 +131,9 @@ class Job:
             cwd = os.path.join(self._context.state.cwd, os.fsencode(request.cwd))
             if not os.path.isdir(cwd):
                 raise CannotEnter(f"cwd {request.cwd}: there is no such directory")
-        defaults = dict(_TERM) if request.size is not None else {}
-        if request.kind == "command":
-            defaults |= _NO_PAGER
+        defaults = COMMAND_DEFAULTS if request.kind == "command" else {}
+        if request.size is not None:
+            defaults = defaults | TERMINAL_DEFAULTS
         env = {os.fsencode(name): os.fsencode(value) for name, value in request.env.items()}
         origin, gone = self._context.begin(cwd=cwd, env=env, defaults=defaults)
         self._cwd = os.fsdecode(origin.state.cwd)
@@ -147,7 +143,7 @@ class Job:
 
     def _text(self) -> bytes:
         if self.request.command is not None:
-            return self.request.command.encode()
+            return self._engine.text(self.request.command)
         program = self._engine.user_shell(self._context.state)
         return self._engine.dialect.become(program, interactive=self.request.size is not None)
 
@@ -161,12 +157,15 @@ class Job:
 
     def leave(self, viewer: Viewer) -> None:
         """Stop a viewer's reading. The job goes on."""
-        self._output.viewers.remove(viewer)
-        self.advanced()
+        self._output.leave(viewer)
 
     def advanced(self) -> None:
         """A viewer has taken something."""
         self._output.advanced()
+
+    def forget(self) -> None:
+        """Keep nothing of it for anybody who does not read it already."""
+        self._output.forget()
 
     def silence(self) -> None:
         """Drop the output of what it left from now on; that is neither blocked nor ended by it."""
@@ -303,6 +302,7 @@ class Job:
         self._settle()
         if self.state == "background":
             self._left(self)
+        self._engine.foresee(self._context)
 
     def _settle(self) -> None:
         """Become ``ended`` once the last process and the last pipe are gone."""

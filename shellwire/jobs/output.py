@@ -36,6 +36,7 @@ class Output:
         self._received_bytes = 0
         self._finished = False
         self._muted = False
+        self._forgotten = False
         self._collectors: tuple[Collector, Collector] | None = None
         self._collected = 0
         self._encoding = "latin-1" if request.binary else "utf-8"
@@ -88,6 +89,22 @@ class Output:
         """Tell the readers that there may be more for them."""
         for viewer in self.viewers:
             viewer.wake()
+
+    def leave(self, viewer: Viewer) -> None:
+        """Go on without this reader."""
+        self.viewers.remove(viewer)
+        self._release()
+        self.advanced()
+
+    def forget(self) -> None:
+        """Let go of what is kept when its last reader has left: nobody else will come."""
+        self._forgotten = True
+        self._release()
+
+    def _release(self) -> None:
+        # Not left to the garbage collector: it may take its time, and this may be megabytes.
+        if self._forgotten and not self.viewers:
+            self.buffer.clear()
 
     def advanced(self) -> None:
         """A reader has taken something, or left: read on if that made room."""

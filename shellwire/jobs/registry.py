@@ -228,6 +228,7 @@ class Registry:
         self._lingering.pop(job, None)
         if job in self._replaced:
             self._replaced.discard(job)
+            job.forget()
             return
         self._kept[job.key] = time.monotonic() + self._retention.seconds
         self._kept_bytes += len(job.buffer)
@@ -241,6 +242,7 @@ class Registry:
         job = self._jobs.pop(key)
         if self._kept.pop(key, None) is not None:
             self._kept_bytes -= len(job.buffer)
+            job.forget()
 
     def _schedule(self) -> None:
         if self._sweep is None and self._kept and not self._stopping:
@@ -257,6 +259,7 @@ class Registry:
         self._schedule()
 
     def close(self) -> None:
-        """Stop the clock that forgets jobs."""
+        """Stop the clock that forgets jobs, and end the shells that wait."""
+        self._engine.close()
         if self._sweep is not None:
             self._sweep.cancel()

@@ -203,9 +203,7 @@ def _copies(
 ) -> dict[tuple[int, float], int]:
     """Return each of ``due`` with its image while that is still its parent's, else with 0."""
     images = {each.pid: each.image for each in members}
-    return {
-        each.identity: each.image if images.get(each.ppid) == each.image else 0 for each in due
-    }
+    return {each.identity: each.image if images.get(each.ppid) == each.image else 0 for each in due}
 
 
 def _untold(

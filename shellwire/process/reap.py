@@ -83,8 +83,12 @@ class Reaper:
         """Call ``callback(exit)`` once, from the loop, when our child ``pid`` has ended.
 
         Call this before anything is awaited after the spawn: until then the child would be taken
-        for a stray. The child is reaped just before the callback.
+        for a stray. The child is reaped just before the callback. Watching it again replaces the
+        callback.
         """
+        if pid in self._watched:
+            self._watched[pid] = (self._watched[pid][0], callback)
+            return
         pidfd = proc.open_pidfd(pid)
         self._watched[pid] = (pidfd, callback)
         if pidfd is not None:

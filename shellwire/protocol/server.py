@@ -74,7 +74,7 @@ class JobInfo(_Record, frozen=True, kw_only=True):
         str, Meta(description="The text that its shell runs, at most 4,096 characters of it.")
     ]
     context: str
-    cwd: Annotated[str | None, Meta(description="Where it started; null while it waits.")]
+    cwd: Annotated[str | None, Meta(description="The directory that it starts in.")]
     pid: Annotated[int | None, Meta(description="Its first process; null before there is one.")]
     pids: Annotated[list[int], Meta(description="All of its processes that live.")]
     is_pty: bool

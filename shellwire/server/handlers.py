@@ -129,8 +129,8 @@ def _signal(connection: Connection, message: messages.Signal) -> None:
     if number is None:
         raise InvalidMessage(f"signal: expected a signal of this system, got {message.signal}")
     job = _find(connection, message.id)
-    if job.outcome is not None:
-        raise NotFound(f"{job.request.kind} {message.id} has ended")
+    if job.state != "running":
+        raise NotFound(f"{job.request.kind} {message.id} is not running")
     job.signal(number)
     connection.acknowledge(message)
 

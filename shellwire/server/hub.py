@@ -66,7 +66,7 @@ class Hub:
             self._require_slot(client_id)
         old = self._connected.get(client_id)
         if old is not None:
-            self._close(old, REPLACED, "replaced by a new connection of this client")
+            self._close(old, REPLACED, "replaced")
         self._connected[client_id] = connection
         if not connection.local:
             self.access.seen(client_id)

@@ -6,8 +6,11 @@ The shape of the text, and why:
 - Report, script and what to restore move to 210, 211 and 212 by way of the copies that bash saves
   for itself while a group has them closed: only those carry close-on-exec, which a later
   ``exec N>&10`` copies, and no program that the command runs then holds them open.
+- Then it waits, until the script says first, ended by NUL, what has changed since it was started.
 - The command is expanded by ``$(<file)``, which reads in blocks and does not fork (bash ≥ 5.2), and
   run by ``eval --``, which keeps line numbers, ``return`` and BASH_SOURCE as under ``bash -c``.
+- Each line of the trap is read when it comes to it: made on the main line, the report needs but
+  the first one.
 - The report is made on the main line after the command, and by an EXIT trap when control never
   gets there (exit, set -e, set -u, a syntax error, a signal). A variable tells the trap of it.
 - Nothing that the command may have changed must show in it: options, posix mode and the traps that
@@ -39,7 +42,7 @@ from shellwire.shell.dialect import (
     between,
     environment,
 )
-from shellwire.shell.state import IDENTIFIER
+from shellwire.shell.state import IDENTIFIER, difference
 from shellwire.shell.words import quote
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 
 _RESTORE = (
     'eval "$(</dev/fd/212)" 2>/dev/null; \\builtin unset -v BASH_EXECUTION_STRING; '
+    'IFS= \\builtin read -r -d "" -u 211 __shellwire_p; SECONDS=0; '
+    '\\builtin eval "$__shellwire_p" 2>/dev/null; \\builtin unset -v __shellwire_p; '
     '\\builtin eval -- "$(</dev/fd/211)"'
 )
 _QUIET = (
@@ -75,11 +80,12 @@ _STATE = (
     '\\builtin printf "\\0"; \\builtin alias -p; \\builtin printf "\\0%s" TOKEN; '
 )
 _TRAP = (
-    f"{{ {_QUIET}\\builtin shopt -u expand_aliases; }} >&210 2>&1'$'\\n''"
-    "case ${__shellwire_s+x} in x) ;; *) { case ${#FUNCNAME[@]} in "
+    "{ case ${__shellwire_s+x} in x) \\builtin exit;; esac; "
+    f"{_QUIET}\\builtin shopt -u expand_aliases; }} >&210 2>&1'$'\\n''"
+    "{ case ${#FUNCNAME[@]} in "
     '0) \\builtin printf "%s\\0" TOKEN;; '
     f'*) {_PEEL}\\builtin printf "%s\\0%s" TOKEN {bash_report.INSIDE.decode()};; '
-    f"esac; {_STATE}}} >&210 2>&-;; esac"
+    f"esac; {_STATE}}} >&210 2>&-"
 )
 _TEMPLATE = (
     "{ exec 210>&10 211<&11 212<&12; } 200>&- 201<&- 202<&-; "
@@ -93,6 +99,7 @@ _UNREPORTED = (
 ).encode()
 
 _POSIX = b"POSIXLY_CORRECT"
+_LONGEST_PATCH = 2048
 _ENTER = b'cd -- %%s || { printf "%%%%s\\0%%%%s\\0%%%%s" %%s %s %%s >&210; exit 1; }' % CD_FAILED
 # Read twice: by the shell that is to become another program, and by that if it is an interactive
 # bash, which the user's own .bashrc may have given aliases and functions by then.
@@ -120,6 +127,16 @@ class Bash(Dialect):
             restore=_restore(state, token if report else b""),
         )
 
+    def patch(self, have: State, want: State, token: bytes) -> bytes | None:
+        if have is want:
+            return b""
+        patch = _patch(have, want, token)
+        # It is read byte by byte: more than this costs more than another shell.
+        return patch if patch is not None and len(patch) <= _LONGEST_PATCH else None
+
+    def script(self, patch: bytes, text: bytes) -> bytes:
+        return patch + b"\0" + text
+
     def payload(self, report: bytes, token: bytes) -> bytes | None:
         payload = between(report, token)
         if payload == CD_FAILED:
@@ -146,14 +163,54 @@ def _by_environment(name: bytes, variable: Variable) -> bool:
     return variable.flags == "x" and not name.startswith(b"LC_") and name != _POSIX
 
 
+def _patch(have: State, want: State, token: bytes) -> bytes | None:
+    change = difference(have, want, visible=lambda *_: True)
+    if change.functions:
+        return None
+    lines = []
+    if change.cwd is not None:
+        enter = _ENTER % (quote(change.cwd), token, token)
+        lines += [b"\\builtin " + enter, _old_directory(want)]
+    for name, variable in change.variables.items():
+        if name == b"OLDPWD":
+            lines.append(_old_directory(want))
+        elif name not in WITHHELD | SECRETS:
+            if not _is_plain(name, variable):
+                return None
+            lines.append(_set(name, variable))
+    for name, text in change.aliases.items():
+        define = b"unalias -- " + quote(name)
+        if text is not None:
+            define = b"alias -- %s=%s" % (name, quote(text))
+        lines.append(b"\\builtin " + define)
+    return b"\n".join(lines)
+
+
+def _is_plain(name: bytes, variable: Variable | None) -> bool:
+    """Whether setting it in a shell that runs is the same as having started the shell with it."""
+    if not IDENTIFIER.match(name) or name.startswith(b"LC_") or name == _POSIX:
+        return False
+    return variable is None or variable.flags in ("", "x")
+
+
+def _set(name: bytes, variable: Variable | None) -> bytes:
+    unset = b"\\builtin unset -v " + name
+    if variable is None:
+        return unset
+    flags = variable.flags.encode() or b"-"
+    return unset + b"; \\builtin declare -%s %s=%s" % (flags, name, quote(variable.value))
+
+
+def _old_directory(state: State) -> bytes:
+    old = state.variables.get(b"OLDPWD")
+    if old is not None and not old.is_array:
+        return b"OLDPWD=" + quote(old.value)
+    return b"\\builtin unset -v OLDPWD; \\builtin export OLDPWD"
+
+
 def _restore(state: State, token: bytes) -> bytes:
     lines = [_ENTER % (quote(state.cwd), token, token) if token else _BASHRC % quote(state.cwd)]
-    old = state.variables.get(b"OLDPWD")
-    lines.append(
-        b"OLDPWD=" + quote(old.value)
-        if old is not None and not old.is_array
-        else b"unset -v OLDPWD; export OLDPWD"
-    )
+    lines.append(_old_directory(state))
     # The functions come last: until then no name of a builtin can mean anything else. (``builtin``
     # itself would make ``declare a=(...)`` a syntax error.)
     for name, variable in state.variables.items():

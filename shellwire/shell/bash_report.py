@@ -46,7 +46,7 @@ _ALIAS = re.compile(rb"alias (?:-- )?([^=\n]+)=(\\'|'[^']*(?:'\\''[^']*)*')\n")
 # Values that change between two commands which changed nothing.
 _RESTLESS = re.compile(
     rb"^declare -\S+ (?:BASH\w*|EPOCH\w+|FUNCNAME|HISTCMD|LINENO|OLDPWD(?=\n)|PIPESTATUS|PPID"
-    rb"|RANDOM|SECONDS|SRANDOM|_|__shellwire_[^r])(?:=.*)?\n",
+    rb"|RANDOM|SECONDS|SHELLWIRE_JOB|SRANDOM|_|__shellwire_[^r])(?:=.*)?\n",
     re.MULTILINE,
 )
 

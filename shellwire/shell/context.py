@@ -51,6 +51,7 @@ class Context:
         self._birth = birth
         self._epoch = 0
         self._known: tuple[bytes, State] | None = None
+        self._start: tuple[State, Mapping[bytes, bytes], State] | None = None
         self.state = birth
 
     def begin(
@@ -73,15 +74,26 @@ class Context:
         elif not _enterable(self.state.cwd):
             gone = self.state.cwd
             self.state = replace(self.state, cwd=_nearest(gone))
-        extra = {
-            name: Variable(value)
-            for name, value in defaults.items()
-            if name not in self.state.variables
-        }
-        for name, value in env.items():
-            extra[name] = Variable(value)
-        state = apply(self.state, Change(cwd=cwd, variables=extra))
+        state = self.start(defaults)
+        if cwd is not None or env:
+            extra = {name: Variable(value) for name, value in env.items()}
+            state = apply(state, Change(cwd=cwd, variables=extra))
         return Origin(state, self._epoch), gone
+
+    def start(self, defaults: Mapping[bytes, bytes]) -> State:
+        """Return what a command starts from whose request says nothing about it.
+
+        The same object as long as the context stays the same.
+        """
+        if self._start is None or self._start[0] is not self.state or self._start[1] != defaults:
+            missing = {
+                name: Variable(value)
+                for name, value in defaults.items()
+                if name not in self.state.variables
+            }
+            start = apply(self.state, Change(variables=missing))
+            self._start = (self.state, defaults, start)
+        return self._start[2]
 
     def commit(self, origin: Origin, dialect: Dialect, report: bytes, token: bytes) -> Commit:
         """Take over what the command changed, all or nothing.

@@ -76,6 +76,17 @@ class Dialect(ABC):
         """
 
     @abstractmethod
+    def patch(self, have: State, want: State, token: bytes) -> bytes | None:
+        """Return the text that turns a shell started in ``have`` into one started in ``want``.
+
+        None where that can't be done so that no command could tell, or costs more than a shell.
+        """
+
+    @abstractmethod
+    def script(self, patch: bytes, text: bytes) -> bytes:
+        """Return what a waiting shell is told: to change by ``patch``, then to run ``text``."""
+
+    @abstractmethod
     def payload(self, report: bytes, token: bytes) -> bytes | None:
         """Return the part of a report that tells two states apart, or None if it is not whole.
 

@@ -47,9 +47,9 @@ class Shell:
     _script: Feeder
     _report: int | None
 
-    def run(self, text: bytes) -> None:
-        """Give the shell its command. Once only."""
-        self._script.write(text)
+    def run(self, script: bytes) -> None:
+        """Give the shell what it waits for: a dialect's script. Once only."""
+        self._script.write(script)
         self._script.finish()
 
     def take_report(self) -> bytes:
@@ -60,6 +60,13 @@ class Shell:
         try:
             return os.pread(fd, min(os.fstat(fd).st_size, _MAX_REPORT), 0)
         finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Give back the descriptors of a shell that never ran anything."""
+        self.close_input()
+        self.take_report()
+        for fd in self.outputs.values():
             os.close(fd)
 
     def close_input(self) -> None:

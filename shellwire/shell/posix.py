@@ -80,6 +80,12 @@ class Posix(Dialect):
         )
         return Start((self.path.encode(), b"-c", text), env, restore + b"\n")
 
+    def patch(self, have: State, want: State, token: bytes) -> bytes | None:
+        return b"" if have is want else None
+
+    def script(self, patch: bytes, text: bytes) -> bytes:
+        return patch + text
+
     def payload(self, report: bytes, token: bytes) -> bytes | None:
         payload = between(report, token)
         if payload == CD_FAILED:

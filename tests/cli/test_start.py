@@ -220,23 +220,29 @@ def test_it_starts_from_a_directory_that_is_gone(cli: CommandLine, tmp_path: Pat
 
 
 def _begin_run(cli: CommandLine) -> tuple[subprocess.Popen[str], str]:
-    """Start a daemon in the foreground; return it and its first line when it is ready."""
+    """Start a daemon in the foreground for the first time; return it and all that it announces."""
     running = cli.begin("run", "--port", "0", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert running.stdout is not None
-    return running, running.stdout.readline()
+    announced = ""
+    # To its last line: what stands in our buffer after that, communicate() would not see.
+    while '"type": "auth"' not in announced:
+        line = running.stdout.readline()
+        assert line, announced
+        announced += line
+    return running, announced
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_foreground_logs_to_stderr_and_ends_on_a_signal(
     cli: CommandLine, end: signal.Signals
 ) -> None:
-    running, line = _begin_run(cli)
+    running, announced = _begin_run(cli)
     status = cli.status()
-    assert status["url"] in line
+    assert status["url"] in announced
+    assert cli.home.token_file.read_text() in announced
     assert status["pid"] == running.pid
     running.send_signal(end)
-    out, err = running.communicate(timeout=SECONDS)
-    assert cli.home.token_file.read_text() in out
+    _, err = running.communicate(timeout=SECONDS)
     assert err == cli.home.log_file.read_text()
     assert "Traceback" not in err
     assert running.returncode == 0

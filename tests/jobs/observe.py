@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import psutil
@@ -49,7 +50,19 @@ def kinds(daemon: Daemon) -> dict[str, int]:
 
 
 async def becomes(condition: Callable[[], bool]) -> None:
-    """Return when ``condition()`` holds of what no message tells."""
+    """Return when ``condition()`` holds of what nothing tells."""
     async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
+        for pause in chain([0.0] * 50, repeat(0.01)):
+            if condition():
+                return
+            await asyncio.sleep(pause)
+
+
+def has_ended(pid: int) -> None:
+    """Return when our child ``pid`` has ended, and leave its status to whom it belongs."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def reap(pid: int) -> int:
+    """Take the status of our child ``pid`` once it has ended: its code, or minus its signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

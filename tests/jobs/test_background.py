@@ -60,7 +60,7 @@ async def _later_output(client: Client, job: str, text: str) -> list[Message]:
 async def _ended(client: Client, job: str) -> None:
     async with asyncio.timeout(20):
         while (await _info(client, job))["state"] != "ended":
-            await asyncio.sleep(0.01)
+            await client.ask({"type": "ping"})
 
 
 async def test_later_output_arrives_marked(client: Client, gate: Gate) -> None:
@@ -100,9 +100,7 @@ async def test_nobody_gets_sigpipe(
     client: Client, daemon: Daemon, gate: Gate, tmp_path: Path
 ) -> None:
     other = await daemon.client()
-    await other.run(
-        f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID"
-    )
+    await other.run(f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID")
     # Not when its client has left, either.
     await other.close()
     gate.open()
@@ -136,9 +134,7 @@ async def test_beyond_thirty_two_the_oldest_is_only_drained(
     client = await daemon.client()
     jobs = []
     for number in range(34):
-        ran = await client.run(
-            f"({gate}; seq 30000; echo $? >{tmp_path}/{number}) & :"
-        )
+        ran = await client.run(f"({gate}; seq 30000; echo $? >{tmp_path}/{number}) & :")
         jobs.append(str(ran.last["id"]))
     states = {each["id"]: each for each in (await client.ask({"type": "list_jobs"}))["jobs"]}
     assert [states[job]["state"] for job in jobs] == ["background"] * 34

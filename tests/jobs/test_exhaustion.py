@@ -26,9 +26,7 @@ async def test_every_descriptor_that_may_be_missing(own_daemon: Callable[..., Da
     seen: set[str] = set()
     for is_pty in (False, True):
         for spare in range(14):
-            resource.prlimit(
-                daemon.pid, resource.RLIMIT_NOFILE, (highest + 1 + spare, limits[1])
-            )
+            resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (highest + 1 + spare, limits[1]))
             ran = await client.run("echo ok", is_pty=is_pty, stdin_data="x\n")
             seen.add(_what(ran.last))
             resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -14,13 +13,13 @@ if TYPE_CHECKING:
 # SHELLWIRE_TEST_ROUNDS=17 makes it 200 endings and more.
 ROUNDS = int(os.environ.get("SHELLWIRE_TEST_ROUNDS", "2"))
 
-KILLED = [
+KILLED: list[tuple[str, Message]] = [
     (f"echo up; {FOREVER}", {}),
     (f"echo up; {FOREVER} & {FOREVER} & wait", {"is_pty": True}),
     (f"setsid {FOREVER} & echo up; cat", {"open_stdin": True}),
     ("echo up; yes >&2 & wait", {"max_output_bytes": 0}),
 ]
-BY_ITSELF = [
+BY_ITSELF: list[tuple[str, Message]] = [
     ("exit 3", {}),
     ("kill -9 $$", {}),
     ("seq 10000", {"is_pty": True}),
@@ -56,6 +55,6 @@ async def test_mixed_endings(either: Daemon, ender: Client) -> None:
     await becomes(lambda: below(either) == [])
     before = kinds(either)
     for _ in range(ROUNDS):
-        await asyncio.gather(_round(ender))
+        await _round(ender)
     await becomes(lambda: below(either) == [])
     await becomes(lambda: kinds(either) == before)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 
+
 def _raw(ran: Ran, stream: str) -> bytes:
     return b"".join(
         base64.b64decode(each["data"]) for each in ran.of_type("output") if each["stream"] == stream
@@ -72,7 +73,7 @@ async def test_a_pipe_larger_than_usual(client: Client) -> None:
 
 async def test_characters_are_never_cut(client: Client) -> None:
     text = "aé€😀" * 50_000
-    ran = await client.run("cat; cat <<<\"$X\" >&2", stdin_data=text, env={"X": "aé€😀" * 1000})
+    ran = await client.run('cat; cat <<<"$X" >&2', stdin_data=text, env={"X": "aé€😀" * 1000})
     assert ran.out == text
     assert ran.err == "aé€😀" * 1000 + "\n"
     assert all("�" not in each["data"] for each in ran.of_type("output"))

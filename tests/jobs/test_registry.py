@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shellwire.jobs.buffer import Piece
 from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
 from shellwire.jobs.model import JobKey, Request
@@ -16,7 +17,7 @@ from shellwire.jobs.registry import Registry, Retention
 from shellwire.process.reap import Reaper
 from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
-from tests.jobs.observe import FOREVER, is_alive
+from tests.jobs.observe import FOREVER, becomes, is_alive, reap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -71,7 +72,7 @@ async def test_a_status_that_somebody_else_took_is_not_made_up(
     assert job.pid is not None
     os.kill(job.pid, signal.SIGKILL)
     # Before the loop sees it.
-    os.waitpid(job.pid, 0)
+    reap(job.pid)
     await _over(job)
     assert job.outcome is not None
     assert (job.outcome.reason, job.outcome.exit_code, job.outcome.signal) == ("lost", -1, None)
@@ -82,17 +83,31 @@ async def test_ended_jobs_are_forgotten_in_time(make: Callable[..., Registry]) -
     await _over(_submit(registry, ":", "one"))
     await _over(_submit(registry, ":", "two"))
     assert len(registry.jobs()) == 2
-    async with asyncio.timeout(20):
-        while registry.jobs():
-            await asyncio.sleep(0.01)
+    await becomes(lambda: registry.jobs() == [])
+
+
+async def test_a_reader_keeps_what_is_forgotten(make: Callable[..., Registry]) -> None:
+    registry = make(Retention(jobs=1))
+    job = _submit(registry, "seq 1000", "read")
+    viewer = job.view(lambda: None)
+    await _over(job)
+    for name in ("two", "three"):
+        await _over(_submit(registry, ":", name))
+    assert job not in registry.jobs()
+    assert viewer.take(100_000) == Piece(
+        "stdout", "".join(f"{number}\n" for number in range(1, 1001)).encode(), 3893, False
+    )
+    assert viewer.take(100_000) == job.outcome
+    assert viewer.done
+    assert len(job.buffer) == 3893
+    job.leave(viewer)
+    assert len(job.buffer) == 0
 
 
 async def test_a_tree_ends_where_no_orphan_is_adopted(make: Callable[..., Registry]) -> None:
     registry = make()
     job = _submit(registry, f"(setsid {FOREVER} &); {FOREVER} & echo $! up; wait")
-    async with asyncio.timeout(20):
-        while b"up" not in job.buffer.tail(100):
-            await asyncio.sleep(0.01)
+    await becomes(lambda: b"up" in job.buffer.tail(100))
     child = int(job.buffer.tail(100).split()[0])
     registry.kill(job)
     await _over(job)

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from tests.jobs.observe import FOREVER, below, is_alive
+from tests.jobs.observe import FOREVER, becomes, below, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,6 @@ async def test_nothing_is_left_of_an_idle_one(own_daemon: Callable[..., Daemon])
     for _ in range(5):
         await client.run("sleep 0.01 & :")
     await client.close()
-    while below(daemon):
-        await asyncio.sleep(0.01)
+    await becomes(lambda: below(daemon) == [])
     daemon.stop()
     assert daemon.process.returncode == 0

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shellwire.process.feed import Feeder
+from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +68,7 @@ async def test_a_reader_that_has_gone(pipe: Pipe) -> None:
     feeder = Feeder(writing)
     feeder.write(b"x" * 1_000_000)
     os.close(reading)
-    async with asyncio.timeout(20):
-        while not feeder.closed:
-            await asyncio.sleep(0)
+    await becomes(lambda: feeder.closed)
     feeder.write(b"nobody reads this")
     assert feeder.pending == 0
     # The fixture closes it again.

@@ -6,71 +6,65 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from shellwire.errors import SpawnError
 from shellwire.process.spawn import private_file, spawn
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def _output(script: str, extra: dict[int, int] | None = None) -> str:
-    reading, writing = os.pipe()
-    null = os.open(os.devnull, os.O_RDWR)
-    pid = spawn(
-        [b"/bin/sh", b"-c", script.encode()],
-        {b"PATH": os.environb[b"PATH"]},
-        {0: null, 1: writing, 2: null, **(extra or {})},
+def _run(script: str) -> str:
+    """Run a script in a Python of its own, which has no descriptors but the first three."""
+    head = "import os, signal\nfrom shellwire.process.spawn import private_file, spawn\n"
+    tail = "\nassert os.waitpid(pid, 0)[1] == 0\n"
+    done = subprocess.run(
+        [sys.executable, "-c", head + script + tail], capture_output=True, text=True, check=True
     )
-    os.close(writing)
-    os.close(null)
-    with open(reading) as file:
-        text = file.read()
-    assert os.waitpid(pid, 0)[1] == 0
-    return text
+    return done.stdout
 
 
 def test_it_leads_a_session_of_its_own() -> None:
-    pid, group, session = _output("echo $$; ps -o pgid=,sid= -p $$").split()
+    script = """
+argv = [b"/bin/sh", b"-c", b"echo $$; ps -o pgid=,sid= -p $$"]
+pid = spawn(argv, os.environb, {0: 0, 1: 1, 2: 2})
+"""
+    pid, group, session = _run(script).split()
     assert pid == group == session
 
 
 def test_it_has_the_given_descriptors_only() -> None:
-    report = private_file(b"content")
-    listed = _output("ls /proc/$$/fd | tr '\\n' ' '; cat <&7", {7: report})
-    os.close(report)
-    # 10 is the shell's own.
-    assert listed.replace(" 10 ", " ") == "0 1 2 7 content"
+    script = """
+files = [private_file() for _ in range(20)]
+pid = spawn([b"/bin/ls", b"/proc/self/fd"], {}, {0: 0, 1: 1, 2: 2, 7: files[0]})
+"""
+    # One of them is the directory that is read.
+    assert _run(script).split() == ["0", "1", "2", "3", "7"]
 
 
 def test_sources_that_are_targets_of_others() -> None:
-    files = [private_file(name.encode()) for name in "abc"]
-    low = [os.dup2(each, number) for each, number in zip(files, (31, 32, 10), strict=True)]
-    for each in files:
-        os.close(each)
-    text = _output("cat <&32; cat <&31; cat <&33; cat <&35", {31: 32, 32: 31, 33: 10, 35: 31})
-    for each in low:
-        os.close(each)
-    # One offset is shared by all copies of a description: the second look finds its end.
-    assert text == "abc"
+    script = """
+for name, number in (("a", 31), ("b", 32), ("c", 10)):
+    os.dup2(private_file(name.encode()), number, inheritable=False)
+read = b"import os; print(*(os.pread(fd, 1, 0).decode() for fd in (31, 32, 33, 34)))"
+given = {0: 0, 1: 1, 2: 2, 31: 32, 32: 31, 33: 10, 34: 31}
+import sys
+pid = spawn([os.fsencode(sys.executable), b"-c", read], {}, given)
+"""
+    assert _run(script) == "b a c a\n"
 
 
-def test_signals_are_as_after_a_login(tmp_path: Path) -> None:
+def test_signals_are_as_after_a_login() -> None:
     # A daemon that was started by nohup, in the background, with signals blocked.
     script = """
-import os, signal, sys
-from shellwire.process.spawn import spawn
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
     signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
 pid = spawn([b"/bin/grep", b"^Sig[BI]", b"/proc/self/status"], {}, {0: 0, 1: 1, 2: 2})
-os.waitpid(pid, 0)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert [line.split()[1] for line in done.stdout.splitlines()] == ["0" * 16] * 2
+    blocked, ignored = (int(line.split()[1], 16) for line in _run(script).splitlines())
+    assert blocked == 0
+    # glibc's posix_spawn keeps the two that it uses itself out of everybody's reach.
+    assert ignored & ~(1 << 31 | 1 << 32) == 0
 
 
 @pytest.mark.parametrize(
@@ -78,7 +72,6 @@ os.waitpid(pid, 0)
     [
         (b"/no/such/program", "No such file or directory"),
         (b"/etc/passwd", "Permission denied"),
-        (b"/", "Permission denied"),
     ],
 )
 def test_what_cannot_be_started(program: bytes, reason: str) -> None:

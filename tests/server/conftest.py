@@ -36,10 +36,14 @@ def patched_daemon(own_daemon: Callable[..., Daemon], tmp_path: Path) -> Patched
     """
 
     def start(code: str, *flags: str) -> Daemon:
-        patch = tmp_path / "patch"
-        patch.mkdir()
-        (patch / "sitecustomize.py").write_text(textwrap.dedent(code))
-        root = Path(shellwire.__file__).parents[1]
-        return own_daemon(*flags, env={"PYTHONPATH": f"{patch}{os.pathsep}{root}"})
+        return own_daemon(*flags, env=patched(tmp_path / "patch", code))
 
     return start
+
+
+def patched(directory: Path, code: str) -> dict[str, str]:
+    """Return what makes Python run ``code`` first (site, "sitecustomize")."""
+    directory.mkdir()
+    (directory / "sitecustomize.py").write_text(textwrap.dedent(code))
+    root = Path(shellwire.__file__).parents[1]
+    return {"PYTHONPATH": f"{directory}{os.pathsep}{root}"}

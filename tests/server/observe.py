@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
-from shellwire.jobs.job import WINDOW
+from shellwire.jobs.output import WINDOW
 from tests.live import PATIENCE
 from tests.server.raw import Raw
 
@@ -35,6 +37,17 @@ def counted(self):
 Hub.health = counted
 """
 """Makes ``/health`` of a patched daemon count what must not pile up."""
+
+
+def cli(daemon: Daemon, *arguments: str) -> str:
+    """Run ``shellwire`` on the daemon's home; return what it printed."""
+    return subprocess.run(
+        [sys.executable, "-m", "shellwire", *arguments],
+        env={**os.environ, "SHELLWIRE_HOME": str(daemon.home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 async def health(daemon: Daemon) -> dict[str, Any]:

@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.live import PATIENCE
+from tests.live import PATIENCE, Daemon
+from tests.server.conftest import patched
 from tests.server.raw import PING, PONG, TEXT, Raw, frame, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-    from tests.live import Daemon, Message
+    from tests.live import Message
 
 HURRIED = "import shellwire.server.connection as c; c.AUTH_SECONDS = 0.3"
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Yield a daemon whose deadline is soon."""
+    root = tmp_path_factory.mktemp("hurried")
+    daemon = Daemon(root / "home", "--max-clients", "10", env=patched(root / "patch", HURRIED))
+    yield daemon
+    daemon.stop()
 
 
 async def refused(raw: Raw, data: bytes) -> tuple[Message, int]:
@@ -109,12 +119,11 @@ async def test_a_second_auth_is_a_wrong_message(daemon: Daemon) -> None:
     assert (await raw.receive())["type"] == "pong"
 
 
-async def test_the_deadline(patched_daemon: Callable[..., Daemon]) -> None:
-    daemon = patched_daemon(HURRIED, "--max-clients", "2")
-    admitted = await Raw.client(daemon, "in time")
-    silent = await Raw.upgraded(daemon)
-    halfway = await Raw.upgraded(daemon)
-    halfway.write(text(halfway.auth(daemon))[:-1])
+async def test_the_deadline(hurried: Daemon) -> None:
+    admitted = await Raw.client(hurried, "in time")
+    silent = await Raw.upgraded(hurried)
+    halfway = await Raw.upgraded(hurried)
+    halfway.write(text(halfway.auth(hurried))[:-1])
     for raw in (silent, halfway):
         error = await raw.receive()
         assert (error["code"], error["id"]) == ("AUTH_TIMEOUT", None)
@@ -124,8 +133,8 @@ async def test_the_deadline(patched_daemon: Callable[..., Daemon]) -> None:
     assert (await admitted.receive())["type"] == "pong"
 
 
-async def test_pings_gain_no_time(patched_daemon: Callable[..., Daemon]) -> None:
-    raw = await Raw.upgraded(patched_daemon(HURRIED))
+async def test_pings_gain_no_time(hurried: Daemon) -> None:
+    raw = await Raw.upgraded(hurried)
     pongs = 0
     while True:
         raw.write(frame(PING))
@@ -138,13 +147,16 @@ async def test_pings_gain_no_time(patched_daemon: Callable[..., Daemon]) -> None
     assert (await raw.closed())[0] == 4001
 
 
-async def test_who_reads_no_pongs_is_not_waited_for(patched_daemon: Callable[..., Daemon]) -> None:
-    raw = await Raw.upgraded(patched_daemon(HURRIED))
+async def test_who_reads_no_pongs_is_not_waited_for(hurried: Daemon) -> None:
+    raw = await Raw.upgraded(hurried)
     raw.stop_reading()
     flood = frame(PING, b"x" * 125) * 1000
-    with pytest.raises(ConnectionError):
-        # As soon as the daemon has hung up.
+
+    async def send() -> None:
         while True:
             raw.write(flood)
-            async with asyncio.timeout(PATIENCE):
-                await raw.writer.drain()
+            await raw.writer.drain()
+
+    with pytest.raises(ConnectionError):
+        # As soon as the daemon has hung up.
+        await asyncio.wait_for(send(), PATIENCE)

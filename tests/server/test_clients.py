@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.observe import nobody_is_connected, window_is_full
+from tests.server.observe import cli, nobody_is_connected, window_is_full
 from tests.server.raw import CLOSE, Raw, frame, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.live import Daemon
-
-
-def cli(daemon: Daemon, *arguments: str) -> str:
-    """Run ``shellwire`` on the daemon's home; return what it printed."""
-    return subprocess.run(
-        [sys.executable, "-m", "shellwire", *arguments],
-        env={**os.environ, "SHELLWIRE_HOME": str(daemon.home)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
 
 
 async def rejected(daemon: Daemon, client_id: str, *, local: bool = False) -> str:

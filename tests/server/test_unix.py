@@ -6,13 +6,12 @@ import json
 import os
 import socket
 import stat
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.live import Daemon
+from tests.server.observe import cli
 from tests.server.raw import Raw
 
 if TYPE_CHECKING:
@@ -85,14 +84,7 @@ async def test_a_home_whose_path_is_too_long(tmp_path: Path) -> None:
     try:
         status = (home / "daemon.sock").stat()
         assert (stat.S_ISSOCK(status.st_mode), stat.S_IMODE(status.st_mode)) == (True, 0o600)
-        shown = subprocess.run(
-            [sys.executable, "-m", "shellwire", "clients", "list", "--json"],
-            env={**os.environ, "SHELLWIRE_HOME": str(home)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert json.loads(shown.stdout) == []
+        assert json.loads(cli(daemon, "clients", "list", "--json")) == []
     finally:
         daemon.stop()
     assert not (home / "daemon.sock").exists()

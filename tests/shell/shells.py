@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,7 +30,12 @@ class Ended:
     report: bytes = b""
 
 
-def _spawn(argv: Sequence[bytes], env: dict[bytes, bytes], given: dict[int, bytes]) -> Ended:
+def _spawn(
+    argv: Sequence[bytes],
+    env: dict[bytes, bytes],
+    given: dict[int, bytes],
+    script: tuple[int, bytes] | None = None,
+) -> Ended:
     with ExitStack() as opened:
 
         def file(content: bytes = b"") -> int:
@@ -39,7 +46,13 @@ def _spawn(argv: Sequence[bytes], env: dict[bytes, bytes], given: dict[int, byte
         stdin, out, err = os.open(os.devnull, os.O_RDONLY), file(), file()
         opened.callback(os.close, stdin)
         files = {number: file(content) for number, content in given.items()}
-        pid = spawn(argv, env, {0: stdin, 1: out, 2: err, **files})
+        pipes = {}
+        if script is not None:
+            pipes[script[0]], writing = os.pipe()
+            threading.Thread(target=_write, args=(writing, script[1])).start()
+        pid = spawn(argv, env, {0: stdin, 1: out, 2: err, **files, **pipes})
+        for fd in pipes.values():
+            os.close(fd)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         report = files.get(min(files.keys() & {200, 9}, default=-1))
 
@@ -49,13 +62,19 @@ def _spawn(argv: Sequence[bytes], env: dict[bytes, bytes], given: dict[int, byte
         return Ended(status, read(out), read(err), b"" if report is None else read(report))
 
 
+def _write(fd: int, content: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(fd, "wb") as pipe:
+        pipe.write(content)
+
+
 def run(dialect: Dialect, state: State, command: bytes) -> Ended:
     """Run ``command`` from ``state``."""
     start = dialect.start(state, TOKEN, report=True)
     return _spawn(
         start.argv,
         dict(start.env),
-        {dialect.script_fd: command, dialect.restore_fd: start.restore, dialect.report_fd: b""},
+        {dialect.restore_fd: start.restore, dialect.report_fd: b""},
+        script=(dialect.script_fd, dialect.script(b"", command)),
     )
 
 

@@ -1,0 +1,109 @@
+"""The pump alone: room, pausing, draining, and the end of each stream."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.jobs.buffer import STDERR, STDOUT
+from shellwire.jobs.pump import Pump
+from tests.jobs.observe import becomes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Ends:
+    """Two pipes, what was read from them, and how much may be."""
+
+    def __init__(self) -> None:
+        self.room = 1 << 20
+        self.read: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
+        self.closed = 0
+        out, self.out = os.pipe()
+        err, self.err = os.pipe()
+        for fd in (out, err, self.out, self.err):
+            os.set_blocking(fd, False)
+        self.outputs = {"stdout": out, "stderr": err}
+
+    def pump(self) -> Pump:
+        return Pump(
+            self.outputs,
+            room=lambda: self.room,
+            received=lambda stream, data: self.read[stream].append(data),
+            closed=self._on_closed,
+        )
+
+    def _on_closed(self) -> None:
+        self.closed += 1
+
+    async def until(self, stream: int, count: int) -> None:
+        await becomes(lambda: sum(map(len, self.read[stream])) >= count)
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    ends = Ends()
+    yield ends
+    for fd in (ends.out, ends.err):
+        if fd >= 0:
+            os.close(fd)
+
+
+async def test_each_stream_and_its_end(ends: Ends) -> None:
+    pump = ends.pump()
+    os.write(ends.out, b"one")
+    os.write(ends.err, b"two")
+    await ends.until(STDERR, 3)
+    os.close(ends.out)
+    await becomes(lambda: ends.read[STDOUT][-1:] == [b""])
+    assert (pump.is_open, ends.closed) == (True, 0)
+    ends.out = -1
+    pump.close()
+    assert (pump.is_open, ends.closed) == (False, 1)
+    assert ends.read == {STDOUT: [b"one", b""], STDERR: [b"two", b""]}
+    with pytest.raises(BrokenPipeError):
+        os.write(ends.err, b"nobody reads")
+
+
+async def test_no_more_than_there_is_room(ends: Ends) -> None:
+    ends.room = 10
+    pump = ends.pump()
+    os.write(ends.out, b"x" * 25)
+    await ends.until(STDOUT, 1)
+    assert ends.read[STDOUT][0] == b"x" * 10
+    ends.room = 0
+    await becomes(lambda: pump.paused)
+    seen = len(ends.read[STDOUT])
+    pump.resume()
+    assert pump.paused
+    os.write(ends.err, b"y")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (len(ends.read[STDOUT]), ends.read[STDERR]) == (seen, [])
+    ends.room = 100
+    pump.resume()
+    await ends.until(STDOUT, 25)
+    await ends.until(STDERR, 1)
+    pump.close()
+
+
+async def test_drain_takes_all_that_is_there_whatever_the_room(ends: Ends) -> None:
+    ends.room = 0
+    pump = ends.pump()
+    written = os.write(ends.out, b"x" * 1_000_000)
+    os.write(ends.err, b"y" * 10)
+    os.close(ends.err)
+    ends.err = -1
+    assert pump.waiting() >= written + 10
+    pump.drain()
+    assert b"".join(ends.read[STDOUT]) == b"x" * written
+    # The end of the one that nobody holds was seen at once; the other is still held.
+    assert ends.read[STDERR] == [b"y" * 10, b""]
+    assert pump.is_open
+    pump.drain()
+    pump.close()
+    assert ends.closed == 1

@@ -1,0 +1,140 @@
+"""Shells started in advance: a command can't tell that it got one, and none is left behind."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from tests.live import Client, Daemon
+
+PROBES = [
+    'echo "$-" "$0" "$#" "$?" "$SECONDS" "$BASH_SUBSHELL" "$SHLVL"; set -o; shopt',
+    "[ $PPID = $(ps -o ppid= -p $$) ] && echo child of the daemon",
+    'for f in /proc/$$/fd/*; do t=$(readlink "$f"); echo "${f##*/} ${t%%:*}"; done',
+    "ls -l /proc/self/fd | awk '{print $9}'",
+    "ulimit -a; umask; nice",
+    "grep -E '^(Sig|Shd)' /proc/$$/status",
+    "trap -p INT TERM HUP PIPE CHLD",
+    "tty; ps -o tty= -p $$; [ $(ps -o sid= -p $$) = $$ ] && echo leads its session",
+    "pwd; echo $OLDPWD; dirs; hash; jobs",
+    "env | grep -v -e '^SHELLWIRE_' -e '^_=' | sort",
+    "compgen -v | grep -v -e ^BASH -e ^__ | sort | tr '\\n' ' '; declare -F; alias",
+    "set -x; a=1; : $a",
+    "echo $LINENO; nosuch",
+]
+
+
+@pytest.fixture
+def daemons(own_daemon: Callable[..., Daemon], tmp_path: Path) -> tuple[Daemon, Daemon]:
+    """Return a daemon that starts every shell anew, and one that has two in advance."""
+    cwd = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        return own_daemon("--spares", "0"), own_daemon("--spares", "2")
+    finally:
+        os.chdir(cwd)
+
+
+@pytest.fixture
+async def clients(daemons: tuple[Daemon, Daemon]) -> AsyncIterator[tuple[Client, Client]]:
+    clients = [await daemon.client() for daemon in daemons]
+    yield clients[0], clients[1]
+    for client in clients:
+        await client.close()
+
+
+async def _waiting(daemon: Daemon, client: Client, count: int) -> list[int]:
+    """Run commands until so many shells wait; return their pids."""
+    while True:
+        await client.run("sleep 0.01")
+        waiting = daemon.children()
+        if len(waiting) == count:
+            return waiting
+
+
+@pytest.mark.parametrize("before", ["", "cd /usr; export A=1; b=2; alias ll=ls; unset EDITOR"])
+async def test_a_command_cant_tell(
+    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client], before: str
+) -> None:
+    """``before`` is told to a shell that has waited since."""
+    await _waiting(daemons[1], clients[1], 2)
+    for client in clients:
+        await client.run(before)
+    for probe in PROBES:
+        cold, spare = [await client.run(probe) for client in clients]
+        home = daemons[1].home.name
+        assert (cold.code, cold.out.replace(daemons[0].home.name, home), cold.err) == (
+            spare.code,
+            spare.out,
+            spare.err,
+        ), probe
+
+
+async def test_what_a_shell_was_not_started_with(
+    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
+) -> None:
+    """Each command finds what the one before left, though its shell is older than that."""
+    daemon, client = daemons[1], clients[1]
+    await _waiting(daemon, client, 2)
+    for number in range(20):
+        ran = await client.run(f"echo ${{N-none}} $x; export N={number} x='it''s {number}'")
+        assert ran.out.split()[0] == ("none" if number == 0 else str(number - 1))
+    assert (await client.run("unset N; f() { echo f; }; arr=(1 2); cd /")).code == 0
+    assert (await client.run("echo ${N-none} ${arr[1]} $PWD; f")).out == "none 2 /\nf\n"
+    assert (await client.run("unset -f f; cd /usr; cd /tmp")).code == 0
+    assert (await client.run("type f >/dev/null 2>&1 || echo gone; cd -")).out == "gone\n/usr\n"
+
+
+async def test_a_directory_made_anew(
+    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client], tmp_path: Path
+) -> None:
+    daemon, client = daemons[1], clients[1]
+    directory = tmp_path / "again"
+    directory.mkdir()
+    await client.run(f"cd '{directory}'")
+    await _waiting(daemon, client, 2)
+    # The shells that wait stand in the one that is about to go.
+    await client.run(":")
+    await client.run(":")
+    await _waiting(daemon, client, 2)
+    directory.rmdir()
+    directory.mkdir()
+    (directory / "file").touch()
+    assert (await client.run("ls")).out == "file\n"
+
+
+async def test_they_are_no_jobs_and_take_no_slot(
+    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
+) -> None:
+    daemon, client = daemons[1], clients[1]
+    spares = await _waiting(daemon, client, 2)
+    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
+    assert not {pid for job in jobs for pid in job["pids"]} & set(spares)
+    started = [await client.start("read -r _", open_stdin=True) for _ in range(4)]
+    for job in started:
+        await client.send({"type": "send_input", "id": job, "data": "\n"})
+        assert (await client.finish(job)).code == 0
+
+
+async def test_one_that_dies_is_not_used(
+    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
+) -> None:
+    daemon, client = daemons[1], clients[1]
+    for pid in await _waiting(daemon, client, 2):
+        os.kill(pid, 9)
+    assert (await client.run("echo alive")).out == "alive\n"
+
+
+async def test_they_die_with_the_daemon(
+    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
+) -> None:
+    daemon, client = daemons[1], clients[1]
+    spares = await _waiting(daemon, client, 2)
+    daemon.stop()
+    assert not [pid for pid in spares if os.path.exists(f"/proc/{pid}")]

@@ -1,0 +1,150 @@
+"""Finding the processes of a job, and signalling those that were meant."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shellwire.process import kill, proc
+from shellwire.process.spawn import spawn
+from tests.jobs.observe import reap
+
+
+def _start(script: str, tag: bytes) -> tuple[int, int]:
+    """Start a shell; return its pid and what to read from it."""
+    reading, writing = os.pipe()
+    pid = spawn(
+        [b"/bin/sh", b"-c", script.encode()],
+        {**os.environb, kill.TAG_NAME: tag},
+        {0: 0, 1: writing, 2: 2},
+    )
+    os.close(writing)
+    return pid, reading
+
+
+def _pids(reading: int) -> list[int]:
+    text = b""
+    while not text.endswith(b".\n"):
+        text += os.read(reading, 4096)
+    os.close(reading)
+    return [int(word) for word in text.split()[:-1]]
+
+
+async def test_members_by_session_descent_and_tag() -> None:
+    script = "sleep 98765 >&2 & echo $!; setsid sleep 98765 >&2 & echo $!; sleep 0.05; echo .; wait"
+    leader, reading = _start(script, b"test.1")
+    stranger, silent = _start("sleep 98765 & echo $!; echo .; wait", b"test.11")
+    pids = _pids(reading)
+    strangers = _pids(silent)
+    for subreaper in (True, False):
+        tree = kill.Tree(leader, b"test.1", subreaper=subreaper)
+        assert sorted(each.pid for each in await tree.members()) == sorted([leader, *pids])
+    assert await kill.end(kill.Tree(leader, b"test.1"))
+    reap(leader)
+    # A tag that begins like it is another one's.
+    assert proc.inspect(stranger) is not None
+    everything = kill.Everything(b"test.", subreaper=False)
+    assert {each.pid for each in await everything.members()} == {stranger, *strangers}
+    assert await kill.end(everything)
+    reap(stranger)
+
+
+async def test_one_that_has_another_start_is_not_signalled() -> None:
+    pid, reading = _start("echo .; exec sleep 98765", b"test.2")
+    assert _pids(reading) == []
+    seen = proc.inspect(pid)
+    assert seen is not None
+    # As if the pid had been given to somebody else meanwhile.
+    await kill.send(signal.SIGKILL, [replace(seen, started=seen.started - 1)])
+    await kill.send(signal.SIGTERM, [seen])
+    assert reap(pid) == -signal.SIGTERM
+    await kill.send(signal.SIGKILL, [seen])
+
+
+_FORGETS = """
+import os, signal
+become = lambda *_: os.execvp("sleep", ["sleep", "98765"])
+signal.signal(signal.SIGTERM, lambda *_: None)
+child = os.fork()
+if child == 0:
+    signal.signal(signal.SIGTERM, become)
+    print(".", flush=True)
+    while True:
+        signal.pause()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), ".", flush=True)
+"""
+
+
+async def test_what_forgot_a_signal_by_its_exec_gets_it_again() -> None:
+    # As a shell's child does that was signalled when it had not yet become a program.
+    reading, writing = os.pipe()
+    argv = [os.fsencode(sys.executable), b"-c", _FORGETS.encode()]
+    pid = spawn(argv, {**os.environb, kill.TAG_NAME: b"test.3"}, {0: 0, 1: writing, 2: 2})
+    os.close(writing)
+    assert os.read(reading, 2) == b".\n"
+    assert await kill.end(kill.Tree(pid, b"test.3"))
+    assert _pids(reading) == [-signal.SIGTERM]
+    reap(pid)
+
+
+async def test_waiting_ends_with_the_processes_or_the_time() -> None:
+    pid, reading = _start("echo .; read x", b"test.4")
+    _pids(reading)
+    seen = proc.inspect(pid)
+    assert seen is not None
+    before = len(os.listdir("/proc/self/fd"))
+    await kill.gone([seen], 0.01)
+    os.kill(pid, signal.SIGKILL)
+    await kill.gone([seen], 3600)
+    assert len(os.listdir("/proc/self/fd")) == before
+    reap(pid)
+    await kill.gone([seen], 3600)
+
+
+@pytest.mark.parametrize("children_files", [True, False])
+async def test_descendants_come_after_their_parents(
+    monkeypatch: pytest.MonkeyPatch, children_files: bool
+) -> None:
+    if not children_files:
+        # As in a kernel without CONFIG_PROC_CHILDREN.
+        monkeypatch.setattr(proc, "has_children_files", lambda: False)
+    pid, reading = _start("sh -c 'sleep 98765 >&2 & echo $! .; wait' & wait", b"test.5")
+    _pids(reading)
+    found = [each async for each in proc.descendants(os.getpid())]
+    seen = {os.getpid()}
+    for each in found:
+        assert each.ppid in seen
+        seen.add(each.pid)
+    assert len(found) == len({each.pid for each in found})
+    assert {each.pid for each in found} >= {each.pid async for each in proc.descendants(pid)}
+    everybody = [each.pid async for each in proc.everybody()]
+    assert {*seen} <= {*everybody}
+    await kill.end(kill.Tree(pid, b"test.5"))
+    reap(pid)
+
+
+def test_nobody() -> None:
+    assert proc.inspect(2**22 + 1) is None
+    assert proc.children(2**22 + 1) == []
+    assert not proc.environ_has(2**22 + 1, b"PATH", b"", prefix=True)
+
+
+@given(st.binary(min_size=1, max_size=15).filter(lambda name: b"\0" not in name))
+def test_any_name_of_a_process(name: bytes) -> None:
+    # comm(5) may hold parentheses, blanks and line breaks.
+    with open("/proc/self/comm", "rb+", buffering=0) as file:
+        old = file.read()
+        file.write(name)
+    try:
+        me = proc.inspect(os.getpid())
+    finally:
+        with open("/proc/self/comm", "wb", buffering=0) as file:
+            file.write(old.rstrip(b"\n"))
+    assert me is not None
+    assert (me.ppid, me.session, me.zombie) == (os.getppid(), os.getsid(0), False)

@@ -1,0 +1,173 @@
+"""What is over leaves nothing behind: no descriptor, no task, no viewer; half-open ones end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from tests.live import PATIENCE
+from tests.server.observe import COUNTING, health, health_is, memory
+from tests.server.raw import CLOSE, PING, TEXT, Raw, frame, handshake, request, text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.live import Daemon
+
+    Way = Callable[[Daemon, str], Awaitable[Raw]]
+
+
+async def _connects_only(daemon: Daemon, _: str) -> Raw:
+    return await Raw.open(daemon)
+
+
+async def _asks_for_health(daemon: Daemon, _: str) -> Raw:
+    raw = await Raw.open(daemon)
+    assert (await raw.ask("/health", {"Host": "localhost"})).status == 200
+    return raw
+
+
+async def _is_refused_by_host(daemon: Daemon, _: str) -> Raw:
+    raw = await Raw.open(daemon)
+    assert (await raw.upgrade(headers={"Host": "evil.example"})).status == 403
+    return raw
+
+
+async def _hangs_up_while_it_shakes_hands(daemon: Daemon, _: str) -> Raw:
+    raw = await Raw.open(daemon)
+    raw.write(request("/ws", handshake()))
+    return raw
+
+
+async def _never_authenticates(daemon: Daemon, _: str) -> Raw:
+    return await Raw.upgraded(daemon)
+
+
+async def _is_refused(daemon: Daemon, _: str) -> Raw:
+    raw = await Raw.upgraded(daemon)
+    raw.send({"type": "ping"})
+    assert (await raw.closed())[0] == 4003
+    return raw
+
+
+async def _says_goodbye(daemon: Daemon, name: str) -> Raw:
+    raw = await Raw.client(daemon, name)
+    raw.write(frame(CLOSE, b"\x03\xe8"))
+    await raw.gone()
+    return raw
+
+
+async def _breaks_the_protocol(daemon: Daemon, name: str) -> Raw:
+    raw = await Raw.client(daemon, name)
+    raw.write(frame(PING, b"x" * 126))
+    assert (await raw.closed())[0] == 1002
+    return raw
+
+
+async def _is_replaced(daemon: Daemon, name: str) -> Raw:
+    old = await Raw.client(daemon, name)
+    new = await Raw.client(daemon, name)
+    assert (await old.closed())[0] == 4000
+    await old.close()
+    return new
+
+
+async def _leaves_half_a_message(daemon: Daemon, name: str) -> Raw:
+    raw = await Raw.client(daemon, name, local=True)
+    raw.write(frame(TEXT, b"{" * 1000)[:500])
+    return raw
+
+
+async def _leaves_with_a_command_done(daemon: Daemon, name: str) -> Raw:
+    raw = await Raw.client(daemon, name)
+    raw.send({"type": "execute", "id": name, "command": "seq 50000"})
+    await raw.until("result")
+    return raw
+
+
+WAYS: list[Way] = [
+    _connects_only,
+    _asks_for_health,
+    _is_refused_by_host,
+    _hangs_up_while_it_shakes_hands,
+    _never_authenticates,
+    _is_refused,
+    _says_goodbye,
+    _breaks_the_protocol,
+    _is_replaced,
+    _leaves_half_a_message,
+    _leaves_with_a_command_done,
+]
+
+
+async def test_300_connections_of_all_kinds(patched_daemon: Callable[..., Daemon]) -> None:
+    # A WebSocketResponse is held by its next ping, which aiohttp doesn't always cancel.
+    daemon = patched_daemon(COUNTING, "--max-clients", "100", "--ping-interval", "1")
+
+    async def round_of(number: int) -> None:
+        raws = await asyncio.gather(*(way(daemon, f"{way.__name__} {number}") for way in WAYS))
+        for at, raw in enumerate(raws):
+            if (number + at) % 2 and not raw.writer.is_closing():
+                raw.reset()
+            else:
+                await raw.close()
+
+    await round_of(0)  # for what is made once
+    nothing = {"Connection": 0, "WebSocketResponse": 0, "_Feed": 0, "Viewer": 0}
+    await health_is(daemon, nothing)
+    tasks = (await health(daemon))["tasks"]
+    descriptors = daemon.descriptors()
+    for batch in range(4):
+        await asyncio.gather(*(round_of(1 + 7 * batch + number) for number in range(7)))
+    await health_is(daemon, {**nothing, "tasks": tasks})
+    async with asyncio.timeout(PATIENCE):
+        while daemon.descriptors() > descriptors:
+            await health(daemon)
+    assert "Traceback" not in (daemon.home / "daemon.log").read_text()
+
+
+async def test_nothing_is_kept_of_a_finished_command(patched_daemon: Callable[..., Daemon]) -> None:
+    daemon = patched_daemon(COUNTING)
+    client = await daemon.client()
+    await client.run("echo 0")
+    expected = {"_Feed": 0, "Viewer": 0}
+    await health_is(daemon, expected)
+    for number in range(100):
+        assert (await client.run(f"echo {number}")).code == 0
+    await health_is(daemon, expected)
+    await client.close()
+
+
+async def test_memory_of_large_messages_is_given_back(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon()
+    raw = await Raw.client(daemon, "large")
+    large = text({"type": "ping", "padding": "x" * 8_000_000})
+
+    async def ask() -> None:
+        raw.write(large)
+        assert await raw.receive() == {"type": "pong"}
+
+    for _ in range(3):
+        await ask()
+    before = memory(daemon)
+    for _ in range(20):
+        await ask()
+    assert memory(daemon) - before < 32 * 1024 * 1024
+
+
+async def test_slow_requests(patched_daemon: Callable[..., Daemon]) -> None:
+    daemon = patched_daemon("import shellwire.server.app as a; a.HANDSHAKE_SECONDS = 0.3")
+
+    async def trickle(raw: Raw, data: bytes) -> None:
+        # However often a byte comes.
+        with contextlib.suppress(ConnectionError):
+            while not raw.reader.at_eof():
+                raw.write(data)
+                await raw.writer.drain()
+                await health(daemon)
+
+    for data in (b"", b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-", b"\r\n"):
+        raw = await Raw.open(daemon)
+        raw.write(data)
+        await asyncio.wait_for(trickle(raw, data[:1] and b"x"), PATIENCE)
