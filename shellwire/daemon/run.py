@@ -8,15 +8,14 @@ import logging
 import os
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shellwire import __version__
 from shellwire.daemon import logs
+from shellwire.daemon.access import HomeAccess
 from shellwire.errors import HomeError, StartError
 from shellwire.home import pidfile
-from shellwire.home.clients import Clients
 from shellwire.home.socket import socket_address
-from shellwire.home.token import ensure_token, read_token
 from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
 from shellwire.jobs.registry import Registry, Retention
@@ -33,65 +32,12 @@ from shellwire.shell.find import find_dialect
 from shellwire.shell.login_env import start_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-class _HomeAccess:
-    """Token and clients of the home, as the server asks for them."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._clients = Clients.load(home)
-        self._token: str | None = None
-
-    def token(self) -> str:
-        """Return the token; made when first it is asked for, not by a start that fails before."""
-        if self._token is None:
-            self._token, _ = ensure_token(self._home)
-        return self._token
-
-    def is_revoked(self, client_id: str) -> bool:
-        return self._clients.is_revoked(client_id)
-
-    def seen(self, client_id: str) -> None:
-        self._quietly(self._clients.seen, client_id)
-
-    def clients(self) -> list[Mapping[str, Any]]:
-        return [
-            {
-                "client_id": each.client_id,
-                "first_seen": each.first_seen,
-                "last_seen": each.last_seen,
-                "is_revoked": each.is_revoked,
-            }
-            for each in self._clients.records()
-        ]
-
-    def reload(self) -> None:
-        self._quietly(self._clients.reload)
-        self._quietly(self._reload_token)
-
-    def _reload_token(self) -> None:
-        token = read_token(self._home)
-        if token is None:
-            log.error("%s holds no token; the old one still holds", self._home.token_file)
-        else:
-            self._token = token
-
-    def save(self) -> None:
-        self._quietly(self._clients.save)
-
-    def _quietly(self, act: Callable[..., object], *args: object) -> None:
-        # What can't be written now holds in memory, and a client can do nothing about it.
-        try:
-            act(*args)
-        except HomeError as error:
-            log.error("%s", error)
 
 
 def serve(
@@ -142,7 +88,7 @@ class _Daemon:
         signals = Signals()
         self._listen_to(signals)
         settings = self._settings
-        access = _HomeAccess(self._home)
+        access = HomeAccess(self._home)
         reaper = Reaper()
         reaper.start(signals)
         environ = await start_environment(settings.login_env, os.environb, reaper)
