@@ -37,14 +37,16 @@ class Daemon:
         }
         environ["SHELLWIRE_LOGIN_ENV"] = "never"  # the profile of who runs the tests is no matter
         environ.update(env or {}, SHELLWIRE_HOME=str(home))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._stderr = home.with_name(f"{home.name}.stderr")
+        with self._stderr.open("w") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
         assert self.process.stdout is not None
         # It announces itself once clients can connect.
         first = self.process.stdout.readline()
@@ -59,7 +61,8 @@ class Daemon:
     def failure(self) -> str:
         """Return what it said on stderr, once it has ended."""
         self.process.kill()
-        return self.process.communicate(timeout=PATIENCE)[1]
+        self.process.communicate(timeout=PATIENCE)
+        return self._stderr.read_text()
 
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""

@@ -6,14 +6,17 @@ records and nothing else: each record tries anew.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import logging.handlers
 import os
+import queue
 import stat
 import sys
+import threading
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from shellwire.output import printable
 
@@ -27,6 +30,9 @@ MAX_BYTES = 4 * 1024 * 1024
 KEPT = 3
 """Rotated logs that are kept."""
 
+_WAITING = 1000
+_LAST_WORDS = 1.0
+
 
 def set_up(home: Home, settings: Settings, *, foreground: bool) -> None:
     """Send every record of at least ``settings.log_level`` to the log file.
@@ -38,7 +44,7 @@ def set_up(home: Home, settings: Settings, *, foreground: bool) -> None:
     logging.captureWarnings(True)
     handlers: list[logging.Handler] = [_PrivateFile(home)]
     if foreground:
-        handlers.append(logging.StreamHandler(sys.stderr))
+        handlers.append(_Aside(sys.stderr))
     for handler in handlers:
         handler.setFormatter(_Lines())
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
@@ -65,6 +71,38 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
             errors="backslashreplace",
             write_through=True,
         )
+
+
+class _Aside(logging.Handler):
+    """Writes to a stream from a thread of its own, for whoever holds its other end may not read.
+
+    A terminal that was stopped with ^S or a pipe that is full would stop the daemon with all its
+    jobs. What does not fit the queue meanwhile stands in the log file.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._write, name="stderr", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(self.format(record))
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            # A reader that is gone does not come back, but the daemon goes on.
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            self._thread.join(_LAST_WORDS)
+        super().close()
 
 
 class _Lines(logging.Formatter):

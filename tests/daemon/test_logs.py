@@ -117,6 +117,8 @@ def test_the_foreground_sees_it_too(home: Home, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stderr", seen)
     logs.set_up(home, Settings(), foreground=True)
     log.info("started")
+    for handler in logging.getLogger().handlers:
+        handler.close()  # what waits to be written is written first
     assert seen.getvalue() == home.log_file.read_text()
 
 

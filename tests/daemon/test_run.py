@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import resource
@@ -48,6 +49,21 @@ def foreground(cli: CommandLine) -> Iterator[Callable[..., subprocess.Popen[str]
     for process in begun:
         process.terminate()
         process.communicate(timeout=SECONDS)
+
+
+def test_a_reader_of_stderr_that_has_stopped_stops_nothing(
+    cli: CommandLine, foreground: Callable[..., subprocess.Popen[str]]
+) -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    process = foreground(stderr=writing)
+    os.close(writing)
+    for number in range(60):  # each is two lines of the log, which holds more than the pipe by then
+        assert run(cli, f"echo {number}") == f"{number}\n"
+    assert cli.home.log_file.stat().st_size > 4096
+    cli.ok("stop")
+    assert process.wait(SECONDS) == 0
+    os.close(reading)
 
 
 def left_in(home: Path) -> set[str]:
