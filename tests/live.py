@@ -38,6 +38,7 @@ class Daemon:
         environ["SHELLWIRE_LOGIN_ENV"] = "never"  # the profile of who runs the tests is no matter
         environ.update(env or {}, SHELLWIRE_HOME=str(home))
         self._stderr = home.with_name(f"{home.name}.stderr")
+        self._stderr.parent.mkdir(parents=True, exist_ok=True)
         with self._stderr.open("w") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],

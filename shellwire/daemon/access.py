@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PATIENCE = 0.05
+
 
 class HomeAccess:
     """Token and clients of the home, as the server asks for them."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._clients = Clients.load(home)
+        # All clients would wait with it; what is not written now is written with the next change.
+        self._clients = Clients.load(home, patience=_PATIENCE)
         self._token: str | None = None
 
     def token(self) -> str:

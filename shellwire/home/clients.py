@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
-from shellwire.home.lock import write_lock
+from shellwire.home.lock import PATIENCE, write_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,19 +55,22 @@ class Clients:
     Not for use by several threads at once.
     """
 
-    def __init__(self, home: Home, records: _Records) -> None:
+    def __init__(self, home: Home, records: _Records, patience: float) -> None:
         self._home = home
+        self._patience = patience
         self._records = records
         self._saved = {client_id: record.last_seen for client_id, record in records.items()}
 
     @classmethod
-    def load(cls, home: Home) -> Clients:
+    def load(cls, home: Home, patience: float = PATIENCE) -> Clients:
         """Read the file; a missing one means no clients.
+
+        A change waits ``patience`` seconds for another process that is about to make one.
 
         Raises DamagedFile if it holds anything but what is described above, HomeError if it
         can't be read.
         """
-        return cls(home, _read(home.clients_file))
+        return cls(home, _read(home.clients_file), patience)
 
     def reload(self) -> None:
         """Take over what another process has changed. Raises as ``load``, and then keeps all."""
@@ -129,7 +132,7 @@ class Clients:
     def _change(self, change: Callable[[_Records], bool]) -> bool:
         """Apply ``change`` to what is on disk and in memory; write if it returns True."""
         self._home.ensure()
-        with write_lock(self._home):
+        with write_lock(self._home, self._patience):
             self._adopt(_read(self._home.clients_file))
             records = dict(self._records)
             changed = change(records)

@@ -24,6 +24,11 @@ class Contexts:
         self._defaults: OrderedDict[str, Context] = OrderedDict()
         self._named: dict[str, Context] = {}
 
+    def look(self, client_id: str, name: str) -> State:
+        """Return the state that a command would find there; nothing is made."""
+        found = self._defaults.get(client_id) if name == DEFAULT_CONTEXT else self._named.get(name)
+        return self._birth if found is None else found.state
+
     def get(self, client_id: str, name: str) -> Context:
         """Return the context of that name, made if it is new.
 

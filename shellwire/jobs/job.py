@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
 from shellwire.jobs.engine import COMMAND_DEFAULTS, TERMINAL_DEFAULTS
-from shellwire.jobs.model import Notice, Outcome, Snapshot
+from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome, Snapshot
 from shellwire.jobs.output import Output
 from shellwire.jobs.run import Run
 from shellwire.jobs.viewer import Viewer
@@ -295,6 +295,14 @@ class Job:
             self._timeout.cancel()
         if self._run is not None:
             self._run.close_input()
+        # Up to a frame's size each, which the job must not hold for as long as it is remembered.
+        command = self.request.command
+        self.request = replace(
+            self.request,
+            command=None if command is None else command[:COMMAND_SHOWN],
+            env={},
+            stdin_data=None,
+        )
         self.state = "background"
         self._released(self)
         self.advanced()
@@ -330,6 +338,9 @@ class Job:
 
     def snapshot(self) -> Snapshot:
         """Return what is known of it now."""
+        command = self.request.command
+        if command is None:
+            command = self._engine.user_shell(self._context.state)
         lines = self.buffer.tail(4096).decode("utf-8", "replace").splitlines(keepends=True)
         running = self.state == "running"
         return Snapshot(

@@ -23,6 +23,9 @@ Reason = Literal[
     "lost",
 ]
 
+COMMAND_SHOWN = 4096
+"""Characters of a command that are told about it, and kept of it once it has ended."""
+
 DEFAULT_CONTEXT = "default"
 """The context that each client has for itself; any other name belongs to the owner."""
 

@@ -182,7 +182,7 @@ class SessionStarted(_Answer, frozen=True, kw_only=True):
     pid: int
 
 
-class SessionEnded(_Event, frozen=True, kw_only=True):
+class SessionEnded(_Answer, frozen=True, kw_only=True):
     """A session has ended. Its last message, but for `background` output."""
 
     id: JobId

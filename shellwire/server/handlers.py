@@ -9,11 +9,18 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from shellwire.errors import InvalidMessage, NotFound, SessionError, SessionNotFound
+from shellwire.errors import (
+    InvalidMessage,
+    NotFound,
+    QueueFull,
+    SessionError,
+    SessionNotFound,
+)
 from shellwire.jobs.model import JobKey, Request
 from shellwire.protocol import messages
 from shellwire.protocol.data import decode_data
 from shellwire.server import render
+from shellwire.server.writer import MAX_OWED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +79,8 @@ def _submit(
     *,
     silent: bool,
 ) -> None:
+    if connection.writer.owed() > MAX_OWED:
+        raise QueueFull(f"more than {MAX_OWED} bytes of output wait for this client to read them")
     key = JobKey(connection.client_id, message.id)
     job, place = connection.hub.registry.submit(key, request, once=connection.once)
     if place:
@@ -164,7 +173,7 @@ _ContextMessage = messages.GetContext | messages.SetContext | messages.ResetCont
 
 
 def _answer_context(connection: Connection, message: _ContextMessage) -> None:
-    state = connection.hub.registry.contexts.get(connection.client_id, message.context).state
+    state = connection.hub.registry.contexts.look(connection.client_id, message.context)
     connection.send(
         messages.ContextState(
             id=message.id,

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
     from shellwire.protocol.fields import Encoding
 
-COMMAND_SHOWN = 4096
-"""Characters of a command's text that a list shows: a list of many must fit a frame."""
-
 Event = Piece | Gap | Notice | Outcome
 
 
@@ -57,6 +54,8 @@ def _outcome(
             error=outcome.error,
             reason=outcome.reason,
             signal=outcome.signal,
+            # What started has been answered by session_started.
+            request_id=request_id if job.pid is None else None,
         )
     collected = outcome.collected
     return messages.Result(
@@ -104,7 +103,7 @@ def job_info(job: Job) -> messages.JobInfo:
         kind=now.kind,
         state=now.state,
         client_id=now.key.client_id,
-        command=now.command[:COMMAND_SHOWN],
+        command=now.command,
         context=now.context,
         cwd=now.cwd,
         pid=now.pid,
@@ -127,7 +126,7 @@ def session_info(job: Job) -> messages.SessionInfo:
     return messages.SessionInfo(
         id=now.key.id,
         pid=now.pid or -1,
-        command=now.command[:COMMAND_SHOWN],
+        command=now.command,
         started_at=now.started_at or 0.0,
         uptime_seconds=now.uptime,
         is_running=now.state == "running",

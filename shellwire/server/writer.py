@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SLICE = 64 * 1024
 """Bytes of one job's output in one frame at most."""
 
+MAX_OWED = 16 * 1024 * 1024
+"""Bytes of output of ended jobs that wait for a client before it may start no more."""
+
 MAX_CONTROL = 1024 * 1024
 """Bytes of control messages that wait before no more requests are read from the client."""
 
@@ -75,6 +78,14 @@ class FairWriter:
             job.leave(feed.viewer)
         self._feeds.clear()
         self._ready.clear()
+
+    def owed(self) -> int:
+        """Return how many bytes of jobs that have ended wait for this reader alone."""
+        return sum(
+            job.buffer.end - feed.viewer.offset
+            for job, feed in self._feeds.items()
+            if job.outcome is not None and not feed.viewer.silent
+        )
 
     async def roomy(self) -> None:
         """Return when few enough control messages wait, or no more are written."""

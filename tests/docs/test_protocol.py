@@ -30,8 +30,8 @@ async def test_transcript(block: Block, daemon: Daemon, own_daemon: Callable[...
 
 
 @pytest.mark.parametrize("block", RAW, ids=lambda block: block.name)
-async def test_raw_bytes(block: Block, daemon: Daemon) -> None:
-    await asyncio.to_thread(Raw(daemon, block.text).play)
+async def test_raw_bytes(block: Block, own_daemon: Callable[..., Daemon]) -> None:
+    await asyncio.to_thread(Raw(own_daemon(), block.text).play)
 
 
 def test_no_block_is_forgotten() -> None:

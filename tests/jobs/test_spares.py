@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -137,4 +138,4 @@ async def test_they_die_with_the_daemon(
     daemon, client = daemons[1], clients[1]
     spares = await _waiting(daemon, client, 2)
     daemon.stop()
-    assert not [pid for pid in spares if os.path.exists(f"/proc/{pid}")]
+    assert not [pid for pid in spares if psutil.pid_exists(pid)]

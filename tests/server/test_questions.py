@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shellwire.server import render
+from shellwire.jobs.model import COMMAND_SHOWN
 
 if TYPE_CHECKING:
     from tests.live import Client, Daemon
@@ -38,7 +38,7 @@ async def test_lists_show_no_more_of_a_command_than_fits(client: Client) -> None
     assert ran.code == 0
     jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
     (shown,) = (job["command"] for job in jobs if job["id"] == ran.last["id"])
-    assert len(shown) == render.COMMAND_SHOWN
+    assert len(shown) == COMMAND_SHOWN
 
 
 async def test_clients_of_an_owner_see_each_others_jobs(daemon: Daemon, client: Client) -> None:
@@ -88,3 +88,15 @@ async def test_wrong_contexts(client: Client, fields: dict[str, Any]) -> None:
     got = await client.ask({"type": "set_context", **fields})
     assert got["code"] == "INVALID_MESSAGE"
     assert got["message"].startswith(next(iter(fields)))
+
+
+async def test_a_question_makes_no_context(client: Client) -> None:
+    for number in range(100):
+        answer = await client.ask({"type": "get_context", "context": f"typo-{client.id}-{number}"})
+        assert answer["type"] == "context_state"
+    assert (await client.run("echo made", context=f"one-{client.id}")).out == "made\n"
+
+
+async def test_a_session_that_cannot_start_answers_its_request(client: Client) -> None:
+    answer = await client.ask({"type": "start_session", "id": "s", "cwd": "/nonexistent"})
+    assert (answer["type"], answer["reason"]) == ("session_ended", "spawn_failed")
