@@ -52,5 +52,7 @@ if [ $# -eq 0 ]; then
   step ruff format --check
   step mypy --strict
   step lint-imports
+  # A daemon of its own for each processor; what is asked for by name runs in one process.
+  set -- --numprocesses auto
 fi
 step pytest "$@"

@@ -196,7 +196,7 @@ async def test_a_command_begun_before_a_reset_commits_nothing(
 async def test_there_are_at_most_64_named_contexts(own_daemon: Callable[..., Daemon]) -> None:
     client = await own_daemon().client()
     for number in range(64):
-        await client.ask({"type": "get_context", "context": f"c{number}"})
+        await client.ask({"type": "set_context", "context": f"c{number}"})
     refused = await client.run("true", context="c64")
     assert refused.last["code"] == "INVALID_MESSAGE"
     assert (await client.run("echo ok", context="c63")).out == "ok\n"
