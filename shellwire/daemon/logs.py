@@ -13,10 +13,9 @@ import logging.handlers
 import os
 import queue
 import stat
-import sys
 import threading
 from datetime import datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from shellwire.output import printable
 
@@ -30,6 +29,7 @@ MAX_BYTES = 4 * 1024 * 1024
 KEPT = 3
 """Rotated logs that are kept."""
 
+_STDERR = 2
 _WAITING = 1000
 _LAST_WORDS = 1.0
 
@@ -44,7 +44,7 @@ def set_up(home: Home, settings: Settings, *, foreground: bool) -> None:
     logging.captureWarnings(True)
     handlers: list[logging.Handler] = [_PrivateFile(home)]
     if foreground:
-        handlers.append(_Aside(sys.stderr))
+        handlers.append(_Aside(_STDERR))
     for handler in handlers:
         handler.setFormatter(_Lines())
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
@@ -74,15 +74,16 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
 
 class _Aside(logging.Handler):
-    """Writes to a stream from a thread of its own, for whoever holds its other end may not read.
+    """Writes to a descriptor from a thread of its own, for who holds its other end may not read.
 
     A terminal that was stopped with ^S or a pipe that is full would stop the daemon with all its
     jobs. What does not fit the queue meanwhile stands in the log file.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__()
-        self._stream = stream
+        # Not a Python stream: its lock would be held for ever, and the end of Python wants it.
+        self._descriptor = descriptor
         self._lines: queue.Queue[str | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._write, name="stderr", daemon=True)
         self._thread.start()
@@ -94,9 +95,10 @@ class _Aside(logging.Handler):
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
             # A reader that is gone does not come back, but the daemon goes on.
-            with contextlib.suppress(OSError, ValueError):
-                self._stream.write(f"{line}\n")
-                self._stream.flush()
+            with contextlib.suppress(OSError):
+                left = f"{line}\n".encode(errors="backslashreplace")
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
 
     def close(self) -> None:
         with contextlib.suppress(queue.Full):

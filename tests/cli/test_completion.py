@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,9 @@ def script(cli: CommandLine, tmp_path: Path, request: pytest.FixtureRequest) -> 
     commands.mkdir()
     for name in ("shellwire", "sw"):
         code = f"import sys; sys.argv[0] = '{name}'; from shellwire.cli import main; main()"
-        (commands / name).write_text(f"#!{sys.executable}\n{code}\n")
+        # Not by #!, which takes no path with a space in it.
+        run = shlex.join([sys.executable, "-c", code])
+        (commands / name).write_text(f'#!/bin/sh\nexec {run} "$@"\n')
         (commands / name).chmod(0o755)
     cli.environment |= {
         "PATH": f"{commands}:{cli.environment['PATH']}",

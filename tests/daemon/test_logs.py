@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,14 +110,12 @@ def test_it_goes_on_when_writing_works_again(home: Home) -> None:
     assert "kept" in home.log_file.read_text()
 
 
-def test_the_foreground_sees_it_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", seen)
+def test_the_foreground_sees_it_too(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
     logs.set_up(home, Settings(), foreground=True)
     log.info("started")
     for handler in logging.getLogger().handlers:
         handler.close()  # what waits to be written is written first
-    assert seen.getvalue() == home.log_file.read_text()
+    assert capfd.readouterr().err == home.log_file.read_text()
 
 
 def test_setting_up_again_replaces(home: Home) -> None:

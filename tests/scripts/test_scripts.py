@@ -297,7 +297,13 @@ def test_killed_setup_holds_nobody_up(checkout: Checkout) -> None:
 
 
 DEV_INSTALL = UV_INSTALL + "[dev]"
-CHECKS = ["ruff check", "ruff format --check", "mypy --strict", "lint-imports ", "pytest "]
+CHECKS = [
+    "ruff check",
+    "ruff format --check",
+    "mypy --strict",
+    "lint-imports ",
+    "pytest --numprocesses auto",
+]
 
 
 def test_all_checks_in_order(checkout: Checkout) -> None:
