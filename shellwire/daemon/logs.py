@@ -89,8 +89,12 @@ class _Aside(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(queue.Full):
+        try:
             self._lines.put_nowait(self.format(record))
+        except queue.Full:
+            pass
+        except Exception:
+            self.handleError(record)
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:

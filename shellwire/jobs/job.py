@@ -295,6 +295,7 @@ class Job:
             self._timeout.cancel()
         if self._run is not None:
             self._run.close_input()
+            self._run.take_report()  # if it has not been: what it holds is given back
         # Up to a frame's size each, which the job must not hold for as long as it is remembered.
         command = self.request.command
         self.request = replace(
@@ -333,14 +334,11 @@ class Job:
 
     def _command(self) -> str:
         if self.request.command is not None:
-            return self.request.command
+            return self.request.command[:COMMAND_SHOWN]
         return self._engine.user_shell(self._context.state)
 
     def snapshot(self) -> Snapshot:
         """Return what is known of it now."""
-        command = self.request.command
-        if command is None:
-            command = self._engine.user_shell(self._context.state)
         lines = self.buffer.tail(4096).decode("utf-8", "replace").splitlines(keepends=True)
         running = self.state == "running"
         return Snapshot(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from shellwire.errors import (
     Cancelled,
     DaemonStopping,
     DuplicateId,
+    InvalidMessage,
     NotFound,
     QueueFull,
     TooManyProcesses,
@@ -61,6 +62,7 @@ class Registry:
         self._retention = retention or Retention()
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue)
         self._jobs: dict[JobKey, Job] = {}
+        self._next: deque[JobKey] = deque()
         # Their ids name other jobs by now; what they left in the background lives on.
         self._replaced: set[Job] = set()
         # In the background, the oldest first.
@@ -86,8 +88,12 @@ class Registry:
         old = self._jobs.get(key)
         if (old is not None and old.outcome is None) or (once and key in self._used):
             raise DuplicateId(f"id {key.id} is in use")
-        context = self.contexts.get(key.client_id, request.context)
         place = self._admit(key, request)
+        try:
+            context = self.contexts.get(key.client_id, request.context)
+        except InvalidMessage:
+            self._slots.leave(key)
+            raise
         if old is not None:
             self._replace(old)
         job = Job(
@@ -122,8 +128,14 @@ class Registry:
         return ", ".join(each.id for each in self._slots.running)
 
     def _released(self, job: Job) -> None:
-        for key in self._slots.leave(job.key):
-            self._jobs[key].start()
+        starting = bool(self._next)
+        self._next.extend(self._slots.leave(job.key))
+        if starting:
+            return
+        # One that can't be started releases its slot at once, within this loop and not on top.
+        while self._next:
+            self._jobs[self._next[0]].start()
+            self._next.popleft()
 
     def _on_left(self, job: Job) -> None:
         self._lingering[job] = None

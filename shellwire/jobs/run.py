@@ -80,7 +80,7 @@ class Run:
     def send_input(self, data: bytes) -> None:
         """Send input. Raises SessionError when it takes none, InputFull when too much waits."""
         feeder = self._shell.stdin
-        if feeder is None or feeder.closed or self.exit is not None:
+        if feeder is None or not feeder.accepts or self.exit is not None:
             raise SessionError("the job takes no input")
         if feeder.pending + len(data) > MAX_INPUT:
             raise InputFull(f"{feeder.pending} bytes of input wait already, {MAX_INPUT} may")

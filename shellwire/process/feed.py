@@ -27,13 +27,18 @@ class Feeder:
         os.set_blocking(fd, False)
 
     @property
+    def accepts(self) -> bool:
+        """Whether more can be written: neither closed nor about to be."""
+        return not (self.closed or self._ending)
+
+    @property
     def pending(self) -> int:
         """Bytes accepted and not yet taken by the kernel."""
         return len(self._waiting)
 
     def write(self, data: bytes) -> None:
-        """Take ``data``. Ignored once closed."""
-        if self.closed or not data:
+        """Take ``data``. Ignored once closed, or after ``finish``."""
+        if not self.accepts or not data:
             return
         idle = not self._waiting
         self._waiting += data

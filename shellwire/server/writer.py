@@ -80,9 +80,9 @@ class FairWriter:
         self._ready.clear()
 
     def owed(self) -> int:
-        """Return how many bytes of jobs that have ended wait for this reader alone."""
+        """Return how many bytes that are kept of jobs which have ended wait for this reader."""
         return sum(
-            job.buffer.end - feed.viewer.offset
+            job.buffer.end - max(feed.viewer.offset, job.buffer.start)
             for job, feed in self._feeds.items()
             if job.outcome is not None and not feed.viewer.silent
         )

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _RESTORE = (
     'eval "$(</dev/fd/212)" 2>/dev/null; \\builtin unset -v BASH_EXECUTION_STRING; '
-    'IFS= \\builtin read -r -d "" -u 211 __shellwire_p; SECONDS=0; '
+    'IFS= TMOUT= \\builtin read -r -d "" -u 211 __shellwire_p; SECONDS=0; '
     '\\builtin eval "$__shellwire_p" 2>/dev/null; \\builtin unset -v __shellwire_p; '
     '\\builtin eval -- "$(</dev/fd/211)"'
 )
@@ -100,7 +100,12 @@ _UNREPORTED = (
 
 _POSIX = b"POSIXLY_CORRECT"
 _LONGEST_PATCH = 2048
-_ENTER = b'cd -- %%s || { printf "%%%%s\\0%%%%s\\0%%%%s" %%s %s %%s >&210; exit 1; }' % CD_FAILED
+# What bash gives a value of its own if it is started without one, or reads only then.
+_SET_AT_START = frozenset({_POSIX, b"HOSTNAME", b"PATH", b"SHELL", b"TERM"})
+_ENTER = (
+    b'cd -- %%s || { \\builtin printf "%%%%s\\0%%%%s\\0%%%%s" %%s %s %%s >&210; \\builtin exit 1; }'
+    % CD_FAILED
+)
 # Read twice: by the shell that is to become another program, and by that if it is an interactive
 # bash, which the user's own .bashrc may have given aliases and functions by then.
 _BASHRC = b"""case $- in *i*) exec 213<&-; [[ ! -r ~/.bashrc ]] || . ~/.bashrc;; esac
@@ -167,7 +172,8 @@ def _patch(have: State, want: State, token: bytes) -> bytes | None:
     change = difference(have, want, visible=lambda *_: True)
     if change.functions:
         return None
-    lines = []
+    # What is read of it before an error would else pass for the whole.
+    lines = [b"\\builtin unset -v " + bash_report.RESTORED]
     if change.cwd is not None:
         enter = _ENTER % (quote(change.cwd), token, token)
         lines += [b"\\builtin " + enter, _old_directory(want)]
@@ -175,7 +181,7 @@ def _patch(have: State, want: State, token: bytes) -> bytes | None:
         if name == b"OLDPWD":
             lines.append(_old_directory(want))
         elif name not in WITHHELD | SECRETS:
-            if not _is_plain(name, variable):
+            if not (_is_plain(name, have.variables.get(name)) and _is_plain(name, variable)):
                 return None
             lines.append(_set(name, variable))
     for name, text in change.aliases.items():
@@ -183,14 +189,17 @@ def _patch(have: State, want: State, token: bytes) -> bytes | None:
         if text is not None:
             define = b"alias -- %s=%s" % (name, quote(text))
         lines.append(b"\\builtin " + define)
-    return b"\n".join(lines)
+    if len(lines) == 1:
+        return b""
+    return b"\n".join([*lines, bash_report.RESTORED + b"=1"])
 
 
 def _is_plain(name: bytes, variable: Variable | None) -> bool:
     """Whether setting it in a shell that runs is the same as having started the shell with it."""
-    if not IDENTIFIER.match(name) or name.startswith(b"LC_") or name == _POSIX:
+    if not IDENTIFIER.match(name) or name.startswith(b"LC_") or name in _SET_AT_START:
         return False
-    return variable is None or variable.flags in ("", "x")
+    # A flag that none has is ignored by no report: what bash sets by itself is left alone.
+    return not bash_report.ignored(name, "x") and (variable is None or variable.flags in ("", "x"))
 
 
 def _set(name: bytes, variable: Variable | None) -> bytes:

@@ -124,7 +124,7 @@ class Context:
             if state.size() > MAX_SIZE:
                 return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
             self.state = state
-        else:
+        elif parsed.whole:
             self._known = (payload, origin.state)
         if not parsed.whole:
             return Commit(committed=True, problem="a part of the context could not be restored")

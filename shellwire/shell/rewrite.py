@@ -22,6 +22,9 @@ _LIST = re.compile(rb"&&|\|\|")
 # Neither &&, nor part of a redirection (>& <& &>), of |& or of a case's ;&.
 _LONE = re.compile(rb"(?<![&><|;])&(?![&>])")
 
+LONGEST = 64 * 1024
+"""Bytes of a command beyond which it runs as it is: everybody waits while it is parsed."""
+
 _OPERATORS = frozenset({"&&", "||"})
 
 # A shell forgets the ! of a pipeline that is in the background by itself.
@@ -29,6 +32,7 @@ _NOT_ALONE = frozenset({"negated_command", "function_definition"})
 
 # The grammar takes these for the names of commands where they make no sense.
 _RESERVED = frozenset({b"do", b"done", b"elif", b"else", b"esac", b"fi", b"in", b"then", b"}"})
+_LONGEST_WORD = max(map(len, _RESERVED))
 
 
 @cache
@@ -53,7 +57,7 @@ def rewrite(command: bytes) -> bytes:
 
     The same bytes where there is no such list. The grammar is loaded when first it is needed.
     """
-    if not (_LIST.search(command) and _LONE.search(command)):
+    if len(command) > LONGEST or not (_LIST.search(command) and _LONE.search(command)):
         return command
     parser = _parser()
     if parser is None:
@@ -87,6 +91,11 @@ def _last_operand(statement: Node) -> int | None:
         operands.append(node)
     if last is None or last.type in _NOT_ALONE or len(operators) != 1:
         return None
-    if any(operand is not None and operand.text in _RESERVED for operand in operands):
+    if any(operand is not None and _is_reserved(operand) for operand in operands):
         return None
     return last.start_byte
+
+
+def _is_reserved(operand: Node) -> bool:
+    # A list's text is copied whole: only what may be a word is looked at.
+    return operand.end_byte - operand.start_byte <= _LONGEST_WORD and operand.text in _RESERVED

@@ -94,7 +94,8 @@ class Spares:
         spare.shell.close()
 
     def _lost(self, spare: _Spare, _ended: Exit) -> None:
-        self._waiting.remove(spare)
+        if spare in self._waiting:
+            self._waiting.remove(spare)
         spare.shell.close()
 
 
