@@ -177,3 +177,15 @@ async def test_other_limits(own_daemon: Callable[..., Daemon]) -> None:
     await _end(client, holder)
     assert (await client.finish(waiting)).out == "waited\n"
     await client.close()
+
+
+async def test_a_queue_of_commands_that_cannot_start(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--max-processes", "1", "--max-queue", "1000")
+    client = await daemon.client()
+    first = await client.start("read -r _", open_stdin=True)
+    queued = [await client.start(":", cwd="/nonexistent") for _ in range(600)]
+    await client.send({"type": "send_input", "id": first, "data": "\n"})
+    for job in queued:
+        assert (await client.finish(job)).last["reason"] == "spawn_failed"
+    assert (await client.run("echo on")).out == "on\n"
+    await client.close()
