@@ -109,16 +109,25 @@ class Engine:
         """Return how all that the daemon's jobs have left is found."""
         return kill.Everything(self._instance.encode(), subreaper=self.reaper.adopts)
 
-    def orphans(self, tree: kill.Tree) -> list[int]:
-        """Return the processes of ``tree`` that have become our own children."""
+    def orphans(self, tree: kill.Tree) -> tuple[list[int], bool]:
+        """Return the processes of ``tree`` that have become our own children.
+
+        And whether there is one of which that can't be told yet, for it is just being executed.
+        """
+        found: list[int] = []
+        undecided = False
         if not self.reaper.adopts:
-            return []
-        found = []
+            return found, undecided
+        session = os.getsid(0)
         for pid in proc.children(os.getpid()):
             process = None if self.reaper.owns(pid) else proc.inspect(pid)
-            if process is not None and not process.zombie and tree.holds(process):
+            if process is None or process.zombie or process.session == session:
+                continue
+            if tree.holds(process):
                 found.append(pid)
-        return found
+            elif proc.is_becoming(pid):
+                undecided = True
+        return found, undecided
 
     def user_shell(self, state: State) -> str:
         """Return the path of the shell that a session without a command runs: ``$SHELL``."""

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 MAX_INPUT = 4 * 1024 * 1024
 """Bytes of input that may wait for one job."""
 
+# How often, and seconds apart, it is looked again for a process that is just being executed.
+_LOOKS = 5
+_LOOK_AGAIN = 0.01
+
 
 class Run:
     """A running shell. Calls ``exited()`` once, and ``changed()`` when less of it is left.
@@ -53,6 +57,7 @@ class Run:
         self._tree = engine.tree(shell.pid, tag)
         self._strays: set[int] = set()
         self._looking = False
+        self._looks = 0
         self._last_input = b""
         # Before anything is awaited: until then the child would pass for a stray.
         engine.reaper.watch(shell.pid, self._on_exit)
@@ -138,15 +143,21 @@ class Run:
         self._exited()
 
     def _adopt(self) -> None:
-        for pid in self._engine.orphans(self._tree):
+        found, undecided = self._engine.orphans(self._tree)
+        for pid in found:
             self._strays.add(pid)
             self._engine.reaper.adopt(pid, partial(self._on_stray_exit, pid))
+        if undecided and self._looks < _LOOKS:
+            self._looks += 1
+            self._looking = True
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look)
 
     def _on_stray_exit(self, pid: int, _ended: Exit) -> None:
         self._strays.discard(pid)
         if not self._looking:
             # Once for all that end together.
             self._looking = True
+            self._looks = 0
             asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:

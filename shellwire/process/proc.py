@@ -174,3 +174,12 @@ def environ_has(pid: int, name: bytes, value: bytes, *, prefix: bool = False) ->
             return False
         return found.startswith(value) if prefix else found == value
     return b"\0" + name + b"=" + value + (b"" if prefix else b"\0") in environ
+
+
+def is_becoming(pid: int) -> bool:
+    """Whether ``pid`` shows no environment: execve(2) is about to give it one, or it has none."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return not file.read(1)
+    except OSError:
+        return False
