@@ -92,14 +92,16 @@ class _Daemon:
         reaper = Reaper()
         reaper.start(signals)
         environ = await start_environment(settings.login_env, os.environb, reaper)
-        dialect = find_dialect(settings.shell, path=os.fsdecode(environ.get(b"PATH", b"")) or None)
+        birth = birth_state(environ, cwd)
+        path = os.fsdecode(environ.get(b"PATH", b"")) or None
+        dialect = await find_dialect(settings.shell, birth, reaper, path=path)
         engine = Engine(
             dialect, reaper, settings.buffer, spares=settings.spares, rewrites=settings.rewrite
         )
         retention = Retention()
         self._registry = registry = Registry(
             engine,
-            Contexts(birth_state(environ, cwd)),
+            Contexts(birth),
             max_processes=settings.max_processes,
             max_queue=settings.max_queue,
             retention=retention,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import time
@@ -339,7 +340,6 @@ class Job:
 
     def snapshot(self) -> Snapshot:
         """Return what is known of it now."""
-        lines = self.buffer.tail(4096).decode("utf-8", "replace").splitlines(keepends=True)
         running = self.state == "running"
         return Snapshot(
             key=self.key,
@@ -357,5 +357,9 @@ class Job:
             outcome=self.outcome,
             start=self.buffer.start,
             end=self.buffer.end,
-            recent_output=tuple(lines[-10:]),
         )
+
+    def recent_output(self) -> list[str]:
+        """Return its last 10 lines, of the last 4,096 bytes."""
+        text = self.buffer.tail(4096).decode("utf-8", "replace")
+        return list(io.StringIO(text, newline="\n"))[-10:]

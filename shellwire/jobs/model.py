@@ -121,4 +121,3 @@ class Snapshot:
     outcome: Outcome | None
     start: int
     end: int
-    recent_output: tuple[str, ...] = ()

@@ -76,10 +76,10 @@ def _outcome(
 
 
 def _collected(text: str, encoding: Encoding) -> str:
+    if encoding != "base64":
+        return text
     # Bytes were collected one character each; the notice between head and tail is not of them.
-    return (
-        encode_data(text.encode("latin-1", "replace"), encoding) if encoding == "base64" else text
-    )
+    return encode_data(text.replace("…", "...").encode("latin-1"), encoding)
 
 
 def error(
@@ -131,5 +131,5 @@ def session_info(job: Job) -> messages.SessionInfo:
         uptime_seconds=now.uptime,
         is_running=now.state == "running",
         is_pty=now.size is not None,
-        recent_output=list(now.recent_output),
+        recent_output=job.recent_output(),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shellwire.shell.dialect import SECRETS, CannotEnter
 from shellwire.shell.state import (
     IDENTIFIER,
+    OUR_PREFIX,
     Change,
     Function,
     State,
@@ -76,7 +77,7 @@ class Context:
             self.state = replace(self.state, cwd=_nearest(gone))
         state = self.start(defaults)
         if cwd is not None or env:
-            extra = {name: Variable(value) for name, value in env.items()}
+            extra = {name: Variable(value) for name, value in env.items() if _is_free(name)}
             state = apply(state, Change(cwd=cwd, variables=extra))
         return Origin(state, self._epoch), gone
 
@@ -135,7 +136,7 @@ class Context:
     ) -> None:
         """Set directory and variables, and remove some. Raises ValueError if it gets too large."""
         changes: dict[bytes, Variable | None] = {
-            name: Variable(value) for name, value in env.items() if name not in SECRETS
+            name: Variable(value) for name, value in env.items() if _is_free(name)
         }
         changes.update(dict.fromkeys(unset))
         if cwd is not None:
@@ -150,6 +151,11 @@ class Context:
         self.state = self._birth
         self._epoch += 1
         self._known = None
+
+
+def _is_free(name: bytes) -> bool:
+    """Whether a variable of that name is the users', and not ours inside a shell."""
+    return name not in SECRETS and not name.startswith(OUR_PREFIX)
 
 
 def _enterable(path: bytes) -> bool:
@@ -177,7 +183,7 @@ def birth_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
             function = name[len(b"BASH_FUNC_") : -2]
             if IDENTIFIER.match(function) and function != b"builtin":
                 functions[function] = Function(function + b" " + value, exported=True)
-        elif name not in SECRETS:
+        elif _is_free(name):
             variables[name] = Variable(value)
     return State(os.fsencode(cwd), variables, functions)
 

@@ -133,6 +133,13 @@ async def test_collect(client: Client) -> None:
     assert result["stdout"].startswith("1\n2\n")
     assert result["stdout"].endswith("\n100000\n")
     assert result["stderr"] == "1\n2\n3\n4\n5\n6\n7\n"
+
+
+async def test_what_is_missing_of_collected_bytes_is_said_in_ascii(client: Client) -> None:
+    command = r"printf '\377%.0s' {1..1000}"
+    result = await _collect(client, command, encoding="base64", max_chars=10)
+    said = b"\n[... 990 characters left out ...]\n"
+    assert base64.b64decode(result["stdout"]) == b"\xff" * 4 + said + b"\xff" * 6
     # No more of it is held than it takes: twenty times the buffer passes.
     result = await _collect(client, "head -c 40000000 /dev/zero", max_output_bytes=0)
     assert result["bytes"]["stdout"] == 40_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from shellwire.jobs.engine import Engine
 from shellwire.jobs.model import JobKey, Request
 from shellwire.jobs.registry import Registry, Retention
 from shellwire.process.reap import Reaper
+from shellwire.shell.bash import Bash
 from shellwire.shell.context import birth_state
-from shellwire.shell.find import find_dialect
 from tests.jobs.observe import FOREVER, becomes, is_alive, reap
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def make() -> AsyncIterator[Callable[..., Registry]]:
 
     def registry(retention: Retention | None = None) -> Registry:
         reaper = Reaper()
-        engine = Engine(find_dialect(None), reaper)
+        engine = Engine(Bash(shutil.which("bash") or "bash"), reaper)
         contexts = Contexts(birth_state(os.environb, "/"))
         made.append((Registry(engine, contexts, retention=retention), reaper))
         return made[-1][0]

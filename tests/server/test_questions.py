@@ -33,6 +33,14 @@ async def test_lists(client: Client) -> None:
     assert session not in [each["id"] for each in listed]
 
 
+async def test_recent_output_is_cut_at_newlines_alone(client: Client) -> None:
+    session = await client.session(command=r"printf '1%%\r2%%\f3%%\n\ndone'; cat")
+    await client.output_until(session, "done")
+    listed = (await client.ask({"type": "list_sessions"}))["sessions"]
+    (entry,) = (each for each in listed if each["id"] == session)
+    assert entry["recent_output"] == ["1%\r2%\f3%\n", "\n", "done"]
+
+
 async def test_lists_show_no_more_of_a_command_than_fits(client: Client) -> None:
     ran = await client.run(": " + "x" * 1_000_000)
     assert ran.code == 0

@@ -33,6 +33,17 @@ async def test_env_of_a_request_is_for_that_request(any_client: Client) -> None:
     assert after.out == "context command none\n"
 
 
+async def test_no_request_sets_what_is_ours_inside_a_shell(any_client: Client) -> None:
+    env = {"__shellwire_s": "7", "__shellwire_r": "", "SHELLWIRE_JOB": "x", "MINE": "1"}
+    ran = await any_client.run(
+        'echo "$MINE${__shellwire_s-}"; cd /; export KEPT=1; exit 3', env=env
+    )
+    assert (ran.out, ran.code, ran.last["committed"]) == ("1\n", 3, True)
+    message = {"type": "set_context", "env": env}
+    assert "__shellwire_s" not in (await any_client.ask(message))["env"]
+    assert (await any_client.run('echo "$PWD$KEPT"')).out == "/1\n"
+
+
 async def test_env_of_a_request_may_be_unset(any_client: Client) -> None:
     await any_client.run("export A=context")
     await any_client.run("unset A B", env={"A": "1", "B": "1"})

@@ -1,0 +1,50 @@
+"""Which shell is used: one that is tried, and reports its state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.command_line import CommandLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[CommandLine]:
+    """Yield a command line with a home of its own."""
+    cli = CommandLine(tmp_path / "home")
+    yield cli
+    cli.end_daemon()
+
+
+@pytest.mark.parametrize("name", ["zsh", "fish", "python3", "cat", "true", "yes"])
+def test_a_program_that_is_no_such_shell_is_refused(cli: CommandLine, name: str) -> None:
+    path = shutil.which(name)
+    assert path is not None
+    line = cli.refused("start", "--daemon", "--port", "0", "--shell", path)
+    assert line == f"Error: --shell {path}: it does not work as bash, dash or busybox ash do\n"
+    assert cli("status").returncode == 3
+
+
+def test_what_is_only_called_bash_gives_way_to_sh(cli: CommandLine, tmp_path: Path) -> None:
+    false = tmp_path / "bin" / "bash"
+    false.parent.mkdir()
+    false.symlink_to(shutil.which("zsh") or "")
+    path = f"{false.parent}:{os.environ['PATH']}"
+    assert cli("start", "--daemon", "--port", "0", env={"PATH": path}).returncode == 0
+    assert f"{false} is not used" in cli.home.log_file.read_text()
+
+
+@pytest.mark.parametrize("name", ["bash", "dash", "ash"])
+def test_those_that_work_are_taken_by_path(
+    cli: CommandLine, shell_path: Callable[[str], str], name: str
+) -> None:
+    path = shell_path(name)
+    started = cli("start", "--daemon", "--port", "0", "--shell", path)
+    assert (started.returncode, started.stderr) == (0, "")
