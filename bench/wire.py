@@ -107,7 +107,7 @@ class Client:
             frame = self._take()
             if frame is not None:
                 return frame
-            more = self.socket.recv(1 << 18)
+            more = self.socket.recv(1 << 16)
             if not more:
                 raise ConnectionError("the daemon closed the connection")
             self._buffer += more

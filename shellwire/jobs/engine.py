@@ -61,12 +61,16 @@ class Engine:
     def __post_init__(self) -> None:
         self._spares = Spares(self.dialect, self.reaper, self.next_tag)
 
-    def take(self, state: State, wiring: Wiring, *, report: bool) -> Taken:
-        """Return a shell for ``state``. Raises SpawnError, or PtyUnavailable."""
+    def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
+        """Return a shell for ``state``, which a job of ``context`` starts from.
+
+        Raises SpawnError, or PtyUnavailable.
+        """
         taken = self._spares.take(state, wiring, report=report)
-        if self.spares and not self._spares and self._pause is not None:
-            # They come faster than the pause in which shells are started: one, while this runs.
-            asyncio.get_running_loop().call_soon(self._spares.prepare, state, 1)
+        if self._pause is not None:
+            # Commands come faster than the pause in which shells are started: now, while this runs.
+            self._pause.cancel()
+            asyncio.get_running_loop().call_soon(self._prepare, context)
         return taken
 
     def foresee(self, context: Context) -> None:
@@ -118,10 +122,9 @@ class Engine:
         undecided = False
         if not self.reaper.adopts:
             return found, undecided
-        session = os.getsid(0)
-        for pid in proc.children(os.getpid()):
+        for pid in proc.adopted():
             process = None if self.reaper.owns(pid) else proc.inspect(pid)
-            if process is None or process.zombie or process.session == session:
+            if process is None or process.zombie or process.session == os.getsid(0):
                 continue
             if tree.holds(process):
                 found.append(pid)

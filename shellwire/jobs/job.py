@@ -72,6 +72,7 @@ class Job:
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
         self._reason: Reason = "exited"
+        self._lingers = False
         self._timeout: asyncio.TimerHandle | None = None
         self._begun = time.monotonic()
         self._lasted = 0.0
@@ -106,18 +107,21 @@ class Job:
             stdin=request.kind == "session" or request.open_stdin or bool(request.stdin_data),
             size=request.size,
         )
-        taken = self._engine.take(origin.state, wiring, report=request.kind == "command")
+        text = self._text()
+        taken = self._engine.take(
+            origin.state, self._context, wiring, report=request.kind == "command"
+        )
+        # It is at work while we make ready to hear of it.
+        taken.shell.run(self._engine.dialect.script(taken.patch, text))
         self._run = Run(
             taken.shell,
             self._engine,
-            taken.tag,
             room=self._output.room,
             received=self._output.received,
             exited=self._exited,
             changed=self._settle,
         )
         self._output.pump = self._run.pump
-        taken.shell.run(self._engine.dialect.script(taken.patch, self._text()))
         if request.stdin_data:
             self._run.give(request.stdin_data.encode())
         if request.kind == "command" and not request.open_stdin and request.stdin_data:
@@ -267,11 +271,11 @@ class Job:
         )
 
     def _commit(self, run: Run) -> bool:
-        report, token = run.take_report()
+        report, token, tag = run.take_report()
         if self._origin is None or self.request.kind != "command":
             return False
         try:
-            commit = self._context.commit(self._origin, self._engine.dialect, report, token)
+            commit = self._context.commit(self._origin, self._engine.dialect, report, token, tag)
         except CannotEnter:
             raise
         except Exception:
@@ -310,15 +314,18 @@ class Job:
         self.advanced()
         self._output.wake()
         self._settle()
-        if self.state == "background":
-            self._left(self)
         self._engine.foresee(self._context)
 
     def _settle(self) -> None:
         """Become ``ended`` once the last process and the last pipe are gone."""
-        if self.state == "background" and (self._run is None or not self._run.is_left):
+        if self.state != "background":
+            return
+        if self._run is None or not self._run.is_left:
             self.state = "ended"
             self._fall_silent()
+        elif not (self._lingers or self._run.is_looking):
+            self._lingers = True
+            self._left(self)
 
     def _fall_silent(self) -> None:
         if not self.silenced:

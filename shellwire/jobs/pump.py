@@ -124,7 +124,7 @@ class Pump:
         background may go on writing for ever.
         """
         for stream, fd in list(self._open.items()):
-            left = _to_drain(fd)
+            left = _to_drain(fd) if self._read(stream, _READ) else 0
             while left > 0 and stream in self._open:
                 taken = self._read(stream, min(left, _READ))
                 if not taken:

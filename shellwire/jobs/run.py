@@ -40,7 +40,6 @@ class Run:
         self,
         shell: Shell,
         engine: Engine,
-        tag: bytes,
         *,
         room: Room,
         received: Callable[[int, bytes], None],
@@ -54,7 +53,7 @@ class Run:
         self._exited = exited
         self._changed = changed
         self._has_exited = asyncio.Event()
-        self._tree = engine.tree(shell.pid, tag)
+        self._tree = engine.tree(shell.pid, shell.tag)
         self._strays: set[int] = set()
         self._looking = False
         self._looks = 0
@@ -74,6 +73,11 @@ class Run:
     def is_left(self) -> bool:
         """Whether a process of it lives, as far as we see, or still holds its output."""
         return self.exit is None or self.pump.is_open or self._looking or bool(self._strays)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it is not yet known if a process of it lives."""
+        return self._looking
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -139,8 +143,10 @@ class Run:
     def _on_exit(self, ended: Exit) -> None:
         self.exit = ended
         self._has_exited.set()
-        self._adopt()
+        # What it left is looked for when its end has been told.
+        self._looking = True
         self._exited()
+        asyncio.get_running_loop().call_soon(self._look)
 
     def _adopt(self) -> None:
         found, undecided = self._engine.orphans(self._tree)
@@ -170,9 +176,9 @@ class Run:
             self._shell.stdin.close()
         self._changed()
 
-    def take_report(self) -> tuple[bytes, bytes]:
-        """Return what the shell reported, and the token in it; nothing the second time."""
-        return self._shell.take_report(), self._shell.token
+    def take_report(self) -> tuple[bytes, bytes, bytes]:
+        """Return what the shell reported, and the token and the tag in it. Once only."""
+        return self._shell.take_report(), self._shell.token, self._shell.tag
 
     def close_input(self) -> None:
         """Drop what has not been read."""

@@ -90,6 +90,25 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def adopted() -> list[int]:
+    """Return our children, but for those that another thread than the main one has started.
+
+    Orphans become children of the first thread that lives (find_alive_thread, kernel/exit.c).
+    """
+    pid = os.getpid()
+    try:
+        fd = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return children(pid)
+    try:
+        found = b""
+        while more := os.read(fd, 65536):
+            found += more
+        return [int(each) for each in found.split()]
+    finally:
+        os.close(fd)
+
+
 def inspect(pid: int) -> Process | None:
     """Return what is known of ``pid``, or None when there is no such process."""
     if os.path.exists("/proc/self/stat"):

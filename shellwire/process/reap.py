@@ -72,7 +72,7 @@ class Reaper:
     def start(self, signals: Signals) -> None:
         """Adopt orphans, and listen to SIGCHLD."""
         self.adopts = become_subreaper()
-        signals.listen(signal.SIGCHLD, self._on_sigchld)
+        signals.listen(signal.SIGCHLD, self.collect)
 
     def stop(self) -> None:
         """Forget what is still watched."""
@@ -108,9 +108,20 @@ class Reaper:
 
     def collect(self) -> None:
         """Reap all that has ended by now, and call back for it."""
-        for pid in list(self._watched):
-            self._collect(pid)
-        self._reap_strays()
+        while (pid := _ended_child()) is not None:
+            if pid in self._watched:
+                self._collect(pid)
+            elif not _reap_stray(pid):
+                # It stays, and may hide the others.
+                self._look_at_each()
+                return
+
+    def _look_at_each(self) -> None:
+        for pid in proc.children(os.getpid()):
+            if pid in self._watched:
+                self._collect(pid)
+            else:
+                _reap_stray(pid)
 
     def _forget(self, pid: int) -> None:
         pidfd, _ = self._watched.pop(pid)
@@ -139,24 +150,25 @@ class Reaper:
         self._forget(pid)
         entry[1](ended)
 
-    def _on_sigchld(self) -> None:
-        for pid, (pidfd, _) in list(self._watched.items()):
-            if pidfd is None:
-                self._collect(pid)
-        self._reap_strays()
 
-    def _reap_strays(self) -> None:
-        """Reap every ended child that a job left behind and nobody waits for.
+def _ended_child() -> int | None:
+    """Return a child that has ended and is not reaped yet, if there is one."""
+    try:
+        info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if info is None else info.si_pid
 
-        Each job is a session of its own, so a child in our own session is none of theirs: somebody
-        in this process started it and waits for it.
-        """
-        session = os.getsid(0)
-        for pid in proc.children(os.getpid()):
-            if pid in self._watched:
-                continue
-            with contextlib.suppress(ChildProcessError):
-                ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                process = proc.inspect(pid) if ended is not None else None
-                if process is not None and process.session != session:
-                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+
+def _reap_stray(pid: int) -> bool:
+    """Reap an ended child that a job left behind and nobody waits for.
+
+    Each job is a session of its own, so a child in our own session is none of theirs: somebody in
+    this process started it and waits for it.
+    """
+    process = proc.inspect(pid)
+    if process is None or not process.zombie or process.session == os.getsid(0):
+        return False
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+    return True

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _NOT_SENT_LOW_WATER = 64 * 1024
 _UNIX_SEND_BUFFER = 128 * 1024
 
+_READ_SIZE = 64 * 1024
+
 _BACKLOG = 128
 
 HANDSHAKE_SECONDS = 10.0
@@ -37,6 +39,9 @@ HANDSHAKE_SECONDS = 10.0
 def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
     # Every frame waits until the one before is with the kernel.
     transport.set_write_buffer_limits(high=0)
+    # asyncio reads with a buffer of this size: at its 256 KiB each is a mapping of its own, which
+    # costs more than what most messages do.
+    transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
     sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError, AttributeError):
         if sock.family == socket.AF_UNIX:

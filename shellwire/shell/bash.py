@@ -9,8 +9,8 @@ The shape of the text, and why:
 - Then it waits, until the script says first, ended by NUL, what has changed since it was started.
 - The command is expanded by ``$(<file)``, which reads in blocks and does not fork (bash ≥ 5.2), and
   run by ``eval --``, which keeps line numbers, ``return`` and BASH_SOURCE as under ``bash -c``.
-- Each line of the trap is read when it comes to it: made on the main line, the report needs but
-  the first one.
+- Each line of the trap is read when it comes to it: where the report was made on the main line,
+  only the first one is.
 - The report is made on the main line after the command, and by an EXIT trap when control never
   gets there (exit, set -e, set -u, a syntax error, a signal). A variable tells the trap of it.
 - Nothing that the command may have changed must show in it: options, posix mode and the traps that
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 _RESTORE = (
     'eval "$(</dev/fd/212)" 2>/dev/null; \\builtin unset -v BASH_EXECUTION_STRING; '
     'IFS= TMOUT= \\builtin read -r -d "" -u 211 __shellwire_p; SECONDS=0; '
-    '\\builtin eval "$__shellwire_p" 2>/dev/null; \\builtin unset -v __shellwire_p; '
+    '\\builtin eval "$__shellwire_p"; \\builtin unset -v __shellwire_p; '
     '\\builtin eval -- "$(</dev/fd/211)"'
 )
 _QUIET = (
@@ -80,8 +80,8 @@ _STATE = (
     '\\builtin printf "\\0"; \\builtin alias -p; \\builtin printf "\\0%s" TOKEN; '
 )
 _TRAP = (
-    "{ case ${__shellwire_s+x} in x) \\builtin exit;; esac; "
-    f"{_QUIET}\\builtin shopt -u expand_aliases; }} >&210 2>&1'$'\\n''"
+    "{ case ${__shellwire_s+x} in x) \\builtin exit;; esac; } >&210 2>&1'$'\\n''"
+    f"{{ {_QUIET}\\builtin shopt -u expand_aliases; }} >&210 2>&1'$'\\n''"
     "{ case ${#FUNCNAME[@]} in "
     '0) \\builtin printf "%s\\0" TOKEN;; '
     f'*) {_PEEL}\\builtin printf "%s\\0%s" TOKEN {bash_report.INSIDE.decode()};; '
@@ -90,8 +90,7 @@ _TRAP = (
 _TEMPLATE = (
     "{ exec 210>&10 211<&11 212<&12; } 200>&- 201<&- 202<&-; "
     f"exec 200>&- 201<&- 202<&-; trap '{_TRAP}' EXIT; {_RESTORE}; "
-    f"{{ __shellwire_s=$?; {_QUIET}}} >&210 2>&1; "
-    f'{{ \\builtin printf "%s\\0" TOKEN; {_STATE}}} >&210 2>&-; '
+    f'{{ __shellwire_s=$?; {_QUIET}\\builtin printf "%s\\0" TOKEN; {_STATE}}} >&210 2>&1; '
     '\\builtin exit "$__shellwire_s"'
 ).encode()
 _UNREPORTED = (
@@ -146,7 +145,7 @@ class Bash(Dialect):
         payload = between(report, token)
         if payload == CD_FAILED:
             raise CannotEnter
-        return None if payload is None else bash_report.settle(payload)
+        return payload
 
     def parse(self, payload: bytes) -> Report | None:
         return bash_report.parse(payload)
@@ -172,8 +171,7 @@ def _patch(have: State, want: State, token: bytes) -> bytes | None:
     change = difference(have, want, visible=lambda *_: True)
     if change.functions:
         return None
-    # What is read of it before an error would else pass for the whole.
-    lines = [b"\\builtin unset -v " + bash_report.RESTORED]
+    lines = []
     if change.cwd is not None:
         enter = _ENTER % (quote(change.cwd), token, token)
         lines += [b"\\builtin " + enter, _old_directory(want)]
@@ -189,9 +187,11 @@ def _patch(have: State, want: State, token: bytes) -> bytes | None:
         if text is not None:
             define = b"alias -- %s=%s" % (name, quote(text))
         lines.append(b"\\builtin " + define)
-    if len(lines) == 1:
+    if not lines:
         return b""
-    return b"\n".join([*lines, bash_report.RESTORED + b"=1"])
+    # On a line of its own: what is done of the rest before an error would else pass for the whole.
+    begin = b"\\builtin unset -v " + bash_report.RESTORED
+    return b"\n".join([begin, b"{", *lines, bash_report.RESTORED + b"=1; } 2>/dev/null"])
 
 
 def _is_plain(name: bytes, variable: Variable | None) -> bool:

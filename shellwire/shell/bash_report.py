@@ -9,6 +9,7 @@ t, and those without it are locals, or could not be marked.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from shellwire.shell.dialect import SECRETS, Report
@@ -32,7 +33,8 @@ _OWN = re.compile(
 )
 _OWN_UNLESS_EXPORTED = frozenset({b"HOSTNAME", b"TERM", b"SHELL", b"LINES", b"COLUMNS"})
 
-_DECLARE = re.compile(rb"declare -(\S+) ([^=\n]+)(?:=([^\n]*))?\n")
+_DECLARE = re.compile(rb"declare -(\S+) ([^=\n]+)(?:=([^\n]*))?")
+_LONGEST_REMEMBERED = 512
 _DECLARE_F = re.compile(rb"declare -f(\w*) ([^\n]+)\n")
 _ELEMENT = re.compile(
     rb"""\[(?:"(?:[^"\\]|\\.)*"|\$'(?:[^'\\]|\\.)*'|[^]"$]+)\]="""
@@ -42,19 +44,6 @@ _ELEMENT = re.compile(
 _HEADER = re.compile(rb"^(?:function )?(\S+) \(\) \n", re.MULTILINE)
 # A quote alone is printed as \', all other text in quotes.
 _ALIAS = re.compile(rb"alias (?:-- )?([^=\n]+)=(\\'|'[^']*(?:'\\''[^']*)*')\n")
-
-# Values that change between two commands which changed nothing.
-_RESTLESS = re.compile(
-    rb"^declare -\S+ (?:BASH\w*|EPOCH\w+|FUNCNAME|HISTCMD|LINENO|OLDPWD(?=\n)|PIPESTATUS|PPID"
-    rb"|RANDOM|SECONDS|SHELLWIRE_JOB|SRANDOM|_|__shellwire_[^r])(?:=.*)?\n",
-    re.MULTILINE,
-)
-
-
-def settle(payload: bytes) -> bytes:
-    """Return a report without the values that change by themselves."""
-    cwd, variables, rest = (*payload.split(b"\0", 2), b"", b"")[:3]
-    return b"\0".join((cwd, _RESTLESS.sub(b"", variables), rest))
 
 
 def parse(payload: bytes) -> Report | None:
@@ -91,26 +80,39 @@ def ignored(name: bytes, flags: str) -> bool:
 def _variables(
     section: bytes, unknown: set[bytes], *, inside: bool
 ) -> Iterator[tuple[bytes, Variable]]:
-    position = 0
-    for match in _DECLARE.finditer(section):
-        if match.start() != position:
-            raise ValueError("a variable that can't be read")
-        position = match.end()
-        letters, name, text = match.groups()
-        flags = letters.decode().replace("-", "")
-        if ignored(name, flags):
+    *lines, rest = section.split(b"\n")
+    if rest:
+        raise ValueError("a variable that can't be read")
+    for line in lines:
+        declared = _remembered(line) if len(line) <= _LONGEST_REMEMBERED else _declared(line)
+        if declared is None:
             continue
-        if inside and "t" not in flags:
+        name, variable, is_set = declared
+        if inside and "t" not in variable.flags:
             unknown.add(name)
             continue
         if inside:
-            flags = flags.replace("t", "")
-        if "r" in flags:
+            variable = Variable(variable.value, variable.flags.replace("t", ""))
+        if "r" in variable.flags:
             unknown.add(name)
-        elif text is not None:
-            yield name, Variable(_value(text, flags), flags)
-    if position != len(section):
+        elif is_set:
+            yield name, variable
+
+
+def _declared(line: bytes) -> tuple[bytes, Variable, bool] | None:
+    """Return a variable's name, itself, and whether it has a value; None for what is no state."""
+    match = _DECLARE.fullmatch(line)
+    if match is None:
         raise ValueError("a variable that can't be read")
+    letters, name, text = match.groups()
+    flags = letters.decode().replace("-", "")
+    if ignored(name, flags):
+        return None
+    return name, Variable(b"" if text is None else _value(text, flags), flags), text is not None
+
+
+# Of two reports most lines are the same.
+_remembered = lru_cache(maxsize=2048)(_declared)
 
 
 def _value(text: bytes, flags: str) -> bytes:

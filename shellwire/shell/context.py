@@ -96,21 +96,25 @@ class Context:
             self._start = (self.state, defaults, start)
         return self._start[2]
 
-    def commit(self, origin: Origin, dialect: Dialect, report: bytes, token: bytes) -> Commit:
+    def commit(
+        self, origin: Origin, dialect: Dialect, report: bytes, token: bytes, tag: bytes
+    ) -> Commit:
         """Take over what the command changed, all or nothing.
 
-        Raises CannotEnter when the command never ran for want of its directory.
+        ``token`` and ``tag`` are what only this shell was given; they differ in reports of the same
+        state. Raises CannotEnter when the command never ran for want of its directory.
         """
         if len(report) > _MAX_REPORT:
             return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
+        known = report.replace(tag, b"").replace(token, b""), origin.state
+        if self._known == known and origin.epoch == self._epoch:
+            # The same report from the same start: whatever it changed, it changed nothing then.
+            return Commit(committed=True)
         payload = dialect.payload(report, token)
         if payload is None:
             return Commit(committed=False)
         if origin.epoch != self._epoch:
             return Commit(committed=False, problem="the context was reset while it ran")
-        if self._known is not None and self._known == (payload, origin.state):
-            # The same report from the same start: whatever it changed, it changed nothing then.
-            return Commit(committed=True)
         parsed = dialect.parse(payload)
         if parsed is None:
             return Commit(committed=False, problem="its state could not be read")
@@ -126,7 +130,7 @@ class Context:
                 return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
             self.state = state
         elif parsed.whole:
-            self._known = (payload, origin.state)
+            self._known = known
         if not parsed.whole:
             return Commit(committed=True, problem="a part of the context could not be restored")
         return Commit(committed=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ class Shell:
     """A started shell and our ends of its descriptors."""
 
     pid: int
+    tag: bytes
     token: bytes
     outputs: dict[str, int]
     """Descriptors to read: ``stdout`` and, on pipes, ``stderr``; on a terminal the master."""
@@ -62,8 +64,13 @@ class Shell:
         finally:
             os.close(fd)
 
+    def discard(self) -> None:
+        """End a shell that nobody uses, and give its descriptors back. It is still to be reaped."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.close()
+
     def close(self) -> None:
-        """Give back the descriptors of a shell that never ran anything."""
+        """Give back the descriptors of a shell that nobody uses."""
         self.close_input()
         self.take_report()
         for fd in self.outputs.values():
@@ -86,9 +93,10 @@ def launch(dialect: Dialect, state: State, wiring: Wiring, *, tag: bytes, report
     start = dialect.start(state, token, report=report)
     try:
         with ExitStack() as theirs, ExitStack() as ours:
-            shell = _launch(dialect, start, wiring, theirs, ours, tag=tag, report=report)
+            shell = _launch(
+                dialect, start, wiring, theirs, ours, tag=tag, token=token, report=report
+            )
             ours.pop_all()
-            shell.token = token
             return shell
     except OSError as error:
         raise SpawnError(f"cannot start {dialect.path}: {error.strerror}") from error
@@ -102,6 +110,7 @@ def _launch(
     ours: ExitStack,
     *,
     tag: bytes,
+    token: bytes,
     report: bool,
 ) -> Shell:
     def pipe(*, child_reads: bool) -> tuple[int, int]:
@@ -138,4 +147,4 @@ def _launch(
         feeder = Feeder(stdin) if stdin is not None else None
     for fd in outputs.values():
         os.set_blocking(fd, False)
-    return Shell(pid, b"", outputs, feeder, terminal, Feeder(script), report_fd)
+    return Shell(pid, tag, token, outputs, feeder, terminal, Feeder(script), report_fd)

@@ -9,7 +9,6 @@ a spare that is used at once.
 from __future__ import annotations
 
 import os
-import signal
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +31,6 @@ PLAIN = Wiring()
 @dataclass(slots=True, eq=False)
 class _Spare:
     shell: Shell
-    tag: bytes
     state: State
 
 
@@ -41,7 +39,6 @@ class Taken:
     """A shell to be used now. ``patch`` is what it must be told before its command."""
 
     shell: Shell
-    tag: bytes
     patch: bytes
 
 
@@ -66,10 +63,10 @@ class Spares:
             spare = self._waiting.popleft()
             patch = self._dialect.patch(spare.state, state, spare.shell.token)
             if patch is not None and _is_fit(spare):
-                return Taken(spare.shell, spare.tag, patch)
+                return Taken(spare.shell, patch)
             self._discard(spare)
         tag = self._next_tag()
-        return Taken(launch(self._dialect, state, wiring, tag=tag, report=report), tag, b"")
+        return Taken(launch(self._dialect, state, wiring, tag=tag, report=report), b"")
 
     def prepare(self, state: State, count: int) -> None:
         """Have ``count`` shells wait, new ones in ``state``. What can't be had is not missed."""
@@ -79,7 +76,7 @@ class Spares:
                 shell = launch(self._dialect, state, PLAIN, tag=tag, report=True)
             except (SpawnError, PtyUnavailable):
                 return
-            spare = _Spare(shell, tag, state)
+            spare = _Spare(shell, state)
             self._reaper.watch(shell.pid, partial(self._lost, spare))
             self._waiting.append(spare)
 
@@ -90,8 +87,7 @@ class Spares:
 
     def _discard(self, spare: _Spare) -> None:
         self._reaper.watch(spare.shell.pid, _forget)
-        os.kill(spare.shell.pid, signal.SIGKILL)
-        spare.shell.close()
+        spare.shell.discard()
 
     def _lost(self, spare: _Spare, _ended: Exit) -> None:
         if spare in self._waiting:
@@ -105,11 +101,9 @@ def _forget(_ended: Exit) -> None:
 
 def _is_fit(spare: _Spare) -> bool:
     """Whether it lives, in the directory that its path names now, not in a removed one."""
-    pid = spare.shell.pid
-    if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-        return False
     try:
-        theirs, ours = os.stat(f"/proc/{pid}/cwd"), os.stat(spare.state.cwd)
+        # One that has ended has no directory any more.
+        theirs, ours = os.stat(f"/proc/{spare.shell.pid}/cwd"), os.stat(spare.state.cwd)
     except OSError:
         return False
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
