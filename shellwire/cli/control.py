@@ -24,7 +24,7 @@ def tell_to_reload(home: Home) -> None:
 
     Raises Unreachable if it can't be told.
     """
-    if pidfile.read_live(home) is None:
+    if pidfile.find_live(home) is None:
         return
     try:
         _converse(home, "reload", answer="ack")

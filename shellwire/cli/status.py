@@ -9,9 +9,8 @@ import click
 
 from shellwire.daemon import health
 from shellwire.errors import Unreachable
-from shellwire.home import pidfile
+from shellwire.home import address, pidfile
 from shellwire.home.paths import Home
-from shellwire.home.settings import Settings
 
 if TYPE_CHECKING:
     from shellwire.home.pidfile import DaemonRecord
@@ -29,11 +28,11 @@ def status_command(ctx: click.Context, as_json: bool) -> None:
     Exits 0 if it answers, 1 if its process lives and does not answer, 3 if it is not running.
     """
     home = Home.locate()
-    record = pidfile.read_live(home)
+    record = pidfile.find_live(home)
     if record is None:
         _print(as_json, {"running": False}, "shellwire is not running")
         ctx.exit(_NOT_RUNNING)
-    described = _describe(record)
+    described = _describe(home, record)
     try:
         found = {**described, **_ask(home, record)}
     except Unreachable as error:
@@ -46,26 +45,28 @@ def status_command(ctx: click.Context, as_json: bool) -> None:
     _print(as_json, found, _in_words(found))
 
 
-def _describe(record: DaemonRecord) -> dict[str, Any]:
-    # A daemon of 0.1.4 does not say where it listens; most likely where they do by default.
-    defaults = Settings()
-    host, port = record.host or defaults.host, record.port or defaults.port
-    return {
+def _describe(home: Home, record: DaemonRecord) -> dict[str, Any]:
+    described = {
         "running": True,
         "pid": record.pid,
-        "host": host,
-        "port": port,
-        "url": record.url or f"ws://{host}:{port}",
+        "host": record.host,
+        "port": record.port,
+        "url": record.url,
         "version": record.version,
     }
+    if not home.pid_file.exists():
+        described["warning"] = f"{home.pid_file} is gone: stop this daemon and start it anew"
+    return described
 
 
 def _ask(home: Home, record: DaemonRecord) -> dict[str, Any]:
-    # A record without a port is 0.1.4's, which has no socket; one that is there was left over.
-    if record.port is not None and home.socket_file.is_socket():
+    if record.host is None or record.port is None:
+        # 0.1.4's, which did not write it down, or one whose pid file is gone.
+        found = health.ask_process(record.pid, seconds=_SECONDS)
+        return {**found, "url": address.url("ws", found["host"], found["port"])}
+    if home.socket_file.is_socket():
         return health.ask_socket(home, seconds=_SECONDS)
-    described = _describe(record)
-    return health.ask_port(described["host"], described["port"], seconds=_SECONDS)
+    return health.ask_port(record.host, record.port, seconds=_SECONDS)
 
 
 def _print(as_json: bool, found: dict[str, Any], words: str) -> None:
@@ -73,10 +74,11 @@ def _print(as_json: bool, found: dict[str, Any], words: str) -> None:
 
 
 def _in_words(found: dict[str, Any]) -> str:
-    return (
+    words = (
         f"shellwire {found['version']} is running at {found['url']}\n"
         f"  pid:       {found['pid']}\n"
         f"  uptime:    {found.get('uptime_seconds')} s\n"
         f"  commands:  {found.get('active_commands')}\n"
         f"  sessions:  {found.get('active_sessions')}"
     )
+    return f"{words}\n  warning:   {found['warning']}" if "warning" in found else words

@@ -26,7 +26,7 @@ _POLL = 0.05
 def stop_command() -> None:
     """Stop the daemon; return when it is gone."""
     home = Home.locate()
-    record = pidfile.read_live(home)
+    record = pidfile.find_live(home)
     if record is None:
         raise NotRunning("shellwire is not running")
     grace = Settings.grace if record.grace is None else record.grace

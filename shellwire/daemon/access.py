@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import HomeError
@@ -24,6 +25,8 @@ class HomeAccess:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._directory = os.stat(home.root)
+        self._is_lost = False
         # All clients would wait with it; what is not written now is written with the next change.
         self._clients = Clients.load(home, patience=_PATIENCE)
         self._token: str | None = None
@@ -39,7 +42,7 @@ class HomeAccess:
         return self._clients.is_revoked(client_id)
 
     def seen(self, client_id: str) -> None:
-        """Remember that this client has authenticated now."""
+        """Remember that this client comes or goes now."""
         self._quietly(self._clients.seen, client_id)
 
     def clients(self) -> list[Mapping[str, Any]]:
@@ -71,8 +74,25 @@ class HomeAccess:
         self._quietly(self._clients.save)
 
     def _quietly(self, act: Callable[..., object], *args: object) -> None:
+        if not self._is_at_home():
+            return
         # What can't be written now holds in memory, and a client can do nothing about it.
         try:
             act(*args)
         except HomeError as error:
             log.error("%s", error)
+
+    def _is_at_home(self) -> bool:
+        """Whether the home is the one that we started in.
+
+        Once it was removed, it is not ours to make again: what is missing there (revocations) would
+        look as if it had never been, and another daemon may have made a home of its own there.
+        """
+        try:
+            found = os.path.samestat(os.stat(self._home.root), self._directory)
+        except OSError:
+            found = False
+        if not found and not self._is_lost:
+            log.error("%s was removed: nothing is kept or read there any more", self._home.root)
+        self._is_lost = not found
+        return found

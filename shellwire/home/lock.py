@@ -11,13 +11,13 @@ import contextlib
 import fcntl
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shellwire.errors import AlreadyRunning, HomeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from shellwire.home.paths import Home
 
@@ -25,6 +25,7 @@ PATIENCE = 5.0
 """Seconds to wait for another writer. One holds the lock for milliseconds, unless stopped."""
 
 _RETRY = 0.01
+_HOLDERS = Path("/proc/locks")
 
 
 @contextlib.contextmanager
@@ -37,6 +38,33 @@ def daemon_lock(home: Home) -> Iterator[None]:
         if not _try_lock(descriptor, home.lock_file):
             raise AlreadyRunning(f"a daemon already runs, or starts, in {home.root}")
         yield
+
+
+def daemon_lock_holder(home: Home) -> int | None:
+    """Return the pid of the daemon that holds the lock of ``home``, also when that was removed.
+
+    None if nobody does, or where there is no /proc/locks (proc(5)) to tell.
+    """
+    try:
+        lines = _HOLDERS.read_text().splitlines()
+    except OSError:
+        return None
+    name = os.path.join(os.path.realpath(home.root), home.lock_file.name)
+    # The kernel marks a name that was unlinked so.
+    names = {name, f"{name} (deleted)"}
+    for line in lines:
+        # One that waits for another has an arrow before its kind.
+        _, kind, _, _, pid, *_ = line.split()
+        if kind == "FLOCK" and not names.isdisjoint(_open_files(pid)):
+            return int(pid)
+    return None
+
+
+def _open_files(pid: str) -> Iterator[str]:
+    with contextlib.suppress(OSError):  # it has ended, or is not ours to look at
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                yield os.readlink(f"/proc/{pid}/fd/{descriptor}")
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shellwire.errors import HomeError
 from shellwire.home import address
 from shellwire.home.atomic import read_private, write_private
+from shellwire.home.lock import daemon_lock_holder
 
 if TYPE_CHECKING:
     from shellwire.home.paths import Home
@@ -30,7 +31,8 @@ _CLOSE_ENOUGH = 1.0
 class DaemonRecord:
     """One daemon, as its pid file describes it.
 
-    What follows ``start_time`` is None in the file of release 0.1.4, which wrote no more.
+    What follows ``start_time`` is None in the file of release 0.1.4, which wrote no more, and where
+    there is no file.
     """
 
     pid: int
@@ -89,6 +91,19 @@ def read_live(home: Home) -> DaemonRecord | None:
     """
     record = _read(home)
     return record if record is not None and is_live(record) else None
+
+
+def find_live(home: Home) -> DaemonRecord | None:
+    """As ``read_live``; where the pid file does not tell, who holds the daemon's lock is it.
+
+    So one is found whose home was removed (on Linux), or that is about to start or to end.
+    """
+    record = read_live(home)
+    if record is not None:
+        return record
+    pid = daemon_lock_holder(home)
+    started = None if pid is None else start_time(pid)
+    return None if pid is None or started is None else DaemonRecord(pid, started)
 
 
 def is_live(record: DaemonRecord) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shellwire.home.clients import Clients
+from shellwire.home.paths import Home
 from tests.cli.command_line import SECONDS, CommandLine
 from tests.live import PATIENCE, Daemon
 from tests.server.conftest import patched_daemon
@@ -172,24 +174,57 @@ def test_what_its_starter_left_open_reaches_no_command(
 async def test_the_home_is_removed_while_it_runs(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "home", "--max-clients", "3")
     try:
-        client = await daemon.client()
+        client = await daemon.client("a")
+        await client.close()
         shutil.rmtree(daemon.home)
+        client = await daemon.client("b")
         assert (await client.run("echo on")).out == "on\n"
-        other = await daemon.client()
+        other = await daemon.client("c")
         assert (await other.ask({"type": "reload"}))["type"] == "ack"
         assert (await other.run("echo too")).out == "too\n"
-        # Another may be at home there now; the old one takes nothing away from it.
+        assert not daemon.home.exists()
+        # Another may be at home there now; the old one leaves it as it is.
         second = Daemon(daemon.home)
         try:
+            before = {path.name: path.stat().st_mtime_ns for path in second.home.iterdir()}
             await client.close()
             await other.close()
             daemon.stop()
-            assert left_in(second.home) == {"daemon.pid", "daemon.sock"}
+            assert before == {path.name: path.stat().st_mtime_ns for path in second.home.iterdir()}
+            assert {"daemon.pid", "daemon.sock"} <= before.keys()
         finally:
             second.stop()
     finally:
         daemon.stop()
     assert daemon.process.returncode == 0
+
+
+async def test_a_home_that_was_removed_is_not_made_again(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon()
+    client = await daemon.client()
+    shutil.rmtree(daemon.home)
+    await client.close()
+    daemon.stop()
+    assert daemon.process.returncode == 0
+    assert not daemon.home.exists()
+    assert daemon.failure().count(f"{daemon.home} was removed") == 1
+
+
+async def test_revocations_outlive_the_home(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--max-clients", "3")
+    Clients.load(Home(daemon.home)).revoke("bad")
+    client = await daemon.client()
+    await client.ask({"type": "reload"})
+    daemon.home.rename(daemon.home.with_name("moved"))
+    await client.ask({"type": "reload"})
+    with pytest.raises(AssertionError, match="CLIENT_REJECTED"):
+        await daemon.client("bad")
+    # Back in its place, it is read again.
+    daemon.home.with_name("moved").rename(daemon.home)
+    Clients.load(Home(daemon.home)).restore("bad")
+    await client.ask({"type": "reload"})
+    await (await daemon.client("bad")).close()
+    await client.close()
 
 
 async def test_the_disk_is_full(own_daemon: Callable[..., Daemon]) -> None:

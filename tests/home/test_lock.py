@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.errors import AlreadyRunning, HomeError
-from shellwire.home.lock import daemon_lock, write_lock
+from shellwire.home import lock
+from shellwire.home.lock import daemon_lock, daemon_lock_holder, write_lock
 from shellwire.home.paths import Home
 from tests.home.helpers import lock_held_elsewhere, mode
 
@@ -48,6 +49,36 @@ def test_a_child_does_not_hold_the_lock_on(home: Home) -> None:
             pass
     finally:
         child.communicate()
+
+
+def test_its_holder_is_found_also_when_the_lock_is_gone(home: Home, tmp_path: Path) -> None:
+    other = Home(tmp_path / "other")
+    other.ensure()
+    with (
+        lock_held_elsewhere(home, "daemon_lock") as holder,
+        lock_held_elsewhere(other, "daemon_lock"),
+    ):
+        assert daemon_lock_holder(home) == holder.pid
+        (tmp_path / "link").symlink_to(home.root)
+        assert daemon_lock_holder(Home(tmp_path / "link")) == holder.pid
+        home.lock_file.unlink()
+        assert daemon_lock_holder(home) == holder.pid
+        home.root.rmdir()
+        assert daemon_lock_holder(home) == holder.pid
+    assert daemon_lock_holder(home) is None
+
+
+def test_who_only_opens_the_lock_does_not_hold_it(home: Home) -> None:
+    with home.lock_file.open("w"):
+        assert daemon_lock_holder(home) is None
+
+
+def test_where_nothing_tells_there_is_no_holder(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_HOLDERS", home.root / "no such file")
+    with lock_held_elsewhere(home, "daemon_lock"):
+        assert daemon_lock_holder(home) is None
 
 
 def test_a_writer_waits_for_another(home: Home) -> None:
