@@ -23,14 +23,18 @@ _COLUMNS = ("CLIENT", "STATE", "FIRST SEEN", "LAST SEEN")
 
 
 class ClientId(StringParamType):
-    """A client_id: any text but none."""
+    """A client_id, as the protocol has it."""
 
     name = "client_id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse the empty one, which no client can have."""
-        if not value:
-            self.fail("a client_id is not empty.", param, ctx)
+        """Refuse what no client can have."""
+        from shellwire.protocol.fields import MAX_ID_LENGTH  # msgspec costs `list` its time
+
+        if not 1 <= len(value) <= MAX_ID_LENGTH:
+            self.fail(f"a client_id has 1 to {MAX_ID_LENGTH} characters.", param, ctx)
+        if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+            self.fail("a client_id is UTF-8.", param, ctx)
         return value
 
 
@@ -47,7 +51,7 @@ def clients_group() -> None:
 def list_command(as_json: bool) -> None:
     """List the clients that have connected or are revoked."""
     home = Home.locate()
-    clients = _from_file(home) if pidfile.read_live(home) is None else list_clients(home)
+    clients = _from_file(home) if pidfile.find_live(home) is None else list_clients(home)
     if as_json:
         click.echo(json.dumps(clients, indent=2))
     elif clients:
@@ -108,5 +112,7 @@ def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def _local_time(seconds: float) -> str:
+def _local_time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -2,8 +2,8 @@
 
 ``clients.json`` keeps the format of release 0.1.4: an object with one entry a client,
 ``{client_id: {"first_seen": s, "last_seen": s, "is_revoked": bool}}``, times in seconds since the
-epoch. Keys that we don't know are kept. Every change reads the file anew under a lock, so neither
-of two writers undoes what the other did.
+epoch; null or missing for a client that has never connected. Keys that we don't know are kept.
+Every change reads the file anew under a lock, so neither of two writers undoes what the other did.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_REMEMBERED = 1000
 """Clients kept that are not revoked; beyond it those go that were seen longest ago."""
 
 SAVE_EVERY = 60.0
-"""Seconds by which a ``last_seen`` on disk may lag behind."""
+"""Seconds between two writes that only bring a ``last_seen`` up to date."""
 
 _END_OF_TIME = 1e11
 """Seconds since the epoch beyond which a number is no time; milliseconds are beyond it."""
@@ -37,11 +37,11 @@ _KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked"})
 
 @dataclass(frozen=True)
 class ClientRecord:
-    """What is remembered of one client; times in seconds since the epoch."""
+    """What is remembered of one client. Times in seconds since the epoch, None if never seen."""
 
     client_id: str
-    first_seen: float
-    last_seen: float
+    first_seen: float | None = None
+    last_seen: float | None = None
     is_revoked: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,13 +88,11 @@ class Clients:
     def revoke(self, client_id: str) -> None:
         """Refuse ``client_id`` from now on, seen before or not.
 
-        One never seen gets the present as its times, as in 0.1.4. Raises as ``load``, and
-        HomeError if the file can't be written.
+        Raises as ``load``, and HomeError if the file can't be written.
         """
-        now = time.time()
 
         def change(records: _Records) -> bool:
-            record = records.get(client_id) or ClientRecord(client_id, now, now)
+            record = records.get(client_id) or ClientRecord(client_id)
             records[client_id] = replace(record, is_revoked=True)
             return not record.is_revoked
 
@@ -113,15 +111,16 @@ class Clients:
         return self._change(change)
 
     def seen(self, client_id: str) -> None:
-        """Note that ``client_id`` is connected now.
+        """Note that ``client_id`` comes, goes or is connected now.
 
         Writes the file for a new client, and for another once in ``SAVE_EVERY`` seconds. Raises
         as ``revoke``, and then has noted it in memory.
         """
         now = time.time()
-        record = self._records.get(client_id) or ClientRecord(client_id, now, now)
-        self._records[client_id] = replace(record, last_seen=now)
-        if now - self._saved.get(client_id, 0.0) >= SAVE_EVERY:
+        record = self._records.get(client_id) or ClientRecord(client_id)
+        first = now if record.first_seen is None else record.first_seen
+        self._records[client_id] = replace(record, first_seen=first, last_seen=now)
+        if now - (self._saved.get(client_id) or 0.0) >= SAVE_EVERY:
             self.save()
 
     def save(self) -> None:
@@ -154,13 +153,16 @@ class Clients:
         self._saved = {i: record.last_seen for i, record in on_disk.items()}
         for client_id, ours in unsaved.items():
             theirs = on_disk.get(client_id, ours)
-            last_seen = max(ours.last_seen, theirs.last_seen)
-            self._records[client_id] = replace(theirs, last_seen=last_seen)
+            self._records[client_id] = replace(
+                theirs,
+                first_seen=ours.first_seen if theirs.first_seen is None else theirs.first_seen,
+                last_seen=max(ours.last_seen or 0.0, theirs.last_seen or 0.0),
+            )
 
 
 def _bounded(records: _Records) -> _Records:
     remembered = [record for record in records.values() if not record.is_revoked]
-    remembered.sort(key=lambda record: record.last_seen, reverse=True)
+    remembered.sort(key=lambda record: record.last_seen or 0.0, reverse=True)
     dropped = {record.client_id for record in remembered[MAX_REMEMBERED:]}
     return {i: record for i, record in records.items() if i not in dropped}
 
@@ -206,8 +208,10 @@ def _parse(path: Path, client_id: str, entry: object) -> ClientRecord:
     )
 
 
-def _seconds(path: Path, client_id: str, entry: dict[str, Any], key: str) -> float:
-    value = entry.get(key, 0.0)
+def _seconds(path: Path, client_id: str, entry: dict[str, Any], key: str) -> float | None:
+    value = entry.get(key)
+    if value is None:
+        return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value < _END_OF_TIME:
         raise _damaged(path, f"{key} of {client_id!r} is not a time")

@@ -105,8 +105,10 @@ class ClientInfo(_Record, frozen=True, kw_only=True):
     """One known client; part of `clients_list`."""
 
     client_id: str
-    first_seen: Time
-    last_seen: Time
+    first_seen: Annotated[Time | None, Meta(description="Null if it never connected.")]
+    last_seen: Annotated[
+        Time | None, Meta(description="Now while it is connected; null if it never was.")
+    ]
     is_revoked: Annotated[bool, Meta(description="It may not connect.")]
     is_connected: bool
 

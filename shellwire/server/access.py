@@ -37,11 +37,14 @@ class AccessList(Protocol):
         ...
 
     def seen(self, client_id: str) -> None:
-        """Remember that this client has authenticated now."""
+        """Remember that this client comes or goes now."""
         ...
 
     def clients(self) -> Sequence[Mapping[str, Any]]:
-        """Return client_id, first_seen, last_seen, is_revoked of every known client."""
+        """Return client_id, first_seen, last_seen, is_revoked of every known client.
+
+        The times are None for one that has never connected.
+        """
         ...
 
     def reload(self) -> None:

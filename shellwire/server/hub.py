@@ -92,6 +92,8 @@ class Hub:
     def _disconnect(self, connection: Connection) -> None:
         if self._connected.get(connection.client_id) is connection:
             del self._connected[connection.client_id]
+            if not connection.local:
+                self.access.seen(connection.client_id)
             log.info("client %s disconnected", connection.client_id)
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
@@ -126,12 +128,13 @@ class Hub:
     # Telling -------------------------------------------------------------------------------------
 
     def clients(self) -> list[messages.ClientInfo]:
-        """Return every known client."""
+        """Return every known client; one that is connected is seen now."""
+        now = time.time()
         return [
             messages.ClientInfo(
                 client_id=each["client_id"],
                 first_seen=each["first_seen"],
-                last_seen=each["last_seen"],
+                last_seen=now if each["client_id"] in self._connected else each["last_seen"],
                 is_revoked=each["is_revoked"],
                 is_connected=each["client_id"] in self._connected,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,19 +30,44 @@ def test_nobody_is_known(cli: CommandLine) -> None:
 
 
 def test_revoke_and_restore_without_a_daemon(cli: CommandLine) -> None:
-    cli.ok("clients", "revoke", "never seen")
-    assert listed(cli)["never seen"]["is_revoked"]
-    assert "revoked" in cli.ok("clients", "list")
-    cli.ok("clients", "restore", "never seen")
-    assert not listed(cli)["never seen"]["is_revoked"]
-    assert "is not revoked" in cli.refused("clients", "restore", "never seen")
+    stranger = {"first_seen": None, "last_seen": None, "is_connected": False}
+    cli.ok("clients", "revoke", "nobody")
+    revoked = {"client_id": "nobody", **stranger, "is_revoked": True}
+    assert listed(cli)["nobody"] == revoked
+    assert cli.ok("clients", "list").splitlines()[1].split() == ["nobody", "revoked", "-", "-"]
+    cli.ok("clients", "restore", "nobody")
+    assert listed(cli)["nobody"] == {**revoked, "is_revoked": False}
+    cli.start()
+    assert listed(cli)["nobody"] == {**revoked, "is_revoked": False}
+    cli.ok("clients", "revoke", "nobody")
+    assert listed(cli)["nobody"] == revoked
+    cli.ok("clients", "restore", "nobody")
+    assert "is not revoked" in cli.refused("clients", "restore", "nobody")
     assert "is not revoked" in cli.refused("clients", "restore", "stranger")
 
 
 @pytest.mark.parametrize("command", ["revoke", "restore"])
-def test_a_client_id_is_not_empty(cli: CommandLine, command: str) -> None:
-    assert cli("clients", command, "").returncode == 2
-    assert cli("clients", command).returncode == 2
+def test_what_can_be_no_client_id_is_refused(cli: CommandLine, command: str) -> None:
+    for wrong in ("", "x" * 129, "\udcff"):
+        assert "a client_id" in cli.refused("clients", command, wrong, code=2)
+    assert not cli.home.root.exists()
+    assert cli("clients", command, "é" * 128).returncode == (0 if command == "revoke" else 1)
+
+
+def test_last_seen_is_now_and_then_the_time_of_leaving(cli: CommandLine) -> None:
+    cli.start()
+    with cli.connected("a"):
+        first = listed(cli)["a"]
+        second = listed(cli)["a"]
+        assert first["first_seen"] <= first["last_seen"] < second["last_seen"]
+        before = time.time()
+    while (after := listed(cli)["a"])["is_connected"]:
+        pass
+    assert before <= after["last_seen"] <= time.time()
+    assert after["first_seen"] == first["first_seen"]
+    assert listed(cli)["a"] == after
+    cli.ok("stop")
+    assert listed(cli)["a"] == after
 
 
 def test_a_revocation_ends_the_connection_and_lasts(cli: CommandLine) -> None:

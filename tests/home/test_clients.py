@@ -10,7 +10,7 @@ import pytest
 
 from shellwire.errors import DamagedFile, HomeError
 from shellwire.home.clients import MAX_REMEMBERED, Clients
-from tests.home.helpers import mode, start_python
+from tests.home.helpers import lock_held_elsewhere, mode, start_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,36 @@ def test_a_revocation_lasts_and_is_undone(home: Home) -> None:
     assert Clients.load(home).restore("never seen")
     assert not Clients.load(home).is_revoked("never seen")
     assert not Clients.load(home).restore("never seen")
+
+
+def test_who_was_never_seen_has_no_times(home: Home) -> None:
+    clients = Clients.load(home)
+    clients.revoke("a")
+    assert on_disk(home)["a"] == {"first_seen": None, "last_seen": None, "is_revoked": True}
+    put(home, {**on_disk(home), "b": {"is_revoked": True}})
+    for each in Clients.load(home).records():
+        assert (each.first_seen, each.last_seen) == (None, None)
+    clients.restore("a")
+    before = time.time()
+    clients.seen("a")
+    record = clients.records()[0]
+    assert record.first_seen is not None
+    assert before <= record.first_seen == record.last_seen
+    assert on_disk(home)["a"]["first_seen"] == record.first_seen
+
+
+def test_a_first_visit_that_waits_survives_a_revocation(home: Home) -> None:
+    clients = Clients.load(home)
+    clients.revoke("a")
+    with lock_held_elsewhere(home, "write_lock"), pytest.raises(HomeError):
+        Clients.seen(ours := Clients.load(home, patience=0.0), "a")
+    Clients.load(home).restore("a")
+    ours.reload()
+    (record,) = ours.records()
+    assert not record.is_revoked
+    assert record.first_seen == record.last_seen is not None
+    ours.save()
+    assert on_disk(home)["a"]["first_seen"] == record.first_seen
 
 
 def test_restoring_a_stranger_changes_nothing(home: Home) -> None:
@@ -111,6 +141,7 @@ def test_a_first_visit_is_written_and_a_second_waits(home: Home) -> None:
     clients.seen("a")
     assert on_disk(home) == written
     (record,) = clients.records()
+    assert record.last_seen is not None
     assert record.last_seen > written["a"]["last_seen"]
     clients.save()
     assert on_disk(home)["a"]["last_seen"] == record.last_seen
