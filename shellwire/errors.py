@@ -27,7 +27,8 @@ The tree::
     │   ├── DaemonStopping           DAEMON_STOPPING
     │   └── InternalError            INTERNAL_ERROR
     ├── HomeError                    a file under ``~/.shellwire`` can't be used
-    │   └── DamagedFile              its content is not what we wrote
+    │   ├── DamagedFile              its content is not what we wrote
+    │   └── InvalidSettings          ``config.toml`` says what no setting can be
     ├── StartError                   the daemon can't start, in one line
     │   └── AlreadyRunning
     ├── NotRunning                   there is no daemon to talk to
@@ -203,6 +204,10 @@ class HomeError(ShellwireError):
 
 class DamagedFile(HomeError):
     """A file under the daemon's home does not hold what it should."""
+
+
+class InvalidSettings(HomeError):
+    """The settings file says what can't be: a bad option, written down."""
 
 
 class StartError(ShellwireError):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from shellwire.cli.options import file_entry
+from shellwire.cli.options import file_entry, warn_of_unknown_variables
 from shellwire.cli.start import start_command
 from shellwire.home.paths import Home
 from shellwire.output import printable
@@ -28,6 +28,7 @@ def show_command(as_json: bool) -> None:
     default.
     """
     found = _settings()
+    warn_of_unknown_variables()
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

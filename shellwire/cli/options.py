@@ -16,30 +16,38 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from click.types import StringParamType
 
-from shellwire.errors import HomeError
+from shellwire.errors import InvalidSettings
 from shellwire.home.config import Entry, read_config
 from shellwire.home.paths import Home
 from shellwire.home.settings import LoginEnv, Settings
+from shellwire.output import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _DEFAULTS = {field.name: field.default for field in fields(Settings)}
 _FILE = f"{__name__}.file"
+_PREFIX = "SHELLWIRE_"
 _TIB = 1024**4
 _GIB = 1024**3
+
+
+class Whole(click.IntRange):
+    """An integer in a range."""
+
+    name = "integer"
 
 
 class Seconds(click.FloatRange):
     """A duration in plain seconds, fractions allowed, finite."""
 
-    name = "seconds"
+    name = "number of seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse NaN too, which every range lets through."""
         seconds = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
-            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+            self.fail(f"{value!r} is not a valid number of seconds.", param, ctx)
         return seconds
 
 
@@ -92,7 +100,7 @@ class Setting(click.Option):
             type=kind,
             default=default,
             show_default=default not in (None, ()),
-            envvar=f"SHELLWIRE_{name.upper()}",
+            envvar=f"{_PREFIX}{name.upper()}",
             show_envvar=True,
             help=text,
             **more,
@@ -122,7 +130,7 @@ class Setting(click.Option):
             return (str,), "an array of strings"
         if isinstance(self.type, click.types.BoolParamType):
             return (bool,), "true or false"
-        if isinstance(self.type, click.IntRange):
+        if isinstance(self.type, Whole):
             return (int,), "an integer"
         if isinstance(self.type, Seconds):
             return (int, float), "a number"
@@ -131,18 +139,18 @@ class Setting(click.Option):
 
 SETTINGS = (
     Setting("host", _HOST, "Address to listen on."),
-    Setting("port", click.IntRange(0, 65535), "TCP port to listen on; 0 takes any free one."),
+    Setting("port", Whole(0, 65535), "TCP port to listen on; 0 takes any free one."),
     Setting("log_level", _LEVEL, "Least severity that is logged."),
-    Setting("max_processes", click.IntRange(1, 1024), "Commands and sessions at a time, together."),
-    Setting("max_queue", click.IntRange(0, 100_000), "Commands that may wait."),
-    Setting("max_clients", click.IntRange(1, 1024), "Clients connected at a time."),
+    Setting("max_processes", Whole(1, 1024), "Commands and sessions at a time, together."),
+    Setting("max_queue", Whole(0, 100_000), "Commands that may wait."),
+    Setting("max_clients", Whole(1, 1024), "Clients connected at a time."),
     Setting(
         "max_output",
-        click.IntRange(0, _TIB),
+        Whole(0, _TIB),
         "Bytes of output after which a command is ended; 0 means never.",
     ),
-    Setting("buffer", click.IntRange(4096, _GIB), "Bytes of output kept for each job."),
-    Setting("spares", click.IntRange(0, 64), "Shells started in advance for commands."),
+    Setting("buffer", Whole(4096, _GIB), "Bytes of output kept for each job."),
+    Setting("spares", Whole(0, 64), "Shells started in advance for commands."),
     Setting("shell", Executable(), "Shell that runs commands; bash, else sh, if not given."),
     Setting(
         "rewrite",
@@ -192,6 +200,22 @@ DAEMON = Setting(
 _BY_KEY = {str(setting.name): setting for setting in (DAEMON, *SETTINGS)}
 
 
+_VARIABLES = {key.upper() for key in _BY_KEY} | {
+    "HOME",
+    "JOB",  # in the environment of every job, and so where one starts a daemon
+    "TOKEN",  # these two are for clients
+    "URL",
+}
+
+
+def warn_of_unknown_variables() -> None:
+    """Tell on stderr of variables that look like ours and mean nothing."""
+    given = {name[len(_PREFIX) :] for name in os.environ if name.startswith(_PREFIX)}
+    for name in sorted(given - _VARIABLES):
+        guess = _guess(name.upper(), _VARIABLES, prefix=_PREFIX)
+        click.echo(printable(f"Warning: {_PREFIX}{name} means nothing here{guess}"), err=True)
+
+
 def file_entry(ctx: click.Context, key: str) -> Entry:
     """Return what the file that ``ctx`` has read says of ``key``."""
     entries: dict[str, Entry] = ctx.meta[_FILE]
@@ -205,16 +229,17 @@ def _read_file(ctx: click.Context) -> dict[str, Entry]:
     for key, entry in entries.items():
         where = f"{path}:{entry.line}: {key}"
         if key not in _BY_KEY:
-            raise HomeError(f"{where}: there is no such setting{_guess(key)}")
+            guess = _guess(key.replace("-", "_").lower(), _BY_KEY)
+            raise InvalidSettings(f"{where}: there is no such setting{guess}")
         try:
             _BY_KEY[key].check(entry.value, ctx)
         except click.BadParameter as error:
-            raise HomeError(f"{where}: {error.message}") from error
+            raise InvalidSettings(f"{where}: {error.message}") from error
     return entries
 
 
-def _guess(key: str) -> str:
+def _guess(name: str, names: Iterable[str], *, prefix: str = "") -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(key.replace("-", "_").lower(), _BY_KEY, n=1)
-    return f" (is {close[0]} meant?)" if close else ""
+    close = get_close_matches(name, list(names), n=1)
+    return f" (is {prefix}{close[0]} meant?)" if close else ""

@@ -2,47 +2,115 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
+import shutil
 import sys
 import traceback
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.exceptions import Exit, NoArgsIsHelpError
 
-from shellwire.errors import ShellwireError
+from shellwire.errors import InvalidSettings, ShellwireError
 from shellwire.home.paths import Home
 from shellwire.output import printable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FAILED = 1
+_BAD_OPTIONS = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+_CAN_NOT_PRINT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class Program(click.Group):
     """A group of commands whose errors end in ``Error: …`` on stderr, never in a traceback."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the program; a character that stdout can't encode is escaped."""
+        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line, and turn what is wrong with it into an exit code."""
+        with _in_one_line():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and turn what it raises into an exit code."""
-        try:
+        with _in_one_line():
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise  # click's own, which it shows itself
-        except ShellwireError as error:
-            _fail(ctx, str(error))
-        except KeyboardInterrupt:
-            ctx.exit(_INTERRUPTED)
-        except BrokenPipeError:
-            _abandon_output()
-            ctx.exit(_BROKEN_PIPE)
-        except Exception as error:
-            _abandon_output()
-            if os.environ.get("SHELLWIRE_LOG_LEVEL", "").upper() == "DEBUG":
-                traceback.print_exc()
-            _fail(ctx, f"unexpected {type(error).__name__}: {error}{_where_to_look()}")
 
 
-def _fail(ctx: click.Context, reason: str) -> NoReturn:
-    click.echo(f"Error: {printable(reason)}", err=True)
-    ctx.exit(1)
+def called_as() -> str:
+    """Return what a user types for this program: its name if that is on PATH, else a path to it.
+
+    In a checkout that is ``run.sh``, which has made the environment that the program is in. Found
+    out here, not told in a variable: the daemon's environment becomes that of its users' commands.
+    """
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return "python -m shellwire"
+    found = shutil.which(program.name)
+    try:
+        if found is not None and program.samefile(found):
+            return program.name
+        environment = program.absolute().parent.parent
+        if not (environment / "shellwire.stamp").exists():
+            return str(program)
+        script = environment.parent / "run.sh"
+        return "./run.sh" if script.parent == Path.cwd() else str(script)
+    except OSError:  # the directory that it was called in is gone
+        return program.name
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except (Exit, click.Abort, NoArgsIsHelpError):
+        raise  # click's own, which it handles itself; the last one is the help of a group
+    except click.ClickException as error:
+        _fail(_usage(error), error.exit_code)
+    except ShellwireError as error:
+        _fail(str(error), _BAD_OPTIONS if isinstance(error, InvalidSettings) else _FAILED)
+    except KeyboardInterrupt:
+        raise Exit(_INTERRUPTED) from None
+    except BrokenPipeError:
+        _abandon_output()
+        raise Exit(_BROKEN_PIPE) from None
+    except Exception as error:
+        _abandon_output()
+        if isinstance(error, OSError) and error.errno in _CAN_NOT_PRINT:
+            _fail(f"can't write the output: {error.strerror}")
+        if os.environ.get("SHELLWIRE_LOG_LEVEL", "").upper() == "DEBUG":
+            traceback.print_exc()
+        _fail(f"unexpected {type(error).__name__}: {error}{_where_to_look()}")
+
+
+def _usage(error: click.ClickException) -> str:
+    # Some of click's messages are lists with a line for each item.
+    message = " ".join(error.format_message().split())
+    ctx = getattr(error, "ctx", None)
+    if ctx is None:
+        return message
+    stop = "" if message.endswith((".", "?")) else "."
+    words = [called_as(), *ctx.command_path.split()[1:]]
+    return f"{message}{stop} See `{' '.join(words)} --help`"
+
+
+def _fail(reason: str, code: int = _FAILED) -> NoReturn:
+    with contextlib.suppress(OSError):  # where stderr is full, the code still tells
+        click.echo(f"Error: {printable(reason)}", err=True)
+    raise Exit(code)
 
 
 def _where_to_look() -> str:

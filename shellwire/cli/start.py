@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shellwire import __version__
-from shellwire.cli.options import DAEMON, SETTINGS
+from shellwire.cli.options import DAEMON, SETTINGS, warn_of_unknown_variables
+from shellwire.cli.program import called_as
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
 from shellwire.home.clients import Clients
@@ -43,6 +43,7 @@ def run_command(ctx: click.Context, /, **settings: Any) -> None:
 
 
 def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
+    warn_of_unknown_variables()
     _refuse_plaintext(settings)
     home = Home.locate()
     home.ensure()
@@ -73,11 +74,24 @@ def _serve_here(home: Home, settings: Settings, origin: TokenOrigin, cwd: str) -
 
 
 def _refuse_plaintext(settings: Settings) -> None:
-    if not settings.insecure_plaintext and not address.is_loopback(settings.host):
-        raise StartError(
-            f"{settings.host} can be reached from other machines, and nothing is encrypted: token,"
-            " commands and output could be read on the way (--insecure-plaintext to accept that)"
-        )
+    if settings.insecure_plaintext or address.is_loopback(settings.host):
+        return
+    _resolve(settings.host)
+    raise StartError(
+        f"{settings.host} is not a loopback address, and nothing is encrypted: token, commands and"
+        " output could be read on the way (--insecure-plaintext to accept that)"
+    )
+
+
+def _resolve(host: str) -> None:
+    """Raise StartError if ``host`` is a name without an address: then that is what is wrong."""
+    import socket
+
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "that is no name of a host"
+        raise StartError(f"cannot listen on {host}: {reason.lower()}") from error
 
 
 def _refuse_second(home: Home) -> None:
@@ -91,20 +105,22 @@ def _current_directory() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError:  # removed under our feet
-        return str(Path.home())
+        home = os.path.expanduser("~")
+        return home if os.path.isabs(home) else "/"
 
 
 def _announce(home: Home, origin: TokenOrigin, pid: int, host: str, port: int) -> None:
     """Say where the daemon listens; and the token, if there was none before this start."""
     url = address.url("ws", host, port)
-    click.echo(f"shellwire {__version__} listens at {url} (pid {pid})")
+    said = f"shellwire {__version__} listens at {url} (pid {pid})"
     if origin == "replaced":
-        click.echo(f"{home.token_file} held no valid token: it has a new one")
+        said += f"\n{home.token_file} held no valid token: it has a new one"
     if origin != "kept":
-        click.echo(
-            f"\n  token:    {read_token(home)}\n"
-            f"            kept in {home.token_file}; `shellwire token` shows it again\n"
+        said += (
+            f"\n\n  token:    {read_token(home)}\n"
+            f"            kept in {home.token_file}; `{called_as()} token` shows it again\n"
             f"  connect:  open a WebSocket to {url} and send first\n"
             '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
             ' "protocol": 1}\n'
         )
+    click.echo(said)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from shellwire.cli.control import tell_to_reload
+from shellwire.cli.program import called_as
 from shellwire.errors import HomeError
 from shellwire.home.paths import Home
-from shellwire.home.token import read_token, rotate_token
+from shellwire.home.token import read_token, rotate_token, token_origin
 
 
 @click.group("token", invoke_without_command=True)
@@ -24,7 +25,7 @@ def show_command() -> None:
     home = Home.locate()
     token = read_token(home)
     if token is None:
-        raise HomeError(f"no token in {home.token_file} yet: `shellwire start` makes one")
+        raise HomeError(_what_is_missing(home))
     click.echo(token)
 
 
@@ -34,3 +35,12 @@ def rotate_command() -> None:
     home = Home.locate()
     click.echo(rotate_token(home))
     tell_to_reload(home)
+
+
+def _what_is_missing(home: Home) -> str:
+    if token_origin(home) == "created":
+        return f"no token in {home.token_file} yet: `{called_as()} start` makes one"
+    return (
+        f"{home.token_file} is malformed, it holds no 64 hexadecimal digits:"
+        f" `{called_as()} token rotate` makes a new token, and so does the next start"
+    )

@@ -52,7 +52,7 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
     Raises StartError with the daemon's own reason if it doesn't come to that.
     """
     if not hasattr(os, "fork"):
-        raise StartError("this platform has no fork: use `shellwire run` instead")
+        raise StartError("this platform has no fork: use `run`, not `start --daemon`")
     # What is buffered would otherwise be written by each of the processes.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

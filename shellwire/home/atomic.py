@@ -35,13 +35,20 @@ def read_private(path: Path) -> bytes | None:
         if not stat.S_ISREG(mode):
             raise HomeError(f"can't read {path}: it is not a regular file")
         if mode & 0o077:
-            os.fchmod(descriptor, _PRIVATE)
+            _tighten(path, descriptor)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
     except OSError as error:
         raise HomeError(f"can't read {path}: {error.strerror}") from error
     finally:
         os.close(descriptor)
+
+
+def _tighten(path: Path, descriptor: int) -> None:
+    try:
+        os.fchmod(descriptor, _PRIVATE)
+    except PermissionError as error:
+        raise HomeError(f"can't use {path}: it belongs to another user") from error
 
 
 def write_private(path: Path, content: bytes) -> None:

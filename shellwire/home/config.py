@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shellwire.errors import HomeError
+from shellwire.errors import HomeError, InvalidSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,8 @@ class Entry:
 def read_config(path: Path) -> dict[str, Entry]:
     """Return what the file at ``path`` says, by key; nothing if there is no file.
 
-    Raises HomeError, whose one line names the file's line, if it can't be read or is no TOML.
+    Raises InvalidSettings, whose one line names the file's line, if it is no TOML, and HomeError if
+    it can't be read.
     """
     text = _read(path)
     lines: dict[str, int] = {}
@@ -60,15 +61,15 @@ def _read(path: Path) -> str:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise HomeError(f"{path}:{line}: this line is not UTF-8") from error
+        raise InvalidSettings(f"{path}:{line}: this line is not UTF-8") from error
 
 
-def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> HomeError:
+def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> InvalidSettings:
     message = str(error)
     position = _POSITION.search(message)
     line = position[1] if position else None
     what = message[: position.start()] if position else message
-    return HomeError(f"{path}:{line or len(text.rstrip().splitlines()) or 1}: {what}")
+    return InvalidSettings(f"{path}:{line or len(text.rstrip().splitlines()) or 1}: {what}")
 
 
 def _statements(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -85,6 +86,6 @@ def _statements(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         except tomllib.TOMLDecodeError:
             continue
         except (ValueError, RecursionError) as error:
-            raise HomeError(f"{path}:{begin}: no setting can have such a value") from error
+            raise InvalidSettings(f"{path}:{begin}: no setting can have such a value") from error
         yield begin, said
         begin, statement = number + 1, ""

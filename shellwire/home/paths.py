@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ class Home:
         """
         chosen = os.environ.get("SHELLWIRE_HOME") or "~/.shellwire"
         expanded = os.path.expanduser(chosen)
-        if expanded.startswith("~"):
+        # An empty HOME would make it a directory in the root.
+        is_lost = chosen.startswith("~/") and os.environ.get("HOME") == ""
+        if is_lost or expanded.startswith("~"):
             raise HomeError(f"can't tell where {chosen} is: set HOME or SHELLWIRE_HOME")
         try:
             return cls(Path(os.path.abspath(expanded)))
@@ -49,7 +52,7 @@ class Home:
         except FileExistsError as error:
             raise HomeError(f"{self.root} is not a directory") from error
         except OSError as error:
-            raise HomeError(f"can't use {self.root} as home: {error.strerror}") from error
+            raise HomeError(f"can't use {self.root} as home: {_reason(error)}") from error
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise HomeError(f"can't use {self.root} as home: it is not writable")
 
@@ -92,3 +95,10 @@ class Home:
     def write_lock_file(self) -> Path:
         """Held by whoever reads a file in order to change it."""
         return self.root / "write.lock"
+
+
+def _reason(error: OSError) -> str:
+    # chmod(2) by who is not the owner
+    if error.errno == errno.EPERM:
+        return "it belongs to another user"
+    return error.strerror or str(error)

@@ -11,7 +11,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from shellwire.cli import main
 from shellwire.home import pidfile
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
 from tests.home.helpers import lock_held_elsewhere, mode
@@ -121,11 +123,36 @@ def test_a_damaged_clients_file_is_no_reason_to_forget_it(cli: CommandLine) -> N
     assert cli.home.clients_file.read_text() == '{"bad": {"is_revo'
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
 def test_beyond_loopback_only_on_request(cli: CommandLine, host: str) -> None:
     line = cli.refused("start", "--daemon", "--port", "0", "--host", host)
     assert "--insecure-plaintext" in line
     assert "encrypted" in line
+
+
+@pytest.mark.parametrize(("is_known", "said"), [(True, "--insecure-plaintext"), (False, "listen")])
+def test_a_name_is_looked_up_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_known: bool, said: str
+) -> None:
+    def look_up(host: str, _: object) -> list[object]:
+        if not is_known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [host]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)  # who answers for names, is not ours
+    flags = ["start", "--daemon", "--port", "0", "--host", "shell.example"]
+    result = CliRunner().invoke(main, flags, env={"SHELLWIRE_HOME": str(tmp_path / "home")})
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert result.output.count("\n") == 1
+    assert said in result.output
+    assert ("encrypted" in result.output) == is_known
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_name_without_an_address_is_said(cli: CommandLine) -> None:
+    line = cli.refused("start", "--daemon", "--port", "0", "--host", "nowhere.invalid")
+    assert line.startswith("Error: cannot listen on nowhere.invalid: ")
 
 
 def test_on_request_it_listens_everywhere(cli: CommandLine) -> None:

@@ -22,6 +22,16 @@ def test_none_yet(cli: CommandLine) -> None:
     assert not cli.home.root.exists()
 
 
+@pytest.mark.parametrize("content", ["", "0" * 63, "no token"])
+def test_a_malformed_one_is_not_called_missing(cli: CommandLine, content: str) -> None:
+    cli.home.ensure()
+    cli.home.token_file.write_text(content)
+    line = cli.refused("token")
+    assert "auth.token is malformed" in line
+    assert "token rotate` makes a new token" in line
+    assert cli.home.token_file.read_text() == content
+
+
 def test_rotate_prints_the_new_one_alone_and_show_repeats_it(cli: CommandLine) -> None:
     first = cli.ok("token", "rotate")
     assert re.fullmatch("[0-9a-f]{64}\n", first)

@@ -61,7 +61,7 @@ def test_it_does_not_fit(text: str, value: Any, problem: str) -> None:
             "data is",
         ),
         ('> {"type": "auth", "client_id": ""}\n< {"type": "status", …}', "MISSING_CLIENT_ID"),
-        ("$ shellwire token show please", "Usage"),
+        ("$ shellwire token show please", "extra argument"),
     ],
 )
 async def test_a_wrong_transcript_fails(daemon: Daemon, text: str, problem: str) -> None:

@@ -39,6 +39,13 @@ def test_a_tilde_is_a_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert Home.locate().root == tmp_path / "wire"
 
 
+def test_an_empty_home_directory_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("SHELLWIRE_HOME", raising=False)
+    with pytest.raises(HomeError, match="set HOME or SHELLWIRE_HOME"):
+        Home.locate()
+
+
 def test_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_HOME", "~no-such-user-here/wire")
     with pytest.raises(HomeError, match="no-such-user-here"):
