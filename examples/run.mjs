@@ -1,19 +1,31 @@
-// node run.mjs COMMAND: run a command in the daemon's shell, as if it ran here.
+// node run.mjs [-i] COMMAND: run it in the daemon's shell, as if here; -i: with this stdin.
 import { randomUUID } from "node:crypto";
+import { text } from "node:stream/consumers";
+import { hostname } from "node:os";
 import WebSocket from "ws";
 
-process.exitCode = 1; // until a result says otherwise
-const ws = new WebSocket(process.env.SHELLWIRE_URL);
-const send = (message) => ws.send(JSON.stringify(message));
-ws.on("error", (error) => console.error(error.message));
+const fail = (why) => process.exit(console.error(why) ?? 1);
+process.on("uncaughtException", (error) => fail(error.message || error.code));
+const { SHELLWIRE_URL: url, SHELLWIRE_TOKEN: token } = process.env;
+const client_id = process.env.SHELLWIRE_CLIENT_ID || `run.mjs@${hostname()}`;
+const reads = process.argv[2] === "-i";
+const command = process.argv.slice(reads ? 3 : 2).join(" ");
+if (!url || !token || !command)
+  fail("usage: run.mjs [-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set");
+const job = { id: randomUUID(), command, timeout: 120, on_disconnect: "kill" };
+if (reads) job.stdin_data = await text(process.stdin);
+const ws = new WebSocket(url);
 ws.on("open", () => {
-  send({ type: "auth", token: process.env.SHELLWIRE_TOKEN, client_id: "run.mjs", protocol: 1 });
-  send({ type: "execute", id: randomUUID(), command: process.argv[2] });
+  ws.send(JSON.stringify({ type: "auth", token, client_id, protocol: 1 }));
+  ws.send(JSON.stringify({ type: "execute", ...job }));
 });
 ws.on("message", (frame) => {
   const message = JSON.parse(frame);
   if (message.type === "output") process[message.stream].write(message.data);
-  if (message.type === "error") console.error(`${message.code}: ${message.message}`);
-  if (message.type === "result") process.exitCode = message.exit_code;
-  if (message.type === "result" || message.type === "error") ws.close();
+  if (message.type === "error") fail(`${message.code}: ${message.message}`);
+  if (message.type !== "result") return;
+  if (message.reason !== "exited") console.error("run.mjs:", message.error ?? message.reason);
+  process.exitCode = message.signal ? 128 - message.exit_code : message.exit_code;
+  ws.close();
 });
+ws.on("close", (code, why) => process.exitCode ?? fail(`${url}: closed with ${code} ${why}`));

@@ -203,8 +203,7 @@ _BY_KEY = {str(setting.name): setting for setting in (DAEMON, *SETTINGS)}
 _VARIABLES = {key.upper() for key in _BY_KEY} | {
     "HOME",
     "JOB",  # in the environment of every job, and so where one starts a daemon
-    "TOKEN",  # these two are for clients
-    "URL",
+    *("CLIENT_ID", "TOKEN", "URL"),  # for clients
 }
 
 

@@ -1,0 +1,319 @@
+"""The two clients that the README shows work, and what goes wrong costs their user one line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.home.clients import Clients
+from shellwire.home.paths import Home
+from tests.docs.document import ROOT, Block, Document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+README = Document("README.md")
+SECONDS = 20
+MOST_LINES = 40
+USAGE = "[-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set"
+
+Done = subprocess.CompletedProcess[str]
+
+
+def only(kind: str) -> Block:
+    (block,) = README.of_kind(kind)
+    return block
+
+
+class Example:
+    """One of the clients: its text from the README, in a file of its own."""
+
+    def __init__(self, kind: str, file: Path, *interpreter: str) -> None:
+        self.name = file.name
+        self._text = only(kind).text
+        self._file = file
+        self._file.write_text(self._text)
+        self._command = [*interpreter, str(file)]
+        self._environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+    def calls(self, daemon: Daemon) -> None:
+        """Have it talk to this daemon from now on."""
+        self._environ |= {"SHELLWIRE_URL": daemon.url, "SHELLWIRE_TOKEN": daemon.token}
+
+    def change(self, old: str, new: str) -> None:
+        """Change its text, as whoever copies it does."""
+        assert self._text.count(old) == 1
+        self._file.write_text(self._text.replace(old, new))
+
+    def begin(self, *words: str, **variables: str) -> subprocess.Popen[str]:
+        """Start it."""
+        return subprocess.Popen(
+            [*self._command, *words],
+            env={**self._environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str, stdin: str = "", **variables: str) -> Done:
+        """Have it run ``words`` in the daemon's shell."""
+        with self.begin(*words, **variables) as process:
+            out, err = process.communicate(stdin, timeout=SECONDS)
+            return Done(words, process.returncode, out, err)
+
+    def fails(self, *words: str, **variables: str) -> str:
+        """Return the one line in which it says why it failed."""
+        done = self(*words, **variables)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+
+@pytest.fixture(params=["python", "javascript"])
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
+    """Return one that calls nobody yet."""
+    if request.param == "python":
+        return Example("python", tmp_path / "run.py", sys.executable)
+    node = shutil.which("node")
+    assert node, "there is no node on PATH: the README's JavaScript client can't be tested"
+    packages = ROOT / "tests" / "node" / "node_modules"
+    assert (packages / "ws").is_dir(), f"no package ws in {packages}: run npm install beside it"
+    (tmp_path / "node_modules").symlink_to(packages)
+    return Example("javascript", tmp_path / "run.mjs", node)
+
+
+@pytest.fixture
+def start(own_daemon: Callable[..., Daemon]) -> Callable[..., Daemon]:
+    """Return a function that starts a daemon, which admits one client as by default."""
+    return partial(own_daemon, "--grace", "0")
+
+
+@pytest.fixture
+def run(example: Example, start: Callable[..., Daemon]) -> Example:
+    """Return one that calls a daemon of its own."""
+    example.calls(start())
+    return example
+
+
+# What it is for ----------------------------------------------------------------------------------
+
+
+def test_it_streams_and_exits_like_the_command(run: Example) -> None:
+    done = run("echo out; echo err >&2; cd /usr; export GREETING=hé; exit 3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    done = run("pwd;", "echo", '"$GREETING"')
+    assert (done.returncode, done.stdout, done.stderr) == (0, "/usr\nhé\n", "")
+
+
+def test_it_takes_much_output(run: Example) -> None:
+    done = run("seq 200000")
+    assert done.stdout == "".join(f"{number}\n" for number in range(1, 200_001))
+
+
+def test_its_stdin_is_the_commands_if_asked(run: Example) -> None:
+    done = run("-i", "cat", stdin="hé\n" * 10_000)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hé\n" * 10_000, "")
+    with run.begin("cat; echo over") as process:  # nobody closes its stdin meanwhile
+        assert process.wait(SECONDS) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == "over\n"
+
+
+# What may happen to a command --------------------------------------------------------------------
+
+
+def test_a_timeout_is_said(run: Example) -> None:
+    run.change("120", "0.2")
+    done = run("echo begun; exec sleep 60")
+    assert done.returncode == 128 + signal.SIGTERM
+    assert (done.stdout, done.stderr) == ("begun\n", f"{run.name}: timed_out\n")
+
+
+def test_a_signal_is_the_number_that_a_shell_has_for_it(run: Example) -> None:
+    done = run("kill -KILL $$")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGKILL, "", "")
+
+
+def test_what_cannot_start_says_why(run: Example) -> None:
+    field = {"run.py": '"cwd": "/no/such"', "run.mjs": 'cwd: "/no/such"'}[run.name]
+    on = {"run.py": '"on_disconnect": "kill"', "run.mjs": 'on_disconnect: "kill"'}[run.name]
+    run.change(on, f"{on}, {field}")
+    done = run("true")
+    assert done.returncode == 255
+    assert done.stderr.startswith(f"{run.name}: ")
+    assert "/no/such" in done.stderr
+
+
+# What it can't do --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        ([], {}),
+        (["-i"], {}),
+        (["true"], {"SHELLWIRE_TOKEN": ""}),
+        (["true"], {"SHELLWIRE_URL": ""}),
+    ],
+)
+def test_what_is_missing_is_said(
+    example: Example, words: list[str], variables: dict[str, str]
+) -> None:
+    given = {"SHELLWIRE_URL": "ws://127.0.0.1:1", "SHELLWIRE_TOKEN": "x", **variables}
+    assert example.fails(*words, **given) == f"usage: {example.name} {USAGE}\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ws://127.0.0.1:1", "refused"),
+        ("ws://127.0.0.1:70000", "70000"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_a_wrong_address_is_said(example: Example, url: str, said: str) -> None:
+    line = example.fails("true", SHELLWIRE_URL=url, SHELLWIRE_TOKEN="x")
+    assert said in line.lower().replace("econnrefused", "refused")
+
+
+def test_a_wrong_token_is_said(run: Example) -> None:
+    line = run.fails("true", SHELLWIRE_TOKEN="wrong")
+    assert line == "INVALID_TOKEN: the token is missing or wrong\n"
+
+
+async def test_too_many_wrong_tokens_are_said(
+    example: Example, start: Callable[..., Daemon]
+) -> None:
+    daemon = start()
+    example.calls(daemon)
+    for _ in range(10):
+        ws = await daemon.connect()
+        await ws.send('{"type": "auth", "token": "wrong", "client_id": "x"}')
+        await ws.wait_closed()
+    line = await asyncio.to_thread(example.fails, "true")
+    assert "429" in line
+
+
+async def _begun(example: Example, *words: str) -> subprocess.Popen[str]:
+    """Start it with a command that has begun to run when this returns."""
+    process = example.begin("echo begun;", *words)
+    assert process.stdout is not None
+    assert await asyncio.to_thread(process.stdout.readline) == "begun\n"
+    return process
+
+
+async def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
+    out, err = await asyncio.to_thread(process.communicate, timeout=SECONDS)
+    assert out == ""
+    return process.returncode, err
+
+
+async def test_one_client_at_a_time(example: Example, start: Callable[..., Daemon]) -> None:
+    daemon = start()
+    example.calls(daemon)
+    first = await _begun(example, "sleep 60")
+    name = f"{example.name}@{platform.node()}"
+    line = await asyncio.to_thread(example.fails, "true", SHELLWIRE_CLIENT_ID="another")
+    assert line.startswith(f"CLIENT_REJECTED: every client slot is taken, by {name};")
+    # The same one takes over.
+    done = await asyncio.to_thread(example, "echo second")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "second\n", "")
+    code, err = await _end(first)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "4000" in err
+    assert "replaced" in err
+
+
+async def test_two_names_at_a_time(example: Example, start: Callable[..., Daemon]) -> None:
+    daemon = start("--max-clients", "3")
+    example.calls(daemon)
+    first = await _begun(example, "cd /usr; sleep 60")
+    done = await asyncio.to_thread(example, "pwd", SHELLWIRE_CLIENT_ID="another")
+    assert (done.returncode, done.stdout) == (0, f"{os.getcwd()}\n")
+    client = await daemon.client()
+    (job,) = [each for each in client.status["jobs"] if each["state"] == "running"]
+    await client.send({"type": "kill_session", "id": job["id"]})
+    assert await _end(first) == (128 + signal.SIGTERM, f"{example.name}: killed\n")
+    await client.close()
+
+
+async def test_a_revocation_is_said(example: Example, start: Callable[..., Daemon]) -> None:
+    daemon = start()
+    example.calls(daemon)
+    running = await _begun(example, "sleep 60")
+    name = f"{example.name}@{platform.node()}"
+    Clients.load(Home(daemon.home)).revoke(name)
+    client = await daemon.client(local=True)
+    await client.ask({"type": "reload"})
+    await client.close()
+    code, err = await _end(running)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "1008" in err
+    assert "revoked" in err
+    line = await asyncio.to_thread(example.fails, "true")
+    assert line == f"CLIENT_REJECTED: client {name} is revoked\n"
+
+
+async def test_the_end_of_the_daemon_is_said(
+    example: Example, start: Callable[..., Daemon]
+) -> None:
+    daemon = start()
+    example.calls(daemon)
+    running = await _begun(example, "exec sleep 60")
+    await asyncio.to_thread(daemon.stop)
+    assert await _end(running) == (128 + signal.SIGTERM, f"{example.name}: killed\n")
+    daemon = start()
+    example.calls(daemon)
+    running = await _begun(example, "while sleep 0.1; do echo || exit; done")  # ends soon after
+    daemon.process.kill()
+    _, err = await asyncio.to_thread(running.communicate, timeout=SECONDS)
+    assert running.returncode == 1
+    assert err.count("\n") == 1
+
+
+async def test_an_interrupt_is_no_traceback(example: Example, start: Callable[..., Daemon]) -> None:
+    example.calls(start())
+    running = await _begun(example, "sleep 60")
+    running.send_signal(signal.SIGINT)
+    code, err = await _end(running)
+    assert code in (130, -signal.SIGINT)
+    assert err == ""
+
+
+async def test_a_reader_that_leaves_is_one_line(
+    example: Example, start: Callable[..., Daemon]
+) -> None:
+    example.calls(start())
+    running = await _begun(example, "yes")
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.close()
+    err = await asyncio.to_thread(running.stderr.read)
+    assert await asyncio.to_thread(running.wait, SECONDS) == 1
+    assert err.count("\n") == 1
+    assert "pipe" in err.lower()
+    for stream in (running.stdin, running.stderr):
+        assert stream is not None
+        stream.close()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("python", "run.py"), ("javascript", "run.mjs")])
+def test_an_example_is_the_same_and_short(kind: str, name: str) -> None:
+    text = only(kind).text
+    assert (ROOT / "examples" / name).read_text(encoding="utf-8") == text + "\n"
+    assert len(text.splitlines()) <= MOST_LINES
