@@ -66,8 +66,7 @@ def revoke_command(client_id: str) -> None:
     """Refuse CLIENT_ID from now on, seen before or not, and end its connection."""
     home = Home.locate()
     Clients.load(home).revoke(client_id)
-    click.echo(f"revoked {printable(client_id)}")
-    tell_to_reload(home)
+    _tell(home, f"revoked {printable(client_id)}")
 
 
 @clients_group.command("restore")
@@ -77,8 +76,15 @@ def restore_command(client_id: str) -> None:
     home = Home.locate()
     if not Clients.load(home).restore(client_id):
         raise ShellwireError(f"{printable(client_id)} is not revoked")
-    click.echo(f"restored {printable(client_id)}")
-    tell_to_reload(home)
+    _tell(home, f"restored {printable(client_id)}")
+
+
+def _tell(home: Home, what: str) -> None:
+    # First the daemon: the change is to take effect also where nobody reads what we print.
+    try:
+        tell_to_reload(home)
+    finally:
+        click.echo(what)
 
 
 def _from_file(home: Home) -> list[dict[str, Any]]:

@@ -33,8 +33,11 @@ def show_command() -> None:
 def rotate_command() -> None:
     """Replace the token, print the new one, and end the connections made with the old one."""
     home = Home.locate()
-    click.echo(rotate_token(home))
-    tell_to_reload(home)
+    token = rotate_token(home)
+    try:
+        tell_to_reload(home)
+    finally:  # it holds whether the daemon could be told or not
+        click.echo(token)
 
 
 def _what_is_missing(home: Home) -> str:

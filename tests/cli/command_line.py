@@ -103,3 +103,21 @@ class CommandLine:
             os.kill(record.pid, signal.SIGKILL)
             select.select([descriptor], [], [])
             os.close(descriptor)
+
+
+def unread(cli: CommandLine, *arguments: str) -> int:
+    """Run a command whose output nobody reads, and which says nothing of it; return its code."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        env=cli.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=SECONDS,
+        check=False,
+    )
+    os.close(writer)
+    assert done.stderr == b""
+    return done.returncode

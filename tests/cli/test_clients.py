@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.cli.command_line import SECONDS
+from tests.cli.command_line import SECONDS, unread
 
 if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
@@ -86,6 +86,17 @@ def test_a_revocation_ends_the_connection_and_lasts(cli: CommandLine) -> None:
         assert listed(cli)["a"]["is_revoked"]
         cli.start()
     cli.ok("clients", "restore", "a")
+    with cli.connected("a"):
+        pass
+
+
+def test_it_takes_effect_where_nobody_reads_it(cli: CommandLine) -> None:
+    cli.start()
+    with cli.connected("a") as connection:
+        assert unread(cli, "clients", "revoke", "a") == 141
+        with pytest.raises(ConnectionClosed, match="1008"):
+            connection.recv(SECONDS)
+    assert unread(cli, "clients", "restore", "a") == 141
     with cli.connected("a"):
         pass
 

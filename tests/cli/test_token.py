@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.cli.command_line import SECONDS
+from tests.cli.command_line import SECONDS, unread
 
 if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
@@ -54,6 +54,14 @@ def test_a_running_daemon_acts_at_once(cli: CommandLine) -> None:
     assert new != old
     with cli.connected("a"):
         pass
+
+
+def test_it_takes_effect_where_nobody_reads_it(cli: CommandLine) -> None:
+    cli.start()
+    with cli.connected("a") as connection:
+        assert unread(cli, "token", "rotate") == 141
+        with pytest.raises(ConnectionClosed, match="1008"):
+            connection.recv(SECONDS)
 
 
 def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:

@@ -204,3 +204,25 @@ async def test_who_rotates_gets_its_ack(own_daemon: Callable[..., Daemon]) -> No
         "operation": "reload",
     }
     assert (await raw.closed())[0] == 1008
+
+
+# What is remembered ------------------------------------------------------------------------------
+
+
+async def test_coming_and_going_costs_no_write_each_time(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--max-clients", "2")
+    file = daemon.home / "clients.json"
+    await (await daemon.client("a")).close()
+    written = file.stat().st_ino, file.stat().st_mtime_ns
+    for _ in range(20):
+        await (await daemon.client("a")).close()
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == written
+    local = await daemon.client(local=True)
+    (info,) = (await local.ask({"type": "list_clients"}))["clients"]
+    await local.close()
+    on_disk = json.loads(file.read_text())["a"]
+    assert on_disk["first_seen"] == info["first_seen"]
+    assert on_disk["last_seen"] < info["last_seen"]
+    # What was not written is when the daemon stops.
+    daemon.stop()
+    assert json.loads(file.read_text())["a"]["last_seen"] >= info["last_seen"]
