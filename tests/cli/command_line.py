@@ -87,7 +87,10 @@ class CommandLine:
     def connected(self, client_id: str) -> Iterator[ClientConnection]:
         """Be connected to the daemon and authenticated while the block runs."""
         token = self.home.token_file.read_text().strip()
-        with connect(self.status()["url"], proxy=None) as connection:
+        record = pidfile.read_live(self.home)
+        assert record is not None
+        assert record.url is not None
+        with connect(record.url, proxy=None) as connection:
             connection.send(json.dumps({"type": "auth", "token": token, "client_id": client_id}))
             answer = json.loads(connection.recv(SECONDS))
             assert answer["type"] == "status", answer

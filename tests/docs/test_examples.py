@@ -19,7 +19,7 @@ from shellwire.home.paths import Home
 from tests.docs.document import ROOT, Block, Document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.live import Daemon
@@ -102,10 +102,11 @@ def start(own_daemon: Callable[..., Daemon]) -> Callable[..., Daemon]:
 
 
 @pytest.fixture
-def run(example: Example, start: Callable[..., Daemon]) -> Example:
-    """Return one that calls a daemon of its own."""
-    example.calls(start())
-    return example
+def run(example: Example, daemon: Daemon) -> Iterator[Example]:
+    """Yield one that calls the daemon that all tests share."""
+    example.calls(daemon)
+    yield example
+    example("cd /")  # its client_id, and so its context, is that of the next test
 
 
 # What it is for ----------------------------------------------------------------------------------
