@@ -42,7 +42,7 @@ class Settings:
     buffer: int = 4 * MIB
     """Bytes of output kept for each job."""
 
-    spares: int = 0
+    spares: int = 2
     """Shells that are started in advance, to wait for commands."""
 
     shell: str | None = None

@@ -87,6 +87,10 @@ class Buffer:
         """Bytes that wait for the rest of their character."""
         return sum(map(len, self._tails))
 
+    def waits(self, stream: int) -> bool:
+        """Whether something of ``stream`` waits for the rest of its character."""
+        return bool(self._tails[stream])
+
     def append(self, stream: int, data: bytes, *, background: bool = False) -> None:
         """Take what was read from ``stream``; an incomplete character at its end waits."""
         if self._tails[stream]:

@@ -61,6 +61,8 @@ class Output:
         if self._muted:
             return
         if not data:
+            if not self.buffer.waits(stream):
+                return
             self.buffer.flush(stream, background=self._finished)
         elif self._finished:
             self.buffer.append(stream, data, background=True)

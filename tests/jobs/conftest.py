@@ -27,7 +27,9 @@ def either(
     if request.param == "sigchld":
         (path / "sitecustomize.py").write_text(_WITHOUT_PIDFD)
         env["PYTHONPATH"] = str(path)
-    daemon = Daemon(path / "home", "--max-clients", "100", "--max-processes", "16", env=env)
+    # No shell waits, so that what is below the daemon is what its jobs have left.
+    flags = ("--max-clients", "100", "--max-processes", "16", "--spares", "0")
+    daemon = Daemon(path / "home", *flags, env=env)
     yield daemon
     daemon.stop()
 

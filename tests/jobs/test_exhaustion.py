@@ -60,7 +60,7 @@ async def test_a_missing_directory(own_daemon: Callable[..., Daemon], kind: str)
 
 
 async def test_an_environment_that_is_too_large(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon()
+    daemon = own_daemon("--spares", "0")
     client = await daemon.client()
     await client.run(":")
     before = daemon.descriptors()

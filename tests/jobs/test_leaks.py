@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tests.jobs.observe import FOREVER, becomes, below, kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.live import Client, Daemon, Message
 
 # SHELLWIRE_TEST_ROUNDS=17 makes it 200 endings and more.
@@ -58,3 +60,16 @@ async def test_mixed_endings(either: Daemon, ender: Client) -> None:
         await _round(ender)
     await becomes(lambda: below(either) == [])
     await becomes(lambda: kinds(either) == before)
+
+
+async def test_mixed_endings_with_shells_that_wait(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--max-processes", "16", "--spares", "2")
+    client = await daemon.client()
+    await _round(client)
+    await becomes(lambda: len(below(daemon)) == 2)
+    before = kinds(daemon)
+    for _ in range(ROUNDS):
+        await _round(client)
+    await becomes(lambda: len(below(daemon)) == 2)
+    await becomes(lambda: kinds(daemon) == before)
+    await client.close()

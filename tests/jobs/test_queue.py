@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def alone(own_daemon: Callable[..., Daemon]) -> Daemon:
     """A daemon with the default limits."""
-    return own_daemon("--max-clients", "4")
+    return own_daemon("--max-clients", "4", "--spares", "0")
 
 
 @pytest.fixture

@@ -115,11 +115,13 @@ async def test_a_client_that_does_not_read_delays_it_little(
 
 
 async def test_nothing_is_left_of_an_idle_one(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon()
+    daemon = own_daemon("--spares", "2")
     client = await daemon.client()
     for _ in range(5):
         await client.run("sleep 0.01 & :")
     await client.close()
-    await becomes(lambda: below(daemon) == [])
+    await becomes(lambda: len(below(daemon)) == 2)
+    waiting = daemon.children()
     daemon.stop()
+    assert not any(is_alive(pid) for pid in waiting)
     assert daemon.process.returncode == 0

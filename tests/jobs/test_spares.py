@@ -8,38 +8,50 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.live import Daemon
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from tests.live import Client, Daemon
+    from tests.live import Client
 
-PROBES = [
-    'echo "$-" "$0" "$#" "$?" "$SECONDS" "$BASH_SUBSHELL" "$SHLVL"; set -o; shopt',
-    "[ $PPID = $(ps -o ppid= -p $$) ] && echo child of the daemon",
-    'for f in /proc/$$/fd/*; do t=$(readlink "$f"); echo "${f##*/} ${t%%:*}"; done',
-    "ls -l /proc/self/fd | awk '{print $9}'",
-    "ulimit -a; umask; nice",
-    "grep -E '^(Sig|Shd)' /proc/$$/status",
-    "trap -p INT TERM HUP PIPE CHLD",
-    "tty; ps -o tty= -p $$; [ $(ps -o sid= -p $$) = $$ ] && echo leads its session",
-    "pwd; echo $OLDPWD; dirs; hash; jobs",
-    "env | grep -v -e '^SHELLWIRE_' -e '^_=' | sort",
-    "compgen -v | grep -v -e ^BASH -e ^__ | sort | tr '\\n' ' '; declare -F; alias",
-    "set -x; a=1; : $a",
-    "echo $LINENO; nosuch",
-]
+# Asked of a shell that was started for its command, and of one that had waited.
+PROBES = {
+    "flags and parameters": 'echo "$-" "$0" "$#" "$?" "$BASH_SUBSHELL" "$SHLVL" "${#BASH_ARGV[@]}"',
+    "seconds": 'echo "$SECONDS"',
+    "options": "set -o; shopt",
+    "parent": "[ $PPID = $(ps -o ppid= -p $$) ] && echo child of the daemon",
+    "itself": "[ $BASHPID = $$ ] && ps -o comm=,tty=,nice= -p $$",
+    "descriptors": 'for f in /proc/$$/fd/*; do t=$(readlink "$f"); echo "${f##*/} ${t%%:*}"; done',
+    "descriptors of a child": "ls -l /proc/self/fd | awk '{print $9}'",
+    "limits": "ulimit -a; cat /proc/$$/limits",
+    "umask and nice": "umask; nice; cat /proc/$$/oom_score_adj",
+    "signals": "grep -E '^(Sig(Blk|Ign|Cgt)|Shd)' /proc/$$/status; trap -p INT TERM HUP PIPE CHLD",
+    "terminal and session": "tty; ps -o tty= -p $$; [ $(ps -o sid=,pgid= -p $$) = $$ ]; echo $?",
+    "directory": "pwd; pwd -P; echo $OLDPWD; dirs; [ . -ef /proc/$$/cwd ] && echo the same",
+    "tables": "hash; jobs; history; times | wc -l",
+    "environment": "env | grep -v -e '^SHELLWIRE_' -e '^_=' | sort",
+    "names": "compgen -v | grep -v -e ^BASH -e ^__ | sort | tr '\\n' ' '; declare -F; alias",
+    "tracing": "set -x; a=1; : $a",
+    "line numbers": "echo $LINENO; nosuch",
+    "syntax errors": "echo one\nif",
+}
 
 
-@pytest.fixture
-def daemons(own_daemon: Callable[..., Daemon], tmp_path: Path) -> tuple[Daemon, Daemon]:
-    """Return a daemon that starts every shell anew, and one that has two in advance."""
+@pytest.fixture(scope="module")
+def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, Daemon]]:
+    """Yield a daemon that starts every shell anew, and one that has two in advance."""
     cwd = os.getcwd()
-    os.chdir(tmp_path)
+    os.chdir(tmp_path_factory.mktemp("born"))
     try:
-        return own_daemon("--spares", "0"), own_daemon("--spares", "2")
+        homes = [tmp_path_factory.mktemp("spares") / "home" for _ in range(2)]
+        pair = Daemon(homes[0], "--spares", "0"), Daemon(homes[1], "--spares", "2")
     finally:
         os.chdir(cwd)
+    yield pair
+    for daemon in pair:
+        daemon.stop()
 
 
 @pytest.fixture
@@ -59,22 +71,23 @@ async def _waiting(daemon: Daemon, client: Client, count: int) -> list[int]:
             return waiting
 
 
-@pytest.mark.parametrize("before", ["", "cd /usr; export A=1; b=2; alias ll=ls; unset EDITOR"])
+BEFORE = {
+    "as it was started": ":",
+    "told what changed": "cd /usr; export A=1; b=2; alias ll=ls; unset EDITOR",
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("probe", PROBES)
 async def test_a_command_cant_tell(
-    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client], before: str
+    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client], probe: str, before: str
 ) -> None:
-    """``before`` is told to a shell that has waited since."""
     await _waiting(daemons[1], clients[1], 2)
     for client in clients:
-        await client.run(before)
-    for probe in PROBES:
-        cold, spare = [await client.run(probe) for client in clients]
-        home = daemons[1].home.name
-        assert (cold.code, cold.out.replace(daemons[0].home.name, home), cold.err) == (
-            spare.code,
-            spare.out,
-            spare.err,
-        ), probe
+        await client.run(BEFORE[before])
+    cold, spare = [await client.run(PROBES[probe]) for client in clients]
+    assert cold.out.replace(daemons[0].home.name, daemons[1].home.name) == spare.out
+    assert (cold.code, cold.err) == (spare.code, spare.err)
 
 
 async def test_what_a_shell_was_not_started_with(
@@ -136,10 +149,10 @@ async def test_one_that_dies_is_not_used(
     assert (await client.run("echo alive")).out == "alive\n"
 
 
-async def test_they_die_with_the_daemon(
-    daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
-) -> None:
-    daemon, client = daemons[1], clients[1]
+async def test_they_die_with_the_daemon(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--spares", "2")
+    client = await daemon.client()
     spares = await _waiting(daemon, client, 2)
     daemon.stop()
     assert not [pid for pid in spares if psutil.pid_exists(pid)]
+    await client.close()
