@@ -46,6 +46,8 @@ from shellwire.shell.state import IDENTIFIER, difference
 from shellwire.shell.words import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shellwire.shell.dialect import Report
     from shellwire.shell.state import State, Variable
 
@@ -119,17 +121,18 @@ class Bash(Dialect):
     script_fd = 201
     restore_fd = 202
 
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._last: tuple[State, bool, Mapping[bytes, bytes], bytes] | None = None
+
     def start(self, state: State, token: bytes, *, report: bool) -> Start:
         text = _TEMPLATE.replace(b"TOKEN", token) if report else _UNREPORTED
-        return Start(
-            argv=(self.path.encode(), b"-c", text),
-            env={
-                name: value
-                for name, value in environment(state).items()
-                if _by_environment(name, state.variables[name])
-            },
-            restore=_restore(state, token if report else b""),
-        )
+        if self._last is None or self._last[0] is not state or self._last[1] != report:
+            self._last = (state, report, _environment(state), _restore(state, report=report))
+        _, _, env, restore = self._last
+        cwd = quote(state.cwd)
+        enter = _ENTER % (cwd, token, token) if report else _BASHRC % cwd
+        return Start((self.path.encode(), b"-c", text), env, enter + b"\n" + restore)
 
     def patch(self, have: State, want: State, token: bytes) -> bytes | None:
         if have is want:
@@ -159,6 +162,14 @@ class Bash(Dialect):
             # What is restored is, to a bash that asks for commands, its .bashrc.
             return become + b" --rcfile /dev/fd/213 -i 213</dev/fd/212"
         return become
+
+
+def _environment(state: State) -> dict[bytes, bytes]:
+    return {
+        name: value
+        for name, value in environment(state).items()
+        if _by_environment(name, state.variables[name])
+    }
 
 
 def _by_environment(name: bytes, variable: Variable) -> bool:
@@ -217,9 +228,8 @@ def _old_directory(state: State) -> bytes:
     return b"\\builtin unset -v OLDPWD; \\builtin export OLDPWD"
 
 
-def _restore(state: State, token: bytes) -> bytes:
-    lines = [_ENTER % (quote(state.cwd), token, token) if token else _BASHRC % quote(state.cwd)]
-    lines.append(_old_directory(state))
+def _restore(state: State, *, report: bool) -> bytes:
+    lines = [_old_directory(state)]
     # The functions come last: until then no name of a builtin can mean anything else. (``builtin``
     # itself would make ``declare a=(...)`` a syntax error.)
     for name, variable in state.variables.items():
@@ -242,7 +252,7 @@ def _restore(state: State, token: bytes) -> bytes:
                 lines.append(b"\\builtin declare -fx -- " + quote(name))
         lines.append(b"\\builtin shopt -u extglob")
     lines.append(b"\\builtin shopt -s expand_aliases")
-    if token:
+    if report:
         lines[-1] += b"; " + bash_report.RESTORED + b"=1"
     if _POSIX in state.variables:
         lines.append(b"\\builtin declare -x %s=%s" % (_POSIX, quote(state.variables[_POSIX].value)))
