@@ -1,18 +1,23 @@
-"""``python -m bench [NAME …]``: run the benchmarks and print their table."""
+"""``python -m bench [NAME …]``: run the benchmarks, print their tables and draw the chart."""
 
 from __future__ import annotations
 
+import argparse
+import shlex
+import signal
 import sys
 from typing import TYPE_CHECKING
 
-from bench import commands, latency, output, standing
+from bench import chart, commands, latency, output, readme, results, standing, tables, wire
+from bench.measure import Effort
+from bench.peers.compare import KINDS, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.measure import Row
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+BENCHMARKS: dict[str, Callable[[Effort], list[Row]]] = {
     "roundtrips": commands.roundtrips,
     "parallel": commands.parallel,
     "throughput": output.throughput,
@@ -22,23 +27,64 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "starting": standing.starting,
     "many": standing.many,
 }
+PEERS = "peers"
 
 
-def main(names: list[str]) -> int:
-    """Run the named benchmarks, or all. Returns 1 if a target was missed, 2 for a wrong name."""
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-        return 2
-    print("| what | measured | to reach | | |\n|---|---|---|---|---|")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    names = [*BENCHMARKS, PEERS]
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", choices=[[], *names], help=f"of {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="share of the full counts; below 1 to try the code"
+    )
+    parser.add_argument(
+        "--flags",
+        type=shlex.split,
+        default=[],
+        help="more options for the daemons of this checkout",
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        choices=[kind.name for kind in KINDS],
+        help="compare only this one, and keep no result; repeatable",
+    )
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="measure nothing: write the last results into README.md, bench/README.md, chart.svg",
+    )
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run the named benchmarks, or all. Returns 1 if a target was missed."""
+    options = _parser().parse_args(arguments)
+    # As an exception it lets each benchmark end what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if options.readme:
+        return readme.write()
+    wire.FLAGS[:] = options.flags
+    effort = Effort(options.scale)
+    names = options.names or [*BENCHMARKS, PEERS]
     missed = 0
-    for name in names or BENCHMARKS:
-        for row in BENCHMARKS[name]():
-            mark = "yes" if row.reached else "NO"
-            missed += not row.reached
-            print(
-                f"| {row.what} | {row.figure} | {row.reach} | {mark} | {row.detail} |", flush=True
-            )
+    own = [name for name in names if name in BENCHMARKS]
+    if own:
+        print(tables.TARGETS_HEAD)
+    for name in own:
+        rows = BENCHMARKS[name](effort)
+        missed += sum(not row.reached for row in rows)
+        print("\n".join(map(tables.target, rows)), flush=True)
+        results.store(name, results.entry(results.of_rows(rows), options.scale))
+    if PEERS in names:
+        compared = results.entry(compare(effort, options.peer or ()), options.scale)
+        if not options.peer:
+            results.store(PEERS, compared)
+        print(f"\n{tables.peers(compared)}\n")
+        chart.DRAFT.write_text(chart.draw(compared), encoding="utf-8")
+        print(f"chart: {chart.DRAFT}")
     return int(missed > 0)
 
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
+from contextlib import ExitStack
 from itertools import count
+from typing import TYPE_CHECKING
 
-from bench.measure import Row, back_to_back, median, paced, spawn_bash
+from bench.measure import (
+    PACE,
+    Row,
+    at_once,
+    back_to_back,
+    median,
+    paced,
+    pairs,
+    ratio,
+    spawn_bash,
+    spawns_at_once,
+)
 from bench.wire import Client, Daemon
+
+if TYPE_CHECKING:
+    from bench.measure import Effort
 
 _numbers = count()
 
@@ -17,63 +30,54 @@ def _job() -> str:
     return f"j{next(_numbers)}"
 
 
-def roundtrips() -> list[Row]:
+def roundtrips(effort: Effort) -> list[Row]:
     """One client, ``:``, paced and back to back, with state that changes and that does not."""
-    with Daemon() as daemon:
-        client = Client(daemon)
-        for _ in range(50):
+    with Daemon() as daemon, Client(daemon) as client:
+
+        def colon() -> None:
             client.run(_job(), ":")
-            spawn_bash()
-        # In turns, so that the machine's speed drifts under both alike.
-        ours: list[float] = []
-        bare: list[float] = []
-        for _ in range(10):
-            ours += paced(lambda: client.run(_job(), ":"), 40)
-            bare += paced(spawn_bash, 40)
-        rate = back_to_back(lambda: client.run(_job(), ":"), 500) / back_to_back(spawn_bash, 500)
-        changing = back_to_back(
-            lambda: client.run(_job(), f"export N={next(_numbers)}"), 500
-        ) / back_to_back(spawn_bash, 500)
-        ratio = median(ours) / median(bare)
-        detail = f"p50 {median(ours) * 1e3:.2f} ms; bare bash {median(bare) * 1e3:.2f} ms"
-        return [
-            Row("round trip of `:`, 4 ms apart", f"{ratio:.2f}", "≤ 0.5", ratio <= 0.5, detail),
-            Row("the same back to back", f"{rate:.2f}", "≤ 1.2", rate <= 1.2),
-            Row("back to back, `export N=$k`", f"{changing:.2f}", "≤ 1.2", changing <= 1.2),
-        ]
+
+        def export() -> None:
+            client.run(_job(), f"export N={next(_numbers)}")
+
+        back_to_back(colon, 50)
+        back_to_back(spawn_bash, 50)
+        turns, each = 10, effort.times(40)
+        slow = pairs(
+            lambda: median(paced(colon, each, PACE)),
+            lambda: median(paced(spawn_bash, each, PACE)),
+            turns,
+        )
+        each = effort.times(50)
+        fast = pairs(
+            lambda: back_to_back(colon, each), lambda: back_to_back(spawn_bash, each), turns
+        )
+        changing = pairs(
+            lambda: back_to_back(export, each), lambda: back_to_back(spawn_bash, each), turns
+        )
+    return [
+        _row("round trip of `:`, 4 ms apart", slow, 0.5),
+        _row("the same back to back", fast, 1.2),
+        _row("back to back, `export N=$k`", changing, 1.2),
+    ]
 
 
-def parallel() -> list[Row]:
-    """Four clients at once, against bare spawns from two threads."""
-    times = 250
+def _row(what: str, measured: list[tuple[float, float]], reach: float) -> Row:
+    figure = ratio(measured)
+    ours, bare = (median(column) * 1e3 for column in zip(*measured, strict=True))
+    detail = f"{ours:.2f} ms; bare bash {bare:.2f} ms"
+    return Row(what, f"{figure:.2f}", f"≤ {reach}", figure <= reach, detail)
 
-    def bare() -> float:
-        threads = [
-            threading.Thread(target=back_to_back, args=(spawn_bash, times))
-            for _ in range(os.cpu_count() or 1)
-        ]
-        begun = time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return len(threads) * times / (time.perf_counter() - begun)
 
-    with Daemon() as daemon:
-        clients = [Client(daemon, f"c{number}") for number in range(4)]
-
-        def ours() -> float:
-            threads = [
-                threading.Thread(target=back_to_back, args=(lambda c=c: c.run(_job(), ":"), times))
-                for c in clients
-            ]
-            begun = time.perf_counter()
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            return len(clients) * times / (time.perf_counter() - begun)
-
-        ours()
-        ratio = median([ours() / bare() for _ in range(3)])
-    return [Row("four clients at once", f"{ratio:.2f}", "≥ 0.8", ratio >= 0.8, "rate, 2 cores")]
+def parallel(effort: Effort) -> list[Row]:
+    """Four clients at once, against bare spawns from a thread per processor."""
+    each = effort.times(250, least=10)
+    with Daemon() as daemon, ExitStack() as stack:
+        clients = [stack.enter_context(Client(daemon, f"c{number}")) for number in range(4)]
+        acts = [lambda client=client: client.run(_job(), ":") for client in clients]
+        at_once(acts, 10)
+        measured = pairs(lambda: at_once(acts, each), lambda: spawns_at_once(2 * each), 3)
+    figure = ratio(measured)
+    ours, bare = (median(column) for column in zip(*measured, strict=True))
+    detail = f"{ours:.0f} a second; bare spawns {bare:.0f}"
+    return [Row("four clients at once, rate", f"{figure:.2f}", "≥ 0.8", figure >= 0.8, detail)]

@@ -1,0 +1,1 @@
+"""What goes into the peers' environments: pinned packages, and programs that run there."""

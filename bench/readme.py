@@ -1,0 +1,92 @@
+"""Writes the last results into the documents, between two markers in each."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from bench import chart, results, tables
+from bench.measure import Row
+from bench.peers.compare import KINDS
+
+_ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- bench: written by python -m bench --readme -->", "<!-- bench: end -->"
+_WIDTH = 100
+
+
+def write() -> int:
+    """Rewrite README.md, bench/README.md and the chart. Returns 1 if there is nothing to write."""
+    stored = results.load()
+    compared = stored.pop("peers", None)
+    if not compared or not stored:
+        print("no results of this machine yet: run python -m bench first", file=sys.stderr)
+        return 1
+    left_out = [kind.name for kind in KINDS if kind.name not in compared["versions"]]
+    if left_out:
+        print(
+            f"not compared with {', '.join(left_out)}: run python -m bench peers", file=sys.stderr
+        )
+        return 1
+    (_ROOT / "bench" / "chart.svg").write_text(chart.draw(compared), encoding="utf-8")
+    replace(_ROOT / "README.md", comparison(compared))
+    replace(_ROOT / "bench" / "README.md", targets(stored))
+    return 0
+
+
+def replace(file: Path, block: str) -> None:
+    """Put ``block`` between the markers of ``file``.
+
+    Raises:
+        ValueError: it has no markers.
+    """
+    text = file.read_text(encoding="utf-8")
+    pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"{file} has no place for the results: {BEGIN}")
+    fresh = pattern.sub(lambda _: f"{BEGIN}\n\n{block}\n\n{END}", text)
+    file.write_text(fresh, encoding="utf-8")
+
+
+def comparison(compared: dict[str, Any]) -> str:
+    """Return the block of README.md."""
+    lost = tables.losses(compared)
+    parts = [
+        _wrap(origin([compared])),
+        "![What shellwire and its peers cost](bench/chart.svg)",
+        tables.peers(compared),
+        "Where another is better:" if lost else "No other is better in any line.",
+    ]
+    if lost:
+        parts.append("\n".join(_wrap(f"- {each}", "  ") for each in lost))
+    return "\n\n".join(parts)
+
+
+def targets(stored: results.Results) -> str:
+    """Return the block of bench/README.md."""
+    rows = [Row(**row) for each in stored.values() for row in each["rows"]]
+    table = "\n".join([tables.TARGETS_HEAD, *map(tables.target, rows)])
+    return f"{_wrap(origin(list(stored.values())))}\n\n{table}"
+
+
+def origin(entries: list[dict[str, Any]]) -> str:
+    """Return when, where and how the figures were measured."""
+    dates = sorted({each["date"] for each in entries})
+    text = (
+        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {entries[0]['machine']}."
+    )
+    scales = {each["scale"] for each in entries}
+    if min(scales) < 1:
+        text += f" **A short run (scale {min(scales)}): these figures only show that it works.**"
+    flags = sorted({each["flags"] for each in entries} - {""})
+    if flags:
+        text += f" The daemon ran with `{'`, `'.join(flags)}`."
+    return text
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
