@@ -65,7 +65,8 @@ async def test_takeover(daemon: Daemon, local: bool) -> None:
     code, reason = await old.closed()
     assert (code, "replaced" in reason) == (4000, True)
     # It has seen its end only after the new one was in: a late close detaches nobody.
-    assert [job["id"] for job in new.status["jobs"] if job["state"] == "running"] == [session]
+    # Another test's session may be about to end beside it.
+    assert session in [job["id"] for job in new.status["jobs"] if job["state"] == "running"]
     listed = (await new.ask({"type": "list_clients"}))["clients"]
     assert (
         local
