@@ -15,12 +15,11 @@ if (!url || !token || !command)
 const job = { id: randomUUID(), command, timeout: 120, on_disconnect: "kill" };
 if (reads) job.stdin_data = await text(process.stdin);
 const ws = new WebSocket(url);
-ws.on("open", () => {
-  ws.send(JSON.stringify({ type: "auth", token, client_id, protocol: 1 }));
-  ws.send(JSON.stringify({ type: "execute", ...job }));
-});
+const send = (message) => ws.send(JSON.stringify(message));
+ws.on("open", () => send({ type: "auth", token, client_id, protocol: 1 }));
 ws.on("message", (frame) => {
   const message = JSON.parse(frame);
+  if (message.type === "status") send({ type: "execute", ...job });
   if (message.type === "output") process[message.stream].write(message.data);
   if (message.type === "error") fail(`${message.code}: ${message.message}`);
   if (message.type !== "result") return;

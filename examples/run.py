@@ -20,9 +20,10 @@ try:
         job["stdin_data"] = sys.stdin.buffer.read().decode(errors="replace")
     with connect(url, max_size=None, proxy=None) as ws:
         ws.send(json.dumps({"type": "auth", "token": token, "client_id": client_id, "protocol": 1}))
-        ws.send(json.dumps({"type": "execute", **job}))
         for message in map(json.loads, ws):
-            if message["type"] == "output":
+            if message["type"] == "status":
+                ws.send(json.dumps({"type": "execute", **job}))
+            elif message["type"] == "output":
                 os.write(1 if message["stream"] == "stdout" else 2, message["data"].encode())
             elif message["type"] == "error":
                 sys.exit(f"{message['code']}: {message['message']}")
