@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from bench import chart, commands, latency, output, readme, results, standing, tables, wire
+from bench import chart, commands, latency, output, readme, results, standing, tables, where, wire
 from bench.measure import Effort
 from bench.peers.compare import KINDS, compare
 
@@ -28,11 +28,12 @@ BENCHMARKS: dict[str, Callable[[Effort], list[Row]]] = {
     "many": standing.many,
 }
 PEERS = "peers"
+WHERE = "where"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    names = [*BENCHMARKS, PEERS]
+    names = [*BENCHMARKS, WHERE, PEERS]
     parser.add_argument(
         "names", nargs="*", metavar="NAME", choices=[[], *names], help=f"of {', '.join(names)}"
     )
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> int:
         return readme.write()
     wire.FLAGS[:] = options.flags
     effort = Effort(options.scale)
-    names = options.names or [*BENCHMARKS, PEERS]
+    names = options.names or [*BENCHMARKS, WHERE, PEERS]
     missed = 0
     own = [name for name in names if name in BENCHMARKS]
     if own:
@@ -78,6 +79,10 @@ def main(arguments: list[str]) -> int:
         missed += sum(not row.reached for row in rows)
         print("\n".join(map(tables.target, rows)), flush=True)
         results.store(name, results.entry(results.of_rows(rows), options.scale))
+    if WHERE in names:
+        stages = results.entry(where.where(effort), options.scale)
+        results.store(WHERE, stages)
+        print(f"\n{where.table(stages)}")
     if PEERS in names:
         compared = results.entry(compare(effort, options.peer or ()), options.scale)
         if not options.peer:

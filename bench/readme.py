@@ -8,12 +8,13 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from bench import chart, results, tables
+from bench import chart, results, tables, where
 from bench.measure import Row
 from bench.peers.compare import KINDS
 
 _ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- bench: written by python -m bench --readme -->", "<!-- bench: end -->"
+PROFILE = "<!-- profile: begin -->", "<!-- profile: end -->"
 _WIDTH = 100
 
 
@@ -21,6 +22,7 @@ def write() -> int:
     """Rewrite README.md, bench/README.md and the chart. Returns 1 if there is nothing to write."""
     stored = results.load()
     compared = stored.pop("peers", None)
+    profile = stored.pop("where", None)
     if not compared or not stored:
         print("no results of this machine yet: run python -m bench first", file=sys.stderr)
         return 1
@@ -33,20 +35,23 @@ def write() -> int:
     (_ROOT / "bench" / "chart.svg").write_text(chart.draw(compared), encoding="utf-8")
     replace(_ROOT / "README.md", comparison(compared))
     replace(_ROOT / "bench" / "README.md", targets(stored))
+    if profile:
+        block = f"{_wrap(origin([profile]))}\n\n{where.table(profile)}"
+        replace(_ROOT / "bench" / "README.md", block, *PROFILE)
     return 0
 
 
-def replace(file: Path, block: str) -> None:
-    """Put ``block`` between the markers of ``file``.
+def replace(file: Path, block: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put ``block`` between two markers in ``file``.
 
     Raises:
         ValueError: it has no markers.
     """
     text = file.read_text(encoding="utf-8")
-    pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+    pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(text):
-        raise ValueError(f"{file} has no place for the results: {BEGIN}")
-    fresh = pattern.sub(lambda _: f"{BEGIN}\n\n{block}\n\n{END}", text)
+        raise ValueError(f"{file} has no place for the results: {begin}")
+    fresh = pattern.sub(lambda _: f"{begin}\n\n{block}\n\n{end}", text)
     file.write_text(fresh, encoding="utf-8")
 
 

@@ -8,10 +8,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench import proc
 from bench.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Message = dict[str, Any]
 
@@ -31,15 +34,17 @@ class Server(Protocol):
 
 
 class Daemon:
-    """A daemon in a process of its own, in a home that vanishes with it."""
+    """A daemon in a process of its own, in a home that vanishes with it.
 
-    def __init__(self) -> None:
+    ``program`` is what runs it, if not this checkout as it is.
+    """
+
+    def __init__(self, program: Sequence[str] = (sys.executable, "-m", "shellwire", "run")) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="shellwire-bench-")
         home = Path(self._directory.name)
         env = {name: text for name, text in os.environ.items() if not name.startswith("SHELLWIRE_")}
-        command = [sys.executable, "-m", "shellwire", "run", "--port", "0", "--max-clients", "64"]
         self.process = subprocess.Popen(
-            [*command, *FLAGS],
+            [*program, "--port", "0", "--max-clients", "64", *FLAGS],
             env={**env, "SHELLWIRE_HOME": str(home)},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

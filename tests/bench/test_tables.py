@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import chart, readme, tables
+from bench import chart, readme, tables, where
 from bench.measure import Row, pairs, percentile, ratio
 
 if TYPE_CHECKING:
@@ -107,3 +107,20 @@ def test_percentiles() -> None:
     values = [float(number) for number in range(100, 0, -1)]
     assert (percentile(values, 0.99), percentile(values, 1.0)) == (100.0, 100.0)
     assert percentile(values, 0.5) == 51.0
+
+
+def test_stages_add_up() -> None:
+    points = [point for point in where.STAGES if point != "received"]
+    # The loop passes "ended" for another process in between, and points of other commands.
+    passed = [(point, 1000 * (number + 1)) for number, point in enumerate(points)]
+    passed = sorted([*passed, ("ended", 1500), ("read", 50_000)], key=lambda each: each[1])
+    stages = where.stages_of(passed, 0, 20_000)
+    assert stages is not None
+    assert list(stages) == list(where.STAGES)
+    assert sum(stages.values()) == 20
+    assert stages["ended"] == 1
+    assert where.stages_of(passed, 30_000, 40_000) is None
+    other = {point: 10.0 for point in stages}
+    mean = where.summed([other, stages, other])
+    table = where.table({"stages": mean, "bare": 40.0})
+    assert f"| **together** | **{sum(mean.values()):.0f}** |" in table

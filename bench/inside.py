@@ -1,0 +1,79 @@
+"""A daemon that notes when a command passes certain points: ``python -m bench.inside FILE FLAG…``.
+
+It is the daemon as it is, but for a clock that is read at the beginning or the end of a few calls;
+the readings are written to FILE when it stops. The clock is the same in all processes
+(CLOCK_MONOTONIC, clock_gettime(2)), so a client's own readings fit between them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shellwire.jobs.job import Job
+from shellwire.process.reap import Reaper
+from shellwire.server.connection import Connection
+from shellwire.shell.launch import Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+passed: list[tuple[str, int]] = []
+"""Points, and when they were passed in nanoseconds."""
+
+
+def note(point: str) -> None:
+    """Note that ``point`` is passed now."""
+    passed.append((point, time.perf_counter_ns()))
+
+
+def _around(owner: type, name: str, before: str | None, after: str | None) -> None:
+    original: Callable[..., Any] = getattr(owner, name)
+
+    @functools.wraps(original)
+    def noted(*arguments: Any, **named: Any) -> Any:
+        if before:
+            note(before)
+        try:
+            return original(*arguments, **named)
+        finally:
+            if after:
+                note(after)
+
+    setattr(owner, name, noted)
+
+
+def instrument() -> None:
+    """Put the points in."""
+    _around(Connection, "_handle", "read", None)
+    _around(Shell, "run", "ready", "told")
+    _around(Reaper, "_collect", "ended", None)
+    _around(Job, "_conclude", None, "concluded")
+    original: Callable[..., Awaitable[None]] = Connection._send_frame
+
+    async def noted(self: Connection, frame: bytes) -> None:
+        note("writing")
+        await original(self, frame)
+        note("written")
+
+    Connection._send_frame = noted  # type: ignore[method-assign]
+
+
+def main(file: str, *flags: str) -> None:
+    """Run a daemon with these options until it is stopped."""
+    from shellwire.cli import main as command_line
+
+    instrument()
+    sys.argv = ["shellwire", "run", *flags]
+    try:
+        command_line()
+    finally:
+        Path(file).write_text(json.dumps(passed))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
