@@ -120,7 +120,7 @@ def test_stages_add_up() -> None:
     assert sum(stages.values()) == 20
     assert stages["ended"] == 1
     assert where.stages_of(passed, 30_000, 40_000) is None
-    other = {point: 10.0 for point in stages}
+    other = dict.fromkeys(stages, 10.0)
     mean = where.summed([other, stages, other])
     table = where.table({"stages": mean, "bare": 40.0})
     assert f"| **together** | **{sum(mean.values()):.0f}** |" in table
