@@ -76,8 +76,9 @@ class Reaper:
 
     def stop(self) -> None:
         """Forget what is still watched."""
-        for pid in list(self._watched):
-            self._forget(pid)
+        for pidfd, _ in self._watched.values():
+            self._forget(pidfd)
+        self._watched.clear()
 
     def watch(self, pid: int, callback: Callable[[Exit], None]) -> None:
         """Call ``callback(exit)`` once, from the loop, when our child ``pid`` has ended.
@@ -123,8 +124,7 @@ class Reaper:
             else:
                 _reap_stray(pid)
 
-    def _forget(self, pid: int) -> None:
-        pidfd, _ = self._watched.pop(pid)
+    def _forget(self, pidfd: int | None) -> None:
         if pidfd is not None:
             self._loop.remove_reader(pidfd)
             os.close(pidfd)
@@ -147,8 +147,12 @@ class Reaper:
                 if killed
                 else Exit(info.si_status, None)
             )
-        self._forget(pid)
-        entry[1](ended)
+        del self._watched[pid]
+        pidfd, callback = entry
+        try:
+            callback(ended)
+        finally:
+            self._forget(pidfd)
 
 
 def _ended_child() -> int | None:

@@ -163,7 +163,7 @@ def _is_free(name: bytes) -> bool:
 
 
 def _enterable(path: bytes) -> bool:
-    return os.path.isdir(path) and os.access(path, os.X_OK)
+    return os.access(os.path.join(path, b"."), os.X_OK)
 
 
 def _nearest(path: bytes) -> bytes:
