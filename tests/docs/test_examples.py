@@ -1,4 +1,4 @@
-"""The two clients that the README shows work, and what goes wrong costs their user one line."""
+"""The examples work, and what goes wrong costs the user of the longer ones one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
-from tests.docs.document import ROOT, Block, Document
+from tests.docs.document import ROOT, Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,23 +26,18 @@ if TYPE_CHECKING:
 
 README = Document("README.md")
 SECONDS = 20
-MOST_LINES = 40
+MOST_LINES = {"hello": 20, "run": 40}
 USAGE = "[-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set"
 
 Done = subprocess.CompletedProcess[str]
 
 
-def only(kind: str) -> Block:
-    (block,) = README.of_kind(kind)
-    return block
-
-
 class Example:
-    """One of the clients: its text from the README, in a file of its own."""
+    """One of the clients: its text in a file of its own."""
 
-    def __init__(self, kind: str, file: Path, *interpreter: str) -> None:
+    def __init__(self, file: Path, *interpreter: str) -> None:
         self.name = file.name
-        self._text = only(kind).text
+        self._text = (ROOT / "examples" / self.name).read_text(encoding="utf-8")
         self._file = file
         self._file.write_text(self._text)
         self._command = [*interpreter, str(file)]
@@ -82,17 +77,22 @@ class Example:
         return done.stderr
 
 
+def made(kind: str, stem: str, directory: Path) -> Example:
+    """Return the example of that name and language; it calls nobody yet."""
+    if kind == "python":
+        return Example(directory / f"{stem}.py", sys.executable)
+    node = shutil.which("node")
+    assert node, "there is no node on PATH: the examples in JavaScript can't be tested"
+    packages = ROOT / "tests" / "node" / "node_modules"
+    assert (packages / "ws").is_dir(), f"no package ws in {packages}: run npm install beside it"
+    (directory / "node_modules").symlink_to(packages)
+    return Example(directory / f"{stem}.mjs", node)
+
+
 @pytest.fixture(params=["python", "javascript"])
 def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
     """Return one that calls nobody yet."""
-    if request.param == "python":
-        return Example("python", tmp_path / "run.py", sys.executable)
-    node = shutil.which("node")
-    assert node, "there is no node on PATH: the README's JavaScript client can't be tested"
-    packages = ROOT / "tests" / "node" / "node_modules"
-    assert (packages / "ws").is_dir(), f"no package ws in {packages}: run npm install beside it"
-    (tmp_path / "node_modules").symlink_to(packages)
-    return Example("javascript", tmp_path / "run.mjs", node)
+    return made(request.param, "run", tmp_path)
 
 
 @pytest.fixture
@@ -313,8 +313,27 @@ async def test_a_reader_that_leaves_is_one_line(
         stream.close()
 
 
-@pytest.mark.parametrize(("kind", "name"), [("python", "run.py"), ("javascript", "run.mjs")])
-def test_an_example_is_the_same_and_short(kind: str, name: str) -> None:
-    text = only(kind).text
-    assert (ROOT / "examples" / name).read_text(encoding="utf-8") == text + "\n"
-    assert len(text.splitlines()) <= MOST_LINES
+# The short ones ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["python", "javascript"])
+def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) -> None:
+    hello = made(kind, "hello", tmp_path)
+    hello.calls(daemon)
+    done = hello("cd /usr; echo out; echo err >&2; export A=é")
+    assert done.returncode == 0
+    assert done.stdout == "out\nended: exited 0 in /usr\n"
+    assert done.stderr == "err\n"
+    assert hello("echo", '"$A";', "cd", "/;", "exit 7").stdout == "é\nended: exited 7 in /\n"
+    assert "INVALID_TOKEN" in hello(":", SHELLWIRE_TOKEN="wrong").stderr
+
+
+@pytest.mark.parametrize(("kind", "name"), [("python", "hello.py"), ("javascript", "hello.mjs")])
+def test_the_readme_shows_them(kind: str, name: str) -> None:
+    (block,) = README.of_kind(kind)
+    assert (ROOT / "examples" / name).read_text(encoding="utf-8") == block.text + "\n"
+
+
+def test_they_are_short() -> None:
+    for file in (ROOT / "examples").glob("*.*"):
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES[file.stem], file
