@@ -3,17 +3,17 @@ import WebSocket from "ws";
 
 const ws = new WebSocket(process.env.SHELLWIRE_URL);
 const send = (message) => ws.send(JSON.stringify(message));
-ws.on("open", () => {
-  send({ type: "auth", token: process.env.SHELLWIRE_TOKEN, client_id: "hello.mjs" });
-  send({ type: "execute", id: "1", command: process.argv.slice(2).join(" ") });
-});
+const auth = { type: "auth", token: process.env.SHELLWIRE_TOKEN, client_id: "hello.mjs" };
+const job = { type: "execute", id: "1", command: process.argv.slice(2).join(" ") };
+ws.on("open", () => send(auth));
 ws.on("message", (frame) => {
   const message = JSON.parse(frame);
+  if (message.type === "status") send(job);
   if (message.type === "output") process[message.stream].write(message.data);
   if (message.type === "error") console.error(`${message.code}: ${message.message}`);
   if (message.type !== "result") return;
-  console.log("ended:", message.reason, message.exit_code, "in", message.cwd);
-  ws.close();
+  console.error(`ended: ${message.reason} ${message.exit_code} in ${message.cwd}`);
+  process.exit();
 });
 ws.on("error", (error) => console.error(error.message || error.code));
-ws.on("close", (code) => code === 1005 || console.error(`closed with ${code}`));
+ws.on("close", (code) => console.error(`closed with ${code}`));

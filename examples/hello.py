@@ -9,12 +9,12 @@ from websockets.sync.client import connect
 auth = {"type": "auth", "token": os.environ["SHELLWIRE_TOKEN"], "client_id": "hello.py"}
 with connect(os.environ["SHELLWIRE_URL"], max_size=None, proxy=None) as ws:
     ws.send(json.dumps(auth))
-    ws.send(json.dumps({"type": "execute", "id": "1", "command": " ".join(sys.argv[1:])}))
     for message in map(json.loads, ws):
-        if message["type"] == "output":
+        if message["type"] == "status":
+            ws.send(json.dumps({"type": "execute", "id": "1", "command": " ".join(sys.argv[1:])}))
+        elif message["type"] == "output":
             os.write(1 if message["stream"] == "stdout" else 2, message["data"].encode())
         elif message["type"] == "error":
             sys.exit(f"{message['code']}: {message['message']}")
         elif message["type"] == "result":
-            print("ended:", message["reason"], message["exit_code"], "in", message["cwd"])
-            break
+            sys.exit(f"ended: {message['reason']} {message['exit_code']} in {message['cwd']}")
