@@ -30,6 +30,7 @@ _FILE = f"{__name__}.file"
 _PREFIX = "SHELLWIRE_"
 _TIB = 1024**4
 _GIB = 1024**3
+_YEAR = 366 * 86400
 
 
 class Whole(click.IntRange):
@@ -150,6 +151,17 @@ SETTINGS = (
         "Bytes of output after which a command is ended; 0 means never.",
     ),
     Setting("buffer", Whole(4096, _GIB), "Bytes of output kept for each job."),
+    Setting("retain", Seconds(0, _YEAR), "Seconds that a job which has ended is kept."),
+    Setting(
+        "detach_ttl",
+        Seconds(0, _YEAR),
+        "Seconds that a job runs when its client is gone and nobody is attached; 0 means for ever.",
+    ),
+    Setting(
+        "idle_timeout",
+        Seconds(0, _YEAR),
+        "Seconds without input and output after which a session is ended; 0 means never.",
+    ),
     Setting("spares", Whole(0, 64), "Shells started in advance for commands."),
     Setting("shell", Executable(), "Shell that runs commands; bash, else sh, if not given."),
     Setting(

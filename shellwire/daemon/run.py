@@ -18,7 +18,8 @@ from shellwire.home import pidfile
 from shellwire.home.socket import socket_address
 from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
-from shellwire.jobs.registry import Registry, Retention
+from shellwire.jobs.kept import Retention
+from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper
 from shellwire.process.signals import Signals
 from shellwire.protocol.codec import MAX_FRAME
@@ -96,17 +97,22 @@ class _Daemon:
         path = os.fsdecode(environ.get(b"PATH", b"")) or None
         dialect = await find_dialect(settings.shell, birth, reaper, path=path)
         engine = Engine(
-            dialect, reaper, settings.buffer, spares=settings.spares, rewrites=settings.rewrite
+            dialect,
+            reaper,
+            settings.buffer,
+            spares=settings.spares,
+            rewrites=settings.rewrite,
+            idle_timeout=settings.idle_timeout,
         )
-        retention = Retention()
         self._registry = registry = Registry(
             engine,
             Contexts(birth),
             max_processes=settings.max_processes,
             max_queue=settings.max_queue,
-            retention=retention,
+            retention=Retention(settings.retain),
+            detach_ttl=settings.detach_ttl,
         )
-        hub = Hub(registry, access, _limits(settings, retention), dialect.path, _features(settings))
+        hub = Hub(registry, access, _limits(settings), dialect.path, _features(settings))
         gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
         server = Server(hub, gate, ping_interval=settings.ping_interval)
         with contextlib.ExitStack() as stack:
@@ -156,10 +162,10 @@ class _Daemon:
 def _features(settings: Settings) -> tuple[str, ...]:
     if settings.rewrite and not rewrite.is_available():
         log.warning("tree-sitter is not installed: `A && B &` runs as it is")
-    return ("rewrite",) if settings.rewrite and rewrite.is_available() else ()
+    return ("attach", "rewrite") if settings.rewrite and rewrite.is_available() else ("attach",)
 
 
-def _limits(settings: Settings, retention: Retention) -> Limits:
+def _limits(settings: Settings) -> Limits:
     return Limits(
         max_processes=settings.max_processes,
         max_queue=settings.max_queue,
@@ -167,9 +173,8 @@ def _limits(settings: Settings, retention: Retention) -> Limits:
         max_message_bytes=MAX_FRAME,
         max_output_bytes=settings.max_output,
         buffer_bytes=settings.buffer,
-        retain_seconds=retention.seconds,
-        # Until jobs can be attached to, one that has lost its client lives until it is ended.
-        detach_ttl_seconds=0.0,
+        retain_seconds=settings.retain,
+        detach_ttl_seconds=settings.detach_ttl,
         ping_interval_seconds=settings.ping_interval,
     )
 

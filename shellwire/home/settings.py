@@ -42,6 +42,15 @@ class Settings:
     buffer: int = 4 * MIB
     """Bytes of output kept for each job."""
 
+    retain: float = 600.0
+    """Seconds that a job which has ended is kept."""
+
+    detach_ttl: float = 3600.0
+    """Seconds that a job runs without its client; 0 means for ever."""
+
+    idle_timeout: float = 3600.0
+    """Seconds without input and output after which a session is ended; 0 means never."""
+
     spares: int = 2
     """Shells that are started in advance, to wait for commands."""
 

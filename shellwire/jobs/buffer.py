@@ -150,9 +150,10 @@ class Buffer:
         self._capacity += count
 
     def since(self, offset: int, limit: int) -> Piece | Gap | None:
-        """Return what comes next after ``offset``: at most ``limit`` bytes (≥ 4) of one stream.
+        """Return what comes next after ``offset``: at most ``limit`` bytes of one stream.
 
-        A Gap when bytes after ``offset`` were evicted; None when there is nothing more yet.
+        A Gap when bytes after ``offset`` were evicted; None when there is nothing more yet, or when
+        the next character is longer than ``limit`` (from 4 on none is).
         """
         if offset < self.start:
             return Gap(offset, self.start)
@@ -164,12 +165,20 @@ class Buffer:
         stop = (run >> _KIND_BITS) - self.start
         if begin + limit < stop:
             stop = boundary(self._data, begin + limit)
+            if stop <= begin:
+                return None
         return Piece(
             stream=STREAMS[run & 1],
             data=bytes(memoryview(self._data)[begin:stop]),
             end=self.start + stop,
             background=bool(run & _BACKGROUND),
         )
+
+    def skip(self, offset: int) -> None:
+        """Count bytes up to ``offset`` as written and evicted, if there are fewer so far."""
+        if offset > self.end:
+            self.end = offset
+            self.clear()
 
     def clear(self) -> None:
         """Evict everything."""

@@ -53,6 +53,8 @@ class Engine:
     """Shells that wait for commands."""
     rewrites: bool = True
     """Whether ``A && B &`` is put as it is meant."""
+    idle_timeout: float = 0.0
+    """Seconds without input and output after which a session is ended; 0 is never."""
     _instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _numbers: Iterator[int] = field(default_factory=count)
     _spares: Spares = field(init=False)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
 from shellwire.jobs.engine import COMMAND_DEFAULTS, TERMINAL_DEFAULTS
-from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome, Snapshot
-from shellwire.jobs.output import Output
+from shellwire.jobs.idle import Idleness
+from shellwire.jobs.model import COMMAND_SHOWN, Outcome, Snapshot
+from shellwire.jobs.readable import Readable
 from shellwire.jobs.run import Run
-from shellwire.jobs.viewer import Viewer
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.launch import Wiring
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import JobKey, Reason, Request, State
+    from shellwire.jobs.model import JobKey, Reason, Request
     from shellwire.shell.context import Context, Origin
 
 log = logging.getLogger(__name__)
 
 
-class Job:
+class Job(Readable):
     """One command or session, from its request until nothing of it is left.
 
     ``background`` means that it has been answered for, and that processes which it left live on.
     ``released(job)`` is called when it gives its slot back, ``left(job)`` when it goes on in the
-    background, and ``ended(job)`` when nothing can come from it any more.
+    background, and ``ended(job)`` when nothing can come from it any more; if it had been silenced
+    before, again when nothing of it is left.
     """
 
     def __init__(
@@ -50,30 +51,23 @@ class Job:
         left: Callable[[Job], None],
         ended: Callable[[Job], None],
     ) -> None:
-        self.key = key
-        self.request = request
-        self.state: State = "queued"
-        self.outcome: Outcome | None = None
-        self.notices: list[Notice] = []
-        self._output = Output(
-            request, engine.buffer_bytes, exceeded=lambda: self.end("output_limit")
+        super().__init__(
+            key, request, engine.buffer_bytes, exceeded=lambda: self.end("output_limit")
         )
-        self.buffer = self._output.buffer
-        self.silenced = False
-        """Whether no output can come any more."""
         self._context = context
         self._engine = engine
         self._released = released
         self._left = left
         self._ended = ended
         self._cwd = request.cwd or os.fsdecode(context.state.cwd)
-        self._size = request.size
         self._origin: Origin | None = None
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
         self._reason: Reason = "exited"
         self._lingers = False
         self._timeout: asyncio.TimerHandle | None = None
+        self._idleness: Idleness | None = None
+        self._input_at = 0.0
         self._begun = time.monotonic()
         self._lasted = 0.0
         self._started_at: float | None = None
@@ -129,6 +123,19 @@ class Job:
         if request.timeout > 0:
             loop = asyncio.get_running_loop()
             self._timeout = loop.call_later(request.timeout, self.end, "timed_out")
+        if request.kind == "session" and self._engine.idle_timeout > 0:
+            self._idleness = Idleness(
+                self._engine.idle_timeout, self._active_at, self._warn, lambda: self.end("idle")
+            )
+
+    def _active_at(self) -> float:
+        if self._run is not None and self._run.pump.paused:
+            # It writes, and it is not its fault that nobody takes that.
+            return time.monotonic()
+        return max(self._output.active_at, self._input_at)
+
+    def _warn(self, left: float) -> None:
+        self._notify("IDLE_SOON", f"nobody uses this session; it ends in {left:.3g} s")
 
     def _begin(self) -> Origin:
         request, cwd = self.request, None
@@ -152,35 +159,6 @@ class Job:
         program = self._engine.user_shell(self._context.state)
         return self._engine.dialect.become(program, interactive=self.request.size is not None)
 
-    # Output --------------------------------------------------------------------------------------
-
-    def view(self, wake: Callable[[], None], *, silent: bool = False) -> Viewer:
-        """Let somebody read this job from its beginning; ``wake()`` says that there may be more."""
-        viewer = Viewer(self, wake, silent=silent)
-        self._output.viewers.append(viewer)
-        return viewer
-
-    def leave(self, viewer: Viewer) -> None:
-        """Stop a viewer's reading. The job goes on."""
-        self._output.leave(viewer)
-
-    def advanced(self) -> None:
-        """A viewer has taken something."""
-        self._output.advanced()
-
-    def forget(self) -> None:
-        """Keep nothing of it for anybody who does not read it already."""
-        self._output.forget()
-
-    def silence(self) -> None:
-        """Drop the output of what it left from now on; that is neither blocked nor ended by it."""
-        self._output.mute()
-        self._fall_silent()
-
-    def _notify(self, code: str, message: str) -> None:
-        self.notices.append(Notice(code, message))
-        self._output.wake()
-
     # Input ---------------------------------------------------------------------------------------
 
     def _running(self) -> Run:
@@ -197,13 +175,14 @@ class Job:
             raise SessionError(f"command {self.key.id} was started without open_stdin")
         run = self._running()
         run.send_input(data)
+        self._input_at = time.monotonic()
         if close:
             run.finish_input()
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the terminal's size in characters. Raises SessionError when it has none."""
         self._running().resize(cols, rows)
-        self._size = (cols, rows)
+        self.size = (cols, rows)
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the process group; on a terminal its foreground group. Raises SessionError."""
@@ -227,6 +206,11 @@ class Job:
             self._finish(run)
             run.pump.drain()
             run.pump.close()
+
+    def silence(self) -> None:
+        """Drop the output of what it left from now on; that is neither blocked nor ended by it."""
+        self._output.mute()
+        self._fall_silent()
 
     async def over(self) -> None:
         """Return when the ending that is under way, if any, has been carried out."""
@@ -298,6 +282,8 @@ class Job:
         self._ended_at = time.time()
         if self._timeout is not None:
             self._timeout.cancel()
+        if self._idleness is not None:
+            self._idleness.close()
         if self._run is not None:
             self._run.close_input()
             self._run.take_report()  # if it has not been: what it holds is given back
@@ -328,10 +314,9 @@ class Job:
             self._left(self)
 
     def _fall_silent(self) -> None:
-        if not self.silenced:
-            self.silenced = True
-            self._ended(self)
-            self._output.wake()
+        self.silenced = True
+        self._ended(self)
+        self._output.wake()
 
     @property
     def pid(self) -> int | None:
@@ -357,7 +342,7 @@ class Job:
             cwd=self._cwd,
             pid=self.pid,
             pids=self._run.pids if self._run is not None else (),
-            size=self._size,
+            size=self.size,
             started_at=self._started_at,
             ended_at=self._ended_at,
             uptime=time.monotonic() - self._begun if running else self._lasted,

@@ -60,14 +60,21 @@ class Request:
     """Characters of each stream to put into the result instead of sending output."""
     binary: bool = False
     """Collect bytes, one character each (U+0000 to U+00FF)."""
+    kill_on_disconnect: bool = False
+    """End it, and what it left, when its client's connection ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know about a job that is no error of it."""
+    """Something the user should know about a job that is no error of it.
+
+    ``number`` counts a job's notices from 1; ``at`` is where its output ended then.
+    """
 
     code: str
     message: str
+    number: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

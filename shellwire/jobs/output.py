@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import STDERR, STDOUT, Buffer, Piece
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.viewer import Viewer
 
 WINDOW = 1024 * 1024
-"""Bytes that the fastest reader may be behind before reading from the process stops."""
+"""Bytes that a reader may be behind, unless it says, before reading from the process stops."""
 
 
 class Output:
@@ -30,6 +31,9 @@ class Output:
         self.viewers: list[Viewer] = []
         self.pump: Pump | None = None
         """What reads the process, once there is one."""
+        self.active_at = time.monotonic()
+        """When something came from the process last."""
+        self._capacity = capacity
         self._window = min(WINDOW, capacity)
         self._limit = request.max_output_bytes
         self._exceeded = exceeded
@@ -43,21 +47,33 @@ class Output:
         if request.collect_chars is not None:
             self._collectors = (Collector(request.collect_chars), Collector(request.collect_chars))
 
+    def window(self, asked: int | None) -> int:
+        """Return how far behind a reader may be that asks for so much: at most a buffer."""
+        return self._window if asked is None else min(asked, self._capacity)
+
     def room(self) -> int:
-        """Return how many bytes may be read from the process now.
+        """Return how many bytes may be read from the process now: the fastest reader governs.
 
         Once it is over or past its limit nothing holds it up: what comes is kept as far as the
-        buffer goes, or dropped.
+        buffer goes, or dropped. So it is without a reader.
         """
         if self._finished or (self._limit and self._received_bytes >= self._limit):
             return self._window
-        offsets = [viewer.offset for viewer in self.viewers if not viewer.silent]
-        if self._collectors is not None or not offsets:
-            return self._window
-        return self._window - (self.buffer.end + self.buffer.held - max(offsets))
+        reading = self._reading()
+        if self._collectors is not None or not reading:
+            return self._window - self.buffer.held
+        fastest = max(reading, key=lambda viewer: viewer.reach)
+        room = fastest.reach - self.buffer.end - self.buffer.held
+        # A window that is smaller than a character must let its rest come.
+        is_behind = fastest.reach - fastest.window < self.buffer.end
+        return room if room > 0 or is_behind else 1
+
+    def _reading(self) -> list[Viewer]:
+        return [viewer for viewer in self.viewers if not viewer.silent]
 
     def received(self, stream: int, data: bytes) -> None:
         """Take what was read from ``stream``; no bytes are its end."""
+        self.active_at = time.monotonic()
         if self._muted:
             return
         if not data:
@@ -92,6 +108,11 @@ class Output:
         for viewer in self.viewers:
             viewer.wake()
 
+    def join(self, viewer: Viewer) -> None:
+        """Go on with this reader too."""
+        self.viewers.append(viewer)
+        self.advanced()
+
     def leave(self, viewer: Viewer) -> None:
         """Go on without this reader."""
         self.viewers.remove(viewer)
@@ -116,7 +137,7 @@ class Output:
     def finish(self) -> None:
         """Take what the leader has written up to its end. What comes later is background."""
         if self.pump is not None:
-            if self.viewers:
+            if self._reading() or self._collectors is not None:
                 # They may be a whole window behind, and what is in the kernel comes on top.
                 self.buffer.grow(self.pump.waiting())
             self.pump.drain()

@@ -1,11 +1,10 @@
-"""All jobs: who may run, what is remembered, what is kept of those that have ended."""
+"""All jobs: who may run, what is remembered, what becomes of them when nobody is there."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+import logging
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import (
@@ -17,7 +16,9 @@ from shellwire.errors import (
     QueueFull,
     TooManyProcesses,
 )
+from shellwire.jobs.absence import Absence
 from shellwire.jobs.job import Job
+from shellwire.jobs.kept import Kept, Retention
 from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey
 from shellwire.jobs.slots import Slots
 from shellwire.process import kill
@@ -29,20 +30,13 @@ if TYPE_CHECKING:
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.model import Request
 
+log = logging.getLogger(__name__)
+
 MAX_BACKGROUND = 32
 """Jobs whose later output is kept; that of the oldest beyond is read and dropped."""
 
 MAX_REMEMBERED = 10_000
 """Pairs of client and id within which nothing runs twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """What is kept of jobs that have ended."""
-
-    seconds: float = 600.0
-    jobs: int = 64
-    total_bytes: int = 16 * 1024 * 1024
 
 
 class Registry:
@@ -56,10 +50,12 @@ class Registry:
         max_processes: int = 4,
         max_queue: int = 16,
         retention: Retention | None = None,
+        detach_ttl: float = 0.0,
     ) -> None:
         self.contexts = contexts
+        self.absence = Absence(detach_ttl, self.jobs, self._abandon)
+        """Which clients are connected; ``detach_ttl`` is in seconds, 0 for ever."""
         self._engine = engine
-        self._retention = retention or Retention()
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue)
         self._jobs: dict[JobKey, Job] = {}
         self._next: deque[JobKey] = deque()
@@ -67,10 +63,10 @@ class Registry:
         self._replaced: set[Job] = set()
         # In the background, the oldest first.
         self._lingering: dict[Job, None] = {}
-        self._kept: OrderedDict[JobKey, float] = OrderedDict()
-        self._kept_bytes = 0
+        self._kept = Kept(retention or Retention(), self._forget)
+        # Living still, but their output is not kept any more.
+        self._emptied: set[Job] = set()
         self._used: OrderedDict[JobKey, None] = OrderedDict()
-        self._sweep: asyncio.TimerHandle | None = None
         self._stopping = False
         self._hurried = asyncio.Event()
 
@@ -146,9 +142,11 @@ class Registry:
 
     def find(self, client_id: str, job_id: str) -> Job:
         """Return the client's own job of that id, or the owner's only one. Raises NotFound."""
-        own = self._jobs.get(JobKey(client_id, job_id))
-        if own is not None:
-            return own
+        job = self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
+        job.attend()
+        return job
+
+    def _find_other(self, job_id: str) -> Job:
         others = [job for key, job in self._jobs.items() if key.id == job_id]
         if len(others) != 1:
             raise NotFound(
@@ -185,6 +183,11 @@ class Registry:
             job.end("killed")
         else:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
+
+    def _abandon(self, job: Job) -> None:
+        if not self._stopping:
+            log.info("job %s of client %s is abandoned", job.key.id, job.key.client_id)
+            self.kill(job)
 
     async def stop(self, grace: float) -> None:
         """End everything: the queue, sessions, commands after ``grace`` seconds, the rest.
@@ -232,46 +235,36 @@ class Registry:
     # Keeping -------------------------------------------------------------------------------------
 
     def _replace(self, old: Job) -> None:
-        if old.state != "ended":
+        del self._jobs[old.key]
+        self._kept.discard(old)
+        self._emptied.discard(old)
+        if old.state == "ended":
+            old.forget()
+        else:
             self._replaced.add(old)
-        self._forget(old.key)
 
     def _on_ended(self, job: Job) -> None:
         self._lingering.pop(job, None)
         if job in self._replaced:
-            self._replaced.discard(job)
+            if job.state == "ended":
+                self._replaced.discard(job)
             job.forget()
-            return
-        self._kept[job.key] = time.monotonic() + self._retention.seconds
-        self._kept_bytes += len(job.buffer)
-        while len(self._kept) > self._retention.jobs or (
-            self._kept_bytes > self._retention.total_bytes and len(self._kept) > 1
-        ):
-            self._forget(next(iter(self._kept)))
-        self._schedule()
+        elif job in self._emptied:
+            self._emptied.discard(job)
+            del self._jobs[job.key]
+        elif job not in self._kept:
+            self._kept.add(job)
 
-    def _forget(self, key: JobKey) -> None:
-        job = self._jobs.pop(key)
-        if self._kept.pop(key, None) is not None:
-            self._kept_bytes -= len(job.buffer)
-            job.forget()
-
-    def _schedule(self) -> None:
-        if self._sweep is None and self._kept and not self._stopping:
-            due = next(iter(self._kept.values()))
-            delay = max(0.0, due - time.monotonic())
-            self._sweep = asyncio.get_running_loop().call_later(delay, self._expire)
-
-    def _expire(self) -> None:
-        self._sweep = None
-        now = time.monotonic()
-        for key, due in list(self._kept.items()):
-            if due <= now:
-                self._forget(key)
-        self._schedule()
+    def _forget(self, job: Job) -> None:
+        job.forget()
+        if job.state == "ended":
+            del self._jobs[job.key]
+        else:
+            # What it left lives on and can be ended, however long that takes.
+            self._emptied.add(job)
 
     def close(self) -> None:
-        """Stop the clock that forgets jobs, and end the shells that wait."""
+        """Stop the clocks that forget and end jobs, and end the shells that wait."""
         self._engine.close()
-        if self._sweep is not None:
-            self._sweep.cancel()
+        self._kept.close()
+        self.absence.close()

@@ -10,41 +10,68 @@ from shellwire.jobs.buffer import Gap, Piece
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.jobs.job import Job
     from shellwire.jobs.model import Notice, Outcome
+    from shellwire.jobs.readable import Readable
 
 Event = Piece | Gap
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Viewer:
     """Pulls what a job has for one reader. ``wake`` is called when there may be something.
 
     With ``silent`` it gets everything but output. ``offset`` is the end of what it has taken.
     """
 
-    job: Job
+    job: Readable
     wake: Callable[[], None]
-    offset: int = 0
+    offset: int
+    window: int
+    """Bytes that it may be behind before reading from the process stops."""
+    credited: int | None = None
+    """The end of what it says it has consumed; None when what it has taken counts as that."""
+    live: int = 0
+    """Where the output ended when it came: no piece reaches across."""
     silent: bool = False
     notices: int = 0
+    """The number of the last notice that it has taken."""
     told: bool = False
     """Whether it has taken the outcome."""
 
+    @property
+    def reach(self) -> int:
+        """The offset up to which the process may be read for it."""
+        return (self.offset if self.credited is None else self.credited) + self.window
+
+    def credit(self, end: int) -> None:
+        """Take note that it has consumed what comes before ``end``; less than before is nothing."""
+        if self.credited is not None and end > self.credited:
+            self.credited = end
+            self.job.advanced()
+            self.wake()
+
     def take(self, limit: int) -> Piece | Gap | Notice | Outcome | None:
         """Return what comes next, at most ``limit`` bytes of output, or None: nothing yet."""
-        if self.notices < len(self.job.notices):
-            self.notices += 1
-            return self.job.notices[self.notices - 1]
+        if self.notices < self.job.noticed:
+            notice = next(each for each in self.job.notices if each.number > self.notices)
+            self.notices = notice.number
+            return notice
         outcome = self.job.outcome
         if outcome is not None and not self.told and (self.silent or self.offset >= outcome.at):
             self.told = True
             return outcome
         if self.silent:
             return None
+        if self.offset < self.live:
+            limit = min(limit, self.live - self.offset)
+        if self.credited is not None:
+            limit = min(limit, self.reach - self.offset)
         event = self.job.buffer.since(self.offset, limit)
         if event is not None:
             self.offset = event.end
+            if self.credited is not None and isinstance(event, Gap):
+                # Nobody can consume what is not there.
+                self.credited = max(self.credited, event.end)
             self.job.advanced()
         return event
 
@@ -54,6 +81,6 @@ class Viewer:
         return (
             self.told
             and self.job.silenced
-            and self.notices == len(self.job.notices)
+            and self.notices == self.job.noticed
             and (self.silent or self.offset >= self.job.buffer.end)
         )

@@ -10,6 +10,9 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from shellwire.protocol.fields import (
+    MAX_WIRE_INTEGER,
+    After,
+    AfterDisconnect,
     Columns,
     ContextName,
     Cwd,
@@ -19,9 +22,12 @@ from shellwire.protocol.fields import (
     Id,
     JobId,
     OutputLimit,
+    Position,
     RequestId,
     Rows,
     SignalName,
+    Until,
+    Window,
 )
 from shellwire.protocol.tags import snake_case
 
@@ -30,6 +36,9 @@ DEFAULT_TIMEOUT = 120.0
 
 DEFAULT_MAX_CHARS = 50_000
 """Characters that ``collect`` keeps of each stream if the client does not say."""
+
+DEFAULT_PAGE = 65536
+"""Bytes that a ``read_output`` asks for if the client does not say."""
 
 # Two streams of so many characters fit a frame of 16 MiB even if each is escaped as \uXXXX.
 MAX_CHARS = 1_000_000
@@ -102,6 +111,8 @@ class Execute(_JobRequest, frozen=True, kw_only=True):
         Meta(ge=0, le=MAX_CHARS, description="With `collect`: characters kept of each stream."),
     ] = DEFAULT_MAX_CHARS
     max_output_bytes: OutputLimit | None = None
+    on_disconnect: AfterDisconnect = "keep"
+    window: Window | None = None
 
 
 class CancelCommand(_JobRequest, frozen=True, kw_only=True):
@@ -130,6 +141,8 @@ class StartSession(_JobRequest, frozen=True, kw_only=True):
     context: ContextName = "default"
     encoding: Annotated[Encoding, Meta(description="Of `data` in this job's `output`.")] = "utf-8"
     max_output_bytes: OutputLimit | None = None
+    on_disconnect: AfterDisconnect = "keep"
+    window: Window | None = None
 
 
 class SendInput(_JobRequest, frozen=True, kw_only=True):
@@ -155,6 +168,38 @@ class Signal(_JobRequest, frozen=True, kw_only=True):
     """Signals a job's process group, on a terminal its foreground group; `ack`."""
 
     signal: SignalName
+
+
+class Attach(_JobRequest, frozen=True, kw_only=True):
+    """Follows a job from an offset on; `attached`, then every later byte, and its last message."""
+
+    after: After = 0
+    window: Window | None = None
+    encoding: Annotated[Encoding, Meta(description="Of `data` in the job's `output`.")] = "utf-8"
+
+
+class Detach(_JobRequest, frozen=True, kw_only=True):
+    """Stops following a job, which goes on; `ack`."""
+
+
+class Credit(_JobRequest, frozen=True, kw_only=True):
+    """Says what of a job's output was consumed, with `window`; `ack`."""
+
+    end: Annotated[Position, Meta(description="The `end` of what was consumed last.")]
+
+
+class ReadOutput(_JobRequest, frozen=True, kw_only=True):
+    """Asks once for a job's output, and may wait for it; `output_page`."""
+
+    after: After = 0
+    max_bytes: Annotated[
+        int, Meta(ge=1, le=MAX_WIRE_INTEGER, description="Bytes of output in the answer at most.")
+    ] = DEFAULT_PAGE
+    wait_ms: Annotated[
+        int, Meta(ge=0, le=MAX_WIRE_INTEGER, description="Milliseconds to wait for output.")
+    ] = 0
+    until: Until | None = None
+    encoding: Annotated[Encoding, Meta(description="Of `data` in the answer.")] = "utf-8"
 
 
 class ListSessions(_Question, frozen=True, kw_only=True):
@@ -210,6 +255,10 @@ ClientMessage = (
     | Resize
     | KillSession
     | Signal
+    | Attach
+    | Detach
+    | Credit
+    | ReadOutput
     | ListSessions
     | ListJobs
     | GetContext

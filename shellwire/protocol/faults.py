@@ -38,7 +38,10 @@ _PATTERNS = {
     SIGNAL_NAME: 'expected the name of a signal, as "INT" or "SIGINT"',
 }
 
-_CHOICES = {"encoding": 'expected "utf-8" or "base64"'}
+_CHOICES = {
+    "encoding": 'expected "utf-8" or "base64"',
+    "on_disconnect": 'expected "keep" or "kill"',
+}
 
 _NOTHING = "expected a value, found none"
 _MISSING = re.compile(r"Object missing required field `(\w+)`")

@@ -23,7 +23,11 @@ ENVIRONMENT_NAME = r"^[^=\x00]+$"
 SIGNAL_NAME = r"^(SIG)?[A-Z][A-Z0-9+-]{0,15}(?!\n)$"
 """What a signal's name looks like; which of them exist is the system's matter."""
 
+MAX_PAGE = 1024 * 1024
+"""Bytes of output in one ``output_page`` at most, whatever is asked for."""
+
 Encoding = Literal["utf-8", "base64"]
+OnDisconnect = Literal["keep", "kill"]
 Stream = Literal["stdout", "stderr"]
 JobKind = Literal["command", "session"]
 JobState = Literal["queued", "running", "background", "ended"]
@@ -50,6 +54,35 @@ Columns = Annotated[int, Meta(ge=1, le=2000, description="The terminal's width i
 Rows = Annotated[int, Meta(ge=1, le=1000, description="The terminal's height in lines.")]
 Position = Annotated[
     int, Meta(ge=0, description="An offset in bytes in the job's output, both streams together.")
+]
+After = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=MAX_WIRE_INTEGER,
+        description="The offset after which to begin; the last `end` that was seen.",
+    ),
+]
+Window = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=MAX_WIRE_INTEGER,
+        description="Bytes that may be sent beyond what `credit` says was consumed; never more "
+        "than the daemon's buffer. Default: what the socket takes counts as consumed.",
+    ),
+]
+Until = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4096,
+        description="Wait for this text in one stream of the output, not for any output.",
+    ),
+]
+AfterDisconnect = Annotated[
+    OnDisconnect,
+    Meta(description="Whether the job goes on when its client's connection has ended."),
 ]
 DurationMs = Annotated[float, Meta(description="How long it ran, in milliseconds.")]
 ExitCode = Annotated[

@@ -56,7 +56,7 @@ class Limits(_Record, frozen=True, kw_only=True):
     buffer_bytes: Annotated[Count, Meta(description="Bytes of output kept of each job.")]
     retain_seconds: Annotated[Span, Meta(description="How long an ended job is kept.")]
     detach_ttl_seconds: Annotated[
-        Span, Meta(description="How long a job lives with nobody attached; 0 for ever.")
+        Span, Meta(description="How long a job runs without its client; 0 for ever.")
     ]
     ping_interval_seconds: Annotated[Span, Meta(description="Silent for two of these: gone.")]
 
@@ -118,6 +118,23 @@ class ByteCounts(_Record, frozen=True, kw_only=True):
 
     stdout: Count
     stderr: Count
+
+
+class Chunk(_Record, frozen=True, kw_only=True):
+    """Bytes of one stream in a row; part of `output_page`."""
+
+    stream: Annotated[Stream, Meta(description="On a terminal everything is `stdout`.")]
+    data: Annotated[str, Meta(description="In the encoding that was asked for.")]
+    end: Annotated[Position, Meta(description="The offset just after `data`.")]
+
+
+class Missing(_Record, frozen=True, kw_only=True):
+    """Bytes that are no longer kept; part of `output_page`."""
+
+    start: Annotated[Position, Meta(description="The first byte that is missing.")] = field(
+        name="from"
+    )
+    to: Annotated[Position, Meta(description="The first byte that follows.")]
 
 
 class Status(_Answer, frozen=True, kw_only=True):
@@ -195,6 +212,39 @@ class SessionEnded(_Answer, frozen=True, kw_only=True):
     signal: Annotated[str | None, Meta(description='What killed it, as "SIGTERM".')]
 
 
+class Attached(_Answer, frozen=True, kw_only=True):
+    """Answers `attach`: the job's output follows, and its last message when it has ended."""
+
+    id: JobId
+    after: Annotated[Position, Meta(description="Where it begins.")]
+    end: Annotated[
+        Position, Meta(description="Where output that was there already ends, and live begins.")
+    ]
+    state: JobState
+    kind: JobKind
+    cols: Annotated[int | None, Meta(description="Null without a terminal.")]
+    rows: Annotated[int | None, Meta(description="Null without a terminal.")]
+
+
+class OutputPage(_Answer, frozen=True, kw_only=True):
+    """Answers `read_output`."""
+
+    id: JobId
+    chunks: Annotated[list[Chunk], Meta(description="What there was, in order.")]
+    end: Annotated[Position, Meta(description="Where the next `read_output` should begin.")]
+    state: JobState
+    gap: Annotated[
+        Missing | None, Meta(description="What is missing before the first chunk, or null.")
+    ]
+    exit_code: Annotated[
+        ExitCode | None,
+        Meta(description="As in the job's last message; null until this page ends after it."),
+    ]
+    matched: Annotated[
+        bool | None, Meta(description="With `until`: whether the page ends with it.")
+    ] = None
+
+
 class SessionsList(_Reply, frozen=True, kw_only=True):
     """Answers `list_sessions`."""
 
@@ -270,6 +320,8 @@ ServerMessage = (
     | Result
     | SessionStarted
     | SessionEnded
+    | Attached
+    | OutputPage
     | SessionsList
     | JobsList
     | ClientsList

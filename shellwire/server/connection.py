@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from shellwire.errors import (
     WireError,
 )
 from shellwire.protocol import codec
-from shellwire.protocol.messages import Ack
+from shellwire.protocol.messages import Ack, Credit
 from shellwire.server import handlers
 from shellwire.server.access import token_matches
 from shellwire.server.writer import FairWriter
@@ -141,15 +142,14 @@ class Connection:
         while True:
             await self._writer.roomy()
             received = await self._ws.receive()
+            if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return
             if self._closing is not None:
-                # Replaced, revoked or told to go: what it still asks for is not done.
-                return
-            if received.type is WSMsgType.TEXT:
+                self._take_credit(received.data)
+            elif received.type is WSMsgType.TEXT:
                 self._handle(received.data)
-            elif received.type is WSMsgType.BINARY:
-                self.send(codec.error_answer(InvalidMessage("expected a text frame")))
             else:
-                return
+                self.send(codec.error_answer(InvalidMessage("expected a text frame")))
             # A client that sends many at once has its answers, and the others their turn, between.
             await asyncio.sleep(0)
 
@@ -163,6 +163,13 @@ class Connection:
         except Exception:
             log.exception("a message of client %s could not be handled", self.client_id)
             self.send(codec.error_answer(InternalError("see the daemon's log"), message))
+
+    def _take_credit(self, text: bytes) -> None:
+        """Replaced, revoked or told to go: all that is still done for it is to send what waits."""
+        with contextlib.suppress(WireError):
+            message = codec.decode_client(text)
+            if isinstance(message, Credit):
+                handlers.handle(self, message)
 
     # Writing -------------------------------------------------------------------------------------
 

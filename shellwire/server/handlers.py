@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import (
+    DuplicateId,
     InvalidMessage,
     NotFound,
     QueueFull,
@@ -55,6 +56,7 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
         max_output_bytes=connection.hub.limits.max_output_bytes if limit is None else limit,
         collect_chars=message.max_chars if message.collect else None,
         binary=message.encoding == "base64",
+        kill_on_disconnect=message.on_disconnect == "kill",
     )
     _submit(connection, message, request, silent=message.collect)
 
@@ -68,6 +70,7 @@ def _start_session(connection: Connection, message: messages.StartSession) -> No
         env=message.env,
         size=(message.cols, message.rows) if message.use_pty else None,
         max_output_bytes=message.max_output_bytes or 0,
+        kill_on_disconnect=message.on_disconnect == "kill",
     )
     _submit(connection, message, request, silent=False)
 
@@ -79,8 +82,10 @@ def _submit(
     *,
     silent: bool,
 ) -> None:
-    if connection.writer.owed() > MAX_OWED:
-        raise QueueFull(f"more than {MAX_OWED} bytes of output wait for this client to read them")
+    _refuse_a_debtor(connection)
+    followed = connection.writer.follows(message.id)
+    if followed is not None and followed.key.client_id != connection.client_id:
+        raise DuplicateId(f"id {message.id} names another client's job that is attached here")
     key = JobKey(connection.client_id, message.id)
     job, place = connection.hub.registry.submit(key, request, once=connection.once)
     if place:
@@ -91,7 +96,53 @@ def _submit(
         connection.send(
             messages.SessionStarted(id=message.id, pid=job.pid, request_id=message.request_id)
         )
-    connection.writer.follow(job, message.encoding, silent=silent, request_id=message.request_id)
+    connection.writer.follow(
+        job,
+        message.encoding,
+        window=message.window,
+        silent=silent,
+        request_id=message.request_id,
+    )
+
+
+def _refuse_a_debtor(connection: Connection) -> None:
+    if connection.writer.owed() > MAX_OWED:
+        raise QueueFull(f"more than {MAX_OWED} bytes of output wait for this client to read them")
+
+
+# Following ---------------------------------------------------------------------------------------
+
+
+def _attach(connection: Connection, message: messages.Attach) -> None:
+    job = _find(connection, message.id)
+    after = job.offset(message.after, "after")
+    _refuse_a_debtor(connection)
+    followed = connection.writer.follows(message.id)
+    if followed is not None:
+        connection.writer.unfollow(followed)
+    connection.send(render.attached(job, after, message.request_id))
+    connection.writer.follow(job, message.encoding, after=after, window=message.window)
+
+
+def _detach(connection: Connection, message: messages.Detach) -> None:
+    connection.writer.unfollow(_find(connection, message.id))
+    connection.acknowledge(message)
+
+
+def _credit(connection: Connection, message: messages.Credit) -> None:
+    # What has come to its end is not followed any more: its last credits are late, not wrong.
+    job = _find(connection, message.id)
+    connection.writer.credit(job, job.offset(message.end, "end"))
+    connection.acknowledge(message)
+
+
+def _read_output(connection: Connection, message: messages.ReadOutput) -> None:
+    job = _find(connection, message.id)
+    after = job.offset(message.after, "after")
+    until = None if message.until is None else message.until.encode()
+    if until is not None and len(until) > message.max_bytes:
+        raise InvalidMessage(f"until: expected at most max_bytes ({message.max_bytes}) bytes")
+    connection.writer.ask(job, after, until, message)
 
 
 # Acting on a job ---------------------------------------------------------------------------------
@@ -235,6 +286,10 @@ _HANDLERS: dict[type, Handler] = {
     messages.SendInput: _send_input,
     messages.Resize: _resize,
     messages.Signal: _signal,
+    messages.Attach: _attach,
+    messages.Detach: _detach,
+    messages.Credit: _credit,
+    messages.ReadOutput: _read_output,
     messages.ListSessions: _list_sessions,
     messages.ListJobs: _list_jobs,
     messages.Ping: _ping,

@@ -65,9 +65,11 @@ class Hub:
         if not connection.local:
             self._require_slot(client_id)
         old = self._connected.get(client_id)
-        if old is not None:
-            self._close(old, REPLACED, "replaced")
         self._connected[client_id] = connection
+        if old is not None:
+            # It is not gone, it is here: only its old connection goes.
+            self._close(old, REPLACED, "replaced")
+        self.registry.absence.came(client_id)
         if not connection.local:
             self.access.seen(client_id)
         log.info("client %s connected", client_id)
@@ -94,6 +96,7 @@ class Hub:
             del self._connected[connection.client_id]
             if not connection.local:
                 self.access.seen(connection.client_id)
+            self.registry.absence.left(connection.client_id)
             log.info("client %s disconnected", connection.client_id)
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:

@@ -12,6 +12,8 @@ from shellwire.protocol.data import encode_data
 if TYPE_CHECKING:
     from shellwire.errors import WireError
     from shellwire.jobs.job import Job
+    from shellwire.jobs.poll import Page
+    from shellwire.jobs.readable import Readable
     from shellwire.protocol.fields import Encoding
 
 Event = Piece | Gap | Notice | Outcome
@@ -36,12 +38,10 @@ def event(
         case Notice():
             return messages.Notice(id=job_id, code=happened.code, message=happened.message)
         case Outcome():
-            return _outcome(job, happened, encoding, request_id)
+            return _outcome(job, happened, request_id)
 
 
-def _outcome(
-    job: Job, outcome: Outcome, encoding: Encoding, request_id: str | None
-) -> messages.ServerMessage:
+def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.ServerMessage:
     if outcome.refusal is not None:
         operation = "execute" if job.request.kind == "command" else "start_session"
         return error(outcome.refusal, job.key.id, operation, request_id)
@@ -69,17 +69,17 @@ def _outcome(
         cwd=outcome.cwd,
         committed=outcome.committed,
         bytes=messages.ByteCounts(stdout=outcome.totals[0], stderr=outcome.totals[1]),
-        stdout=_collected(collected.stdout, encoding) if collected else None,
-        stderr=_collected(collected.stderr, encoding) if collected else None,
+        stdout=_collected(collected.stdout, binary=job.request.binary) if collected else None,
+        stderr=_collected(collected.stderr, binary=job.request.binary) if collected else None,
         truncated=collected.truncated if collected else None,
     )
 
 
-def _collected(text: str, encoding: Encoding) -> str:
-    if encoding != "base64":
+def _collected(text: str, *, binary: bool) -> str:
+    if not binary:
         return text
     # Bytes were collected one character each; the notice between head and tail is not of them.
-    return encode_data(text.replace("…", "...").encode("latin-1"), encoding)
+    return encode_data(text.replace("…", "...").encode("latin-1"), "base64")
 
 
 def error(
@@ -92,6 +92,43 @@ def error(
         code=problem.code,
         operation=operation,
         request_id=request_id,
+    )
+
+
+def attached(job: Job, after: int, request_id: str | None) -> messages.Attached:
+    """Return the answer to ``attach``."""
+    cols, rows = job.size or (None, None)
+    return messages.Attached(
+        id=job.key.id,
+        after=after,
+        end=job.buffer.end,
+        state=job.state,
+        kind=job.request.kind,
+        cols=cols,
+        rows=rows,
+        request_id=request_id,
+    )
+
+
+def output_page(job: Readable, page: Page, question: messages.ReadOutput) -> messages.OutputPage:
+    """Return the answer to ``read_output``."""
+    gap = page.gap
+    return messages.OutputPage(
+        id=job.key.id,
+        chunks=[
+            messages.Chunk(
+                stream=piece.stream,  # type: ignore[arg-type]
+                data=encode_data(piece.data, question.encoding),
+                end=piece.end,
+            )
+            for piece in page.pieces
+        ],
+        end=page.end,
+        state=page.state,
+        gap=None if gap is None else messages.Missing(start=gap.start, to=gap.end),
+        exit_code=page.exit_code,
+        matched=None if question.until is None else page.matched,
+        request_id=question.request_id,
     )
 
 

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shellwire.errors import QueueFull
 from shellwire.protocol import codec
-from shellwire.server import render
+from shellwire.server.sources import Feed, Question
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from shellwire.jobs.job import Job
-    from shellwire.jobs.viewer import Viewer
-    from shellwire.protocol.messages import Encoding, ServerMessage
-
-SLICE = 64 * 1024
-"""Bytes of one job's output in one frame at most."""
+    from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
 
 MAX_OWED = 16 * 1024 * 1024
 """Bytes of output of ended jobs that wait for a client before it may start no more."""
@@ -32,12 +28,10 @@ MAX_CONTROL = 1024 * 1024
 """Bytes of control messages that wait before no more requests are read from the client."""
 
 
-@dataclass(slots=True, eq=False)
-class _Feed:
-    viewer: Viewer
-    encoding: Encoding
-    request_id: str | None
-    ready: bool = False
+MAX_QUESTIONS = 1024
+"""``read_output``s of one client that may wait at the same time."""
+
+Source = Feed | Question
 
 
 class FairWriter:
@@ -47,8 +41,9 @@ class FairWriter:
         self._send = send
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
-        self._feeds: dict[Job, _Feed] = {}
-        self._ready: deque[_Feed] = deque()
+        self._feeds: dict[Job, Feed] = {}
+        self._questions: set[Question] = set()
+        self._ready: deque[Source] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._roomy = asyncio.Event()
@@ -66,18 +61,63 @@ class FairWriter:
             self._roomy.clear()
         self._signal()
 
-    def follow(self, job: Job, encoding: Encoding, *, silent: bool, request_id: str | None) -> None:
-        """Send what ``job`` has from its beginning, and live from there on."""
-        feed = _Feed(job.view(lambda: self._mark(feed), silent=silent), encoding, request_id)
+    def follow(
+        self,
+        job: Job,
+        encoding: Encoding,
+        *,
+        after: int = 0,
+        window: int | None = None,
+        silent: bool = False,
+        request_id: str | None = None,
+    ) -> None:
+        """Send what ``job`` has from ``after`` on, and live from there; instead of what was."""
+        self.unfollow(job)
+        viewer = job.view(lambda: self.mark(feed), after=after, window=window, silent=silent)
+        feed = Feed(job, viewer, encoding, request_id)
         self._feeds[job] = feed
-        self._mark(feed)
+        self.mark(feed)
+
+    def unfollow(self, job: Job) -> None:
+        """Send nothing of this job any more, if anything was; it goes on."""
+        feed = self._feeds.get(job)
+        if feed is not None:
+            self._drop(feed)
+
+    def credit(self, job: Job, end: int) -> None:
+        """Take note that the client has consumed what comes before ``end``, if it follows."""
+        feed = self._feeds.get(job)
+        if feed is not None:
+            feed.viewer.credit(end)
+
+    def follows(self, job_id: str) -> Job | None:
+        """Return the job of that id that is followed."""
+        return next((job for job in self._feeds if job.key.id == job_id), None)
+
+    def ask(self, job: Job, after: int, until: bytes | None, question: ReadOutput) -> None:
+        """Send one page of the job's output when there is one. Raises QueueFull."""
+        if len(self._questions) >= MAX_QUESTIONS:
+            raise QueueFull(f"{MAX_QUESTIONS} read_output of this client wait already")
+        self._questions.add(Question(job, after, until, question, self.mark))
 
     def leave_jobs(self) -> None:
         """Read no job any more: they go on without this reader."""
-        for job, feed in self._feeds.items():
-            job.leave(feed.viewer)
+        sources: list[Source] = [*self._feeds.values(), *self._questions]
+        for source in sources:
+            source.close()
         self._feeds.clear()
+        self._questions.clear()
         self._ready.clear()
+
+    def _drop(self, source: Source) -> None:
+        if source.ready:
+            source.ready = False
+            self._ready.remove(source)
+        if isinstance(source, Question):
+            self._questions.discard(source)
+        else:
+            self._feeds.pop(source.job, None)
+        source.close()
 
     def owed(self) -> int:
         """Return how many bytes that are kept of jobs which have ended wait for this reader."""
@@ -92,8 +132,16 @@ class FairWriter:
         await self._roomy.wait()
 
     async def drained(self) -> None:
-        """Return when nothing is left to write, or no more is written."""
+        """Return when nothing is left to write, or no more is written.
+
+        What waits for credit is left to write too, if its job has ended.
+        """
         await self._idle.wait()
+        while not self._over and any(
+            job.outcome is not None and not feed.viewer.told for job, feed in self._feeds.items()
+        ):
+            self._idle.clear()
+            await self._idle.wait()
 
     async def run(self) -> None:
         """Write until cancelled, or until the socket fails."""
@@ -118,10 +166,11 @@ class FairWriter:
         self._idle.clear()
         self._wake.set()
 
-    def _mark(self, feed: _Feed) -> None:
-        if not feed.ready:
-            feed.ready = True
-            self._ready.append(feed)
+    def mark(self, source: Source) -> None:
+        """Give a source its turn: it may have something."""
+        if not source.ready:
+            source.ready = True
+            self._ready.append(source)
             self._signal()
 
     def _next(self) -> bytes | None:
@@ -132,15 +181,13 @@ class FairWriter:
                 self._roomy.set()
             return frame
         while self._ready:
-            feed = self._ready.popleft()
-            feed.ready = False
-            viewer = feed.viewer
-            event = viewer.take(SLICE)
-            if event is not None:
-                self._mark(feed)
-                message = render.event(viewer.job, event, feed.encoding, feed.request_id)
+            source = self._ready.popleft()
+            source.ready = False
+            message = source.take()
+            if source.done:
+                self._drop(source)
+            elif message is not None:
+                self.mark(source)
+            if message is not None:
                 return codec.encode(message)
-            if viewer.done:
-                self._feeds.pop(viewer.job, None)
-                viewer.job.leave(viewer)
         return None

@@ -35,5 +35,5 @@ async def test_raw_bytes(block: Block, own_daemon: Callable[..., Daemon]) -> Non
 
 
 def test_no_block_is_forgotten() -> None:
-    assert {block.kind for block in PROTOCOL.blocks} == {"transcript", "http", "json"}
+    assert {block.kind for block in PROTOCOL.blocks} == {"transcript", "http", "json", "text"}
     assert len(TRANSCRIPTS) > 20

@@ -28,6 +28,8 @@ RECORDS = {
     "Job": "JobInfo",
     "Session": "SessionInfo",
     "Client": "ClientInfo",
+    "Chunk": "Chunk",
+    "Missing": "Missing",
     "Bytes": "ByteCounts",
 }
 

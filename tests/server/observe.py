@@ -16,7 +16,7 @@ from tests.server.raw import Raw
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.live import Client, Daemon
+    from tests.live import Client, Daemon, Message
 
 COUNTING = """
 import asyncio, collections, gc
@@ -27,7 +27,7 @@ health = Hub.health
 def counted(self):
     gc.collect()
     kinds = collections.Counter(type(each).__name__ for each in gc.get_objects())
-    names = ("Connection", "WebSocketResponse", "_Feed", "Viewer")
+    names = ("Connection", "WebSocketResponse", "Feed", "Question", "Viewer")
     return {
         **health(self),
         "tasks": len(asyncio.all_tasks()),
@@ -76,6 +76,12 @@ async def window_is_full(observer: Client, job: str) -> None:
         while end < WINDOW:
             jobs = (await observer.ask({"type": "list_jobs"}))["jobs"]
             (end,) = (each["end"] for each in jobs if each["id"] == job)
+
+
+async def job_info(observer: Client, job: str) -> Message:
+    """Return what ``list_jobs`` says of a job."""
+    jobs = (await observer.ask({"type": "list_jobs"}))["jobs"]
+    return next(each for each in jobs if each["id"] == job)
 
 
 async def nobody_is_connected(daemon: Daemon) -> None:

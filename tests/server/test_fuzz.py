@@ -29,6 +29,7 @@ REQUIRED: Message = {
     "data": "",
     "cols": 80,
     "rows": 24,
+    "end": 0,
     "signal": "INT",
 }
 

@@ -114,7 +114,7 @@ async def test_300_connections_of_all_kinds(patched_daemon: Callable[..., Daemon
                 await raw.close()
 
     await round_of(0)  # for what is made once
-    nothing = {"Connection": 0, "WebSocketResponse": 0, "_Feed": 0, "Viewer": 0}
+    nothing = {"Connection": 0, "WebSocketResponse": 0, "Feed": 0, "Viewer": 0}
     await health_is(daemon, nothing)
     tasks = (await health(daemon))["tasks"]
     descriptors = daemon.descriptors()
@@ -131,7 +131,7 @@ async def test_nothing_is_kept_of_a_finished_command(patched_daemon: Callable[..
     daemon = patched_daemon(COUNTING)
     client = await daemon.client()
     await client.run("echo 0")
-    expected = {"_Feed": 0, "Viewer": 0}
+    expected = {"Feed": 0, "Viewer": 0}
     await health_is(daemon, expected)
     for number in range(100):
         assert (await client.run(f"echo {number}")).code == 0

@@ -1,0 +1,299 @@
+"""What becomes of jobs when their connection ends, and of sessions that nobody uses."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.jobs.observe import FOREVER, becomes, is_alive
+from tests.live import PATIENCE
+from tests.server.observe import cli, job_info, nobody_is_connected
+from tests.server.raw import CLOSE, Raw, frame
+from tests.server.test_attach import attached
+from tests.server.test_polls import read
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.live import Client, Daemon, Message
+
+
+@pytest.fixture
+async def observer(daemon: Daemon) -> AsyncIterator[Client]:
+    """Yield a client that is connected all the time."""
+    client = await daemon.client()
+    yield client
+    await client.close()
+
+
+async def _fin(raw: Raw) -> None:
+    await raw.close()
+
+
+async def _rst(raw: Raw) -> None:
+    raw.reset()
+
+
+async def _goodbye(raw: Raw) -> None:
+    raw.write(frame(CLOSE, b"\x03\xe8"))
+    await raw.gone()
+
+
+async def _nonsense(raw: Raw) -> None:
+    raw.write(b"\xff" * 20)
+    await raw.gone()
+
+
+async def _state(observer: Client, job: str, *states: str) -> Message:
+    """Return what is told of a job once it is in one of these states."""
+    async with asyncio.timeout(PATIENCE):
+        info = await job_info(observer, job)
+        while info["state"] not in states:
+            info = await job_info(observer, job)
+    return info
+
+
+@pytest.mark.parametrize("way", [_fin, _rst, _goodbye, _nonsense])
+async def test_by_any_road(
+    daemon: Daemon, observer: Client, way: Callable[[Raw], Awaitable[None]]
+) -> None:
+    name = way.__name__
+    raw = await Raw.client(daemon, f"goes by {name}")
+    kill = {"on_disconnect": "kill"}
+    raw.send({"type": "execute", "id": f"keep{name}", "command": FOREVER, "timeout": 0})
+    raw.send({"type": "execute", "id": f"kill{name}", "command": FOREVER, **kill})
+    raw.send({"type": "start_session", "id": f"session{name}", "command": "cat", **kill})
+    raw.send({"type": "execute", "id": f"left{name}", "command": f"{FOREVER} & echo $!", **kill})
+    pid = int((await raw.until("output", id=f"left{name}"))["data"])
+    await raw.until("result", id=f"left{name}")
+    await way(raw)
+    for job in (f"kill{name}", f"session{name}", f"left{name}"):
+        info = await _state(observer, job, "ended")
+        assert info["reason"] == ("exited" if job.startswith("left") else "killed")
+    assert not is_alive(pid)
+    assert (await job_info(observer, f"keep{name}"))["state"] == "running"
+    # And it can be had again.
+    again = await daemon.client(f"goes by {name}")
+    await again.send({"type": "kill_session", "id": f"keep{name}"})
+    await attached(again, f"kill{name}")
+    assert (await again.finish(f"kill{name}")).last["reason"] == "killed"
+    await attached(again, f"keep{name}")
+    assert (await again.finish(f"keep{name}")).last["reason"] == "killed"
+    await again.close()
+
+
+async def test_one_that_waits(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--max-processes", "1", "--max-clients", "2")
+    observer, client = await daemon.client(), await daemon.client()
+    await client.start(FOREVER, id="first", on_disconnect="kill")
+    await client.start("echo never", id="second", on_disconnect="kill")
+    await client.until("command_queued")
+    client.ws.transport.abort()
+    await _state(observer, "first", "ended")
+    assert (await _state(observer, "second", "ended"))["started_at"] is None
+    await observer.close()
+
+
+async def test_a_client_that_takes_over_is_not_gone(daemon: Daemon, observer: Client) -> None:
+    old = await daemon.client("moves with its jobs")
+    await old.start("read", id="moved", open_stdin=True, on_disconnect="kill")
+    new = await daemon.client("moves with its jobs")
+    assert (await old.closed())[0] == 4000
+    assert (await job_info(observer, "moved"))["state"] == "running"
+    await attached(new, "moved")
+    await new.send({"type": "send_input", "id": "moved", "data": "\n"})
+    assert (await new.finish("moved")).code == 0
+    await new.start(FOREVER, id="moved on", on_disconnect="kill")
+    new.ws.transport.abort()
+    assert (await _state(observer, "moved on", "ended"))["reason"] == "killed"
+
+
+async def test_revoked_is_disconnected(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon()
+    client = await daemon.client("victim")
+    await client.start(FOREVER, id="keep", timeout=0)
+    await client.start(FOREVER, id="kill", on_disconnect="kill")
+    cli(daemon, "clients", "revoke", "victim")
+    observer = await daemon.client(local=True)
+    await _state(observer, "kill", "ended")
+    assert (await job_info(observer, "keep"))["state"] == "running"
+    await observer.ask({"type": "kill_session", "id": "keep"})
+    await observer.close()
+
+
+# Detached ----------------------------------------------------------------------------------------
+
+
+async def test_nobody_comes_back(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--detach-ttl", "0.3", "--max-clients", "3", "--max-processes", "4")
+    observer, client, other = [await daemon.client() for _ in range(3)]
+    assert observer.status["limits"]["detach_ttl_seconds"] == 0.3
+    ran = await client.run(f"{FOREVER} & echo $!", id="background")
+    for job in ("forgotten", "attached"):
+        await client.session(id=job, command="cat")
+    await client.start(FOREVER, id="command", timeout=0)
+    await other.session(id="of a client that is here", command="cat")
+    await other.ask({"type": "detach", "id": "of a client that is here"})
+    await attached(other, "attached")
+    client.ws.transport.abort()
+    for job in ("forgotten", "command"):
+        assert (await _state(observer, job, "ended"))["reason"] == "killed"
+    # What it has been answered for lives on, and what somebody has.
+    for job, state in (
+        ("background", "background"),
+        ("attached", "running"),
+        ("of a client that is here", "running"),
+    ):
+        assert (await job_info(observer, job))["state"] == state
+    assert is_alive(int(ran.out))
+    await other.ask({"type": "detach", "id": "attached"})
+    assert (await _state(observer, "attached", "ended"))["reason"] == "killed"
+    assert (await job_info(observer, "of a client that is here"))["state"] == "running"
+    await other.close()
+    assert (await _state(observer, "of a client that is here", "ended"))["reason"] == "killed"
+    await observer.ask({"type": "kill_session", "id": "background"})
+    await observer.close()
+
+
+async def test_who_asks_keeps_it(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--detach-ttl", "0.7", "--max-clients", "2")
+    observer, client = await daemon.client(), await daemon.client()
+    for job in ("forgotten", "polled", "waited for", "typed to"):
+        await client.session(id=job, command="cat")
+    client.ws.transport.abort()
+    await observer.send({"type": "read_output", "id": "waited for", "wait_ms": 100_000})
+    while (await job_info(observer, "forgotten"))["state"] == "running":
+        await read(observer, "polled")
+        await observer.ask({"type": "send_input", "id": "typed to", "data": ""})
+    for job in ("polled", "waited for", "typed to"):
+        assert (await job_info(observer, job))["state"] == "running"
+    for job in ("polled", "typed to"):
+        assert (await _state(observer, job, "ended"))["reason"] == "killed"
+    assert (await job_info(observer, "waited for"))["state"] == "running"
+    await observer.send({"type": "kill_session", "id": "waited for"})
+    assert (await observer.until("output_page", id="waited for"))[-1]["exit_code"] == -15
+    await observer.close()
+
+
+async def test_for_ever(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--detach-ttl", "0")
+    client = await daemon.client()
+    await client.session(id="kept", command="cat")
+    client.ws.transport.abort()
+    await nobody_is_connected(daemon)
+    local = await daemon.client(local=True)
+    assert local.status["limits"]["detach_ttl_seconds"] == 0
+    assert (await job_info(local, "kept"))["state"] == "running"
+    await local.close()
+
+
+# Retained ----------------------------------------------------------------------------------------
+
+
+async def test_retained_for_so_long(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--retain", "0.2")
+    client = await daemon.client()
+    assert client.status["limits"]["retain_seconds"] == 0.2
+    await client.run("echo", id="short-lived")
+    async with asyncio.timeout(PATIENCE):
+        while (await client.ask({"type": "list_jobs"}))["jobs"]:
+            pass
+    assert (await client.ask({"type": "attach", "id": "short-lived"}))["code"] == "NOT_FOUND"
+    await client.close()
+
+
+async def test_not_retained_at_all(own_daemon: Callable[..., Daemon]) -> None:
+    client = await own_daemon("--retain", "0").client()
+    for number in range(5):
+        assert (await client.run(f"seq 1 2000; exit {number}")).code == number
+    assert (await client.ask({"type": "list_jobs"}))["jobs"] == []
+    await client.close()
+
+
+async def test_so_many_and_so_much(own_daemon: Callable[..., Daemon]) -> None:
+    client = await own_daemon().client()
+    for number in range(70):
+        await client.run(":", id=f"{number}")
+    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
+    assert [job["id"] for job in jobs] == [f"{number}" for number in range(6, 70)]
+    for number in range(5):
+        await client.run("head -c 4194304 /dev/zero", id=f"large {number}", encoding="base64")
+    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
+    kept = [job for job in jobs if job["end"]]
+    assert sum(job["end"] - job["start"] for job in kept) <= 16 * 1024 * 1024
+    assert [job["id"] for job in kept] == [f"large {number}" for number in range(1, 5)]
+    # What is collected counts as well.
+    for number in range(5):
+        await client.run("seq 150000", id=f"c{number}", collect=True, max_chars=1_000_000)
+    jobs = [job["id"] for job in (await client.ask({"type": "list_jobs"}))["jobs"]]
+    assert jobs == ["large 3", "large 4", *(f"c{number}" for number in range(5))][-len(jobs) :]
+    assert len(jobs) <= 7
+    await client.close()
+
+
+async def test_what_lives_on_is_not_forgotten(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--retain", "0.1")
+    client = await daemon.client()
+    jobs = [(await client.run(f"{FOREVER} & :")).last["id"] for _ in range(34)]
+    await client.run(":", id="ended")
+    async with asyncio.timeout(PATIENCE):
+        while "ended" in [job["id"] for job in (await client.ask({"type": "list_jobs"}))["jobs"]]:
+            pass
+    # The first two of them are only drained; they are there, and can be ended, all the same.
+    for job in jobs:
+        info = await job_info(client, job)
+        assert (info["state"], len(info["pids"])) == ("background", 1)
+        assert (await client.ask({"type": "kill_session", "id": job}))["type"] == "ack"
+        await becomes(lambda pid=info["pids"][0]: not is_alive(pid))  # type: ignore[misc]
+    async with asyncio.timeout(PATIENCE):
+        while (await client.ask({"type": "list_jobs"}))["jobs"]:
+            pass
+    await client.close()
+
+
+# Idle --------------------------------------------------------------------------------------------
+
+
+async def test_a_session_that_nobody_uses(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--idle-timeout", "1.6")
+    client = await daemon.client()
+    session = await client.session(command="cat", use_pty=True)
+    command = await client.start(FOREVER, timeout=0)
+    for _ in range(2):
+        notice = (await client.until("notice", "session_ended", id=session))[-1]
+        assert notice["code"] == "IDLE_SOON"
+        # In time.
+        await client.send({"type": "send_input", "id": session, "data": "x\n"})
+        await client.output_until(session, "x\r\nx\r\n")
+    *before, ended = await client.until("session_ended", id=session)
+    assert [each.get("code") for each in before] == ["IDLE_SOON"]
+    assert (ended["reason"], ended["signal"]) == ("idle", "SIGTERM")
+    assert (await job_info(client, command))["state"] == "running"
+    await client.send({"type": "cancel_command", "id": command})
+    await client.finish(command)
+    await client.close()
+
+
+async def test_output_is_use_and_so_is_what_can_not_be_written(
+    own_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = own_daemon("--idle-timeout", "1")
+    client = await daemon.client()
+    writes = await client.session(command="for i in {1..8}; do sleep 0.2; echo $i; done")
+    blocked = await client.session(command="yes", window=1000)
+    messages = await client.until("session_ended", id=writes)
+    assert messages[-1]["reason"] == "exited"
+    assert (await job_info(client, blocked))["state"] == "running"
+    await client.ask({"type": "detach", "id": blocked})
+    await client.ask({"type": "kill_session", "id": blocked})
+    await client.close()
+
+
+async def test_never_idle(own_daemon: Callable[..., Daemon]) -> None:
+    client = await own_daemon("--idle-timeout", "0").client()
+    session = await client.session(command="read; exit 3")
+    await client.send({"type": "send_input", "id": session, "data": "\n"})
+    assert (await client.until("session_ended", id=session))[-1]["exit_code"] == 3
+    await client.close()
