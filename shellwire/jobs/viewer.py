@@ -30,6 +30,8 @@ class Viewer:
     """Bytes that it may be behind before reading from the process stops."""
     credited: int | None = None
     """The end of what it says it has consumed; None when what it has taken counts as that."""
+    gap: Gap | None = None
+    """One that it has taken, and not come to with what it has consumed."""
     live: int = 0
     """Where the output ended when it came: no piece reaches across."""
     silent: bool = False
@@ -45,10 +47,18 @@ class Viewer:
 
     def credit(self, end: int) -> None:
         """Take note that it has consumed what comes before ``end``; less than before is nothing."""
-        if self.credited is not None and end > self.credited:
-            self.credited = end
-            self.job.advanced()
-            self.wake()
+        if self.credited is None or end <= self.credited:
+            return
+        self.credited = end
+        self._pass_gap()
+        self.job.advanced()
+        self.wake()
+
+    def _pass_gap(self) -> None:
+        # Nobody can consume what is not there: who has come to its start has come to its end.
+        if self.gap is not None and self.credited is not None and self.credited >= self.gap.start:
+            self.credited = max(self.credited, self.gap.end)
+            self.gap = None
 
     def take(self, limit: int) -> Piece | Gap | Notice | Outcome | None:
         """Return what comes next, at most ``limit`` bytes of output, or None: nothing yet."""
@@ -66,12 +76,14 @@ class Viewer:
             limit = min(limit, self.live - self.offset)
         if self.credited is not None:
             limit = min(limit, self.reach - self.offset)
+            if limit <= 0:
+                return None
         event = self.job.buffer.since(self.offset, limit)
         if event is not None:
             self.offset = event.end
             if self.credited is not None and isinstance(event, Gap):
-                # Nobody can consume what is not there.
-                self.credited = max(self.credited, event.end)
+                self.gap = event
+                self._pass_gap()
             self.job.advanced()
         return event
 
