@@ -53,8 +53,9 @@ def _by_symlink(home: Home) -> Iterator[str]:
     """Yield a link to the directory, in a directory that only we can enter."""
     with contextlib.ExitStack() as stack:
         try:
-            # Not $TMPDIR, which is a long path itself on macOS.
-            short = stack.enter_context(tempfile.TemporaryDirectory(prefix="sw-", dir="/tmp"))
+            # Rather than $TMPDIR, which is a long path itself on macOS.
+            where = "/tmp" if os.path.isdir("/tmp") else None
+            short = stack.enter_context(tempfile.TemporaryDirectory(prefix="sw-", dir=where))
             link = os.path.join(short, "h")
             os.symlink(home.root, link)
         except OSError as error:

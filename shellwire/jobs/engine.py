@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import secrets
+import sys
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
@@ -36,10 +36,14 @@ TERMINAL_DEFAULTS = {b"TERM": b"xterm-256color"}
 
 
 def _login_shell() -> str:
+    if sys.platform == "win32":
+        return ""
+    import pwd
+
     try:
-        return pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
+        return pwd.getpwuid(os.getuid()).pw_shell
     except KeyError:
-        return "/bin/sh"
+        return ""
 
 
 @dataclass(slots=True)
@@ -124,9 +128,10 @@ class Engine:
         undecided = False
         if not self.reaper.adopts:
             return found, undecided
+        session = proc.session(0)
         for pid in proc.adopted():
             process = None if self.reaper.owns(pid) else proc.inspect(pid)
-            if process is None or process.zombie or process.session == os.getsid(0):
+            if process is None or process.zombie or process.session == session:
                 continue
             if tree.holds(process):
                 found.append(pid)
@@ -135,7 +140,14 @@ class Engine:
         return found, undecided
 
     def user_shell(self, state: State) -> str:
-        """Return the path of the shell that a session without a command runs: ``$SHELL``."""
+        """Return the path of the shell that a session without a command runs: ``$SHELL``.
+
+        Where that is not set it is the user's login shell; where that is none, or not there, as on
+        Android, the one that runs commands.
+        """
         variable = state.variables.get(b"SHELL")
         path = os.fsdecode(variable.value) if variable is not None else ""
-        return path if os.path.isabs(path) else _login_shell()
+        if os.path.isabs(path):
+            return path
+        path = _login_shell()
+        return path if os.access(path, os.X_OK) else self.dialect.path

@@ -81,7 +81,7 @@ class Everything:
 
     async def members(self) -> list[proc.Process]:
         """Return every living process that descends from a job or bears a tag of this daemon."""
-        session = os.getsid(0)
+        session = proc.session(0)
         return [
             process
             async for process in _candidates(subreaper=self._subreaper)

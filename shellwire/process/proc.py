@@ -1,7 +1,7 @@
 """What the kernel tells about processes: who descends from whom, sessions, start times, tags.
 
-On Linux this reads /proc (proc(5)) directly, because an ending looks at every descendant; elsewhere
-psutil answers the same questions.
+Where there is a /proc like Linux's (proc(5)) it is read directly, because an ending looks at every
+descendant, and on Android psutil may not; elsewhere psutil answers the same questions.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-import psutil
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 log = logging.getLogger(__name__)
+
+PROC = "/proc"
 
 # So many processes are looked at before other work gets its turn: a job may have thousands.
 _AT_ONCE = 64
@@ -44,7 +44,7 @@ class Process:
 
 def _stat(pid: int) -> Process | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
+        with open(f"{PROC}/{pid}/stat", "rb") as file:
             line = file.read()
     except OSError:
         return None
@@ -61,29 +61,54 @@ def _stat(pid: int) -> Process | None:
     )
 
 
+def _ask_psutil(pid: int) -> Process | None:
+    import psutil  # takes 20 ms, which Linux need not spend
+
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            return Process(
+                pid=pid,
+                ppid=process.ppid(),
+                session=session(pid),
+                started=process.create_time(),
+                zombie=process.status() == psutil.STATUS_ZOMBIE,
+            )
+    except (psutil.Error, OSError):
+        return None
+
+
+@cache
+def _has_proc() -> bool:
+    return os.path.exists(f"{PROC}/self/stat")
+
+
 @cache
 def has_children_files() -> bool:
     """Whether the kernel has /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN)."""
-    return os.path.exists("/proc/self/task/self/children") or os.path.exists(
-        f"/proc/self/task/{os.getpid()}/children"
-    )
+    return os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
+
+
+def _pids() -> list[int]:
+    if _has_proc():
+        return [int(name) for name in os.listdir(PROC) if name.isdigit()]
+    import psutil
+
+    return psutil.pids()
 
 
 def children(pid: int) -> list[int]:
     """Return the pids of the direct children of ``pid``, zombies included."""
     if not has_children_files():
-        try:
-            return [child.pid for child in psutil.Process(pid).children()]
-        except psutil.Error:
-            return []
+        return [each.pid for each in map(inspect, _pids()) if each and each.ppid == pid]
     found: list[int] = []
     try:
-        threads = os.listdir(f"/proc/{pid}/task")
+        threads = os.listdir(f"{PROC}/{pid}/task")
     except OSError:
         return found
     for thread in threads:
         try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+            with open(f"{PROC}/{pid}/task/{thread}/children", "rb") as file:
                 found.extend(map(int, file.read().split()))
         except OSError:
             continue
@@ -97,7 +122,7 @@ def adopted() -> list[int]:
     """
     pid = os.getpid()
     try:
-        fd = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"{PROC}/{pid}/task/{pid}/children", os.O_RDONLY)
     except OSError:
         return children(pid)
     try:
@@ -109,22 +134,14 @@ def adopted() -> list[int]:
         os.close(fd)
 
 
+def session(pid: int) -> int:
+    """Return the id of the session that ``pid`` belongs to (0: our own process). Raises OSError."""
+    return os.getsid(pid)
+
+
 def inspect(pid: int) -> Process | None:
     """Return what is known of ``pid``, or None when there is no such process."""
-    if os.path.exists("/proc/self/stat"):
-        return _stat(pid)
-    try:
-        process = psutil.Process(pid)
-        with process.oneshot():
-            return Process(
-                pid=pid,
-                ppid=process.ppid(),
-                session=os.getsid(pid),
-                started=process.create_time(),
-                zombie=process.status() == psutil.STATUS_ZOMBIE,
-            )
-    except (psutil.Error, OSError):
-        return None
+    return _stat(pid) if _has_proc() else _ask_psutil(pid)
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -165,16 +182,19 @@ def _below(root: int) -> list[int]:
     """Return the children of ``root``; where asking for those is dear, all its descendants."""
     if has_children_files():
         return children(root)
-    try:
-        return [each.pid for each in psutil.Process(root).children(recursive=True)]
-    except psutil.Error:
-        return []
+    by_parent: dict[int, list[int]] = {}
+    for each in map(inspect, _pids()):
+        if each is not None:
+            by_parent.setdefault(each.ppid, []).append(each.pid)
+    found = by_parent.get(root, [])
+    for pid in found:  # it grows meanwhile
+        found.extend(by_parent.get(pid, ()))
+    return found
 
 
 async def everybody() -> AsyncIterator[Process]:
     """Yield every process of the system, parents before children."""
-    found = (inspect(pid) for pid in psutil.pids())
-    processes = [process for process in found if process is not None]
+    processes = [process for process in map(inspect, _pids()) if process is not None]
     for count, process in enumerate(sorted(processes, key=lambda each: each.started), 1):
         yield process
         if count % _AT_ONCE == 0:
@@ -183,22 +203,26 @@ async def everybody() -> AsyncIterator[Process]:
 
 def environ_has(pid: int, name: bytes, value: bytes, *, prefix: bool = False) -> bool:
     """Whether ``pid`` was started with ``name`` set to ``value``, or to what begins with it."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            environ = b"\0" + file.read()
-    except OSError:
+    if _has_proc():
         try:
-            found = os.fsencode(psutil.Process(pid).environ().get(os.fsdecode(name), ""))
-        except psutil.Error:
+            with open(f"{PROC}/{pid}/environ", "rb") as file:
+                environ = b"\0" + file.read()
+        except OSError:
             return False
-        return found.startswith(value) if prefix else found == value
-    return b"\0" + name + b"=" + value + (b"" if prefix else b"\0") in environ
+        return b"\0" + name + b"=" + value + (b"" if prefix else b"\0") in environ
+    import psutil
+
+    try:
+        found = os.fsencode(psutil.Process(pid).environ().get(os.fsdecode(name), ""))
+    except (psutil.Error, OSError):
+        return False
+    return found.startswith(value) if prefix else found == value
 
 
 def is_becoming(pid: int) -> bool:
     """Whether ``pid`` shows no environment: execve(2) is about to give it one, or it has none."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
+        with open(f"{PROC}/{pid}/environ", "rb") as file:
             return not file.read(1)
     except OSError:
         return False

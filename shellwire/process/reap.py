@@ -109,6 +109,9 @@ class Reaper:
 
     def collect(self) -> None:
         """Reap all that has ended by now, and call back for it."""
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            self._look_at_each()
+            return
         while (pid := _ended_child()) is not None:
             if pid in self._watched:
                 self._collect(pid)
@@ -118,7 +121,7 @@ class Reaper:
                 return
 
     def _look_at_each(self) -> None:
-        for pid in proc.children(os.getpid()):
+        for pid in proc.children(os.getpid()) if self.adopts else list(self._watched):
             if pid in self._watched:
                 self._collect(pid)
             else:
@@ -134,19 +137,15 @@ class Reaper:
         if entry is None:
             return
         try:
-            info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+            reaped, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
             log.error("the status of process %d was taken by somebody else", pid)
             ended = LOST
         else:
-            if info is None:
+            if not reaped:
                 return
-            killed = info.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-            ended = (
-                Exit(-info.si_status, signal_name(info.si_status))
-                if killed
-                else Exit(info.si_status, None)
-            )
+            code = os.waitstatus_to_exitcode(status)
+            ended = Exit(code, signal_name(-code) if code < 0 else None)
         del self._watched[pid]
         pidfd, callback = entry
         try:
@@ -171,8 +170,8 @@ def _reap_stray(pid: int) -> bool:
     this process started it and waits for it.
     """
     process = proc.inspect(pid)
-    if process is None or not process.zombie or process.session == os.getsid(0):
+    if process is None or not process.zombie or process.session == proc.session(0):
         return False
     with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+        os.waitpid(pid, os.WNOHANG)
     return True

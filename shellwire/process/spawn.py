@@ -6,10 +6,13 @@ import contextlib
 import fcntl
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
+from shellwire.process import fork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +24,9 @@ _SAFE_FD = 220
 # Bash keeps the descriptors it saves at 10 and above (redir.c, SHELL_FD_BASE); the shells' prologue
 # counts on finding those free, whatever the daemon itself was started with.
 _KEEP_FREE = (10, 11, 12)
+
+# On Linux a session leader acquires the first terminal that it opens without O_NOCTTY (tty(4)).
+_OPENING_ACQUIRES = sys.platform in ("linux", "android")
 
 _DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -58,39 +64,53 @@ def spawn(
     ``argv[0]`` is an absolute path; the child sees its last component. ``descriptors`` maps the
     child's numbers to ours; it inherits nothing else, for everything the daemon opens is
     close-on-exec. With ``tty``, the path of a terminal, that becomes the controlling terminal and
-    descriptors 0 to 2: on Linux a session leader acquires the first terminal that it opens without
-    O_NOCTTY (tty(4)). Every signal has its default action and none is blocked, however the daemon
+    descriptors 0 to 2. Every signal has its default action and none is blocked, however the daemon
     itself was started. The child starts in the daemon's directory.
 
     Raises SpawnError with the system's reason.
     """
     moved: dict[int, int] = {}
-    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
+    targets = {*descriptors, *_KEEP_FREE, *((0, 1, 2) if tty is not None else ())}
     try:
-        actions.extend((os.POSIX_SPAWN_CLOSE, fd) for fd in _KEEP_FREE)
-        if tty is not None:
-            actions.append((os.POSIX_SPAWN_OPEN, 0, tty, os.O_RDWR, 0))
-            actions.extend((os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2))
+        apart: dict[int, int] = {}
         for target, source in descriptors.items():
             # A source could carry the number of an earlier target: move it out of the way.
-            if source < _SAFE_FD and (source in descriptors or source in _KEEP_FREE):
+            if source < _SAFE_FD and source in targets:
                 if source not in moved:
                     moved[source] = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _SAFE_FD)
                 source = moved[source]
-            actions.append((os.POSIX_SPAWN_DUP2, source, target))
-        return os.posix_spawn(
-            argv[0],
-            [os.path.basename(argv[0]), *argv[1:]],
-            env,
-            file_actions=actions,
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_DEFAULTED,
-        )
-    except (OSError, ValueError) as error:
+            apart[target] = source
+        if hasattr(os, "posix_spawn") and (tty is None or _OPENING_ACQUIRES):
+            with contextlib.suppress(NotImplementedError):  # no POSIX_SPAWN_SETSID
+                return _posix_spawn(argv, env, apart, tty)
+        return fork.start(argv, env, apart, tty=tty, defaulted=_DEFAULTED)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SpawnError(f"cannot start {os.fsdecode(argv[0])}: {reason}") from error
     finally:
         for fd in moved.values():
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+
+def _posix_spawn(
+    argv: Sequence[bytes],
+    env: Mapping[bytes, bytes],
+    descriptors: Mapping[int, int],
+    tty: str | None,
+) -> int:
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
+    actions.extend((os.POSIX_SPAWN_CLOSE, fd) for fd in _KEEP_FREE)
+    if tty is not None:
+        actions.append((os.POSIX_SPAWN_OPEN, 0, tty, os.O_RDWR, 0))
+        actions.extend((os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2))
+    actions.extend((os.POSIX_SPAWN_DUP2, source, fd) for fd, source in descriptors.items())
+    return os.posix_spawn(
+        argv[0],
+        [os.path.basename(argv[0]), *argv[1:]],
+        env,
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_DEFAULTED,
+    )

@@ -1,4 +1,4 @@
-"""Daemons for what has to hold with and without pidfds."""
+"""Daemons for what has to hold whatever the system has."""
 
 from __future__ import annotations
 
@@ -13,23 +13,46 @@ if TYPE_CHECKING:
 
     from tests.live import Client
 
-# Python imports this module at its start, wherever PYTHONPATH leads to it.
-_WITHOUT_PIDFD = "import os\nif hasattr(os, 'pidfd_open'):\n    del os.pidfd_open\n"
+_NO_PIDFD = """
+import os, signal
+for module, name in (os, "pidfd_open"), (signal, "pidfd_send_signal"):
+    if hasattr(module, name):
+        delattr(module, name)
+"""
+_NO_FILES = """
+for name in "memfd_create", "waitid":
+    if hasattr(os, name):
+        delattr(os, name)
+"""
+# What a system lacks, said in the module that Python imports at its start, wherever PYTHONPATH
+# leads to it. A BSD can be had neither; psutil still asks this kernel, as it would ask that one.
+_LACKS = {
+    "nothing": "",
+    "pidfd": _NO_PIDFD,
+    "posix_spawn, as Android does": _NO_PIDFD + _NO_FILES + "del os.posix_spawn, os.posix_spawnp",
+    "what is Linux's own": _NO_PIDFD
+    + _NO_FILES
+    + """
+from shellwire.process import proc, reap, spawn
+proc.PROC = "/nowhere"
+reap.become_subreaper = lambda: False
+spawn._OPENING_ACQUIRES = False
+""",
+}
 
 
-@pytest.fixture(scope="session", params=["pidfd", "sigchld"])
+@pytest.fixture(scope="session", params=_LACKS)
 def either(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:
-    """Yield a daemon that learns of a process's end by pidfd, then one that has only SIGCHLD."""
-    path = tmp_path_factory.mktemp(request.param)
-    env = {}
-    if request.param == "sigchld":
-        (path / "sitecustomize.py").write_text(_WITHOUT_PIDFD)
-        env["PYTHONPATH"] = str(path)
+    """Yield a daemon that has all that Linux has to give, and then some that lack much of it."""
+    path = tmp_path_factory.mktemp("either")
+    done = f"\nimport pathlib\npathlib.Path({str(path / 'done')!r}).touch()\n"
+    (path / "sitecustomize.py").write_text(_LACKS[request.param] + done)
     # No shell waits, so that what is below the daemon is what its jobs have left.
     flags = ("--max-clients", "100", "--max-processes", "16", "--spares", "0")
-    daemon = Daemon(path / "home", *flags, env=env)
+    daemon = Daemon(path / "home", *flags, env={"PYTHONPATH": str(path)})
+    assert (path / "done").exists()
     yield daemon
     daemon.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -19,14 +20,22 @@ FOREVER = "sleep 98765"
 
 
 def below(daemon: Daemon) -> list[str]:
-    """Return the command line and status of every process below the daemon."""
-    found = []
-    for process in psutil.Process(daemon.pid).children(recursive=True):
-        try:
-            found.append(f"{process.pid} {process.status()} {process.cmdline()}")
-        except psutil.NoSuchProcess:
-            continue
-    return found
+    """Return the command line and status of every process below the daemon, or born of it.
+
+    Where orphans are not the daemon's to adopt, they are known by the home in their environment.
+    """
+    found = {}
+    home = str(daemon.home)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != daemon.pid and process.environ().get("SHELLWIRE_HOME") == home:
+                found[process.pid] = process
+    found.update((each.pid, each) for each in psutil.Process(daemon.pid).children(recursive=True))
+    told = []
+    for process in found.values():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            told.append(f"{process.pid} {process.status()} {process.cmdline()}")
+    return told
 
 
 def is_alive(pid: int) -> bool:

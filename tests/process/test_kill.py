@@ -112,13 +112,14 @@ async def test_waiting_ends_with_the_processes_or_the_time() -> None:
     await kill.gone([seen], 3600)
 
 
-@pytest.mark.parametrize("children_files", [True, False])
+@pytest.mark.parametrize("lacks", ["nothing", "CONFIG_PROC_CHILDREN", "/proc"])
 async def test_descendants_come_after_their_parents(
-    monkeypatch: pytest.MonkeyPatch, children_files: bool
+    monkeypatch: pytest.MonkeyPatch, lacks: str
 ) -> None:
-    if not children_files:
-        # As in a kernel without CONFIG_PROC_CHILDREN.
+    if lacks != "nothing":
         monkeypatch.setattr(proc, "has_children_files", lambda: False)
+    if lacks == "/proc":
+        monkeypatch.setattr(proc, "_has_proc", lambda: False)
     pid, reading = _start("sh -c 'sleep 98765 >&2 & echo $! .; wait' & wait", _TAG + b"5")
     _pids(reading)
     found = [each async for each in proc.descendants(os.getpid())]
@@ -134,10 +135,28 @@ async def test_descendants_come_after_their_parents(
     reap(pid)
 
 
-def test_nobody() -> None:
+@pytest.mark.parametrize("has_proc", [True, False])
+def test_nobody(monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> None:
+    monkeypatch.setattr(proc, "_has_proc", lambda: has_proc)
+    monkeypatch.setattr(proc, "has_children_files", lambda: has_proc)
     assert proc.inspect(2**22 + 1) is None
     assert proc.children(2**22 + 1) == []
     assert not proc.environ_has(2**22 + 1, b"PATH", b"", prefix=True)
+
+
+def test_psutil_and_proc_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, value = next(iter(os.environb.items()))
+    by_proc, has = proc.inspect(os.getpid()), proc.environ_has(os.getpid(), name, value)
+    monkeypatch.setattr(proc, "_has_proc", lambda: False)
+    by_psutil = proc.inspect(os.getpid())
+    assert by_proc is not None
+    assert by_psutil is not None
+    # Ticks since boot against seconds since 1970, and an image that psutil does not tell.
+    assert by_psutil == replace(by_proc, started=by_psutil.started, image=0)
+    assert has
+    assert proc.environ_has(os.getpid(), name, value)
+    assert proc.environ_has(os.getpid(), name, value[:1], prefix=True)
+    assert not proc.environ_has(os.getpid(), name, value + b"x")
 
 
 @given(st.binary(min_size=1, max_size=15).filter(lambda name: b"\0" not in name))

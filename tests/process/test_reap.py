@@ -87,6 +87,7 @@ async def test_a_child_of_our_own_session_is_left_alone(reaper: Reaper) -> None:
     has_ended(ours)
     stray = _start("exit 6")
     has_ended(stray)
+    reaper.adopts = True
     reaper.collect()
     assert reap(ours) == 5
     with pytest.raises(ChildProcessError):

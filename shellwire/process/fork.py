@@ -1,0 +1,69 @@
+"""Starting a process where posix_spawn(3) is missing, or can't do what is asked of it.
+
+Python for Android is built without it; some C libraries know no POSIX_SPAWN_SETSID; and only on
+Linux does a session leader acquire a terminal by opening it. There the interpreter is forked, and a
+few system calls of Python's run between fork and exec. Slower, and no more than is needed: another
+thread may hold any lock at that moment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import termios
+import warnings
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_STANDARD = 3
+
+
+def start(
+    argv: Sequence[bytes],
+    env: Mapping[bytes, bytes],
+    descriptors: Mapping[int, int],
+    *,
+    tty: str | None,
+    defaulted: Sequence[signal.Signals],
+) -> int:
+    """Do what ``spawn`` promises. No source in ``descriptors`` is a target of another.
+
+    Raises OSError, ValueError or SubprocessError.
+    """
+    with ExitStack() as held:
+        if tty is not None:
+            slave = os.open(tty, os.O_RDWR | os.O_NOCTTY)
+            held.callback(os.close, slave)
+            descriptors = {**descriptors, 0: slave, 1: slave, 2: slave}
+        for target, source in descriptors.items():
+            # Else Popen's own pipe might get that number, and the child would overwrite it.
+            held.callback(os.close, fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, target))
+
+        def prepare() -> None:
+            for target, source in descriptors.items():
+                os.dup2(source, target)
+            if tty is not None:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            for number in defaulted:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+        with warnings.catch_warnings():
+            # Python 3.12 and later warn of threads; see above.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = subprocess.Popen(
+                [os.path.basename(argv[0]), *argv[1:]],
+                executable=argv[0],
+                env=env,
+                pass_fds=[target for target in descriptors if target >= _STANDARD],
+                start_new_session=True,
+                preexec_fn=prepare,
+            )
+    # It is the reaper's from now on: nobody else may wait for it.
+    process.returncode = 0
+    return process.pid
