@@ -28,14 +28,22 @@ _numbers = count()
 
 
 class Daemon:
-    """``shellwire run`` on a free port, in its own home."""
+    """``shellwire run`` on a free port, in its own home; with ``only`` that is its environment."""
 
-    def __init__(self, home: Path, *flags: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *flags: str,
+        env: dict[str, str] | None = None,
+        only: dict[str, str] | None = None,
+    ) -> None:
         self.home = home
-        environ = {
-            name: value for name, value in os.environ.items() if not name.startswith("SHELLWIRE_")
-        }
-        environ["SHELLWIRE_LOGIN_ENV"] = "never"  # the profile of who runs the tests is no matter
+        environ = dict(only or os.environ)
+        for name in [name for name in environ if name.startswith("SHELLWIRE_")]:
+            del environ[name]
+        if only is None:
+            # The profile of who runs the tests is no matter.
+            environ["SHELLWIRE_LOGIN_ENV"] = "never"
         environ.update(env or {}, SHELLWIRE_HOME=str(home))
         self._stderr = home.with_name(f"{home.name}.stderr")
         self._stderr.parent.mkdir(parents=True, exist_ok=True)
