@@ -5,8 +5,10 @@ Uses only the standard library, for ``status`` is to answer at once.
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import Unreachable
@@ -35,8 +37,11 @@ def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
 
 def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
     """As ``ask_port``, of the daemon that is process ``pid``; also tells its ``host``, ``port``."""
-    import psutil  # takes 20 ms, which only those few daemons cost that don't say where they listen
-
+    try:
+        # It takes 20 ms, which only those few daemons cost that don't say where they listen.
+        import psutil
+    except ImportError as error:
+        raise Unreachable("where it listens can't be told: psutil is not installed") from error
     try:
         sockets = psutil.Process(pid).net_connections("tcp")
     except psutil.Error as error:
@@ -61,6 +66,8 @@ def ask_socket(home: Home, *, seconds: float) -> dict[str, Any]:
 
 
 def _connect(home: Home, seconds: float) -> socket.socket:
+    if sys.platform == "win32":
+        raise OSError(errno.EAFNOSUPPORT, "there are no Unix sockets here")
     connected = socket.socket(socket.AF_UNIX)
     try:
         connected.settimeout(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,8 +52,12 @@ class Settings:
     idle_timeout: float = 3600.0
     """Seconds without input and output after which a session is ended; 0 means never."""
 
-    spares: int = 2
-    """Shells that are started in advance, to wait for commands."""
+    spares: int = 0 if hasattr(sys, "getandroidapilevel") else 2
+    """Shells that are started in advance, to wait for commands.
+
+    None on Android, Termux included: there all apps together may have 32 processes besides their
+    own, and the system kills what is more.
+    """
 
     shell: str | None = None
     """Path of the shell that runs commands; None leaves the choice to the daemon."""

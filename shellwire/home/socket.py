@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from shellwire.home.paths import Home
 
-_LONGEST = 107 if sys.platform == "linux" else 103
+_LONGEST = 107 if sys.platform.startswith(("linux", "android")) else 103
 """Bytes that ``sun_path`` holds before its NUL: unix(7) on Linux, sys/un.h on BSD and macOS."""
 
 
@@ -39,7 +39,7 @@ def socket_address(home: Home) -> Iterator[str]:
 def _by_descriptor(home: Home) -> Iterator[str]:
     """Yield the name that proc(5) gives to a descriptor of the directory."""
     try:
-        descriptor = os.open(home.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(home.root, os.O_RDONLY)
     except OSError as error:
         raise HomeError(f"can't open {home.root}: {error.strerror}") from error
     try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import PtyUnavailable, SpawnError
@@ -97,6 +97,15 @@ class Spares:
 
 def _forget(_ended: Exit) -> None:
     """Nobody waits for a shell that was let go; it is reaped all the same."""
+
+
+@cache
+def can_wait() -> bool:
+    """Whether it can be told that a waiting shell's directory is still the one it was started in.
+
+    That takes a /proc like Linux's; elsewhere each command has a shell started for it.
+    """
+    return os.path.exists("/proc/self/cwd")
 
 
 def _is_fit(spare: _Spare) -> bool:

@@ -1,7 +1,8 @@
 """A phone with Termux, as far as this machine can be made to look like one.
 
-A prefix with its own bin and tmp, nothing else on PATH, no account, and none of what Python for
-Android lacks; whoever opens or starts something of /bin, /usr/bin or the system's /tmp fails.
+A prefix with its own bin and tmp, nothing else on PATH, no account, no psutil, and none of what
+Python for Android lacks; whoever opens or starts something of /bin, /usr/bin or the system's /tmp
+fails.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ _ANDROID = f"""
 CHECKOUT = {str(Path(shellwire.__file__).parents[1])!r}
 """
 _ANDROID += """
-import os, pwd, signal, sys
+import asyncio, os, pwd, signal, shutil, socket, sys  # those that ask where they are
+
+sys.platform = "android"  # as since Python 3.13
+sys.modules["psutil"] = None
 
 for module, name in (
     (os, "posix_spawn"), (os, "posix_spawnp"), (os, "memfd_create"),
@@ -36,6 +40,8 @@ for module, name in (
 ):
     if hasattr(module, name):
         delattr(module, name)
+
+sys.getandroidapilevel = lambda: 24
 
 def getpwuid(uid):
     raise KeyError(f"getpwuid(): uid not found: {uid}")
