@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.process import kill, proc
 from shellwire.shell.rewrite import rewrite
-from shellwire.shell.spares import Spares
+from shellwire.shell.spares import Spares, can_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +65,10 @@ class Engine:
     _pause: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
+        if not self.dialect.is_posix:
+            self.rewrites = False
+        if not (self.dialect.is_posix and can_wait()):
+            self.spares = 0
         self._spares = Spares(self.dialect, self.reaper, self.next_tag)
 
     def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:

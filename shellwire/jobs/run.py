@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -60,13 +59,11 @@ class Run:
         self._last_input = b""
         # Before anything is awaited: until then the child would pass for a stray.
         engine.reaper.watch(shell.pid, self._on_exit)
-        terminal = shell.terminal
         self.pump = Pump(
             shell.outputs,
             room=room,
             received=received,
             closed=self._on_closed,
-            close=os.close if terminal is None else terminal.close_fd,
         )
 
     @property
@@ -128,7 +125,7 @@ class Run:
         if self._shell.terminal is not None and self.pump.is_open:
             group = self._shell.terminal.foreground_group() or group
         try:
-            os.killpg(group, number)
+            kill.send_to_group(number, group)
         except OSError as error:
             raise SessionError(f"the job can't be signalled: {error.strerror}") from error
 

@@ -5,8 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
+from typing import Protocol
 
 _AT_ONCE = 64 * 1024
+
+
+class Sink(Protocol):
+    """Our end of what a process reads. See Feeder."""
+
+    closed: bool
+
+    @property
+    def accepts(self) -> bool: ...
+
+    @property
+    def pending(self) -> int: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Feeder:
@@ -24,7 +44,8 @@ class Feeder:
         self._ending = False
         self.closed = False
         """True when nothing more can be written."""
-        os.set_blocking(fd, False)
+        if sys.platform != "win32":  # where threads.ThreadFeeder stands in for it
+            os.set_blocking(fd, False)
 
     @property
     def accepts(self) -> bool:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from shellwire.process import proc
@@ -29,6 +31,12 @@ HANGUP_AFTER = 0.5
 
 TAG_NAME = b"SHELLWIRE_JOB"
 """The variable by which a job's processes are found; it belongs to no context."""
+
+if sys.platform == "win32":
+    # There SIGTERM can't be caught: os.kill makes it TerminateProcess. Ctrl-Break can.
+    _TERM, _HUP, _KILL = signal.SIGBREAK, signal.SIGBREAK, signal.SIGTERM
+else:
+    _TERM, _HUP, _KILL = signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
 
 _AFTER_KILL = 2.0
 _POLL = 0.02
@@ -116,6 +124,9 @@ def _send_one(number: signal.Signals, process: proc.Process) -> None:
         now = proc.inspect(process.pid)
         if now is None or now.started != process.started:
             return
+        if sys.platform == "win32":
+            _signal_on_windows(process.pid, number)
+            return
         for each in (number, signal.SIGCONT) if number != signal.SIGKILL else (number,):
             if pidfd is None:
                 os.kill(process.pid, each)
@@ -124,6 +135,31 @@ def _send_one(number: signal.Signals, process: proc.Process) -> None:
     finally:
         if pidfd is not None:
             os.close(pidfd)
+
+
+def _signal_on_windows(pid: int, number: signal.Signals) -> None:
+    if sys.platform != "win32":
+        return
+    if number in (signal.SIGINT, signal.SIGBREAK):
+        # Each process of a group hears it with its leader, whose pid is the group's; for another's
+        # pid it is an error.
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.CTRL_BREAK_EVENT)
+    else:
+        os.kill(pid, number)
+
+
+def send_to_group(number: signal.Signals, leader: int) -> None:
+    """Send a signal to the process group that ``leader`` leads. Raises OSError.
+
+    On Windows INT and BREAK are Ctrl-Break, and TERM ends the leader.
+    """
+    if sys.platform != "win32":
+        os.killpg(leader, number)
+    elif number in (signal.SIGINT, signal.SIGBREAK, signal.SIGTERM):
+        _signal_on_windows(leader, number)
+    else:
+        raise OSError(errno.EINVAL, "Windows can't send this signal")
 
 
 async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
@@ -174,15 +210,15 @@ async def end(tree: Tree | Everything, *, hangup: bool = False) -> bool:
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    stages = [(signal.SIGTERM, HANGUP_AFTER if hangup else GRACE)]
+    stages = [(_TERM, HANGUP_AFTER if hangup else GRACE)]
     if hangup:
-        stages.append((signal.SIGHUP, GRACE))
-    stages.append((signal.SIGKILL, GRACE + _AFTER_KILL))
+        stages.append((_HUP, GRACE))
+    stages.append((_KILL, GRACE + _AFTER_KILL))
     for number, until in stages:
         told: dict[tuple[int, float], int] = {}
         pause = _POLL
         while members := await _living(tree):
-            due = members if number == signal.SIGKILL else _untold(members, told)
+            due = members if number == _KILL else _untold(members, told)
             await send(number, due)
             told.update(_copies(due, members))
             left = begun + until - loop.time()

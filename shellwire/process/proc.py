@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -80,13 +81,13 @@ def _ask_psutil(pid: int) -> Process | None:
 
 @cache
 def _has_proc() -> bool:
-    return os.path.exists(f"{PROC}/self/stat")
+    return sys.platform != "win32" and os.path.exists(f"{PROC}/self/stat")
 
 
 @cache
 def has_children_files() -> bool:
     """Whether the kernel has /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN)."""
-    return os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
+    return _has_proc() and os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
 
 
 def _pids() -> list[int]:
@@ -135,7 +136,12 @@ def adopted() -> list[int]:
 
 
 def session(pid: int) -> int:
-    """Return the id of the session that ``pid`` belongs to (0: our own process). Raises OSError."""
+    """Return the id of the session that ``pid`` belongs to (0: our own process). Raises OSError.
+
+    Windows has none: there it is -1, which is nobody's pid.
+    """
+    if sys.platform == "win32":
+        return -1
     return os.getsid(pid)
 
 
@@ -146,7 +152,7 @@ def inspect(pid: int) -> Process | None:
 
 def open_pidfd(pid: int) -> int | None:
     """Return a descriptor that is readable once ``pid`` has ended (pidfd_open(2)), or None."""
-    if not hasattr(os, "pidfd_open"):
+    if sys.platform == "win32" or not hasattr(os, "pidfd_open"):
         return None
     try:
         return os.pidfd_open(pid)

@@ -54,7 +54,7 @@ def signal_name(number: int) -> str:
 
 def become_subreaper() -> bool:
     """Make orphans of our children our own children. False where the kernel can't (not Linux)."""
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith(("linux", "android")):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
@@ -72,7 +72,8 @@ class Reaper:
     def start(self, signals: Signals) -> None:
         """Adopt orphans, and listen to SIGCHLD."""
         self.adopts = become_subreaper()
-        signals.listen(signal.SIGCHLD, self.collect)
+        if sys.platform != "win32":
+            signals.listen(signal.SIGCHLD, self.collect)
 
     def stop(self) -> None:
         """Forget what is still watched."""
@@ -137,12 +138,12 @@ class Reaper:
         if entry is None:
             return
         try:
-            reaped, status = os.waitpid(pid, os.WNOHANG)
+            status = _reap(pid)
         except ChildProcessError:
             log.error("the status of process %d was taken by somebody else", pid)
             ended = LOST
         else:
-            if not reaped:
+            if status is None:
                 return
             code = os.waitstatus_to_exitcode(status)
             ended = Exit(code, signal_name(-code) if code < 0 else None)
@@ -154,8 +155,18 @@ class Reaper:
             self._forget(pidfd)
 
 
+def _reap(pid: int) -> int | None:
+    """Return the wait status of our child if it has ended. Raises ChildProcessError."""
+    if sys.platform == "win32":  # where portable.ThreadReaper waits
+        raise ChildProcessError
+    reaped, status = os.waitpid(pid, os.WNOHANG)
+    return status if reaped else None
+
+
 def _ended_child() -> int | None:
     """Return a child that has ended and is not reaped yet, if there is one."""
+    if sys.platform == "win32":
+        return None
     try:
         info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -173,5 +184,5 @@ def _reap_stray(pid: int) -> bool:
     if process is None or not process.zombie or process.session == proc.session(0):
         return False
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+        _reap(pid)
     return True

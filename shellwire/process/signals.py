@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Signals:
         self._callbacks[number] = callback
         old = signal.signal(number, lambda came, _frame: self._come.add(came))
         self._old.setdefault(number, old)
-        # Python's handler runs between two bytecodes of this thread; system calls go on.
-        signal.siginterrupt(number, False)
+        if sys.platform != "win32":
+            # Python's handler runs between two bytecodes of this thread; system calls go on.
+            signal.siginterrupt(number, False)
 
     def close(self) -> None:
         """Give back what each signal meant before."""

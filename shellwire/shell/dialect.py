@@ -56,6 +56,14 @@ class CannotEnter(Exception):
 class Dialect(ABC):
     """One kind of shell, and the descriptors on which it expects what it is given."""
 
+    is_posix: ClassVar[bool] = True
+    """Whether ``&&`` and ``&`` mean what POSIX says, and a shell can wait for its command."""
+
+    probe: ClassVar[bytes] = (
+        b"probe () { SHELLWIRE_PROBE=it\\'s; export SHELLWIRE_PROBE; cd /dev; exit 3; }\nprobe"
+    )
+    """What a shell that can't be used would get wrong; ``find`` knows what it comes to."""
+
     report_fd: ClassVar[int]
     """A file without a name, in which it leaves its report."""
 
@@ -108,6 +116,31 @@ class Dialect(ABC):
         What no environment carries (functions, aliases, variables that aren't exported) reaches it
         if it is ``interactive`` and of the same kind.
         """
+
+
+class FileDialect(Dialect):
+    """One kind of shell that can be given no descriptors: it finds files beside each other.
+
+    ``restore`` of its start is the text that it runs: this is to run the command beside it, and to
+    leave the report there. State comes with the environment and the directory of the process.
+    """
+
+    is_posix = False
+
+    text_file: ClassVar[str]
+    """The name of what it runs."""
+
+    command_file: ClassVar[str]
+    """The name of the command's text."""
+
+    report_file: ClassVar[str] = "report"
+
+    @abstractmethod
+    def command_line(self, path: str) -> str | list[str]:
+        """Return what runs the text at ``path``; a string is a Windows command line as it is."""
+
+    def patch(self, have: State, want: State, token: bytes) -> bytes | None:
+        return None
 
 
 def environment(state: State) -> dict[bytes, bytes]:

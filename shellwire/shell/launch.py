@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sys
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,14 +17,22 @@ from typing import TYPE_CHECKING
 from shellwire.errors import SpawnError
 from shellwire.process.feed import Feeder
 from shellwire.process.kill import TAG_NAME
-from shellwire.process.pty import Pair, Terminal
-from shellwire.process.spawn import private_file, spawn
+from shellwire.process.read import Reader
+from shellwire.shell.dialect import FileDialect
+
+if TYPE_CHECKING or sys.platform != "win32":
+    from shellwire.process.pty import Pair
+    from shellwire.process.spawn import private_file, spawn
 
 if TYPE_CHECKING:
+    from shellwire.process.feed import Sink
+    from shellwire.process.pty import Terminal
+    from shellwire.process.read import Source
     from shellwire.shell.dialect import Dialect, Start
     from shellwire.shell.state import State
 
-_MAX_REPORT = 16 * 1024 * 1024
+MAX_REPORT = 16 * 1024 * 1024
+"""Bytes of a report that are read at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,48 +46,68 @@ class Wiring:
 
 
 @dataclass(slots=True)
-class Shell:
-    """A started shell and our ends of its descriptors."""
+class Shell(ABC):
+    """A started shell and our ends of what it reads and writes."""
 
     pid: int
     tag: bytes
     token: bytes
-    outputs: dict[str, int]
-    """Descriptors to read: ``stdout`` and, on pipes, ``stderr``; on a terminal the master."""
-    stdin: Feeder | None
+    outputs: dict[str, Source]
+    """What to read: ``stdout`` and, on pipes, ``stderr``; on a terminal the master."""
+    stdin: Sink | None
     terminal: Terminal | None
-    _script: Feeder
-    _report: int | None
 
+    @abstractmethod
     def run(self, script: bytes) -> None:
         """Give the shell what it waits for: a dialect's script. Once only."""
-        self._script.write(script)
-        self._script.finish()
 
+    @abstractmethod
     def take_report(self) -> bytes:
         """Return what the shell reported, after it has ended. Once only."""
-        if self._report is None:
-            return b""
-        fd, self._report = self._report, None
-        try:
-            return os.pread(fd, min(os.fstat(fd).st_size, _MAX_REPORT), 0)
-        finally:
-            os.close(fd)
 
+    @abstractmethod
     def discard(self) -> None:
         """End a shell that nobody uses, and give its descriptors back. It is still to be reaped."""
-        os.kill(self.pid, signal.SIGKILL)
-        self.close()
 
     def close(self) -> None:
         """Give back the descriptors of a shell that nobody uses."""
         self.close_input()
         self.take_report()
-        for fd in self.outputs.values():
-            os.close(fd)
+        for source in self.outputs.values():
+            source.close()
 
     def close_input(self) -> None:
         """Drop what was not read of the command and its input."""
+        if self.stdin is not None:
+            self.stdin.close()
+
+
+@dataclass(slots=True)
+class _Waiting(Shell):
+    """One that reads its command from a pipe, and reports into a file without a name."""
+
+    _script: Feeder
+    _report: int | None
+
+    def run(self, script: bytes) -> None:
+        self._script.write(script)
+        self._script.finish()
+
+    def take_report(self) -> bytes:
+        if self._report is None or sys.platform == "win32":
+            return b""
+        fd, self._report = self._report, None
+        try:
+            return os.pread(fd, min(os.fstat(fd).st_size, MAX_REPORT), 0)
+        finally:
+            os.close(fd)
+
+    def discard(self) -> None:
+        if sys.platform != "win32":
+            os.kill(self.pid, signal.SIGKILL)
+        self.close()
+
+    def close_input(self) -> None:
         self._script.close()
         if self.stdin is not None:
             self.stdin.close()
@@ -91,6 +121,10 @@ def launch(dialect: Dialect, state: State, wiring: Wiring, *, tag: bytes, report
     """
     token = secrets.token_hex(8).encode()
     start = dialect.start(state, token, report=report)
+    if isinstance(dialect, FileDialect):
+        from shellwire.shell import files  # which is built on this module
+
+        return files.prepare(dialect, state.cwd, start, wiring, tag=tag, token=token)
     try:
         with ExitStack() as theirs, ExitStack() as ours:
             shell = _launch(
@@ -141,10 +175,9 @@ def _launch(
     pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=pair.name if pair else None)
     terminal = pair.take(pid) if pair else None
     if terminal is not None:
-        outputs["stdout"] = terminal.fd
+        sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
         feeder: Feeder | None = Feeder(terminal.fd, owned=False)
     else:
+        sources = {name: Reader(fd) for name, fd in outputs.items()}
         feeder = Feeder(stdin) if stdin is not None else None
-    for fd in outputs.values():
-        os.set_blocking(fd, False)
-    return Shell(pid, tag, token, outputs, feeder, terminal, Feeder(script), report_fd)
+    return _Waiting(pid, tag, token, sources, feeder, terminal, Feeder(script), report_fd)

@@ -10,6 +10,7 @@ import pytest
 
 from shellwire.jobs.buffer import STDERR, STDOUT
 from shellwire.jobs.pump import Pump
+from shellwire.process.read import Reader
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Ends:
         err, self.err = os.pipe()
         for fd in (out, err, self.out, self.err):
             os.set_blocking(fd, False)
-        self.outputs = {"stdout": out, "stderr": err}
+        self.outputs = {"stdout": Reader(out), "stderr": Reader(err)}
 
     def pump(self) -> Pump:
         return Pump(
