@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from shellwire.errors import PtyUnavailable, SpawnError, StartError
@@ -28,12 +29,15 @@ log = logging.getLogger(__name__)
 SECONDS = 5.0
 """Seconds that a shell has to show that it can be used."""
 
+if sys.platform == "win32":
+    _USUAL, _KNOWN = "cmd.exe and no powershell.exe", "cmd.exe and PowerShell"
+else:
+    _USUAL, _KNOWN = "bash and no sh", "bash, dash or busybox ash"
+
 # What $SHELL may be besides bash for commands to run in it; others are no POSIX shells.
 _POSIX_SHELLS = frozenset({"sh", "dash", "ash"})
 
-# What a shell that can't be used would get wrong: a function, a change of state, and an exit from
-# within, whose status and report must come back.
-_PROBE = b"probe () { SHELLWIRE_PROBE=it\\'s; export SHELLWIRE_PROBE; cd /dev; exit 3; }\nprobe"
+# What a dialect's probe comes to.
 _STATUS, _CWD, _VARIABLE = 3, b"/dev", (b"SHELLWIRE_PROBE", Variable(b"it's"))
 
 
@@ -46,22 +50,37 @@ async def find_dialect(
     variables of ``birth`` before it is believed. Raises StartError.
     """
     for found in _candidates(wanted, path):
-        dialect = (Bash if os.path.basename(found).startswith("bash") else Posix)(found)
+        dialect = _dialect(found)
         if await _works(dialect, State(b"/", birth.variables, birth.functions), reaper):
             return dialect
         if wanted is None:
             log.warning("%s is not used: it did not report its state when it was tried", found)
     if wanted is None:
-        raise StartError("there is no bash and no sh on the PATH; --shell names another")
+        raise StartError(f"there is no {_USUAL} on the PATH; --shell names another")
     if shutil.which(wanted, path=path) is None:
         raise StartError(f"--shell {wanted}: there is no such program")
-    raise StartError(f"--shell {wanted}: it does not work as bash, dash or busybox ash do")
+    raise StartError(f"--shell {wanted}: it does not work as {_KNOWN} do")
+
+
+def _dialect(path: str) -> Dialect:
+    name = os.path.basename(path).lower()
+    if sys.platform == "win32":
+        from shellwire.shell.cmd import Cmd
+        from shellwire.shell.powershell import PowerShell
+
+        return (Cmd if name.startswith("cmd") else PowerShell)(path)
+    return (Bash if name.startswith("bash") else Posix)(path)
+
+
+def _usual() -> list[str]:
+    if sys.platform == "win32":
+        return [os.environ.get("COMSPEC", "cmd.exe"), "powershell.exe"]
+    own = os.environ.get("SHELL", "")
+    return ["bash", *([own] if os.path.basename(own) in _POSIX_SHELLS else []), "sh"]
 
 
 def _candidates(wanted: str | None, path: str | None) -> Iterator[str]:
-    own = os.environ.get("SHELL", "")
-    posix = [own, "sh"] if os.path.basename(own) in _POSIX_SHELLS else ["sh"]
-    for name in ["bash", *posix] if wanted is None else [wanted]:
+    for name in _usual() if wanted is None else [wanted]:
         found = shutil.which(name, path=path)
         if found is not None:
             yield os.path.abspath(found)
@@ -72,12 +91,12 @@ async def _works(dialect: Dialect, state: State, reaper: Reaper) -> bool:
     tag = b"probe." + secrets.token_hex(8).encode()
     try:
         shell = launch(dialect, state, Wiring(), tag=tag, report=True)
+        shell.run(dialect.script(b"", dialect.probe))
     except (SpawnError, PtyUnavailable):
         return False
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
     reaper.watch(shell.pid, lambda how: None if ended.done() else ended.set_result(how))
     try:
-        shell.run(dialect.script(b"", _PROBE))
         async with asyncio.timeout(SECONDS):
             status = (await ended).code
         payload = dialect.payload(shell.take_report(), shell.token)
@@ -87,7 +106,9 @@ async def _works(dialect: Dialect, state: State, reaper: Reaper) -> bool:
         await kill.end(kill.Tree(shell.pid, tag, subreaper=reaper.adopts))
         shell.close()
     report = None if payload is None else dialect.parse(payload)
-    if report is None or not report.whole or (status, report.state.cwd) != (_STATUS, _CWD):
+    if report is None or not report.whole or status != _STATUS:
+        return False
+    if dialect.is_posix and report.state.cwd != _CWD:
         return False
     name, value = _VARIABLE
     return report.state.variables.get(name) == value

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import pwd
 import secrets
 import sys
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ async def start_environment(
     line of the log.
     """
     own = dict(environ)
-    if mode == "never" or sys.platform == "win32" or (mode == "auto" and not is_bare(own)):
+    if mode == "never" or (mode == "auto" and not is_bare(own)):
         return own
     account = _account()
     shell = _login_shell(account, own)
@@ -120,8 +121,6 @@ def _entries(path: bytes) -> list[bytes]:
 
 def _account() -> dict[bytes, bytes]:
     """Return the variables that login(1) sets, as the user database has them."""
-    import pwd
-
     try:
         user = pwd.getpwuid(os.getuid())
     except KeyError:
