@@ -1,14 +1,20 @@
-"""Talk to the running daemon through its Unix socket, whose mode is the credential."""
+"""Talk to the running daemon through its Unix socket, whose mode is the credential.
+
+Where there is none it is a port on loopback, which its pid file names, and the token.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import Unreachable
 from shellwire.home import pidfile
 from shellwire.home.socket import socket_address
+from shellwire.home.token import read_token
 
 if TYPE_CHECKING:
     from aiohttp import ClientWebSocketResponse
@@ -32,6 +38,11 @@ def tell_to_reload(home: Home) -> None:
         raise Unreachable(f"the change is stored, but the daemon does not know: {error}") from error
 
 
+def tell_to_stop(home: Home) -> None:
+    """Have the running daemon stop; return when it has heard. Raises Unreachable."""
+    _converse(home, "stop_daemon", answer="ack")
+
+
 def list_clients(home: Home) -> list[dict[str, Any]]:
     """Return the clients as the running daemon sees them. Raises Unreachable.
 
@@ -51,7 +62,7 @@ def _converse(home: Home, request: str, *, answer: str) -> dict[str, Any]:
         return asyncio.run(_request(home, request, answer))
     except (OSError, aiohttp.ClientError, TimeoutError) as error:
         reason = getattr(error, "strerror", "") or str(error) or f"no answer in {SECONDS:g} s"
-        raise Unreachable(f"{home.socket_file}: {reason}") from error
+        raise Unreachable(f"{_place(home)}: {reason}") from error
 
 
 async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
@@ -59,17 +70,34 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
 
     import aiohttp
 
+    auth = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
+    url, connector = "ws://localhost/ws", None
     async with asyncio.timeout(SECONDS):
-        with socket_address(home) as path:
-            connector = aiohttp.UnixConnector(path)
+        with contextlib.ExitStack() as stack:
+            port = _control_port(home)
+            if port is None:
+                connector = aiohttp.UnixConnector(stack.enter_context(socket_address(home)))
+            else:
+                url, auth["token"] = f"ws://127.0.0.1:{port}/ws", read_token(home) or ""
             async with (
                 aiohttp.ClientSession(connector=connector) as session,
-                session.ws_connect("ws://localhost/ws", max_msg_size=0) as socket,
+                session.ws_connect(url, max_msg_size=0) as socket,
             ):
-                await _exchange(
-                    socket, {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}, "status"
-                )
+                await _exchange(socket, auth, "status")
                 return await _exchange(socket, {"type": request}, answer)
+
+
+def _control_port(home: Home) -> int | None:
+    record = pidfile.read_live(home)
+    port = None if record is None else record.control
+    if port is None and sys.platform == "win32":
+        raise Unreachable(f"{home.pid_file} does not tell the daemon's port for administration")
+    return port
+
+
+def _place(home: Home) -> str:
+    port = _control_port(home)
+    return str(home.socket_file) if port is None else f"127.0.0.1 port {port}"
 
 
 async def _exchange(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +53,10 @@ def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
     origin = token_origin(home)
     cwd = _current_directory()
     if detached:
-        from shellwire.daemon.detach import start_detached
+        if sys.platform == "win32":
+            from shellwire.daemon.background import start_detached
+        else:
+            from shellwire.daemon.detach import start_detached
 
         _announce(home, origin, *start_detached(home, settings, start_cwd=cwd))
     else:

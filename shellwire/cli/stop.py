@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
 
+from shellwire.cli.control import tell_to_stop
 from shellwire.errors import NotRunning, ShellwireError
 from shellwire.home import pidfile
 from shellwire.home.paths import Home
@@ -31,7 +33,13 @@ def stop_command() -> None:
         raise NotRunning("shellwire is not running")
     grace = Settings.grace if record.grace is None else record.grace
     patience = grace + _MARGIN
-    if not _end(record, patience):
+    if sys.platform == "win32":
+        # It can't be signalled: os.kill would end it at once, and its jobs would stay.
+        tell_to_stop(home)
+        ended = _poll_until_gone(record, patience)
+    else:
+        ended = _end(record, patience)
+    if not ended:
         raise ShellwireError(
             f"the daemon (pid {record.pid}) has not ended within {patience:g} s;"
             f" see {home.log_file}"
@@ -61,7 +69,7 @@ def _end(record: DaemonRecord, seconds: float) -> bool:
 
 def _open_process(pid: int) -> int | None:
     """Return a pidfd, None where the kernel has none to give: pidfd_open(2) is Linux 5.3's."""
-    if not hasattr(os, "pidfd_open"):
+    if sys.platform == "win32" or not hasattr(os, "pidfd_open"):
         return None
     try:
         return os.pidfd_open(pid)
@@ -76,7 +84,8 @@ def _end_by_descriptor(record: DaemonRecord, descriptor: int, seconds: float) ->
         # From here on the pid can't pass to another process unnoticed; it may have before.
         if not pidfile.is_live(record):
             return True
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        if sys.platform != "win32":
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
         return bool(select.select([descriptor], [], [], seconds)[0])
     finally:
         os.close(descriptor)

@@ -10,15 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import select
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from shellwire.daemon import health
+from shellwire.daemon.report import (
+    HEALTH_SECONDS,
+    START_SECONDS,
+    Reporter,
+    Started,
+    read_report,
+)
 from shellwire.errors import ShellwireError, StartError, Unreachable
 from shellwire.home.lock import daemon_lock
 
@@ -28,22 +34,8 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
 
-START_SECONDS = 60.0
-"""Seconds after which a daemon that reports nothing is given up."""
-
-HEALTH_SECONDS = 10.0
-"""Seconds that a daemon which listens has to answer ``/health``."""
-
 _REPORT = 3
 _log = logging.getLogger(__name__)
-
-
-class Started(NamedTuple):
-    """A daemon that runs in the background."""
-
-    pid: int
-    host: str
-    port: int
 
 
 def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started:
@@ -51,8 +43,6 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
 
     Raises StartError with the daemon's own reason if it doesn't come to that.
     """
-    if not hasattr(os, "fork"):
-        raise StartError("this platform has no fork: use `run`, not `start --daemon`")
     # What is buffered would otherwise be written by each of the processes.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -88,38 +78,7 @@ def _await_report(reader: int, home: Home) -> Started:
         if not read:
             raise StartError(f"the daemon ended before it was ready; see {home.log_file}")
         line += read
-    report: dict[str, Any] = json.loads(line)
-    if "failed" in report:
-        raise StartError(report["failed"])
-    return Started(**report)
-
-
-class _Reporter:
-    """The daemon's end of the pipe. Takes one report; later ones have no reader any more."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
-
-    def ready(self, host: str, port: int) -> None:
-        """Tell where the daemon listens. Raises StartError if nobody waits for it any more."""
-        try:
-            self._send({"pid": os.getpid(), "host": host, "port": port})
-        except BrokenPipeError as error:
-            raise StartError("whoever started the daemon did not wait for it") from error
-
-    def failed(self, reason: str) -> None:
-        """Tell in one line why the daemon ends, if it never was ready."""
-        with contextlib.suppress(BrokenPipeError):
-            self._send({"failed": " ".join(reason.split())})
-
-    def _send(self, report: dict[str, Any]) -> None:
-        if self._descriptor is None:
-            return
-        descriptor, self._descriptor = self._descriptor, None
-        try:
-            os.write(descriptor, json.dumps(report).encode() + b"\n")
-        finally:
-            os.close(descriptor)
+    return read_report(line)
 
 
 def _detach(home: Home, settings: Settings, start_cwd: str, writer: int) -> NoReturn:
@@ -129,7 +88,7 @@ def _detach(home: Home, settings: Settings, start_cwd: str, writer: int) -> NoRe
         os.setsid()
         if os.fork() == 0:
             _let_go(writer)
-            code = _serve(home, settings, start_cwd, _Reporter(_REPORT))
+            code = _serve(home, settings, start_cwd, Reporter(_REPORT))
         else:
             code = 0
     finally:
@@ -158,7 +117,7 @@ def _open_descriptors() -> Iterable[int]:
         return range(os.sysconf("SC_OPEN_MAX"))
 
 
-def _serve(home: Home, settings: Settings, start_cwd: str, reporter: _Reporter) -> int:
+def _serve(home: Home, settings: Settings, start_cwd: str, reporter: Reporter) -> int:
     try:
         with daemon_lock(home):
             from shellwire.daemon.run import serve

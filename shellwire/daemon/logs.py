@@ -13,6 +13,7 @@ import logging.handlers
 import os
 import queue
 import stat
+import sys
 import threading
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -60,10 +61,13 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         )
 
     def _open(self) -> io.TextIOWrapper:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(self.baseFilename, flags, 0o600)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.fchmod(descriptor, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        if sys.platform == "win32":
+            descriptor = os.open(self.baseFilename, flags | os.O_BINARY)
+        else:
+            descriptor = os.open(self.baseFilename, flags | os.O_NONBLOCK, 0o600)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)
         # Unbuffered: what a full disk refused is gone, and does not come up again at exit.
         return io.TextIOWrapper(
             io.FileIO(descriptor, "a"),

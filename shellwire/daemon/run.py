@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from shellwire import __version__
@@ -20,8 +21,6 @@ from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
 from shellwire.jobs.kept import Retention
 from shellwire.jobs.registry import Registry
-from shellwire.process.reap import Reaper
-from shellwire.process.signals import Signals
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
 from shellwire.server.access import Gate
@@ -30,10 +29,17 @@ from shellwire.server.hub import Hub
 from shellwire.shell import rewrite
 from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
-from shellwire.shell.login_env import start_environment
+
+if sys.platform == "win32":
+    from shellwire.process.portable import LoopSignals as Signals
+    from shellwire.process.portable import ThreadReaper as Reaper
+else:
+    from shellwire.process.reap import Reaper
+    from shellwire.process.signals import Signals
+    from shellwire.shell.login_env import start_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
@@ -63,6 +69,8 @@ def serve(
 
 def _keep_descriptors_private() -> None:
     """Let no child inherit what the daemon itself inherited."""
+    if sys.platform == "win32":
+        return  # where a child is given what it inherits
     for name in os.listdir("/dev/fd"):
         if int(name) > 2:
             with contextlib.suppress(OSError):  # the one that listed them is closed by now
@@ -92,7 +100,7 @@ class _Daemon:
         access = HomeAccess(self._home)
         reaper = Reaper()
         reaper.start(signals)
-        environ = await start_environment(settings.login_env, os.environb, reaper)
+        environ = await _environment(settings, reaper)
         birth = birth_state(environ, cwd)
         path = os.fsdecode(environ.get(b"PATH", b"")) or None
         dialect = await find_dialect(settings.shell, birth, reaper, path=path)
@@ -112,7 +120,14 @@ class _Daemon:
             retention=Retention(settings.retain),
             detach_ttl=settings.detach_ttl,
         )
-        hub = Hub(registry, access, _limits(settings), dialect.path, _features(settings))
+        hub = Hub(
+            registry,
+            access,
+            _limits(settings),
+            dialect.path,
+            self._on_signal,
+            _features(engine),
+        )
         gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
         server = Server(hub, gate, ping_interval=settings.ping_interval)
         with contextlib.ExitStack() as stack:
@@ -121,10 +136,18 @@ class _Daemon:
             stack.callback(registry.close)
             try:
                 host, port = await server.start(settings.host, settings.port)
-                await server.start_unix(stack.enter_context(_unix_socket(self._home)))
+                control = None
+                if sys.platform == "win32":
+                    control = await server.start_control()
+                else:
+                    await server.start_unix(stack.enter_context(_unix_socket(self._home)))
                 access.token()
                 record = pidfile.DaemonRecord.of_this_process(
-                    host=host, port=port, version=__version__, grace=settings.grace
+                    host=host,
+                    port=port,
+                    version=__version__,
+                    grace=settings.grace,
+                    control=control,
                 )
                 pidfile.write(self._home, record)
                 stack.callback(self._remove_pid_file, record)
@@ -147,7 +170,8 @@ class _Daemon:
             log.error("%s", error)
 
     def _listen_to(self, signals: Signals) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        names = {"SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"} & signal.Signals.__members__.keys()
+        for number in map(signal.Signals.__getitem__, names):
             # nohup(1), and a shell's & for SIGINT, have reasons to let us ignore them.
             if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
                 signals.listen(number, self._on_signal)
@@ -159,10 +183,17 @@ class _Daemon:
         self._stop.set()
 
 
-def _features(settings: Settings) -> tuple[str, ...]:
-    if settings.rewrite and not rewrite.is_available():
+async def _environment(settings: Settings, reaper: Reaper) -> Mapping[bytes, bytes]:
+    environ = {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+    if sys.platform != "win32":
+        environ = await start_environment(settings.login_env, environ, reaper)
+    return environ
+
+
+def _features(engine: Engine) -> tuple[str, ...]:
+    if engine.rewrites and not rewrite.is_available():
         log.warning("tree-sitter is not installed: `A && B &` runs as it is")
-    return ("attach", "rewrite") if settings.rewrite and rewrite.is_available() else ("attach",)
+    return ("attach", "rewrite") if engine.rewrites and rewrite.is_available() else ("attach",)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -182,6 +213,8 @@ def _limits(settings: Settings) -> Limits:
 @contextlib.contextmanager
 def _unix_socket(home: Home) -> Iterator[socket.socket]:
     """Bind the home's Unix socket, 0600. The daemon's lock is held, so an old one is stale."""
+    if sys.platform == "win32":
+        raise StartError("asyncio serves no Unix socket on Windows")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     made = None
     try:

@@ -7,6 +7,8 @@ import errno
 import os
 import secrets
 import stat
+import sys
+import time
 from typing import TYPE_CHECKING
 
 from shellwire.errors import HomeError
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
 
 _PRIVATE = 0o600
 
+if sys.platform == "win32":
+    # Who may read a file, its directory says there, which is in the user's own profile.
+    _READ = os.O_RDONLY | os.O_BINARY
+    _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY
+else:
+    # O_NONBLOCK, lest a FIFO in a file's place holds us up for ever.
+    _READ = os.O_RDONLY | os.O_NONBLOCK
+    _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+_PATIENCE = 1.0
+_RETRY = 0.01
+
 
 def read_private(path: Path) -> bytes | None:
     """Return the content of ``path``, or None if it does not exist.
@@ -24,8 +38,7 @@ def read_private(path: Path) -> bytes | None:
     Raises HomeError if it can't be read, or is no regular file.
     """
     try:
-        # O_NONBLOCK, lest a FIFO in its place holds us up for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _READ)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -45,6 +58,8 @@ def read_private(path: Path) -> bytes | None:
 
 
 def _tighten(path: Path, descriptor: int) -> None:
+    if sys.platform == "win32":
+        return
     try:
         os.fchmod(descriptor, _PRIVATE)
     except PermissionError as error:
@@ -62,7 +77,7 @@ def write_private(path: Path, content: bytes) -> None:
     try:
         try:
             _write_new(sibling, content)
-            os.replace(sibling, path)
+            _replace(sibling, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 sibling.unlink()
@@ -73,16 +88,32 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, _PRIVATE), "wb") as file:
-        os.fchmod(file.fileno(), _PRIVATE)  # whatever the umask took away
+    with os.fdopen(os.open(path, _CREATE, _PRIVATE), "wb") as file:
+        if sys.platform != "win32":
+            os.fchmod(file.fileno(), _PRIVATE)  # whatever the umask took away
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
+def _replace(new: Path, old: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.replace(new, old)
+        except PermissionError:
+            # On Windows a file can't be replaced while somebody reads it.
+            if sys.platform != "win32" or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY)
+        else:
+            return
+
+
 def _flush_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if sys.platform == "win32":
+        return  # no directory can be opened there
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:

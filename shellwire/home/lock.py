@@ -1,20 +1,26 @@
 """Locks on files: one daemon a home, one writer at a time.
 
-The locks are flock(2)'s: the kernel gives them back when their holder ends, however it ends, so
-none is ever stale. The descriptors are close-on-exec, so no command that the daemon runs holds
-one on.
+The locks are flock(2)'s, on Windows those of LockFile: the kernel gives them back when their holder
+ends, however it ends, so none is ever stale. The descriptors are close-on-exec, so no command that
+the daemon runs holds one on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shellwire.errors import AlreadyRunning, HomeError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,22 +92,32 @@ def write_lock(home: Home, patience: float = PATIENCE) -> Iterator[None]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise HomeError(f"can't open {path}: {error.strerror}") from error
     try:
         yield descriptor
     finally:
-        # Closing is not enough: a child that is about to exec still has its copy of the lock.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        # Closing is not enough: a child that is about to exec still has its copy of the lock, and
+        # Windows takes its time.
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        else:
+            with contextlib.suppress(OSError):  # we may never have got it
+                msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
         os.close(descriptor)
 
 
 def _try_lock(descriptor: int, path: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
+        if sys.platform == "win32" and error.errno == errno.EACCES:
+            return False
         raise HomeError(f"can't lock {path}: {error.strerror}") from error
     return True

@@ -52,13 +52,18 @@ class DaemonRecord:
     grace: float | None = None
     """Seconds that its commands have to finish when it stops."""
 
+    control: int | None = None
+    """TCP port on 127.0.0.1 for administration, where there is no Unix socket."""
+
     @classmethod
-    def of_this_process(cls, *, host: str, port: int, version: str, grace: float) -> DaemonRecord:
+    def of_this_process(
+        cls, *, host: str, port: int, version: str, grace: float, control: int | None = None
+    ) -> DaemonRecord:
         """Describe the calling process."""
         pid = os.getpid()
         started = start_time(pid)
         assert started is not None, "we are alive"
-        return cls(pid, started, host, port, version, grace)
+        return cls(pid, started, host, port, version, grace, control)
 
     @property
     def url(self) -> str | None:
@@ -142,7 +147,7 @@ def _parse(found: dict[str, Any]) -> DaemonRecord | None:
     started = _number(found.get("start_time"), 0, math.inf)
     if pid is None or started is None:
         return None
-    port = _number(found.get("port"), 1, 65535)
+    port, control = (_number(found.get(key), 1, 65535) for key in ("port", "control"))
     return DaemonRecord(
         int(pid),
         started,
@@ -150,6 +155,7 @@ def _parse(found: dict[str, Any]) -> DaemonRecord | None:
         None if port is None else int(port),
         _text(found.get("version")),
         _number(found.get("grace"), 0, math.inf),
+        None if control is None else int(control),
     )
 
 

@@ -247,6 +247,10 @@ class ListClients(_Question, frozen=True, kw_only=True):
     """Asks for the known clients, for administration; `clients_list`."""
 
 
+class StopDaemon(_Question, frozen=True, kw_only=True):
+    """Makes the daemon stop, for administration; `ack`, then `daemon_stopping`."""
+
+
 ClientMessage = (
     Execute
     | CancelCommand
@@ -267,5 +271,6 @@ ClientMessage = (
     | Ping
     | Reload
     | ListClients
+    | StopDaemon
 )
 """What a client may send once it is authenticated."""

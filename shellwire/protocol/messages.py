@@ -25,6 +25,7 @@ from shellwire.protocol.client import (
     SetContext,
     Signal,
     StartSession,
+    StopDaemon,
 )
 from shellwire.protocol.fields import (
     MAX_ID_LENGTH,
@@ -123,5 +124,6 @@ __all__ = [
     "Signal",
     "StartSession",
     "Status",
+    "StopDaemon",
     "Stream",
 ]

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # What the kernel has taken can't be overtaken by a control message (tcp(7), socket(7)).
 _NOT_SENT_LOW_WATER = 64 * 1024
-_UNIX_SEND_BUFFER = 128 * 1024
+_SEND_BUFFER = 128 * 1024
 
 _READ_SIZE = 64 * 1024
 
@@ -44,8 +45,8 @@ def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
     transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
     sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError, AttributeError):
-        if sock.family == socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNIX_SEND_BUFFER)
+        if sys.platform == "win32" or sock.family == socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         else:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOT_SENT_LOW_WATER)
 
@@ -60,7 +61,7 @@ def _hosts(request: web.Request) -> list[str]:
 
 def _is_own_user(transport: asyncio.BaseTransport) -> bool:
     """Whether the peer of a Unix socket is our user or root (unix(7), SO_PEERCRED)."""
-    if not hasattr(socket, "SO_PEERCRED"):
+    if sys.platform == "win32" or not hasattr(socket, "SO_PEERCRED"):
         return True  # the socket's mode, 0600, has said so already
     size = struct.calcsize("3i")
     sock = transport.get_extra_info("socket")
@@ -84,6 +85,7 @@ class Server:
         self._hub = hub
         self._gate = gate
         self._ping_interval = ping_interval
+        self._control_port: int | None = None
         app = web.Application(middlewares=[self._check])
         app.router.add_get("/", self._root)
         app.router.add_get("/ws", self._websocket)
@@ -103,14 +105,32 @@ class Server:
         """
         await self._runner.setup()
         try:
-            site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_address=True)
-            await site.start()
+            await self._listen(host, port)
         except (OSError, UnicodeError) as error:
             raise StartError(f"cannot listen on {host} port {port}: {_reason(error)}") from None
         except OverflowError:
             raise StartError(f"cannot listen on port {port}: it must be 0 to 65535") from None
         bound = self._runner.addresses[0]
         return bound[0], bound[1]
+
+    async def _listen(self, host: str, port: int) -> None:
+        # On Windows it means that another may take the same port (SO_REUSEADDR).
+        reuse = sys.platform != "win32"
+        site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_address=reuse)
+        await site.start()
+
+    async def start_control(self) -> int:
+        """Listen on a free port of loopback, for administration where there is no Unix socket.
+
+        Returns the port. Who connects there needs the token, and takes no client slot. Raises
+        StartError.
+        """
+        try:
+            await self._listen("127.0.0.1", 0)
+        except OSError as error:
+            raise StartError(f"cannot listen for administration: {_reason(error)}") from None
+        self._control_port = self._runner.addresses[-1][1]
+        return self._control_port
 
     async def start_unix(self, listening: socket.socket) -> None:
         """Listen on a Unix socket that is bound already."""
@@ -189,5 +209,7 @@ class Server:
         ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
         await ws.prepare(request)
-        await Connection(ws, address, self._hub, transport.abort).run()
+        bound = transport.get_extra_info("sockname")
+        apart = self._control_port is not None and bound[1] == self._control_port
+        await Connection(ws, address, self._hub, transport.abort, apart=apart).run()
         return ws

@@ -47,7 +47,8 @@ _LONGEST_REASON = 123  # a control frame's 125 bytes, less the code (RFC 6455, 5
 class Connection:
     """A WebSocket and who is at its other end. ``local`` is the Unix socket: its uid is proof.
 
-    ``abort`` cuts the socket, whatever is left to be sent.
+    One that is ``apart``, that or the port for administration, takes no client slot and is not
+    remembered. ``abort`` cuts the socket, whatever is left to be sent.
     """
 
     def __init__(
@@ -56,9 +57,12 @@ class Connection:
         address: str,
         hub: Hub,
         abort: Callable[[], None],
+        *,
+        apart: bool = False,
     ) -> None:
         self.address = address
         self.local = address == ""
+        self.apart = apart or self.local
         self.hub = hub
         self.client_id = ""
         self.once = False
@@ -128,13 +132,22 @@ class Connection:
         return auth
 
     async def _admit(self, auth: Auth) -> None:
-        if not self.local and not token_matches(auth.token, self.hub.access.token()):
+        if not self.local and not self._knows_token(auth):
             await asyncio.sleep(self.hub.throttle.wrong(self.address))
             raise InvalidToken("the token is missing or wrong")
         self.client_id = auth.client_id
         self.token = auth.token
         self.once = auth.protocol is not None and auth.protocol >= 1
         self.hub.admit(self)
+
+    def _knows_token(self, auth: Auth) -> bool:
+        if token_matches(auth.token, self.hub.access.token()):
+            return True
+        if not self.apart:
+            return False
+        # It may be about to tell us that it has changed the token.
+        self.hub.reload()
+        return token_matches(auth.token, self.hub.access.token())
 
     # Reading -------------------------------------------------------------------------------------
 

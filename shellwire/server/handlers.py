@@ -278,6 +278,11 @@ def _list_clients(connection: Connection, message: messages.ListClients) -> None
     )
 
 
+def _stop_daemon(connection: Connection, message: messages.StopDaemon) -> None:
+    connection.acknowledge(message)
+    connection.hub.stop_daemon()
+
+
 _HANDLERS: dict[type, Handler] = {
     messages.Execute: _execute,
     messages.StartSession: _start_session,
@@ -298,4 +303,5 @@ _HANDLERS: dict[type, Handler] = {
     messages.ResetContext: _reset_context,
     messages.Reload: _reload,
     messages.ListClients: _list_clients,
+    messages.StopDaemon: _stop_daemon,
 }

@@ -16,6 +16,8 @@ from shellwire.server import render
 from shellwire.server.access import Throttle, token_matches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shellwire.jobs.registry import Registry
     from shellwire.server.access import AccessList
     from shellwire.server.connection import Connection
@@ -37,6 +39,8 @@ class Hub:
     access: AccessList
     limits: messages.Limits
     shell: str
+    stop_daemon: Callable[[], None]
+    """Makes the whole daemon stop, soon; ``stop`` is then the hub's part of that."""
     features: tuple[str, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
     _began: float = field(default_factory=time.monotonic)
@@ -62,7 +66,7 @@ class Hub:
         client_id = connection.client_id
         if self.access.is_revoked(client_id):
             raise ClientRejected(f"client {client_id} is revoked")
-        if not connection.local:
+        if not connection.apart:
             self._require_slot(client_id)
         old = self._connected.get(client_id)
         self._connected[client_id] = connection
@@ -70,7 +74,7 @@ class Hub:
             # It is not gone, it is here: only its old connection goes.
             self._close(old, REPLACED, "replaced")
         self.registry.absence.came(client_id)
-        if not connection.local:
+        if not connection.apart:
             self.access.seen(client_id)
         log.info("client %s connected", client_id)
 
@@ -78,7 +82,7 @@ class Hub:
         holders = [
             each.client_id
             for each in self._connected.values()
-            if not each.local and each.client_id != client_id
+            if not each.apart and each.client_id != client_id
         ]
         if len(holders) >= self.limits.max_clients:
             raise ClientRejected(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.daemon.detach import Started, _await_report, _Reporter
+from shellwire.daemon.detach import _await_report
+from shellwire.daemon.report import Reporter, Started
 from shellwire.errors import StartError
 from shellwire.home.paths import Home
 
@@ -19,23 +20,23 @@ HOME = Home(Path("/h"))
 
 
 @pytest.fixture
-def pipe() -> Iterator[tuple[int, _Reporter]]:
+def pipe() -> Iterator[tuple[int, Reporter]]:
     """Return the start's end and the daemon's."""
     reader, writer = os.pipe()
-    reporter = _Reporter(writer)
+    reporter = Reporter(writer)
     yield reader, reporter
     reporter.failed("the test is over")
     os.close(reader)
 
 
-def test_the_first_report_counts(pipe: tuple[int, _Reporter]) -> None:
+def test_the_first_report_counts(pipe: tuple[int, Reporter]) -> None:
     reader, reporter = pipe
     reporter.ready("::1", 7842)
     reporter.failed("later")
     assert _await_report(reader, HOME) == Started(os.getpid(), "::1", 7842)
 
 
-def test_a_reason_arrives_in_one_line(pipe: tuple[int, _Reporter]) -> None:
+def test_a_reason_arrives_in_one_line(pipe: tuple[int, Reporter]) -> None:
     reader, reporter = pipe
     reporter.failed("no\n  room")
     with pytest.raises(StartError, match=r"^no room$"):
@@ -54,4 +55,4 @@ def test_a_daemon_that_nobody_waits_for_does_not_stay() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with pytest.raises(StartError, match="did not wait"):
-        _Reporter(writer).ready("::1", 7842)
+        Reporter(writer).ready("::1", 7842)

@@ -1,0 +1,115 @@
+"""Start the daemon in the background where there is no fork (Windows).
+
+Another Python is started that has a console of its own without a window: what its commands need to
+hear Ctrl-Break. It reads what it shall do from its stdin, and tells by its stdout how that went.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shellwire.daemon import health
+from shellwire.daemon.report import (
+    HEALTH_SECONDS,
+    START_SECONDS,
+    Reporter,
+    Started,
+    read_report,
+)
+from shellwire.errors import ShellwireError, StartError, Unreachable
+from shellwire.home.lock import daemon_lock
+from shellwire.home.paths import Home
+from shellwire.home.settings import Settings
+
+if TYPE_CHECKING:
+    from shellwire.process.portable import Apart
+
+_log = logging.getLogger(__name__)
+
+_APART: Apart
+if sys.platform == "win32":
+    _APART = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    _APART = {"start_new_session": True}
+
+
+def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started:
+    """Start a daemon in the background; return when it answers ``/health``.
+
+    Raises StartError with the daemon's own reason if it doesn't come to that.
+    """
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            **_APART,
+        )
+    except OSError as error:
+        raise StartError(f"can't start a process: {error.strerror}") from error
+    assert process.stdin is not None
+    assert process.stdout is not None
+    late = threading.Timer(START_SECONDS, process.kill)
+    late.start()
+    try:
+        task = {"home": str(home.root), "cwd": start_cwd, "settings": asdict(settings)}
+        process.stdin.write(json.dumps(task).encode() + b"\n")
+        process.stdin.close()
+        line = process.stdout.readline()
+    except OSError:  # it has ended before it read its task
+        line = b""
+    finally:
+        late.cancel()
+        process.stdout.close()
+    if not line.endswith(b"\n"):
+        raise StartError(f"the daemon ended before it was ready; see {home.log_file}")
+    process.returncode = 0  # it outlives us, and is nobody's to wait for
+    started = read_report(line)
+    try:
+        health.ask_port(started.host, started.port, seconds=HEALTH_SECONDS)
+    except Unreachable as error:
+        raise StartError(f"the daemon has started, but {error}; see {home.log_file}") from error
+    return started
+
+
+def main() -> int:
+    """Be the daemon that ``start_detached`` asks for. Returns the exit status."""
+    task = json.loads(sys.stdin.buffer.readline())
+    reporter = Reporter(os.dup(1))
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    home, settings = Home(Path(task["home"])), Settings(**_tuples(task["settings"]))
+    try:
+        with daemon_lock(home):
+            from shellwire.daemon.run import serve
+
+            return serve(
+                home, settings, start_cwd=task["cwd"], on_ready=reporter.ready, foreground=False
+            )
+    except ShellwireError as error:
+        _log.error("%s", error)
+        reporter.failed(str(error))
+    except BaseException as error:
+        _log.critical("unexpected", exc_info=True)
+        reporter.failed(f"{type(error).__name__}: {error}")
+    finally:
+        logging.shutdown()
+    return 1
+
+
+def _tuples(settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
