@@ -18,6 +18,8 @@ echo == ruff format --check
 .venv\Scripts\ruff.exe format --check || exit /b
 echo == mypy --strict
 .venv\Scripts\mypy.exe --strict || exit /b
+echo == mypy --config-file tests/windows/mypy.ini
+.venv\Scripts\mypy.exe --config-file tests\windows\mypy.ini || exit /b
 echo == lint-imports
 .venv\Scripts\lint-imports.exe || exit /b
 :pytest

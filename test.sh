@@ -51,6 +51,7 @@ if [ $# -eq 0 ]; then
   step ruff check
   step ruff format --check
   step mypy --strict
+  step mypy --config-file tests/windows/mypy.ini
   step lint-imports
   # A daemon of its own for each processor; what is asked for by name runs in one process.
   set -- --numprocesses auto

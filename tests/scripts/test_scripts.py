@@ -301,6 +301,7 @@ CHECKS = [
     "ruff check",
     "ruff format --check",
     "mypy --strict",
+    "mypy --config-file tests/windows/mypy.ini",
     "lint-imports ",
     "pytest --numprocesses auto",
 ]
