@@ -8,55 +8,30 @@ from __future__ import annotations
 
 import os
 import termios
-from typing import TYPE_CHECKING
 
 from ptyprocess import PtyProcess
 
 from shellwire.errors import PtyUnavailable
 
-if TYPE_CHECKING:
-    from types import TracebackType
 
+def open_terminal(cols: int, rows: int) -> tuple[int, int, str]:
+    """Return the master, the slave and the slave's path of a new terminal of that size.
 
-class Pair:
-    """An open master and slave before a child runs on it. Closes what was not taken."""
-
-    def __init__(self, cols: int, rows: int) -> None:
-        self._taken = False
-        try:
-            # Not pty.openpty, which goes on to look for what no system has any more.
-            self.master, self._slave = os.openpty()
-        except OSError as error:
-            raise PtyUnavailable(f"no pseudo-terminal: {error.strerror}") from error
-        try:
-            os.set_blocking(self.master, False)
-            self.name = os.ttyname(self._slave)
-            termios.tcsetwinsize(self._slave, (rows, cols))
-        except (OSError, termios.error) as error:
-            self.close()
-            raise PtyUnavailable(f"no usable pseudo-terminal: {error}") from error
-
-    def __enter__(self) -> Pair:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the slave, and the master unless it was taken."""
-        os.close(self._slave)
-        if not self._taken:
-            os.close(self.master)
-
-    def take(self, pid: int) -> Terminal:
-        """Hand the master over to the terminal of process ``pid``."""
-        self._taken = True
-        return Terminal(pid, self.master)
+    The master does not block. Raises PtyUnavailable.
+    """
+    try:
+        # Not pty.openpty, which goes on to look for what no system has any more.
+        master, slave = os.openpty()
+    except OSError as error:
+        raise PtyUnavailable(f"no pseudo-terminal: {error.strerror}") from error
+    try:
+        os.set_blocking(master, False)
+        termios.tcsetwinsize(slave, (rows, cols))
+        return master, slave, os.ttyname(slave)
+    except (OSError, termios.error) as error:
+        os.close(master)
+        os.close(slave)
+        raise PtyUnavailable(f"no usable pseudo-terminal: {error}") from error
 
 
 class Terminal:

@@ -10,7 +10,6 @@ import secrets
 import signal
 import sys
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,11 @@ from shellwire.process.read import Reader
 from shellwire.shell.dialect import FileDialect
 
 if TYPE_CHECKING or sys.platform != "win32":
-    from shellwire.process.pty import Pair
+    from shellwire.process.pty import Terminal, open_terminal
     from shellwire.process.spawn import private_file, spawn
 
 if TYPE_CHECKING:
     from shellwire.process.feed import Sink
-    from shellwire.process.pty import Terminal
     from shellwire.process.read import Source
     from shellwire.shell.dialect import Dialect, Start
     from shellwire.shell.state import State
@@ -125,56 +123,69 @@ def launch(dialect: Dialect, state: State, wiring: Wiring, *, tag: bytes, report
         from shellwire.shell import files  # which is built on this module
 
         return files.prepare(dialect, state.cwd, start, wiring, tag=tag, token=token)
+    theirs: list[int] = []
+    ours: list[int] = []
     try:
-        with ExitStack() as theirs, ExitStack() as ours:
-            shell = _launch(
-                dialect, start, wiring, theirs, ours, tag=tag, token=token, report=report
-            )
-            ours.pop_all()
-            return shell
-    except OSError as error:
-        raise SpawnError(f"cannot start {dialect.path}: {error.strerror}") from error
+        return _launch(dialect, start, wiring, theirs, ours, tag=tag, token=token, report=report)
+    except BaseException as error:
+        _close(ours)
+        if isinstance(error, OSError):
+            raise SpawnError(f"cannot start {dialect.path}: {error.strerror}") from error
+        raise
+    finally:
+        _close(theirs)
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _launch(
     dialect: Dialect,
     start: Start,
     wiring: Wiring,
-    theirs: ExitStack,
-    ours: ExitStack,
+    theirs: list[int],
+    ours: list[int],
     *,
     tag: bytes,
     token: bytes,
     report: bool,
 ) -> Shell:
-    def pipe(*, child_reads: bool) -> tuple[int, int]:
-        reading, writing = os.pipe()
-        (theirs if child_reads else ours).callback(os.close, reading)
-        (ours if child_reads else theirs).callback(os.close, writing)
-        return (reading, writing) if child_reads else (writing, reading)
+    """Start it. What is opened goes into ``theirs`` or ``ours`` before anything else can fail."""
+
+    def pipe(mine: int) -> tuple[int, int]:
+        # (reading, writing), as pipe(2) gives them; ``mine`` says which of the two is ours.
+        ends = os.pipe()
+        ours.append(ends[mine])
+        theirs.append(ends[1 - mine])
+        return ends
 
     given: dict[int, int] = {}
     outputs: dict[str, int] = {}
-    stdin = report_fd = pair = None
-    given[dialect.script_fd], script = pipe(child_reads=True)
-    given[dialect.restore_fd] = private_file(start.restore)
-    theirs.callback(os.close, given[dialect.restore_fd])
+    stdin = report_fd = tty = None
+    given[dialect.script_fd], script = pipe(1)
+    given[dialect.restore_fd] = restore = private_file(start.restore)
+    theirs.append(restore)
     if report:
         given[dialect.report_fd] = report_fd = private_file()
-        ours.callback(os.close, report_fd)
+        ours.append(report_fd)
     if wiring.size is not None:
-        pair = theirs.enter_context(Pair(*wiring.size))
+        outputs["stdout"], slave, tty = open_terminal(*wiring.size)
+        ours.append(outputs["stdout"])
+        theirs.append(slave)
     else:
         if wiring.stdin:
-            given[0], stdin = pipe(child_reads=True)
+            given[0], stdin = pipe(1)
         else:
-            given[0] = os.open(os.devnull, os.O_RDONLY)
-            theirs.callback(os.close, given[0])
-        given[1], outputs["stdout"] = pipe(child_reads=False)
-        given[2], outputs["stderr"] = pipe(child_reads=False)
-    pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=pair.name if pair else None)
-    terminal = pair.take(pid) if pair else None
-    if terminal is not None:
+            given[0] = null = os.open(os.devnull, os.O_RDONLY)
+            theirs.append(null)
+        outputs["stdout"], given[1] = pipe(0)
+        outputs["stderr"], given[2] = pipe(0)
+    pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=tty)
+    terminal = None
+    if tty is not None:
+        terminal = Terminal(pid, outputs["stdout"])
         sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
         feeder: Feeder | None = Feeder(terminal.fd, owned=False)
     else:
