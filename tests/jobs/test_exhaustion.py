@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def test_every_descriptor_that_may_be_missing(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon()
+    daemon = own_daemon("--spares", "0")  # which come and go by themselves
     client = await daemon.client()
     await client.run(":", is_pty=True)
     before = daemon.descriptors()
