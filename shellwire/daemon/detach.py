@@ -48,10 +48,11 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
         if stream is not None:
             stream.flush()
     reader, writer = os.pipe()
+    starter = os.getpid()
     try:
         child = os.fork()
         if child == 0:
-            _detach(home, settings, start_cwd, writer)
+            _detach(home, settings, start_cwd, writer, starter)
         os.close(writer)
         os.waitpid(child, 0)
         started = _await_report(reader, home)
@@ -81,14 +82,14 @@ def _await_report(reader: int, home: Home) -> Started:
     return read_report(line)
 
 
-def _detach(home: Home, settings: Settings, start_cwd: str, writer: int) -> NoReturn:
+def _detach(home: Home, settings: Settings, start_cwd: str, writer: int, starter: int) -> NoReturn:
     """Leave terminal, session and directory behind, and be the daemon. The umask stays."""
     code = 1
     try:
         os.setsid()
         if os.fork() == 0:
             _let_go(writer)
-            code = _serve(home, settings, start_cwd, Reporter(_REPORT))
+            code = _serve(home, settings, start_cwd, Reporter(_REPORT), starter)
         else:
             code = 0
     finally:
@@ -117,13 +118,18 @@ def _open_descriptors() -> Iterable[int]:
         return range(os.sysconf("SC_OPEN_MAX"))
 
 
-def _serve(home: Home, settings: Settings, start_cwd: str, reporter: Reporter) -> int:
+def _serve(home: Home, settings: Settings, start_cwd: str, reporter: Reporter, starter: int) -> int:
     try:
         with daemon_lock(home):
             from shellwire.daemon.run import serve
 
             return serve(
-                home, settings, start_cwd=start_cwd, on_ready=reporter.ready, foreground=False
+                home,
+                settings,
+                start_cwd=start_cwd,
+                on_ready=reporter.ready,
+                foreground=False,
+                starter=starter,
             )
     except ShellwireError as error:
         _log.error("%s", error)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from shellwire import __version__
 from shellwire.daemon import logs
 from shellwire.daemon.access import HomeAccess
+from shellwire.daemon.journal import HomeJournal
 from shellwire.errors import HomeError, StartError
 from shellwire.home import pidfile
 from shellwire.home.socket import socket_address
@@ -54,17 +56,19 @@ def serve(
     start_cwd: str,
     on_ready: Callable[[str, int], None],
     foreground: bool,
+    starter: int | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
 
-    ``start_cwd`` is the directory in which contexts are born. ``on_ready(host, port)`` is called
-    once clients can connect. Raises StartError or HomeError when it does not come to that.
+    ``start_cwd`` is the directory in which contexts are born, ``starter`` the process that waits
+    for us to start, if it is not us. ``on_ready(host, port)`` is called once clients can connect.
+    Raises StartError or HomeError when it does not come to that.
     """
     logs.set_up(home, settings, foreground=foreground)
     _keep_descriptors_private()
     cwd = _logical(start_cwd)
     os.chdir("/")
-    return asyncio.run(_Daemon(home, settings).run(cwd, on_ready))
+    return asyncio.run(_Daemon(home, settings, starter or os.getpid()).run(cwd, on_ready))
 
 
 def _keep_descriptors_private() -> None:
@@ -87,8 +91,9 @@ def _logical(cwd: str) -> str:
 
 
 class _Daemon:
-    def __init__(self, home: Home, settings: Settings) -> None:
+    def __init__(self, home: Home, settings: Settings, starter: int) -> None:
         self._home = home
+        self._starter = starter
         self._settings = settings
         self._stop = asyncio.Event()
         self._registry: Registry | None = None
@@ -104,6 +109,8 @@ class _Daemon:
         birth = birth_state(environ, cwd)
         path = os.fsdecode(environ.get(b"PATH", b"")) or None
         dialect = await find_dialect(settings.shell, birth, reaper, path=path)
+        instance = secrets.token_hex(8)
+        journal = HomeJournal(self._home, instance)
         engine = Engine(
             dialect,
             reaper,
@@ -111,6 +118,8 @@ class _Daemon:
             spares=settings.spares,
             rewrites=settings.rewrite,
             idle_timeout=settings.idle_timeout,
+            journal=journal,
+            instance=instance,
         )
         self._registry = registry = Registry(
             engine,
@@ -135,6 +144,7 @@ class _Daemon:
             stack.callback(reaper.stop)
             stack.callback(registry.close)
             try:
+                await journal.recover(registry, self._starter)
                 host, port = await server.start(settings.host, settings.port)
                 control = None
                 if sys.platform == "win32":
@@ -157,7 +167,9 @@ class _Daemon:
                 log.info("stopping")
                 await server.stop_listening()
                 await hub.stop(settings.grace)
+                journal.remove()
             finally:
+                journal.close()
                 await server.stop()
                 access.save()
         log.info("stopped")

@@ -87,6 +87,11 @@ class Home:
         return self.root / "daemon.sock"
 
     @property
+    def journal_file(self) -> Path:
+        """The jobs that run now; only while a daemon runs, or when one was killed."""
+        return self.root / "jobs.journal"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the daemon as long as it lives."""
         return self.root / "daemon.lock"

@@ -17,6 +17,7 @@ from shellwire.shell.spares import Spares, can_wait
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shellwire.jobs.model import Journal
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
@@ -59,7 +60,9 @@ class Engine:
     """Whether ``A && B &`` is put as it is meant."""
     idle_timeout: float = 0.0
     """Seconds without input and output after which a session is ended; 0 is never."""
-    _instance: str = field(default_factory=lambda: secrets.token_hex(8))
+    journal: Journal | None = None
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
+    """What the tag of each job begins with, and that of no other daemon's."""
     _numbers: Iterator[int] = field(default_factory=count)
     _spares: Spares = field(init=False)
     _pause: asyncio.TimerHandle | None = None
@@ -113,7 +116,7 @@ class Engine:
 
     def next_tag(self) -> bytes:
         """Return a value for the tag variable that no other job has, of any daemon."""
-        return f"{self._instance}.{next(self._numbers)}".encode()
+        return f"{self.instance}.{next(self._numbers)}".encode()
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
         """Return how the processes of the job that ``leader`` leads are found."""
@@ -121,7 +124,7 @@ class Engine:
 
     def everything(self) -> kill.Everything:
         """Return how all that the daemon's jobs have left is found."""
-        return kill.Everything(self._instance.encode(), subreaper=self.reaper.adopts)
+        return kill.Everything(self.instance.encode(), subreaper=self.reaper.adopts)
 
     def orphans(self, tree: kill.Tree) -> tuple[list[int], bool]:
         """Return the processes of ``tree`` that have become our own children.

@@ -59,12 +59,13 @@ class Job(Readable):
         self._released = released
         self._left = left
         self._ended = ended
-        self._cwd = request.cwd or os.fsdecode(context.state.cwd)
+        self._cwd: str | None = request.cwd or os.fsdecode(context.state.cwd)
         self._origin: Origin | None = None
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
         self._reason: Reason = "exited"
         self._lingers = False
+        self._is_lost = False
         self._timeout: asyncio.TimerHandle | None = None
         self._idleness: Idleness | None = None
         self._input_at = 0.0
@@ -116,6 +117,8 @@ class Job(Readable):
             changed=self._settle,
         )
         self._output.pump = self._run.pump
+        if self._engine.journal is not None:
+            self._engine.journal.began(self.key, request.kind, taken.shell.tag)
         if request.stdin_data:
             self._run.give(request.stdin_data.encode())
         if request.kind == "command" and not request.open_stdin and request.stdin_data:
@@ -158,6 +161,13 @@ class Job(Readable):
             return self._engine.text(self.request.command)
         program = self._engine.user_shell(self._context.state)
         return self._engine.dialect.become(program, interactive=self.request.size is not None)
+
+    def offset(self, given: int, name: str) -> int:
+        """Return where a reader is to begin; where nothing is known it is as it says."""
+        if self._is_lost and self.outcome is not None and given > self.buffer.end:
+            self.buffer.skip(given)
+            self.outcome = replace(self.outcome, at=given)
+        return super().offset(given, name)
 
     # Input ---------------------------------------------------------------------------------------
 
@@ -220,6 +230,16 @@ class Job(Readable):
     def refuse(self, refusal: WireError) -> None:
         """End a job that has not run; the error is its terminal message."""
         self._conclude(Outcome(reason="spawn_failed", refusal=refusal))
+
+    def lose(self, started_at: float) -> None:
+        """Take the place of a job that an earlier daemon, which was killed, had started then.
+
+        Nobody can know how it ended, nor what it wrote.
+        """
+        self._started_at = started_at
+        self._cwd = None
+        self._is_lost = True
+        self._conclude(Outcome(reason="lost"))
 
     def _fail(self, error: str) -> None:
         self._conclude(Outcome(reason="spawn_failed", error=error, cwd=self._context_cwd()))
@@ -301,6 +321,8 @@ class Job(Readable):
         self._output.wake()
         self._settle()
         self._engine.foresee(self._context)
+        if self._run is not None and self._engine.journal is not None:
+            self._engine.journal.ended(self._run.tag)
 
     def _settle(self) -> None:
         """Become ``ended`` once the last process and the last pipe are gone."""

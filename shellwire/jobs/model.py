@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,18 @@ class JobKey:
 
     client_id: str
     id: str
+
+
+class Journal(Protocol):
+    """Where it is noted what is alive, in case that the daemon is killed; handed in."""
+
+    def began(self, key: JobKey, kind: Kind, tag: bytes) -> None:
+        """Note that a job has started whose processes bear this tag."""
+        ...
+
+    def ended(self, tag: bytes) -> None:
+        """Note that the job with this tag has been answered for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,7 @@ class Snapshot:
     state: State
     command: str
     context: str
-    cwd: str
+    cwd: str | None
     pid: int | None
     pids: tuple[int, ...]
     size: tuple[int, int] | None

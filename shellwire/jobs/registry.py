@@ -19,7 +19,7 @@ from shellwire.errors import (
 from shellwire.jobs.absence import Absence
 from shellwire.jobs.job import Job
 from shellwire.jobs.kept import Kept, Retention
-from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey
+from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
 from shellwire.jobs.slots import Slots
 from shellwire.process import kill
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.contexts import Contexts
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import Request
+    from shellwire.jobs.model import Kind
+    from shellwire.shell.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,18 @@ class Registry:
             raise
         if old is not None:
             self._replace(old)
-        job = Job(
+        job = self._make(key, request, context)
+        self._use(job)
+        return job, place
+
+    def lose(self, key: JobKey, kind: Kind, started_at: float) -> None:
+        """Remember a job that an earlier daemon was running when it was killed."""
+        context = self.contexts.get(key.client_id, DEFAULT_CONTEXT)
+        self._use(self._make(key, Request(kind, ""), context))
+        self._jobs[key].lose(started_at)
+
+    def _make(self, key: JobKey, request: Request, context: Context) -> Job:
+        return Job(
             key,
             request,
             context,
@@ -101,12 +113,13 @@ class Registry:
             left=self._on_left,
             ended=self._on_ended,
         )
-        self._jobs[key] = job
-        self._used[key] = None
-        self._used.move_to_end(key)
+
+    def _use(self, job: Job) -> None:
+        self._jobs[job.key] = job
+        self._used[job.key] = None
+        self._used.move_to_end(job.key)
         while len(self._used) > MAX_REMEMBERED:
             self._used.popitem(last=False)
-        return job, place
 
     def _admit(self, key: JobKey, request: Request) -> int:
         try:

@@ -49,6 +49,7 @@ class Run:
         self.exit: Exit | None = None
         self._shell = shell
         self._engine = engine
+        self.tag = shell.tag
         self._exited = exited
         self._changed = changed
         self._has_exited = asyncio.Event()

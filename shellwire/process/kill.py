@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shellwire.process import proc
 from shellwire.process.proc import open_pidfd
@@ -47,6 +47,14 @@ _AT_ONCE = 64
 
 def _candidates(*, subreaper: bool) -> AsyncIterator[proc.Process]:
     return proc.descendants(os.getpid()) if subreaper else proc.everybody()
+
+
+class Group(Protocol):
+    """Some processes that are to be ended together."""
+
+    async def members(self) -> list[proc.Process]:
+        """Return those that live, parents before children."""
+        ...
 
 
 class Tree:
@@ -195,13 +203,13 @@ async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
             ended(pidfd)
 
 
-async def _living(tree: Tree | Everything) -> list[proc.Process]:
+async def _living(tree: Group) -> list[proc.Process]:
     # A list of children is exact only while none of them ends (proc(5), children): that it was
     # empty once proves nothing.
     return await tree.members() or await tree.members()
 
 
-async def end(tree: Tree | Everything, *, hangup: bool = False) -> bool:
+async def end(tree: Group, *, hangup: bool = False) -> bool:
     """End every process of ``tree`` and return when none is left.
 
     TERM at once; with ``hangup`` HUP after 0.5 s; KILL after 2 s; each again to what is left when

@@ -1,0 +1,374 @@
+"""A daemon that is killed: what it left ends at the next start, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.daemon.journal import MAX_LOST
+from tests.jobs.observe import FOREVER, becomes, is_alive
+from tests.live import PATIENCE, Daemon
+from tests.server.observe import cli
+from tests.server.test_attach import attached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.live import Client
+
+
+@pytest.fixture
+def again(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Yield a function that kills the daemon of one home, if there is one, and starts another."""
+    daemons: list[Daemon] = []
+
+    def start(*flags: str) -> Daemon:
+        if daemons:
+            daemons[-1].process.kill()
+            daemons[-1].process.communicate(timeout=PATIENCE)
+        daemons.append(Daemon(tmp_path / "home", *flags))
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        daemon.stop()
+
+
+async def _pids(client: Client, command: str, count: int, **fields: object) -> list[int]:
+    job = await client.start(command, timeout=0, **fields)
+    text = ""
+    while len(text.split()) < count:
+        text += (await client.until("output", id=job))[-1]["data"]
+    return [int(word) for word in text.split()[:count]]
+
+
+@pytest.fixture
+def stranger() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Yield a function that starts a process that is no daemon's; each ends with the test."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def start(**env: str) -> subprocess.Popen[bytes]:
+        environ = {"PATH": os.environ["PATH"], **env}
+        begun.append(subprocess.Popen(FOREVER.split(), start_new_session=True, env=environ))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait()
+
+
+IGNORES = "trap '' TERM HUP; echo $$; while :; do sleep 0.1; done >/dev/null 2>&1"
+
+LEFT = {
+    f"echo $$; {FOREVER} >/dev/null 2>&1": 1,
+    IGNORES: 1,
+    f"setsid {FOREVER} >/dev/null 2>&1 & echo $!; wait": 1,
+    # Without the tag, but of a session whose leader has it; and the child of one that has it.
+    f"env -i {FOREVER} >/dev/null 2>&1 & echo $!; wait": 1,
+    f"setsid sh -c 'env -i setsid {FOREVER} & echo $! >&3; wait' 3>&1 >/dev/null 2>&1 & wait": 1,
+}
+
+
+async def test_what_it_left_ends(
+    again: Callable[..., Daemon], stranger: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    client = await again("--max-processes", "8").client()
+    pids = []
+    for command, count in LEFT.items():
+        pids += await _pids(client, command, count)
+    left = await client.run(f"setsid {FOREVER} >/dev/null 2>&1 & echo $!")
+    pids.append(int(left.out))
+    shell = await client.session(use_pty=True)
+    await client.send({"type": "send_input", "id": shell, "data": 'echo p""id $$.\n'})
+    seen = await client.output_until(shell, ".\r\n")
+    while (found := re.search(r"pid (\d+)\.", seen)) is None:
+        seen += await client.output_until(shell, ".\r\n")
+    pids.append(int(found[1]))
+    other = stranger()
+    daemon = again()
+    assert [pid for pid in pids if is_alive(pid)] == []
+    assert is_alive(other.pid)
+    assert "was killed" in (daemon.home / "daemon.log").read_text()
+
+
+async def test_strangers_live_on(
+    again: Callable[..., Daemon], stranger: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    daemon = again()
+    client = await daemon.client()
+    pid = (await _pids(client, f"echo $$; {FOREVER} >/dev/null 2>&1", 1))[0]
+    tag = _environ(pid)["SHELLWIRE_JOB"]
+    daemon.process.kill()
+    daemon.process.communicate(timeout=PATIENCE)
+    strangers = [
+        stranger(),
+        stranger(SHELLWIRE_JOB=tag.replace(".", "")),
+        stranger(SHELLWIRE_JOB="x" + tag),
+        stranger(SHELLWIRE_JOB=""),
+        stranger(OTHER=tag),
+        stranger(OTHER=f"SHELLWIRE_JOB={tag}"),
+    ]
+    journal = daemon.home / "jobs.journal"
+    with journal.open("a") as file:
+        file.writelines(
+            f"\n{json.dumps(['began', other, 'command', 'c', f'{number}', 1.0])}"
+            for number, other in enumerate(["", "0123456789abcdef.0"])
+        )
+    again()
+    assert all(is_alive(each.pid) for each in strangers)
+    assert not is_alive(pid)
+
+
+async def test_what_is_older_than_the_daemon_is_not_its(
+    again: Callable[..., Daemon], stranger: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    old = stranger(SHELLWIRE_JOB="0123456789abcdef.0")
+    daemon = again()
+    daemon.process.kill()
+    daemon.process.communicate(timeout=PATIENCE)
+    journal = daemon.home / "jobs.journal"
+    head = json.loads(journal.read_text().split("\n")[1])
+    # They may have begun within the same tick of the clock.
+    journal.write_text(f'\n["daemon","0123456789abcdef",{head[2] + 1}]')
+    again()
+    assert is_alive(old.pid)
+
+
+def _environ(pid: int) -> dict[str, str]:
+    with open(f"/proc/{pid}/environ") as file:
+        return {
+            name: value for name, _, value in (e.partition("=") for e in file.read().split("\0"))
+        }
+
+
+async def test_one_that_was_started_by_one_of_its_jobs(
+    again: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    daemon = again()
+    client = await daemon.client()
+    job = await client.start("echo $$; read", open_stdin=True, timeout=0)
+    pid = int(await client.output_until(job, "\n"))
+    tag = _environ(pid)["SHELLWIRE_JOB"]
+    daemon.process.kill()
+    daemon.process.communicate(timeout=PATIENCE)
+    # It bears the tag of the job, and so does who starts it; the next one must end neither.
+    script = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", script, sys.executable, "-m", "shellwire", "start", "--daemon"],
+        env={
+            **os.environ,
+            "SHELLWIRE_JOB": tag,
+            "SHELLWIRE_HOME": str(daemon.home),
+            "SHELLWIRE_PORT": "0",
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    try:
+        assert json.loads(cli(daemon, "status", "--json"))["status"] == "ok"
+    finally:
+        cli(daemon, "stop")
+
+
+async def test_a_job_that_was_lost(again: Callable[..., Daemon]) -> None:
+    daemon = again()
+    client = await daemon.client("resumes")
+    job = await client.start(f"echo seen; {FOREVER}", id="command", timeout=0)
+    seen = (await client.until("output", id=job))[-1]["end"]
+    await client.session(id="session", command="cat")
+    await client.run("echo done; sleep 1000 & :", id="ended")
+    daemon = again()
+    client = await daemon.client("resumes")
+    jobs = {each["id"]: each for each in client.status["jobs"]}
+    assert jobs.keys() == {"command", "session"}
+    for each in jobs.values():
+        assert (
+            each.items()
+            >= {
+                "state": "ended",
+                "reason": "lost",
+                "exit_code": -1,
+                "client_id": "resumes",
+                "command": "",
+                "cwd": None,
+                "pid": None,
+                "pids": [],
+            }.items()
+        )
+    # It was seen that far, so that far it was written, though nothing is left of it.
+    answer = await attached(client, "command", after=seen)
+    assert (answer["state"], answer["after"], answer["end"]) == ("ended", seen, seen)
+    result = (await client.finish("command")).messages
+    assert [each["type"] for each in result] == ["result"]
+    assert (
+        result[0].items()
+        >= {
+            "reason": "lost",
+            "exit_code": -1,
+            "signal": None,
+            "committed": False,
+            "cwd": None,
+        }.items()
+    )
+    await attached(client, "command")
+    gap, last = (await client.finish("command")).messages
+    assert (gap["type"], gap["from"], gap["to"], last["type"]) == ("gap", 0, seen, "result")
+    await attached(client, "session")
+    ended = (await client.until("session_ended", id="session"))[-1]
+    assert (ended["reason"], ended["exit_code"]) == ("lost", -1)
+    page = await client.ask({"type": "read_output", "id": "session", "wait_ms": 10_000})
+    assert (page["state"], page["exit_code"]) == ("ended", -1)
+    # It never runs twice; what had ended before is not remembered.
+    assert (await client.run(":", id="command")).last["code"] == "DUPLICATE_ID"
+    for kind in ("attach", "read_output"):
+        assert (await client.ask({"type": kind, "id": "ended"}))["code"] == "NOT_FOUND"
+    assert (await client.ask({"type": "kill_session", "id": "session"}))[
+        "code"
+    ] == "SESSION_NOT_FOUND"
+    await client.close()
+
+
+async def test_crash_after_crash(again: Callable[..., Daemon]) -> None:
+    client = await again().client("resumes")
+    await client.session(id="first", command="cat")
+    client = await again().client("resumes")
+    await client.session(id="second", command="cat")
+    daemon = again()
+    client = await daemon.client("resumes")
+    assert [each["id"] for each in client.status["jobs"]] == ["first", "second"]
+    assert {each["reason"] for each in client.status["jobs"]} == {"lost"}
+    await client.close()
+    daemon.stop()
+    assert not (daemon.home / "jobs.journal").exists()
+    client = await again().client("resumes")
+    assert client.status["jobs"] == []
+    await client.close()
+
+
+async def test_killed_in_the_middle_of_ending(again: Callable[..., Daemon]) -> None:
+    daemon = again()
+    # It takes the two seconds.
+    (pid,) = await _pids(await daemon.client(), IGNORES, 1)
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.process.communicate(timeout=PATIENCE)
+    log = daemon.home / "daemon.log"
+    second = await asyncio.create_subprocess_exec(*_run(), env=_at(daemon.home), stdout=-3)
+    await becomes(lambda: "was killed" in log.read_text())
+    second.kill()
+    await second.wait()
+    assert is_alive(pid)
+    again()
+    assert not is_alive(pid)
+
+
+async def test_a_start_that_fails_forgets_nothing(again: Callable[..., Daemon]) -> None:
+    daemon = again()
+    client = await daemon.client("resumes")
+    await client.session(id="1", command="cat")
+    daemon.process.kill()
+    daemon.process.communicate(timeout=PATIENCE)
+    flags = ("--host", "192.0.2.1", "--insecure-plaintext")
+    failed = await asyncio.create_subprocess_exec(*_run(*flags), env=_at(daemon.home), stderr=-1)
+    _, said = await failed.communicate()
+    assert (failed.returncode, b"Traceback" in said) == (1, False)
+    client = await again().client("resumes")
+    assert [each["reason"] for each in client.status["jobs"]] == ["lost"]
+    await client.close()
+
+
+def _run(*flags: str) -> list[str]:
+    return [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags]
+
+
+def _at(home: Path) -> dict[str, str]:
+    return {**os.environ, "SHELLWIRE_HOME": str(home)}
+
+
+async def test_token_clients_and_revocations_are_kept(again: Callable[..., Daemon]) -> None:
+    daemon = again("--max-clients", "3")
+    for name in ("phone", "laptop"):
+        await daemon.client(name)
+    cli(daemon, "clients", "revoke", "laptop")
+    token = daemon.token
+    daemon = again("--max-clients", "3")
+    assert daemon.token == token
+    client = await daemon.client("phone")
+    clients = (await client.ask({"type": "list_clients"}))["clients"]
+    assert {each["client_id"]: each["is_revoked"] for each in clients} == {
+        "laptop": True,
+        "phone": False,
+    }
+    assert (await client.run("echo on")).out == "on\n"
+    await client.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'["daemon"]', b"[" * 100_000, None])
+async def test_a_damaged_journal_prevents_nothing(
+    again: Callable[..., Daemon], tmp_path: Path, content: bytes | None
+) -> None:
+    journal = tmp_path / "home" / "jobs.journal"
+    if content is None:
+        (journal / "directory").mkdir(parents=True)
+    else:
+        journal.parent.mkdir()
+        journal.write_bytes(content)
+    daemon = again()
+    client = await daemon.client()
+    assert (await client.run("echo on")).out == "on\n"
+    await client.close()
+    daemon.stop()
+    said = (daemon.home / "daemon.log").read_text().count("jobs.journal")
+    assert said == (2 if content is None else 0)
+
+
+async def test_a_journal_that_can_not_be_written_prevents_nothing(
+    again: Callable[..., Daemon],
+) -> None:
+    daemon = again("--max-processes", "8")
+    journal = daemon.home / "jobs.journal"
+    client = await daemon.client("writes")
+    with journal.open("a") as file:
+        file.write("\n" * 1_000_000)
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+    (pid,) = await _pids(client, f"echo $$; {FOREVER} >/dev/null 2>&1", 1, id="unnoted")
+    assert '"unnoted"' not in journal.read_text()
+    assert (await client.run("echo on")).out == "on\n"
+    # It was written anew, without what made it too long.
+    assert journal.stat().st_size < 1000
+    assert (daemon.home / "daemon.log").read_text().count("jobs.journal: File too large") == 1
+    daemon = again()
+    assert not is_alive(pid)
+    client = await daemon.client("writes")
+    assert (await attached(client, "unnoted"))["state"] == "ended"
+    assert (await client.finish("unnoted")).last["reason"] == "lost"
+    await client.close()
+
+
+async def test_only_so_many_are_remembered_as_lost(again: Callable[..., Daemon]) -> None:
+    daemon = again()
+    journal = daemon.home / "jobs.journal"
+    with journal.open("a") as file:
+        file.writelines(
+            f"\n{json.dumps(['began', f'0.{number}', 'session', 'c', f'{number}', 1.0])}"
+            for number in range(MAX_LOST + 5)
+        )
+    client = await again().client("c")
+    assert [each["id"] for each in client.status["jobs"]] == [
+        str(number) for number in range(5, MAX_LOST + 5)
+    ]
+    await client.close()
+    assert journal.read_text().count('"began"') == MAX_LOST

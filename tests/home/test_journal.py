@@ -1,0 +1,133 @@
+"""The journal of live jobs: what is read back, whatever became of the file meanwhile."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.errors import HomeError
+from shellwire.home import journal
+from shellwire.home.journal import Journal, Left, LiveJob, read_left
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shellwire.home.paths import Home
+
+
+def job(number: int) -> LiveJob:
+    return LiveJob(f"abc.{number}", "command", "phone", f"é\n{number}", 1.5)
+
+
+@pytest.fixture
+def own(home: Home) -> Iterator[Journal]:
+    """Yield an open journal."""
+    home.ensure()
+    own = Journal(home, "abc", 7.0, [])
+    own.begin()
+    yield own
+    own.close()
+
+
+def live(home: Home) -> list[LiveJob]:
+    left = read_left(home)
+    assert left is not None
+    return list(left.jobs)
+
+
+def test_there_is_none(home: Home) -> None:
+    home.ensure()
+    assert read_left(home) is None
+
+
+def test_what_is_alive_is_read_back(home: Home, own: Journal) -> None:
+    assert read_left(home) == Left("abc", 7.0, ())
+    for number in range(4):
+        own.began(job(number))
+    own.ended("abc.1")
+    own.ended("abc.9")
+    assert read_left(home) == Left("abc", 7.0, (job(0), job(2), job(3)))
+    assert home.journal_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_the_one_before_left_is_carried_on(home: Home, own: Journal) -> None:
+    own.began(job(0))
+    later = Journal(home, "def", 8.0, live(home))
+    later.begin()
+    assert read_left(home) == Left("def", 8.0, (job(0),))
+    later.close()
+
+
+def test_torn_and_foreign_lines_spoil_no_other(home: Home, own: Journal) -> None:
+    own.began(job(0))
+    with home.journal_file.open("ab") as file:
+        file.write(b'\n["began","abc.7","comm')
+    own.began(job(1))
+    with home.journal_file.open("ab") as file:
+        file.write(b'\n\xff\n{}\n7\n["began"]\n["began",1,2,3,4,5]\n["ended",7]\n["daemon"]\n[]\n')
+        file.write(b'\n["began","abc.8","dance","c","i",1.0]\n[[[[\n' + b"[" * 100_000 + b"")
+    own.ended("abc.0")
+    assert live(home) == [job(1)]
+
+
+def test_it_is_written_anew_when_it_is_long(
+    home: Home, own: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "REWRITE_AT", 10_000)
+    own._rewrite_at = 10_000
+    own.began(job(0))
+    for number in range(1, 2000):
+        own.began(job(number))
+        own.ended(f"abc.{number}")
+        assert home.journal_file.stat().st_size < 10_500
+    assert live(home) == [job(0)]
+    assert os.listdir(home.root) == ["jobs.journal"]
+
+
+def test_the_disk_is_full(home: Home, own: Journal) -> None:
+    own.began(job(0))
+    size = home.journal_file.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+    try:
+        for number in (1, 2):
+            with pytest.raises(HomeError, match=r"jobs\.journal"):
+                own.began(job(number))
+        assert live(home) == [job(0)]
+        later = Journal(home, "def", 8.0, [job(number) for number in range(9)])
+        with pytest.raises(HomeError, match=r"jobs\.journal"):
+            later.begin()
+        with pytest.raises(HomeError, match=r"jobs\.journal"):
+            later.began(job(10))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    # What could not be noted then is noted with the next.
+    own.ended("abc.0")
+    assert live(home) == [job(1), job(2)]
+    later.began(job(9))
+    assert live(home) == [job(number) for number in (*range(9), 10, 9)]
+    later.close()
+    assert os.listdir(home.root) == ["jobs.journal"]
+
+
+def test_the_home_is_gone(home: Home, own: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.journal_file.unlink()
+    home.root.rmdir()
+    own.began(job(0))
+    monkeypatch.setattr(own, "_rewrite_at", 0)
+    for number in (1, 2):
+        with pytest.raises(HomeError):
+            own.began(job(number))
+    own.remove()
+    # Another is at home there now.
+    home.ensure()
+    other = Journal(home, "def", 9.0, [])
+    other.begin()
+    own.remove()
+    assert read_left(home) == Left("def", 9.0, ())
+    other.remove()
+    assert not home.journal_file.exists()
+    other.close()
