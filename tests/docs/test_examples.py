@@ -288,12 +288,19 @@ async def test_the_end_of_the_daemon_is_said(
 
 
 async def test_an_interrupt_is_no_traceback(example: Example, start: Callable[..., Daemon]) -> None:
-    example.calls(start())
+    daemon = start()
+    example.calls(daemon)
     running = await _begun(example, "sleep 60")
     running.send_signal(signal.SIGINT)
     code, err = await _end(running)
     assert code in (130, -signal.SIGINT)
     assert err == ""
+    # And its command ends with it: that is what on_disconnect says.
+    client = await daemon.client(local=True)
+    (job,) = client.status["jobs"]
+    asking = {"type": "read_output", "id": job["id"], "after": len("begun\n"), "wait_ms": 20_000}
+    assert (await client.ask(asking))["exit_code"] == -signal.SIGTERM
+    await client.close()
 
 
 async def test_a_reader_that_leaves_is_one_line(

@@ -70,6 +70,32 @@ async def test_running_commands_have_their_grace(own_daemon: Callable[..., Daemo
     daemon.stop()
 
 
+async def test_everybody_is_told_who_waits_for_an_end(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--grace", "0.1", "--max-clients", "3")
+    starter, viewer, asker = [await daemon.client() for _ in range(3)]
+    shared = await starter.start(f"echo up; {FOREVER}")
+    await starter.output_until(shared, "up")
+    alone = await starter.start(f"echo up; {FOREVER}", on_disconnect="keep")
+    await starter.output_until(alone, "up")
+    await viewer.send({"type": "attach", "id": shared, "after": 3})
+    await viewer.until("attached")
+    asking = {"type": "read_output", "after": 3, "wait_ms": 600_000}
+    await asker.send({**asking, "id": shared})
+    await asker.send({**asking, "id": alone, "until": "never"})
+    starter.ws.transport.abort()
+    await asker.ask({"type": "ping"})
+    daemon.process.send_signal(signal.SIGTERM)
+    assert (await viewer.finish(shared)).last["reason"] == "killed"
+    for job in (shared, alone):
+        page = (await asker.until("output_page", id=job))[-1]
+        assert (page["chunks"], page["exit_code"]) == ([], -signal.SIGTERM)
+    for each in (viewer, asker):
+        assert (await each.closed())[0] == 1001
+        assert "daemon_stopping" in [message["type"] for message in each.aside]
+    daemon.stop()
+    assert daemon.process.returncode == 0
+
+
 async def test_a_second_signal_waits_no_longer(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "600")
     client = await daemon.client()
