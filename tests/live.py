@@ -17,6 +17,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 Message = dict[str, Any]
@@ -28,7 +29,10 @@ _numbers = count()
 
 
 class Daemon:
-    """``shellwire run`` on a free port, in its own home; with ``only`` that is its environment."""
+    """``shellwire run`` on a free port, in its own home.
+
+    With ``only`` that is its environment; ``wrapper`` is what executes it.
+    """
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class Daemon:
         *flags: str,
         env: dict[str, str] | None = None,
         only: dict[str, str] | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.home = home
         environ = dict(only or os.environ)
@@ -49,7 +54,7 @@ class Daemon:
         self._stderr.parent.mkdir(parents=True, exist_ok=True)
         with self._stderr.open("w") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],
+                [*wrapper, sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -96,10 +101,16 @@ class Daemon:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     async def client(
-        self, client_id: str | None = None, *, protocol: int | None = 1, local: bool = False
+        self,
+        client_id: str | None = None,
+        *,
+        protocol: int | None = 1,
+        local: bool = False,
+        url: str | None = None,
     ) -> Client:
-        """Connect and authenticate; ``local`` is the Unix socket."""
-        client = Client(await self.connect(local=local), client_id or f"client-{next(_numbers)}")
+        """Connect and authenticate; ``local`` is the Unix socket, ``url`` a proxy's."""
+        ws = await self.connect(local=local, url=url)
+        client = Client(ws, client_id or f"client-{next(_numbers)}")
         auth: Message = {"type": "auth", "client_id": client.id}
         if not local:
             auth["token"] = self.token
@@ -110,12 +121,14 @@ class Daemon:
         assert client.status["type"] == "status", client.status
         return client
 
-    async def connect(self, *, local: bool = False, **options: Any) -> ClientConnection:
+    async def connect(
+        self, *, local: bool = False, url: str | None = None, **options: Any
+    ) -> ClientConnection:
         """Open a WebSocket and send nothing."""
         options = {"max_size": None, "compression": None, **options}
         if local:
             return await unix_connect(str(self.home / "daemon.sock"), **options)
-        return await connect(self.url, **options)
+        return await connect(url or self.url, **options)
 
 
 @dataclass
