@@ -1,0 +1,325 @@
+"""The registry and its buffers, driven at random, against plain lists of bytes.
+
+Real shells write, through real pipes, what they are sent; readers attach, credit, take and are cut
+in any order. Nothing here waits for time: after each step all has come to rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    multiple,
+    precondition,
+    rule,
+)
+
+from shellwire.errors import DuplicateId, InvalidMessage, NotFound
+from shellwire.jobs.buffer import Gap, Piece
+from shellwire.jobs.contexts import Contexts
+from shellwire.jobs.engine import Engine
+from shellwire.jobs.kept import Retention
+from shellwire.jobs.model import JobKey, Outcome, Request
+from shellwire.jobs.registry import Registry
+from shellwire.process.reap import Reaper
+from shellwire.shell.bash import Bash
+from shellwire.shell.context import birth_state
+from tests.jobs.observe import becomes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from shellwire.jobs.job import Job
+    from shellwire.jobs.viewer import Viewer
+
+CAPACITY = 64
+KEPT = Retention(jobs=2, total_bytes=100)
+AT_ONCE = 3
+
+_TEXTS = st.text(st.sampled_from("aé€😀\n"), min_size=1, max_size=40).map(str.encode)
+_BYTES = st.one_of(_TEXTS, st.binary(min_size=1, max_size=120))
+
+
+@dataclass(eq=False)
+class Writer:
+    """A job, and the list of bytes that it must have written."""
+
+    job: Job
+    written: bytearray = field(default_factory=bytearray)
+
+    @property
+    def received(self) -> int:
+        """How much of that has come, whether or not it has an offset yet."""
+        return self.job.buffer.end + self.job.buffer.held
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing moves until somebody does something."""
+        pump = self.job._output.pump
+        waits = pump is not None and pump.paused and self.job._output.room() <= 0
+        return self.received == len(self.written) or waits
+
+
+@dataclass(eq=False)
+class Reader:
+    """A viewer, and what it has taken."""
+
+    writer: Writer
+    viewer: Viewer
+    after: int
+    seen: int
+    credited: int | None
+    data: bytearray = field(default_factory=bytearray)
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    outcome: Outcome | None = None
+
+    def take(self, limit: int) -> bool:
+        """Take what comes next, and hold it to what must come. Returns whether anything did."""
+        buffer = self.writer.job.buffer
+        event = self.viewer.take(limit)
+        if isinstance(event, Piece):
+            self._piece(event, limit)
+        elif isinstance(event, Gap):
+            # Never while what it has not taken fits the buffer, but for a character's rest.
+            assert event.start == self.seen
+            assert event.end == buffer.start > event.start
+            assert buffer.end - self.seen > CAPACITY
+            self.holes.append((event.start, event.end))
+            self.seen = event.end
+        elif event is not None:
+            assert isinstance(event, Outcome)
+            assert self.outcome is None
+            assert self.seen == len(self.writer.written) == event.at
+            self.outcome = event
+        elif self.credited is None:
+            # Up to 3 bytes more would be needed for the next character.
+            assert self.seen == buffer.end
+        return event is not None
+
+    def _piece(self, piece: Piece, limit: int) -> None:
+        assert piece.end - len(piece.data) == self.seen
+        assert piece.data == self.writer.written[self.seen : piece.end]
+        assert 0 < len(piece.data) <= limit
+        assert not piece.background
+        self.data += piece.data
+        self.seen = piece.end
+        if self.credited is not None:
+            covered = sum(end - begin for begin, end in self.holes)
+            assert piece.end <= self.credited + self.viewer.window + covered
+
+    def check(self) -> None:
+        """See that what it has taken is all that was written since it came, but for the gaps."""
+        expected = bytearray(self.writer.written[self.after : self.seen])
+        for begin, end in reversed(self.holes):
+            del expected[begin - self.after : end - self.after]
+        assert sha256(self.data).digest() == sha256(expected).digest()
+
+
+class Machine(RuleBasedStateMachine):
+    """Steps are rules; what must hold is asserted where it is seen."""
+
+    writers = Bundle("writers")
+    readers = Bundle("readers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.alive: list[Writer] = []
+        self.ended: list[tuple[Writer, int]] = []
+        self.everybody: list[Reader] = []
+        self.count = 0
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.loop.run_until_complete(coroutine)
+
+    def _until(self, condition: Callable[[], bool]) -> None:
+        self._run(becomes(condition))
+
+    @initialize()
+    def begin(self) -> None:
+        async def make() -> None:
+            self.reaper = Reaper()
+            engine = Engine(Bash(shutil.which("bash") or "bash"), self.reaper, CAPACITY)
+            contexts = Contexts(birth_state(os.environb, "/"))
+            self.registry = Registry(
+                engine, contexts, max_processes=AT_ONCE, retention=KEPT, detach_ttl=0
+            )
+
+        self._run(make())
+
+    # Writers -------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.alive) < AT_ONCE)
+    @rule(target=writers)
+    def start(self) -> Writer:
+        async def submit() -> Writer:
+            key = JobKey("client", f"{self.count}")
+            job, _ = self.registry.submit(key, Request("session", "exec cat"), once=True)
+            job.start()
+            return Writer(job)
+
+        writer = self.loop.run_until_complete(submit())
+        self.count += 1
+        self.alive.append(writer)
+        return writer
+
+    @rule(writer=writers, data=_BYTES)
+    def write(self, writer: Writer, data: bytes) -> None:
+        if writer not in self.alive:
+            return
+        before = writer.received
+        reach = [each.viewer.reach for each in self._of(writer)]
+
+        async def send() -> None:
+            writer.job.send_input(data, close=False)
+
+        self._run(send())
+        writer.written += data
+        self._rest(writer)
+        if reach:
+            # The fastest governs, whatever the others do; a character may need 3 bytes more.
+            assert writer.received <= max(before, max(reach) + 3)
+        else:
+            assert writer.received == len(writer.written)
+
+    @rule(writer=writers)
+    def finish(self, writer: Writer) -> None:
+        if writer not in self.alive:
+            return
+
+        async def close() -> None:
+            writer.job.send_input(b"", close=True)
+
+        self._run(close())
+        self._until(lambda: writer.job.state == "ended")
+        assert writer.job.outcome is not None
+        assert (writer.job.outcome.reason, writer.job.outcome.exit_code) == ("exited", 0)
+        assert writer.job.buffer.end == writer.job.outcome.at == len(writer.written)
+        self.alive.remove(writer)
+        self._end(writer)
+
+    def _end(self, writer: Writer) -> None:
+        self.ended.append((writer, writer.job.kept_bytes))
+        while len(self.ended) > KEPT.jobs or (
+            len(self.ended) > 1 and sum(size for _, size in self.ended) > KEPT.total_bytes
+        ):
+            del self.ended[0]
+        kept = [each.job for each, _ in self.ended]
+        assert sorted(map(id, self.registry.jobs())) == sorted(
+            map(id, [*kept, *(each.job for each in self.alive)])
+        )
+
+    @rule(writer=writers)
+    def use_its_id_again(self, writer: Writer) -> None:
+        async def submit() -> None:
+            with pytest.raises(DuplicateId):
+                self.registry.submit(writer.job.key, Request("session", "cat"), once=True)
+
+        self._run(submit())
+
+    # Readers -------------------------------------------------------------------------------------
+
+    def _of(self, writer: Writer) -> list[Reader]:
+        return [each for each in self.everybody if each.writer is writer]
+
+    @rule(
+        target=readers,
+        writer=writers,
+        back=st.integers(0, 200),
+        window=st.one_of(st.none(), st.integers(4, 100)),
+    )
+    def attach(self, writer: Writer, back: int, window: int | None) -> Any:
+        if writer not in self.alive and writer not in [each for each, _ in self.ended]:
+            with pytest.raises(NotFound):
+                self.registry.find("client", writer.job.key.id)
+            return multiple()
+        job = self.registry.find("another", writer.job.key.id)
+        with pytest.raises(InvalidMessage):
+            job.offset(job.buffer.end + 1, "after")
+        wanted = max(0, job.buffer.end - back)
+        after = job.offset(wanted, "after")
+        assert wanted - 3 <= after <= wanted
+        viewer = job.view(lambda: None, after=after, window=window)
+        assert viewer.window <= CAPACITY
+        credited = None if window is None else after
+        reader = Reader(writer, viewer, after, after, credited)
+        self.everybody.append(reader)
+        self._rest(writer)
+        return reader
+
+    @rule(reader=readers, limit=st.integers(4, 100))
+    def take(self, reader: Reader, limit: int) -> None:
+        if reader in self.everybody:
+            reader.take(limit)
+            self._rest(reader.writer)
+
+    @rule(reader=readers, share=st.floats(0, 1))
+    def credit(self, reader: Reader, share: float) -> None:
+        if reader not in self.everybody or reader.credited is None:
+            return
+        end = reader.credited + round((reader.seen - reader.credited) * share)
+        reader.viewer.credit(end)
+        reader.credited = end
+        self._rest(reader.writer)
+
+    @rule(reader=consumes(readers))
+    def cut(self, reader: Reader) -> None:
+        if reader in self.everybody:
+            self._leave(reader)
+            self._rest(reader.writer)
+
+    def _leave(self, reader: Reader) -> None:
+        self.everybody.remove(reader)
+        reader.check()
+        reader.writer.job.leave(reader.viewer)
+
+    def _rest(self, writer: Writer) -> None:
+        if writer in self.alive:
+            self._until(lambda: writer.at_rest)
+            assert len(writer.job.buffer) <= CAPACITY
+
+    def teardown(self) -> None:
+        for writer in list(self.alive):
+            self.finish(writer)
+        for reader in list(self.everybody):
+            while reader.take(1000) or self._may_have_more(reader):
+                pass
+            assert reader.outcome is not None
+            self._leave(reader)
+
+        async def stop() -> None:
+            await self.registry.stop(0)
+            self.registry.close()
+            self.reaper.stop()
+
+        if hasattr(self, "registry"):
+            self._run(stop())
+        self.loop.close()
+
+    def _may_have_more(self, reader: Reader) -> bool:
+        if reader.credited is None or reader.credited == reader.seen:
+            return False
+        reader.viewer.credit(reader.seen)
+        reader.credited = reader.seen
+        return True
+
+
+Machine.TestCase.settings = settings(
+    max_examples=int(os.environ.get("STATE_EXAMPLES", "25")),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestStates = Machine.TestCase
