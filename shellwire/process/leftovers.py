@@ -27,7 +27,7 @@ class Leftovers:
     async def members(self) -> list[proc.Process]:
         """Return those that live, parents before children."""
         ours = _ancestry(os.getpid()) | _ancestry(self._starter)
-        session = os.getsid(0)
+        session = proc.session(0)
         inside: dict[int, proc.Process] = {}
         sessions: set[int] = set()
         async for process in proc.everybody():
