@@ -175,7 +175,7 @@ def _names(path: Path, descriptor: int) -> bool:
 def _replace(path: Path, content: bytes) -> int:
     """Put a file with ``content`` in the place of ``path``; return its descriptor, to append."""
     sibling = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
     descriptor = os.open(sibling, flags, 0o600)
     try:
         _write(descriptor, content)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill
+from shellwire.process.send import send_to_group
 
 if TYPE_CHECKING:
     import signal
@@ -126,7 +127,7 @@ class Run:
         if self._shell.terminal is not None and self.pump.is_open:
             group = self._shell.terminal.foreground_group() or group
         try:
-            kill.send_to_group(number, group)
+            send_to_group(number, group)
         except OSError as error:
             raise SessionError(f"the job can't be signalled: {error.strerror}") from error
 

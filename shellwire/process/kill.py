@@ -7,16 +7,13 @@ session of their own are found by descent and by the tag in their environment.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import logging
 import os
-import signal
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 from shellwire.process import proc
 from shellwire.process.proc import open_pidfd
+from shellwire.process.send import HUP, KILL, TERM, send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -31,12 +28,6 @@ HANGUP_AFTER = 0.5
 
 TAG_NAME = b"SHELLWIRE_JOB"
 """The variable by which a job's processes are found; it belongs to no context."""
-
-if sys.platform == "win32":
-    # There SIGTERM can't be caught: os.kill makes it TerminateProcess. Ctrl-Break can.
-    _TERM, _HUP, _KILL = signal.SIGBREAK, signal.SIGBREAK, signal.SIGTERM
-else:
-    _TERM, _HUP, _KILL = signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
 
 _AFTER_KILL = 2.0
 _POLL = 0.02
@@ -110,66 +101,6 @@ class Everything:
         ]
 
 
-async def send(number: signal.Signals, processes: Iterable[proc.Process]) -> None:
-    """Send a signal to each process that is still the one that was seen.
-
-    The pid is pinned by a pidfd and then compared again (pidfd_send_signal(2)), so a pid that was
-    reused in between is not hit. A stopped process is continued, or it could not react.
-    """
-    for count, process in enumerate(processes, 1):
-        with contextlib.suppress(ProcessLookupError):
-            try:
-                _send_one(number, process)
-            except PermissionError:
-                log.warning("not allowed to signal process %d of a job", process.pid)
-        if count % _AT_ONCE == 0:
-            await asyncio.sleep(0)
-
-
-def _send_one(number: signal.Signals, process: proc.Process) -> None:
-    pidfd = open_pidfd(process.pid)
-    try:
-        now = proc.inspect(process.pid)
-        if now is None or now.started != process.started:
-            return
-        if sys.platform == "win32":
-            _signal_on_windows(process.pid, number)
-            return
-        for each in (number, signal.SIGCONT) if number != signal.SIGKILL else (number,):
-            if pidfd is None:
-                os.kill(process.pid, each)
-            else:
-                signal.pidfd_send_signal(pidfd, each)
-    finally:
-        if pidfd is not None:
-            os.close(pidfd)
-
-
-def _signal_on_windows(pid: int, number: signal.Signals) -> None:
-    if sys.platform != "win32":
-        return
-    if number in (signal.SIGINT, signal.SIGBREAK):
-        # Each process of a group hears it with its leader, whose pid is the group's; for another's
-        # pid it is an error.
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.CTRL_BREAK_EVENT)
-    else:
-        os.kill(pid, number)
-
-
-def send_to_group(number: signal.Signals, leader: int) -> None:
-    """Send a signal to the process group that ``leader`` leads. Raises OSError.
-
-    On Windows INT and BREAK are Ctrl-Break, and TERM ends the leader.
-    """
-    if sys.platform != "win32":
-        os.killpg(leader, number)
-    elif number in (signal.SIGINT, signal.SIGBREAK, signal.SIGTERM):
-        _signal_on_windows(leader, number)
-    else:
-        raise OSError(errno.EINVAL, "Windows can't send this signal")
-
-
 async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
     """Return after ``seconds``, or when the first 64 of ``processes`` have ended: look again."""
     loop = asyncio.get_running_loop()
@@ -218,17 +149,17 @@ async def end(tree: Group, *, hangup: bool = False) -> bool:
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    stages = [(_TERM, HANGUP_AFTER if hangup else GRACE)]
+    stages = [(TERM, HANGUP_AFTER if hangup else GRACE)]
     if hangup:
-        stages.append((_HUP, GRACE))
-    stages.append((_KILL, GRACE + _AFTER_KILL))
+        stages.append((HUP, GRACE))
+    stages.append((KILL, GRACE + _AFTER_KILL))
     for number, until in stages:
         told: dict[tuple[int, float], int] = {}
         pause = _POLL
         while members := await _living(tree):
-            due = members if number == _KILL else _untold(members, told)
-            await send(number, due)
-            told.update(_copies(due, members))
+            due = members if number == KILL else _untold(members, told)
+            due = await send(number, due, members)
+            told.update(_copies(due, [*members, *due]))
             left = begun + until - loop.time()
             if left <= 0:
                 break

@@ -43,6 +43,30 @@ class Process:
         return self.pid, self.started
 
 
+@dataclass(frozen=True, slots=True)
+class SignalState:
+    """What a process does with signals just now."""
+
+    is_stopped: bool
+    blocked: int
+
+    def blocks(self, number: int) -> bool:
+        """Whether the signal would wait (sigprocmask(2))."""
+        return bool(self.blocked >> (number - 1) & 1)
+
+
+def signal_state(pid: int) -> SignalState | None:
+    """Return whether ``pid`` stands still and what it blocks, or None where that can't be known."""
+    try:
+        with open(f"{PROC}/{pid}/status", "rb") as file:
+            fields = dict(line.split(b":\t", 1) for line in file if b":\t" in line)
+    except OSError:
+        return None
+    return SignalState(
+        is_stopped=fields[b"State"][:1] in b"TtZX", blocked=int(fields[b"SigBlk"], 16)
+    )
+
+
 def _stat(pid: int) -> Process | None:
     try:
         with open(f"{PROC}/{pid}/stat", "rb") as file:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.process import kill, proc
+from shellwire.process.send import send
 from shellwire.process.spawn import spawn
 from tests.jobs.observe import reap
 
@@ -64,10 +65,30 @@ async def test_one_that_has_another_start_is_not_signalled() -> None:
     seen = proc.inspect(pid)
     assert seen is not None
     # As if the pid had been given to somebody else meanwhile.
-    await kill.send(signal.SIGKILL, [replace(seen, started=seen.started - 1)])
-    await kill.send(signal.SIGTERM, [seen])
+    await send(signal.SIGKILL, [replace(seen, started=seen.started - 1)])
+    await send(signal.SIGTERM, [seen])
     assert reap(pid) == -signal.SIGTERM
-    await kill.send(signal.SIGKILL, [seen])
+    await send(signal.SIGKILL, [seen])
+
+
+async def test_what_was_forked_since_they_were_seen_gets_it_too() -> None:
+    into, out = os.pipe()
+    reading, writing = os.pipe()
+    script = b"read line; sleep 98765 & echo $!; echo .; wait"
+    environ = {**os.environb, kill.TAG_NAME: _TAG + b"3"}
+    pid = spawn([b"/bin/sh", b"-c", script], environ, {0: into, 1: writing, 2: 2})
+    os.close(writing)
+    seen = proc.inspect(pid)
+    assert seen is not None
+    os.write(out, b"\n")
+    (child,) = _pids(reading)
+    assert [each.pid for each in await send(signal.SIGTERM, [seen], [seen])] == [pid, child]
+    assert reap(pid) == -signal.SIGTERM
+    # It is nobody's by now, or init's.
+    while (left := proc.inspect(child)) is not None and not left.zombie:
+        await kill.gone([left], 20)
+    os.close(into)
+    os.close(out)
 
 
 _FORGETS = """

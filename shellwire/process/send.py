@@ -1,0 +1,141 @@
+"""Sending signals to processes: to those that were meant, and to what they fork meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from shellwire.process import proc
+from shellwire.process.proc import open_pidfd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+if sys.platform == "win32":
+    # There SIGTERM can't be caught: os.kill makes it TerminateProcess. Ctrl-Break can.
+    TERM, HUP, KILL = signal.SIGBREAK, signal.SIGBREAK, signal.SIGTERM
+    _FOLLOW: tuple[signal.Signals, ...] = ()
+else:
+    TERM, HUP, KILL = signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
+    _FOLLOW = (signal.SIGCONT,)
+
+# So many processes are signalled before other work gets its turn.
+_AT_ONCE = 64
+
+# So many seconds a leader is given to stand still: under load it must first be its turn.
+_HOLD = 0.1
+
+
+async def send(
+    number: signal.Signals, due: Iterable[proc.Process], members: Iterable[proc.Process] = ()
+) -> list[proc.Process]:
+    """Send a signal to each of ``due`` that is still the process that was seen.
+
+    Returns them, and what they have forked since they were seen and is not among ``members``: that
+    gets it too, or a shell that is told between its fork and its wait would wait for a child that
+    nobody has told. What it forks when it has got the signal is its handler's.
+
+    The pid is pinned by a pidfd and then compared again (pidfd_send_signal(2)), so a pid that was
+    reused in between is not hit. A stopped process is continued, or it could not react.
+    """
+    told = list(due)
+    seen = {process.pid for process in members}
+    for count, process in enumerate(told, 1):  # it grows meanwhile
+        try:
+            if number == TERM and process.pid == process.session:
+                await _hold(process)
+            children = proc.children(process.pid) if proc.has_children_files() else []
+            _signal(process, number)
+            for each in _FOLLOW if number != KILL else ():
+                _signal(process, each)
+        except ProcessLookupError:
+            continue
+        except PermissionError:
+            log.warning("not allowed to signal process %d of a job", process.pid)
+            continue
+        for pid in children:
+            born = proc.inspect(pid) if pid not in seen else None
+            seen.add(pid)
+            if born is not None and not born.zombie:
+                told.append(born)
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return told
+
+
+async def _hold(process: proc.Process) -> None:
+    """Stop a job's leader at a moment when it doesn't fork; what comes after must continue it.
+
+    bash blocks TERM while it forks, and forgets one that comes then if it waits for the child
+    (make_child and waitchld in its jobs.c). And only of a process that stands still it is known
+    what it has forked.
+    """
+    if sys.platform == "win32":
+        return
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _HOLD
+    pause = 0.0
+    try:
+        while loop.time() < until:
+            _signal(process, signal.SIGSTOP)
+            state = proc.signal_state(process.pid)
+            if state is None or (state.is_stopped and not state.blocks(signal.SIGTERM)):
+                return
+            if state.is_stopped:
+                _signal(process, signal.SIGCONT)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2 + 0.0001, 0.005)
+    except BaseException:
+        _signal(process, signal.SIGCONT)
+        raise
+
+
+def _signal(process: proc.Process, number: signal.Signals) -> None:
+    """Send a signal to a process. Raises ProcessLookupError if it is not the one that was seen."""
+    pidfd = open_pidfd(process.pid)
+    try:
+        now = proc.inspect(process.pid)
+        if now is None or now.started != process.started:
+            raise ProcessLookupError
+        if sys.platform == "win32":
+            _signal_on_windows(process.pid, number)
+        elif pidfd is None:
+            os.kill(process.pid, number)
+        else:
+            signal.pidfd_send_signal(pidfd, number)
+    finally:
+        if pidfd is not None:
+            os.close(pidfd)
+
+
+def _signal_on_windows(pid: int, number: signal.Signals) -> None:
+    if sys.platform != "win32":
+        return
+    if number in (signal.SIGINT, signal.SIGBREAK):
+        # Each process of a group hears it with its leader, whose pid is the group's; for another's
+        # pid it is an error.
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.CTRL_BREAK_EVENT)
+    else:
+        os.kill(pid, number)
+
+
+def send_to_group(number: signal.Signals, leader: int) -> None:
+    """Send a signal to the process group that ``leader`` leads. Raises OSError.
+
+    On Windows INT and BREAK are Ctrl-Break, and TERM ends the leader.
+    """
+    if sys.platform != "win32":
+        os.killpg(leader, number)
+    elif number in (signal.SIGINT, signal.SIGBREAK, signal.SIGTERM):
+        _signal_on_windows(leader, number)
+    else:
+        raise OSError(errno.EINVAL, "Windows can't send this signal")
