@@ -8,7 +8,19 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from bench import chart, commands, latency, output, readme, results, standing, tables, where, wire
+from bench import (
+    chart,
+    commands,
+    latency,
+    output,
+    readme,
+    results,
+    soak,
+    standing,
+    tables,
+    where,
+    wire,
+)
 from bench.measure import Effort
 from bench.peers.compare import KINDS, compare
 
@@ -29,11 +41,13 @@ BENCHMARKS: dict[str, Callable[[Effort], list[Row]]] = {
 }
 PEERS = "peers"
 WHERE = "where"
+SOAK = "soak"
+"""Only when it is asked for: it takes minutes, and no document has its figures."""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    names = [*BENCHMARKS, WHERE, PEERS]
+    names = [*BENCHMARKS, WHERE, PEERS, SOAK]
     parser.add_argument(
         "names", nargs="*", metavar="NAME", choices=[[], *names], help=f"of {', '.join(names)}"
     )
@@ -79,6 +93,10 @@ def main(arguments: list[str]) -> int:
         missed += sum(not row.reached for row in rows)
         print("\n".join(map(tables.target, rows)), flush=True)
         results.store(name, results.entry(results.of_rows(rows), options.scale))
+    if SOAK in names:
+        rows = soak.soak(effort)
+        missed += sum(not row.reached for row in rows)
+        print("\n".join((tables.TARGETS_HEAD, *map(tables.target, rows))))
     if WHERE in names:
         stages = results.entry(where.where(effort), options.scale)
         results.store(WHERE, stages)

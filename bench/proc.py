@@ -45,6 +45,16 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def zombies(pid: int) -> int:
+    """Return how many of its children have ended and were not waited for."""
+    found = 0
+    for child, (parent, _) in _processes().items():
+        if parent == pid:
+            with suppress(OSError):
+                found += Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    return found
+
+
 def _processes() -> dict[int, tuple[int, int]]:
     """Return the parent and the start time of each process, by its pid."""
     found = {}

@@ -102,3 +102,8 @@ class WebSocket:
     def close(self) -> None:
         """Drop the connection."""
         self.socket.close()
+
+    def reset(self) -> None:
+        """End the connection with RST: close(2) does that with a linger of 0 (socket(7))."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()

@@ -146,6 +146,10 @@ class Client:
         """Drop the connection."""
         self._ws.close()
 
+    def reset(self) -> None:
+        """End the connection with RST."""
+        self._ws.reset()
+
     def __enter__(self) -> Client:
         return self
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -346,6 +346,8 @@ Machine.TestCase.settings = settings(
     max_examples=int(os.environ.get("STATE_EXAMPLES", "25")),
     stateful_step_count=40,
     deadline=None,
+    # What fails waits in vain, so a smaller example would take too long to find.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestStates = Machine.TestCase
