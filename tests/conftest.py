@@ -33,11 +33,14 @@ async def client(daemon: Daemon) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def own_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Yield a function that starts a daemon with the given flags; each ends with the test."""
+    """Yield a function that starts a daemon with the given flags; each ends with the test.
+
+    With ``home`` it is the next one there, where another was killed.
+    """
     daemons: list[Daemon] = []
 
-    def start(*flags: str, env: dict[str, str] | None = None) -> Daemon:
-        daemons.append(Daemon(tmp_path / f"home-{len(daemons)}", *flags, env=env))
+    def start(*flags: str, env: dict[str, str] | None = None, home: Path | None = None) -> Daemon:
+        daemons.append(Daemon(home or tmp_path / f"home-{len(daemons)}", *flags, env=env))
         return daemons[-1]
 
     yield start

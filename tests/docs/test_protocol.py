@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,8 @@ RAW = PROTOCOL.of_kind("http")
 async def test_transcript(block: Block, daemon: Daemon, own_daemon: Callable[..., Daemon]) -> None:
     flags = list(transcript.flags(block))
     played_by = own_daemon(*flags) if flags else daemon
-    await transcript.Player(played_by, transcript.parse(block.text)).play()
+    again = partial(own_daemon, *flags) if flags else None
+    await transcript.Player(played_by, transcript.parse(block.text), again=again).play()
 
 
 @pytest.mark.parametrize("block", RAW, ids=lambda block: block.name)

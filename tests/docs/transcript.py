@@ -7,6 +7,7 @@ One line is one step; a line that begins with two blanks continues the one above
     < close 4000                    the daemon closes the connection with this code
     > close                         the client closes it
     $ shellwire stop                this command is run to its end beside the conversation
+    ! kill -9                       the daemon is killed, and another one started in its home
     laptop> {"type": "auth", …      a second connection, by a name of its own
     # words                         a remark
 
@@ -37,14 +38,14 @@ from tests.docs import pattern
 from tests.live import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from websockets.asyncio.client import ClientConnection
 
     from tests.docs.document import Block
     from tests.live import Daemon
 
-_LINE = re.compile(r"(\w*)([<>$#])(?: (.*))?", re.DOTALL)
+_LINE = re.compile(r"(\w*)([<>$#!])(?: (.*))?", re.DOTALL)
 _CLIENT_ID = re.compile(r'"client_id": *"(\w+)"')
 _TO_END = 3.0
 _numbers = count(1)
@@ -56,7 +57,7 @@ class Mismatch(AssertionError):
 
 @dataclass(frozen=True)
 class Step:
-    """One line: who (the connection's name), what (``<``, ``>`` or ``$``), and the rest."""
+    """One line: who (the connection's name), what (``<``, ``>``, ``$`` or ``!``), and the rest."""
 
     who: str
     what: str
@@ -81,10 +82,16 @@ def parse(text: str) -> list[Step]:
 
 
 class Player:
-    """Plays one transcript. ``play`` raises Mismatch at the first difference."""
+    """Plays one transcript. ``play`` raises Mismatch at the first difference.
 
-    def __init__(self, daemon: Daemon, steps: list[Step]) -> None:
+    ``again(home=…)`` starts a daemon in the home of one that was killed.
+    """
+
+    def __init__(
+        self, daemon: Daemon, steps: list[Step], *, again: Callable[..., Daemon] | None = None
+    ) -> None:
         self._daemon = daemon
+        self._again = again
         self._steps = steps
         self._suffix = f"~{next(_numbers)}~"
         self._clients = set(_CLIENT_ID.findall("\n".join(step.text for step in steps)))
@@ -109,6 +116,9 @@ class Player:
         if step.what == "$":
             await asyncio.to_thread(self._run, self._to_wire(step.text))
             return
+        if step.what == "!":
+            await self._kill(step)
+            return
         ws = self._open.get(step.who) or await self._connect(step)
         if step.what == "<" and step.text.startswith("close"):
             await self._see_close(step, ws)
@@ -130,6 +140,16 @@ class Player:
             answer = await self._receive(ws)
             assert answer["type"] == "status", answer
         return ws
+
+    async def _kill(self, step: Step) -> None:
+        assert step.text == "kill -9", step
+        assert self._again is not None, "the daemon that all tests share is not to be killed"
+        self._daemon.process.kill()
+        while self._open:
+            _, ws = self._open.popitem()
+            await ws.wait_closed()
+        self._daemon.process.communicate(timeout=PATIENCE)
+        self._daemon = await asyncio.to_thread(self._again, home=self._daemon.home)
 
     def _sent(self, text: str) -> str:
         message = json.loads(text.replace("<token>", self._daemon.token))
