@@ -33,6 +33,10 @@ The tree::
     │   └── AlreadyRunning
     ├── NotRunning                   there is no daemon to talk to
     ├── Unreachable                  there is one, and it does not answer as it should
+    │   └── Disconnected             the connection is gone, and with it an answer
+    │       └── Replaced             the same client_id has connected again
+    ├── InvalidUrl                   what was given is no address of a daemon
+    ├── OutputLost                   a job wrote more than was kept of it while nobody read
     └── SpawnError                   a process could not be started
 
 The message of each is one line, fit to be shown to a user as it is.
@@ -226,14 +230,44 @@ class Unreachable(ShellwireError):
     """The daemon's process lives, but it gives no usable answer."""
 
 
+class Disconnected(Unreachable):
+    """The connection has ended for good, or ended before an answer that can't be asked for again.
+
+    Whether the daemon has done what was asked is not known.
+    """
+
+
+class Replaced(Disconnected):
+    """Another connection with the same client_id has taken over (close code 4000)."""
+
+
+class InvalidUrl(ShellwireError):
+    """A URL is not one that a daemon can be reached at."""
+
+
+class OutputLost(ShellwireError):
+    """Some of a job's output can't be had any more."""
+
+
 class SpawnError(ShellwireError):
     """A process could not be started."""
 
 
-def _codes(kind: type[WireError]) -> set[str]:
+def _kinds(kind: type[WireError]) -> list[type[WireError]]:
     children = kind.__subclasses__()
-    return {kind.code} if not children else {code for child in children for code in _codes(child)}
+    return [kind] if not children else [each for child in children for each in _kinds(child)]
 
 
-CODES: tuple[str, ...] = tuple(sorted(_codes(WireError)))
+# A code of both kinds means the one that doesn't end the connection: that stands later here.
+_BY_CODE: dict[str, type[WireError]] = {kind.code: kind for kind in _kinds(WireError)}
+
+CODES: tuple[str, ...] = tuple(sorted(_BY_CODE))
 """Every code that an ``error`` message may carry, each once, sorted."""
+
+
+def told(code: str, message: str) -> WireError:
+    """Return the error that a daemon has told. A code that we don't know is a ``WireError``'s."""
+    kind = _BY_CODE.get(code)
+    if kind is None:
+        kind = _BY_CODE[code] = type("WireError", (WireError,), {"code": code})
+    return kind(message)

@@ -15,6 +15,7 @@ from shellwire.home import pidfile
 from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
 from shellwire.output import printable
+from shellwire.protocol.limits import MAX_ID_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +30,6 @@ class ClientId(StringParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse what no client can have."""
-        from shellwire.protocol.fields import MAX_ID_LENGTH  # msgspec costs `list` its time
-
         if not 1 <= len(value) <= MAX_ID_LENGTH:
             self.fail(f"a client_id has 1 to {MAX_ID_LENGTH} characters.", param, ctx)
         if any(0xD800 <= ord(character) <= 0xDFFF for character in value):

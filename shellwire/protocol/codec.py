@@ -21,7 +21,7 @@ from shellwire.errors import (
     WireError,
 )
 from shellwire.protocol.faults import describe, kind_of, shown
-from shellwire.protocol.fields import MAX_ID_LENGTH
+from shellwire.protocol.limits import MAX_ID_LENGTH
 from shellwire.protocol.messages import (
     Auth,
     ClientMessage,

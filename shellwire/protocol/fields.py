@@ -7,11 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-PROTOCOL_VERSION = 1
-"""What ``protocol`` means in ``auth`` and ``status``."""
-
-MAX_ID_LENGTH = 128
-"""Characters in an id, a request_id, a client_id or the name of a context."""
+from shellwire.protocol.limits import MAX_COLUMNS, MAX_ID_LENGTH, MAX_ROWS
 
 MAX_WIRE_INTEGER = 2**53 - 1
 """The largest integer that every JSON parser keeps exact; JavaScript's numbers are doubles."""
@@ -50,8 +46,10 @@ ContextName = Annotated[
 Cwd = Annotated[str, Meta(min_length=1, description="A directory; the empty string means absent.")]
 EnvironmentName = Annotated[str, Meta(pattern=ENVIRONMENT_NAME)]
 Environment = dict[EnvironmentName, str]
-Columns = Annotated[int, Meta(ge=1, le=2000, description="The terminal's width in characters.")]
-Rows = Annotated[int, Meta(ge=1, le=1000, description="The terminal's height in lines.")]
+Columns = Annotated[
+    int, Meta(ge=1, le=MAX_COLUMNS, description="The terminal's width in characters.")
+]
+Rows = Annotated[int, Meta(ge=1, le=MAX_ROWS, description="The terminal's height in lines.")]
 Position = Annotated[
     int, Meta(ge=0, description="An offset in bytes in the job's output, both streams together.")
 ]

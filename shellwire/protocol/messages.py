@@ -28,15 +28,14 @@ from shellwire.protocol.client import (
     StopDaemon,
 )
 from shellwire.protocol.fields import (
-    MAX_ID_LENGTH,
     MAX_PAGE,
-    PROTOCOL_VERSION,
     Encoding,
     JobKind,
     JobState,
     Reason,
     Stream,
 )
+from shellwire.protocol.limits import MAX_ID_LENGTH, PROTOCOL_VERSION
 from shellwire.protocol.server import (
     Ack,
     Attached,

@@ -148,6 +148,9 @@ class Status(_Answer, frozen=True, kw_only=True):
     shell: Annotated[str, Meta(description="The shell that commands run in.")]
     client_id: Annotated[str, Meta(description="The client's own, again.")]
     protocol: Annotated[int, Meta(description="The protocol's version that the daemon speaks.")]
+    instance: Annotated[
+        str, Meta(description="Another one at each start of the daemon: it remembers no ids.")
+    ]
     limits: Limits
     features: Annotated[list[str], Meta(description="What the daemon can do, by name.")]
     jobs: Annotated[list[JobInfo], Meta(description="As in `jobs_list`.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from shellwire import __version__
 from shellwire.errors import ClientRejected
 from shellwire.protocol import messages
+from shellwire.protocol.limits import REPLACED
 from shellwire.server import render
 from shellwire.server.access import Throttle, token_matches
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REPLACED = 4000
 REVOKED = 1008
 GOING_AWAY = 1001
 
@@ -43,6 +44,7 @@ class Hub:
     """Makes the whole daemon stop, soon; ``stop`` is then the hub's part of that."""
     features: tuple[str, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
+    _instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _began: float = field(default_factory=time.monotonic)
     _open: set[Connection] = field(default_factory=set)
     _connected: dict[str, Connection] = field(default_factory=dict)
@@ -160,6 +162,7 @@ class Hub:
             shell=self.shell,
             client_id=connection.client_id,
             protocol=messages.PROTOCOL_VERSION,
+            instance=self._instance,
             limits=self.limits,
             features=list(self.features),
             jobs=[render.job_info(job) for job in self.registry.jobs()],

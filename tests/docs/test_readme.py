@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +18,9 @@ from tests.docs.document import ROOT, Document, code
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.docs.document import Block
+    from tests.live import Daemon
 
 README = Document("README.md")
 
@@ -73,6 +79,40 @@ def test_the_files(tmp_path: Path) -> None:
     home = Home(tmp_path)
     files = {getattr(home, name).name for name in vars(Home) if name.endswith("_file")}
     assert {code(row["file"]) for row in README.section("Files").table()} == files
+
+
+# Pastes ------------------------------------------------------------------------------------------
+
+
+def paste(block: Block, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the README where the local daemon is that of ``home``."""
+    environ = {name: value for name, value in os.environ.items() if "SHELLWIRE" not in name}
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", block.text, *words],
+        env={**environ, "SHELLWIRE_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+
+
+def test_from_python(daemon: Daemon) -> None:
+    whole, blocking = [b for b in README.of_kind("python") if b.heading == "From Python"]
+    done = paste(whole, daemon.home)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    lines = done.stdout.split("\n")
+    assert lines[0].startswith("3 [")
+    assert "'bin'" in lines[0]
+    assert "stdout 3" in lines
+    assert "exited" in lines
+    assert "30 100" in done.stdout
+    assert "clang in /tmp" in lines
+    done = paste(blocking, daemon.home)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    lines = done.stdout.split("\n")
+    assert lines[:2] == ["hello", "tick"]
+    assert lines[3].startswith("[('cat', 'exited'), ('while sleep")
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "PROTOCOL.md"])

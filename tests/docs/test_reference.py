@@ -13,6 +13,7 @@ import shellwire
 from shellwire.errors import CODES, Refusal
 from shellwire.protocol import codec, messages
 from shellwire.protocol.fields import Reason
+from shellwire.protocol.limits import REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
 from shellwire.server import connection, hub
 from tests.docs.document import Document, Row, Section, code
@@ -201,7 +202,7 @@ def test_refusals_and_their_order() -> None:
 def test_close_codes() -> None:
     documented = [int(row["code"]) for row in PROTOCOL.section("Close codes").table()]
     of_websockets = [1000, 1002]  # aiohttp's own
-    ours = [hub.GOING_AWAY, hub.REVOKED, connection._TOO_BIG, Refusal.close_code, hub.REPLACED]
+    ours = [hub.GOING_AWAY, hub.REVOKED, connection._TOO_BIG, Refusal.close_code, REPLACED]
     refusals = [kind.close_code for kind in Refusal.__subclasses__()]
     assert documented == sorted(of_websockets + ours + refusals)
 

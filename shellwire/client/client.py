@@ -1,0 +1,252 @@
+"""The client: what a program says to a daemon, and gets from it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+
+from shellwire.client import options as requests
+from shellwire.client.connection import Connection
+from shellwire.client.context import Context
+from shellwire.client.job import Job
+from shellwire.client.place import Place
+from shellwire.client.results import page
+from shellwire.errors import OutputLost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from shellwire.client.options import CommandOptions, ShellOptions
+    from shellwire.client.results import Message, Page, Result
+    from shellwire.protocol.messages import JobInfo
+
+PATIENCE = 60.0
+"""Seconds during which a connection that was cut is tried again."""
+
+PING_INTERVAL = 20.0
+"""Seconds of silence after which the daemon is asked for a sign of life."""
+
+
+C = TypeVar("C", bound="Client")
+
+
+class Client:
+    """A connection to a daemon, as ``async with Client() as c:``.
+
+    Without ``url`` it is the one of ``SHELLWIRE_URL``, with ``SHELLWIRE_TOKEN``; without that
+    variable the daemon of this user on this machine, through its Unix socket, where no token is
+    needed. Commands without a context share that of ``client_id``, which is a new one each time
+    unless it is given or in ``SHELLWIRE_CLIENT_ID``. Two clients with the same one throw each other
+    out: the older one gets ``Replaced`` from all it does.
+
+    A connection that is cut is made again for ``patience`` seconds, and everything goes on where it
+    was: commands don't run twice, and no output is lost or comes twice. ``ping_interval`` is how
+    many seconds of silence may pass before the daemon is asked for a sign of life.
+
+    Each method raises the errors of ``shellwire.errors``: those with the wire's codes
+    (``WireError.code``), ``NotRunning`` and ``Unreachable`` if there is no connection and none can
+    be made, ``Disconnected`` if it broke and what was asked may have been done.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        client_id: str | None = None,
+        patience: float = PATIENCE,
+        ping_interval: float = PING_INTERVAL,
+    ) -> None:
+        """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
+        self._connect(Place.find(url, token), client_id, patience, ping_interval)
+
+    def _connect(
+        self, place: Place, client_id: str | None, patience: float, ping_interval: float
+    ) -> None:
+        chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
+        self._connection = Connection(
+            place,
+            chosen or f"python-{secrets.token_hex(6)}",
+            patience=patience,
+            ping_interval=ping_interval,
+        )
+
+    @classmethod
+    def at(cls, place: Place, client_id: str | None = None, *, patience: float = PATIENCE) -> Self:
+        """Return a client of the daemon at that place, whatever the variables say."""
+        client = cls.__new__(cls)
+        client._connect(place, client_id, patience, PING_INTERVAL)
+        return client
+
+    @classmethod
+    def ephemeral(cls, *flags: str) -> AbstractAsyncContextManager[Self]:
+        """Start a daemon of its own in an empty home, and end it with the block.
+
+        ``async with Client.ephemeral() as c:``. ``flags`` are those of ``shellwire run``. Raises
+        StartError.
+        """
+        return _ephemeral(cls, flags)
+
+    @property
+    def client_id(self) -> str:
+        """What it calls itself."""
+        return self._connection.client_id
+
+    async def __aenter__(self) -> Self:
+        await self._connection.link()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Disconnect. What was started or attached to goes on; a command or shell not left ends."""
+        await self._connection.close()
+
+    # Commands ------------------------------------------------------------------------------------
+
+    async def run(self, command: str, **options: Unpack[CommandOptions]) -> Result:
+        """Run a command in a fresh shell and return how it ended, and all that it wrote.
+
+        However it ends, that is a result: its ``exit_code``, and ``reason`` unless that is
+        ``exited``. Raises QueueFull, InvalidMessage and the like if it is refused, and OutputLost
+        if the connection was cut and it wrote more meanwhile than the daemon keeps. If this is
+        cancelled, so is the command.
+        """
+        wrote = {"stdout": bytearray(), "stderr": bytearray()}
+        async with self.stream(command, **options) as job:
+            async for chunk in job:
+                wrote[chunk.stream] += chunk.bytes
+        result = replace(
+            job.result, stdout_bytes=bytes(wrote["stdout"]), stderr_bytes=bytes(wrote["stderr"])
+        )
+        if result.missing:
+            raise OutputLost(f"{result.missing} bytes of the output of {job.id} are gone")
+        return result
+
+    def stream(self, command: str, **options: Unpack[CommandOptions]) -> Job:
+        """Return a command whose output ``async for`` gives; ``result`` tells then how it ended.
+
+        Leaving the ``async with`` block around it ends the command. So does breaking out of a bare
+        loop, but a moment later, for Python has no better way to tell of that.
+        """
+        given = options.get("input")
+        feed = None if given is None or requests.inline(given) is not None else given
+        return self._follow(requests.execute(_new_id(), command, options), feed)
+
+    def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:
+        """Return a session on a terminal, by default the user's shell: ``async with c.shell()``.
+
+        Leaving the block ends it. Entering raises TooManyProcesses if no slot is free for it.
+        """
+        options.setdefault("pty", True)
+        return self._follow(requests.start_session(_new_id(), command, options))
+
+    async def start(self, command: str, **options: Unpack[ShellOptions]) -> str:
+        """Start a process that lives on without anybody; return its id, for ``attach`` and others.
+
+        Raises TooManyProcesses. If it can't be started at all, ``attach`` and ``wait`` tell why.
+        """
+        async with self._follow(requests.start_session(_new_id(), command, options)) as job:
+            await job.detach()
+        return job.id
+
+    def attach(self, job_id: str, after: int = 0) -> Job:
+        """Return a job that was started before, from byte ``after`` of its output on.
+
+        Leaving it lets it go on. Beginning it raises NotFound.
+        """
+        request = {"type": "attach", "id": job_id}
+        return Job(self._connection, request, after=after, leaving="detach")
+
+    def _follow(self, request: Message, feed: str | bytes | None = None) -> Job:
+        return Job(self._connection, request, leaving="end", feed=feed)
+
+    # Jobs ----------------------------------------------------------------------------------------
+
+    async def jobs(self) -> list[JobInfo]:
+        """Return all jobs that the daemon knows, the oldest first."""
+        import msgspec
+
+        from shellwire.protocol.messages import JobInfo
+
+        answer = await self.request("list_jobs")
+        return msgspec.convert(answer["jobs"], list[JobInfo])
+
+    async def kill(self, job_id: str) -> None:
+        """End a job of either kind, and what it left behind; return when that is under way.
+
+        Raises SessionNotFound if there is no such job, or nothing is left of it.
+        """
+        await self.request("kill_session", id=job_id)
+
+    async def read_output(
+        self,
+        job_id: str,
+        after: int = 0,
+        *,
+        wait: float = 0.0,
+        until: str | None = None,
+        max_bytes: int = 65536,
+    ) -> Page:
+        """Return what a job has written after a byte, without attaching to it.
+
+        Waits ``wait`` seconds at most, for any output, or for the text ``until``, or for the job's
+        end. Raises NotFound, InvalidMessage.
+        """
+        answer = await self.request(
+            "read_output",
+            id=job_id,
+            after=after,
+            wait_ms=round(wait * 1000),
+            until=until,
+            max_bytes=max_bytes,
+            encoding="base64",
+        )
+        return page(answer)
+
+    async def send_input(
+        self, job_id: str, data: str | bytes = "", *, close_stdin: bool = False
+    ) -> None:
+        """Write to a job without attaching to it. Raises as ``Job.write``."""
+        job = self.attach(job_id)
+        await job.write(data)
+        if close_stdin:
+            await job.close_stdin()
+
+    def context(self, name: str = "default") -> Context:
+        """Return the context of that name: what its commands leave behind, the next ones find."""
+        return Context(self, name)
+
+    async def status(self) -> Message:
+        """Return what the daemon said of itself when it let us in: ``status`` in PROTOCOL.md."""
+        return (await self._connection.link()).status
+
+    async def request(self, kind: str, /, **fields: Any) -> Message:
+        """Send any message of PROTOCOL.md that asks something, and return the answer.
+
+        It must bear being sent twice, for that happens if the connection is cut meanwhile.
+        """
+        return await self._connection.ask({"type": kind, **fields})
+
+
+def _new_id() -> str:
+    return secrets.token_hex(6)
+
+
+@contextlib.asynccontextmanager
+async def _ephemeral(kind: type[C], flags: tuple[str, ...]) -> AsyncIterator[C]:
+    from shellwire.client.ephemeral import daemon
+
+    async with daemon(flags) as place, kind.at(place) as client:
+        yield client

@@ -1,0 +1,92 @@
+"""A daemon for one block: in a home of its own, gone with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shellwire.client.place import Place
+from shellwire.errors import StartError
+from shellwire.home.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+START_SECONDS = 30.0
+"""Seconds that it has to start."""
+
+STOP_SECONDS = 20.0
+"""Seconds that it has to end what it runs and itself, before it is killed."""
+
+_ANNOUNCEMENT = b" listens at "
+_FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
+
+
+@contextlib.asynccontextmanager
+async def daemon(flags: tuple[str, ...] = ()) -> AsyncIterator[Place]:
+    """Run a daemon on a free port while the block runs; yield where. Raises StartError.
+
+    It has this process's environment, but for ``SHELLWIRE_…``, and this directory. All that its
+    jobs have started ends with it.
+    """
+    root = tempfile.mkdtemp(prefix="shellwire-")
+    try:
+        process = await _start(Path(root), flags)
+        try:
+            await _await_announcement(process, Path(root))
+            yield Place(home=Home(Path(root)))
+        finally:
+            await _stop(process)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+async def _start(root: Path, flags: tuple[str, ...]) -> asyncio.subprocess.Process:
+    environ = {name: value for name, value in os.environ.items() if "SHELLWIRE_" not in name}
+    try:
+        with (root / "stderr").open("wb") as stderr:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "shellwire", "run", *_FLAGS, *flags),
+                env={**environ, "SHELLWIRE_HOME": str(root)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                # Ctrl-C in a terminal is for this process: it ends the daemon in order.
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise StartError(f"can't start a daemon: {error.strerror}") from error
+
+
+async def _await_announcement(process: asyncio.subprocess.Process, root: Path) -> None:
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        raise StartError(f"the daemon has not started within {START_SECONDS:g} s") from None
+    if _ANNOUNCEMENT not in line:
+        await process.wait()
+        said = (root / "stderr").read_text(errors="replace").strip().splitlines()
+        reason = said[-1].removeprefix("Error: ") if said else f"it exited {process.returncode}"
+        raise StartError(f"the daemon has not started: {reason}")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.communicate()

@@ -1,0 +1,223 @@
+"""The receiving side of a job: what the connection hands over, kept until it is taken.
+
+Nothing here polls or resumes on a whim: a link tells once that it is there, and what it must be
+told is decided from what has been heard before (PROTOCOL.md, Reconnecting).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
+
+from shellwire.client.link import Cut, Link
+from shellwire.client.results import Notice, Result, chunk
+from shellwire.errors import Disconnected, NotFound, ShellwireError, told
+
+if TYPE_CHECKING:
+    from shellwire.client.connection import Connection
+    from shellwire.client.results import Chunk, Message
+
+WINDOW = 1024 * 1024
+"""Bytes of a job's output that may wait here; beyond that the job blocks."""
+
+Leaving = Literal["end", "detach"]
+
+
+class Followed:
+    """A job as its messages tell of it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: Message,
+        *,
+        leaving: Leaving,
+        after: int = 0,
+        feed: str | bytes | None = None,
+    ) -> None:
+        self.id: str = request["id"]
+        """The job's id: with this it is attached to again, from anywhere."""
+        self.end = after
+        """Offset up to which its output has arrived here."""
+        self.size: tuple[int, int] | None = None
+        """Columns and rows of its terminal when it was attached to; None without one."""
+        self.live_from = 0
+        """Offset where its output stood when it was attached to: what comes before is replayed."""
+        self.pid: int | None = None
+        """A session's process; None for a command."""
+        self._connection = connection
+        self._request = request
+        self._leaving = leaving
+        self._feed = feed
+        self._queued = False
+        self._heard = request["type"] == "attach"
+        self._instance: str | None = None
+        self._sent = 0
+        self._begun = asyncio.Event()
+        self._entered = False
+        self._chunks: deque[Chunk] = deque()
+        self._changed = asyncio.Event()
+        self._credited = after
+        self._window = WINDOW
+        self._gap = 0
+        self._missing = 0
+        self._notices: list[Notice] = []
+        self._result: Result | None = None
+        self._error: ShellwireError | None = None
+
+    async def next_chunk(self) -> Chunk | None:
+        """Return what it has written, waiting for it; None at its end. Raises what cut it short."""
+        while not self._chunks:
+            if self._error is not None:
+                raise self._error
+            if self._result is not None:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+        taken = self._chunks.popleft()
+        if taken.end - self._credited >= self._window // 2:
+            self._credited = taken.end
+            await self._connection.tell({"type": "credit", "id": self.id, "end": taken.end})
+        return taken
+
+    @property
+    def result(self) -> Result:
+        """How it ended. Raises RuntimeError if it has not, or not yet been read to its end."""
+        if self._result is None:
+            raise RuntimeError(f"job {self.id} has not ended yet")
+        return self._result
+
+    def _about_it(self, kind: str, **fields: Any) -> Message:
+        return {"type": kind, "id": self.id, **fields}
+
+    # What the connection says --------------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        return self._result is not None or self._error is not None
+
+    @property
+    def farewell(self) -> Message | None:
+        """What the daemon must be told when the client leaves for good."""
+        return self._about_it("kill_session") if self._leaving == "end" else None
+
+    async def resume(self, link: Link) -> None:
+        """Begin it on a first link; take it up again on a later one."""
+        # The daemon takes a window larger than its buffer for that, and waits for credit by then.
+        self._window = min(WINDOW, link.status["limits"]["buffer_bytes"])
+        try:
+            if self._heard or (self._sent and link.knows(self._connection.client_id, self.id)):
+                await self._attach(link)
+            else:
+                await self._send(link)
+                if self._request["type"] == "start_session":
+                    return  # begun when it is answered
+            self._begun.set()
+        except Cut:
+            return  # the next link will be told
+        except ShellwireError as error:
+            self.fail(error)
+
+    async def _send(self, link: Link) -> None:
+        """Send its request: for the first time, or to a daemon that would know if it had come."""
+        if self._sent and link.instance != self._instance:
+            raise Disconnected(
+                f"the daemon was started anew before it answered {self.id}:"
+                " it is not known whether it ran"
+            )
+        self._sent += 1
+        self._instance = link.instance
+        await link.send(self._request)
+        if self._sent == 1:
+            self._requested()
+
+    def _requested(self) -> None:
+        """The request has been sent, for the first time."""
+
+    async def _attach(self, link: Link) -> None:
+        question = self._about_it("attach", after=self.end, window=WINDOW, encoding="base64")
+        await link.ask(question)
+        self._credited = max(self._credited, self.end)
+
+    def take(self, message: Message) -> None:
+        """Deal with a message of the job."""
+        self._heard = True
+        handler = _HANDLERS.get(message["type"])
+        if handler is not None:
+            handler(self, message)
+            self._begun.set()
+            self._changed.set()
+
+    def fail(self, error: ShellwireError) -> None:
+        """It can't be followed any more, or was refused."""
+        if not self.is_over:
+            self._error = error
+        self._connection.unfollow(self)
+        self._begun.set()
+        self._changed.set()
+
+    def _take_attached(self, message: Message) -> None:
+        self.live_from = message["end"]
+        self.end = message["after"]
+        self._queued = message["state"] == "queued"
+        if message["cols"] is not None:
+            self.size = (message["cols"], message["rows"])
+
+    def _take_output(self, message: Message) -> None:
+        each = chunk(message, missing=self._gap, replayed=message["end"] <= self.live_from)
+        self._gap = 0
+        self.end = each.end
+        self._chunks.append(each)
+
+    def _take_gap(self, message: Message) -> None:
+        self._gap += message["to"] - message["from"]
+        self._missing += message["to"] - message["from"]
+        self.end = message["to"]
+
+    def _take_notice(self, message: Message) -> None:
+        notice = Notice(message["code"], message["message"])
+        if notice not in self._notices:  # it is repeated after `attach`
+            self._notices.append(notice)
+
+    def _take_queued(self, message: Message) -> None:
+        self._queued = True
+
+    def _take_started(self, message: Message) -> None:
+        self.pid = message["pid"]
+
+    def _take_end(self, message: Message) -> None:
+        self._result = Result(
+            id=self.id,
+            exit_code=message["exit_code"],
+            reason=message["reason"],
+            signal=message["signal"],
+            error=message["error"],
+            duration_ms=message["duration_ms"],
+            cwd=message.get("cwd"),
+            committed=message.get("committed", False),
+            missing=self._missing,
+            notices=tuple(self._notices),
+        )
+        self._connection.unfollow(self)
+
+    def _take_error(self, message: Message) -> None:
+        if message.get("operation") not in ("execute", "start_session"):
+            return
+        error: ShellwireError = told(message["code"], message["message"])
+        if self._sent > 1 and message["code"] == "DUPLICATE_ID":
+            error = NotFound(f"job {self.id} has run, and the daemon has forgotten how it ended")
+        self.fail(error)
+
+
+_HANDLERS = {
+    "attached": Followed._take_attached,
+    "output": Followed._take_output,
+    "gap": Followed._take_gap,
+    "notice": Followed._take_notice,
+    "command_queued": Followed._take_queued,
+    "session_started": Followed._take_started,
+    "result": Followed._take_end,
+    "session_ended": Followed._take_end,
+    "error": Followed._take_error,
+}

@@ -1,0 +1,145 @@
+"""What a client gives out: frozen values, without the wire's names for types."""
+
+from __future__ import annotations
+
+import binascii
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Message = dict[str, Any]
+Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Something that a job wrote to one stream. It never ends inside a UTF-8 character."""
+
+    stream: Stream
+    """On a terminal everything is ``stdout``."""
+
+    bytes: bytes
+
+    end: int
+    """Offset just after it, in bytes, both streams counted together."""
+
+    missing: int = 0
+    """How many bytes just before it can't be had any more."""
+
+    replayed: bool = False
+    """Whether it was written before this client attached, or attached again."""
+
+    @property
+    def data(self) -> str:
+        """It as text; what is not valid UTF-8 becomes U+FFFD."""
+        return self.bytes.decode(errors="replace")
+
+
+class Notice(NamedTuple):
+    """Something worth knowing about a job that is no error of it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a job ended. PROTOCOL.md, Endings, says what each field can be."""
+
+    id: str
+
+    exit_code: int
+    """The shell's; the negative number of the signal that killed it; -1 if it isn't known."""
+
+    reason: str
+    """``exited``, ``timed_out``, ``cancelled``, ``killed``, ``output_limit``, ``idle``,
+    ``spawn_failed`` or ``lost``."""
+
+    signal: str | None = None
+    """What killed its shell, as ``SIGTERM``."""
+
+    error: str | None = None
+    """Why it could not be started."""
+
+    duration_ms: float = 0.0
+
+    cwd: str | None = None
+    """The context's directory after it; None for a session."""
+
+    committed: bool = False
+    """Whether the context took its changes; a session never commits."""
+
+    stdout_bytes: bytes = b""
+    """All that it wrote, if ``run`` returned this; empty where the output was streamed."""
+
+    stderr_bytes: bytes = b""
+
+    missing: int = 0
+    """How many bytes of output could not be had, for nobody read them in time."""
+
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def stdout(self) -> str:
+        """``stdout_bytes`` as text; what is not valid UTF-8 becomes U+FFFD."""
+        return self.stdout_bytes.decode(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        """``stderr_bytes`` as text, likewise."""
+        return self.stderr_bytes.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer to ``read_output``."""
+
+    chunks: tuple[Chunk, ...]
+
+    end: int
+    """Where the next question should begin, whatever this page holds."""
+
+    state: str
+    """``queued``, ``running``, ``background`` or ``ended``."""
+
+    exit_code: int | None
+    """As in ``Result``; None until the page reaches the end of what the job had written."""
+
+    missing: int = 0
+    """How many bytes before the first chunk can't be had any more."""
+
+    matched: bool | None = None
+    """Whether the page ends with the text that was waited for; None if none was."""
+
+    @property
+    def data(self) -> str:
+        """The text of both streams, in the order in which it came."""
+        return "".join(chunk.data for chunk in self.chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextState:
+    """Where a context stands."""
+
+    name: str
+    cwd: str
+    env: dict[str, str]
+    """Its exported variables."""
+
+
+def chunk(message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
+    """Return the ``output`` or Chunk that came as base64."""
+    data = binascii.a2b_base64(message["data"])
+    return Chunk(message["stream"], data, message["end"], missing, replayed)
+
+
+def page(message: Message) -> Page:
+    """Return what an ``output_page`` says."""
+    gap = message["gap"]
+    return Page(
+        chunks=tuple(chunk(each) for each in message["chunks"]),
+        end=message["end"],
+        state=message["state"],
+        exit_code=message["exit_code"],
+        missing=gap["to"] - gap["from"] if gap else 0,
+        matched=message.get("matched"),
+    )

@@ -1,0 +1,16 @@
+"""The protocol's numbers, free of what it takes to check messages: a client needs no more."""
+
+PROTOCOL_VERSION = 1
+"""What ``protocol`` means in ``auth`` and ``status``."""
+
+MAX_ID_LENGTH = 128
+"""Characters in an id, a request_id, a client_id or the name of a context."""
+
+MAX_COLUMNS = 2000
+"""A terminal's greatest width in characters."""
+
+MAX_ROWS = 1000
+"""A terminal's greatest height in lines."""
+
+REPLACED = 4000
+"""Close code of a connection whose client_id has connected again: never reconnect after it."""

@@ -1,0 +1,153 @@
+"""Shells, attaching, pages, contexts, and the rest of what a client does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.client import Client, Job
+from shellwire.errors import (
+    NotFound,
+    SessionError,
+    SessionNotFound,
+    TooManyProcesses,
+    UnknownType,
+)
+from tests.client.test_run import state_of
+from tests.live import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.live import Daemon
+
+
+async def read_until(job: Job, text: str) -> str:
+    """Return what it writes, up to a text."""
+    seen = ""
+    async with asyncio.timeout(PATIENCE):
+        while text not in seen:
+            piece = await job.read()
+            assert piece, seen
+            seen += piece
+    return seen
+
+
+async def test_a_shell(c: Client) -> None:
+    async with c.shell(cols=100, rows=30, env={"PS1": "> "}) as sh:
+        assert sh.pid
+        await sh.write("stty size\n")
+        await read_until(sh, "30 100")
+        await sh.resize(90, 20)
+        await sh.write("stty size\n")
+        await read_until(sh, "20 90")
+    job = await state_of(c, sh.id)
+    assert (job.state, job.reason) == ("ended", "killed")
+
+
+async def test_signals(c: Client) -> None:
+    text = "trap 'echo one' INT; trap 'exit 7' USR1; echo ready; while :; do sleep 0.01; done"
+    async with c.shell(text) as sh:
+        await read_until(sh, "ready")
+        await sh.signal("INT")
+        await read_until(sh, "one")
+        await sh.signal(signal.SIGUSR1)
+        assert (await sh.wait()).exit_code == 7
+
+
+async def test_a_shell_that_ends_by_itself(c: Client) -> None:
+    async with c.shell("echo bye; exit 3") as sh:
+        assert await sh.read() == "bye\r\n"
+        assert await sh.read() == ""
+        assert sh.result.exit_code == 3
+        with pytest.raises(SessionError):
+            await sh.write("late")
+
+
+async def test_a_session_without_a_terminal(c: Client) -> None:
+    async with c.shell("cat", pty=False) as cat:
+        await cat.write(b"\xff\0")
+        await cat.close_stdin()
+        (chunk,) = [chunk async for chunk in cat]
+        assert chunk.bytes == b"\xff\0"
+        assert cat.result.exit_code == 0
+
+
+async def test_a_session_finds_no_slot(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--grace", "0", "--max-processes", "1")
+    async with Client(daemon.url, token=daemon.token) as c, c.shell():
+        with pytest.raises(TooManyProcesses):
+            async with c.shell():
+                pytest.fail("there was a slot")
+
+
+async def test_start_leaves_it_running(c: Client) -> None:
+    job_id = await c.start("echo ready; cat; exit 6")
+    page = await c.read_output(job_id, wait=PATIENCE, until="ready\n")
+    assert (page.data, page.matched, page.exit_code) == ("ready\n", True, None)
+    await c.send_input(job_id, "more\n", close_stdin=True)
+    page = await c.read_output(job_id, page.end, wait=PATIENCE, until="more\n")
+    assert page.data == "more\n"
+    result = await c.attach(job_id).wait()
+    assert result.exit_code == 6
+
+
+async def test_attaching(c: Client, daemon: Daemon) -> None:
+    async with c.shell("read a; echo $a; read", cols=70, rows=20) as sh:
+        await sh.write("one\n")
+        await read_until(sh, "one\r\none\r\n")
+        async with Client(daemon.url, token=daemon.token) as other:
+            async with other.attach(sh.id, after=5) as seen:
+                assert (seen.size, seen.live_from) == ((70, 20), 10)
+                chunk = await anext(aiter(seen))
+                assert (chunk.data, chunk.replayed) == ("one\r\n", True)
+                await sh.write("x")
+                chunk = await anext(aiter(seen))
+                assert (chunk.data, chunk.replayed) == ("x", False)
+            assert (await state_of(other, sh.id)).state == "running"
+
+
+async def test_what_is_not_there(c: Client) -> None:
+    with pytest.raises(NotFound) as refusal:
+        await c.attach("nothing").wait()
+    assert refusal.value.code == "NOT_FOUND"
+    with pytest.raises(NotFound):
+        async with c.attach("nothing"):
+            pytest.fail("it was there")
+    with pytest.raises(SessionNotFound):
+        await c.kill("nothing")
+    with pytest.raises(NotFound):
+        await c.read_output("nothing")
+    with pytest.raises(SessionError):
+        await c.send_input("nothing", "x")
+    with pytest.raises(UnknownType):
+        await c.request("dance")
+
+
+async def test_contexts(c: Client) -> None:
+    build = c.context(f"build-{c.client_id}")
+    state = await build.set(cwd="/usr", env={"A": "1", "B": "2"}, unset=["B"])
+    assert (state.cwd, state.env["A"], "B" in state.env) == ("/usr", "1", False)
+    result = await build.run("pwd; echo $A; export A=3")
+    assert result.stdout == "/usr\n1\n"
+    assert (await build.get()).env["A"] == "3"
+    assert [chunk.data async for chunk in build.stream("echo $A")] == ["3\n"]
+    async with build.shell("echo $A") as sh:
+        assert await sh.read() == "3\r\n"
+    assert "A" not in (await build.reset()).env
+    assert (await c.context().get()).name == "default"
+
+
+async def test_status(c: Client) -> None:
+    status = await c.status()
+    assert status["client_id"] == c.client_id
+    assert "attach" in status["features"]
+
+
+async def test_jobs_are_typed(c: Client) -> None:
+    await c.run("exit 9")
+    job = [each for each in await c.jobs() if each.client_id == c.client_id][-1]
+    assert (job.command, job.exit_code, job.state) == ("exit 9", 9, "ended")

@@ -1,0 +1,141 @@
+"""The same client, blocking; and daemons for one block."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire import client as asynchronous
+from shellwire.client import sync
+from shellwire.client.sync import Client
+from shellwire.errors import NotFound, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.live import Daemon
+
+
+@pytest.fixture
+def c(daemon: Daemon) -> Iterator[Client]:
+    """Yield a client that is connected."""
+    with Client(daemon.url, token=daemon.token) as c:
+        yield c
+
+
+@pytest.mark.parametrize("name", ["Client", "Job", "Context"])
+def test_it_is_the_same(name: str) -> None:
+    theirs, ours = getattr(asynchronous, name), getattr(sync, name)
+    # These are how it is made, and what only a coroutine can use.
+    apart = {"at", "close", "begin", "leave", "chunks", "resume", "take", "fail", "farewell"}
+    apart |= {"next_chunk", "is_over"}
+    named = {each for each in dir(theirs) if not each.startswith("_")} - apart
+    instance = {"id", "end", "size", "live_from", "pid"} if name == "Job" else set()
+    instance |= {"name"} if name == "Context" else set()
+    assert named | instance >= {each for each in dir(ours) if not each.startswith("_")} >= named
+    for each in named:
+        there, here = getattr(theirs, each), getattr(ours, each)
+        if callable(there):
+            parameters = inspect.signature(there).parameters
+            assert list(inspect.signature(here).parameters) == list(parameters), each
+
+
+def test_commands(c: Client) -> None:
+    assert c.run("cat; exit 3", input="hé").stdout == "hé"
+    stream = c.stream("echo out; exit 4")
+    assert [chunk.data for chunk in stream] == ["out\n"]
+    assert stream.result.exit_code == 4
+    for chunk in c.stream("yes"):
+        assert chunk.data.startswith("y\n")
+        break
+    assert c.jobs()[-1].command == "yes"
+    assert c.status()["client_id"] == c.client_id
+
+
+def test_shells(c: Client) -> None:
+    with c.shell("read a; echo got $a; read", cols=100) as sh:
+        sh.write("x\n")
+        seen = ""
+        while "got x" not in seen:
+            seen += sh.read()
+        sh.resize(90, 30)
+        sh.signal("INT")
+        assert sh.wait().signal == "SIGINT"
+        assert sh.read() == ""
+    job_id = c.start("cat")
+    c.send_input(job_id, "a")
+    assert c.read_output(job_id, wait=20).data == "a"
+    with c.attach(job_id) as job:
+        job.close_stdin()
+        assert job.wait().exit_code == 0
+        assert job.end == 1
+    with c.attach(c.start("sleep 100")) as job:
+        job.detach()
+    c.kill(job.id)
+    with pytest.raises(NotFound):
+        c.attach("nothing").wait()
+
+
+def test_contexts(c: Client) -> None:
+    build = c.context(f"sync-{c.client_id}")
+    assert build.set(cwd="/usr").cwd == "/usr"
+    assert build.run("pwd").stdout == "/usr\n"
+    assert [chunk.data for chunk in build.stream("pwd")] == ["/usr\n"]
+    with build.shell("pwd") as sh:
+        assert sh.read() == "/usr\r\n"
+    assert build.get().name == build.name
+    assert build.reset().cwd == os.getcwd()
+
+
+def test_an_interrupt_ends_the_command(c: Client) -> None:
+    stream = c.stream("echo begun; sleep 100")
+    chunks = iter(stream)
+    next(chunks)
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):  # while the next line is waited for
+        next(chunks)
+    assert c.attach(stream.id).wait().reason == "killed"
+
+
+def test_from_several_threads(c: Client) -> None:
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda n=number: found.append(c.run(f"echo {n}").stdout))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [f"{number}\n" for number in range(8)]
+
+
+def test_a_daemon_for_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELLWIRE_URL", "ws://127.0.0.1:1")
+    with Client.ephemeral() as c:
+        result = c.run("echo $PPID; sleep 100 & echo $!; env | grep SHELLWIRE_URL")
+        daemon, left = map(int, result.stdout.split())
+        home = Path(os.readlink(f"/proc/{daemon}/fd/2")).parent
+        assert home.is_dir()
+    for pid in (daemon, left):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert not home.exists()
+
+
+def test_one_that_does_not_start() -> None:
+    with (
+        pytest.raises(StartError, match="no-such-host"),
+        Client.ephemeral("--host", "no-such-host"),
+    ):
+        pytest.fail("it started")
+    with pytest.raises(StartError, match="No such option"), Client.ephemeral("--nonsense"):
+        pytest.fail("it started")
