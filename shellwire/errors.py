@@ -25,6 +25,16 @@ The tree::
     │   ├── InputFull                INPUT_FULL
     │   ├── Forbidden                FORBIDDEN
     │   ├── DaemonStopping           DAEMON_STOPPING
+    │   ├── FileProblem              of a file or a directory
+    │   │   ├── NotDirectory         NOT_DIRECTORY
+    │   │   ├── NotFile              NOT_FILE
+    │   │   ├── IsDirectory          IS_DIRECTORY
+    │   │   ├── InvalidArgument      INVALID_ARGUMENT
+    │   │   ├── PathEscape           PATH_ESCAPE
+    │   │   ├── Conflict             CONFLICT
+    │   │   ├── InvalidRegex         INVALID_REGEX
+    │   │   ├── UploadNotFound       UPLOAD_NOT_FOUND
+    │   │   └── FileSystemError      FS_OS_ERROR         what the system said
     │   └── InternalError            INTERNAL_ERROR
     ├── HomeError                    a file under ``~/.shellwire`` can't be used
     │   ├── DamagedFile              its content is not what we wrote
@@ -137,7 +147,7 @@ class DuplicateId(WireError):
 
 
 class NotFound(WireError):
-    """No job of the owner has this id."""
+    """No job of the owner has this id; or there is no file of this name."""
 
     code = "NOT_FOUND"
 
@@ -194,6 +204,65 @@ class DaemonStopping(WireError):
     """The daemon is shutting down and takes nothing new."""
 
     code = "DAEMON_STOPPING"
+
+
+class FileProblem(WireError):
+    """What was asked of a file or a directory can't be done."""
+
+
+class NotDirectory(FileProblem):
+    """A directory was expected there, and something else is."""
+
+    code = "NOT_DIRECTORY"
+
+
+class NotFile(FileProblem):
+    """A regular file was expected there, and something else is: a directory, a FIFO, a device."""
+
+    code = "NOT_FILE"
+
+
+class IsDirectory(FileProblem):
+    """A file was to be written where a directory is."""
+
+    code = "IS_DIRECTORY"
+
+
+class InvalidArgument(FileProblem):
+    """What was asked for makes no sense, or passes a limit; the message says which."""
+
+    code = "INVALID_ARGUMENT"
+
+
+class PathEscape(FileProblem):
+    """The path leads out of its root: by ``..``, as an absolute one, or through a symlink."""
+
+    code = "PATH_ESCAPE"
+
+
+class Conflict(FileProblem):
+    """The file is not what its writer believes it to be; it is as it was."""
+
+    code = "CONFLICT"
+
+
+class InvalidRegex(FileProblem):
+    """What was to be searched for is no regular expression."""
+
+    code = "INVALID_REGEX"
+
+
+class UploadNotFound(FileProblem):
+    """The connection has no upload of this id: it is over, or never was."""
+
+    code = "UPLOAD_NOT_FOUND"
+
+
+class FileSystemError(FileProblem):
+    """The system refused; ``errno`` is its reason, if it gave one."""
+
+    code = "FS_OS_ERROR"
+    errno: int | None = None
 
 
 class InternalError(WireError):

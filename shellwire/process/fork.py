@@ -24,6 +24,7 @@ _STANDARD = 3
 
 
 def start(
+    program: bytes,
     argv: Sequence[bytes],
     env: Mapping[bytes, bytes],
     descriptors: Mapping[int, int],
@@ -57,8 +58,8 @@ def start(
             # Python 3.12 and later warn of threads; see above.
             warnings.simplefilter("ignore", DeprecationWarning)
             process = subprocess.Popen(
-                [os.path.basename(argv[0]), *argv[1:]],
-                executable=argv[0],
+                argv,
+                executable=program,
                 env=env,
                 pass_fds=[target for target in descriptors if target >= _STANDARD],
                 start_new_session=True,

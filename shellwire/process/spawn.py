@@ -58,17 +58,19 @@ def spawn(
     descriptors: Mapping[int, int],
     *,
     tty: str | None = None,
+    name: bytes | None = None,
 ) -> int:
     """Start ``argv`` as the leader of a new session and return its pid.
 
-    ``argv[0]`` is an absolute path; the child sees its last component. ``descriptors`` maps the
-    child's numbers to ours; it inherits nothing else, for everything the daemon opens is
-    close-on-exec. With ``tty``, the path of a terminal, that becomes the controlling terminal and
-    descriptors 0 to 2. Every signal has its default action and none is blocked, however the daemon
-    itself was started. The child starts in the daemon's directory.
+    ``argv[0]`` is an absolute path; the child sees ``name`` instead, or its last component.
+    ``descriptors`` maps the child's numbers to ours; it inherits nothing else, for everything the
+    daemon opens is close-on-exec. With ``tty``, the path of a terminal, that becomes the
+    controlling terminal and descriptors 0 to 2. Every signal has its default action and none is
+    blocked, however the daemon itself was started. The child starts in the daemon's directory.
 
     Raises SpawnError with the system's reason.
     """
+    program, argv = argv[0], [name or os.path.basename(argv[0]), *argv[1:]]
     moved: dict[int, int] = {}
     targets = {*descriptors, *_KEEP_FREE, *((0, 1, 2) if tty is not None else ())}
     try:
@@ -82,11 +84,11 @@ def spawn(
             apart[target] = source
         if hasattr(os, "posix_spawn") and (tty is None or _OPENING_ACQUIRES):
             with contextlib.suppress(NotImplementedError):  # no POSIX_SPAWN_SETSID
-                return _posix_spawn(argv, env, apart, tty)
-        return fork.start(argv, env, apart, tty=tty, defaulted=_DEFAULTED)
+                return _posix_spawn(program, argv, env, apart, tty)
+        return fork.start(program, argv, env, apart, tty=tty, defaulted=_DEFAULTED)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SpawnError(f"cannot start {os.fsdecode(argv[0])}: {reason}") from error
+        raise SpawnError(f"cannot start {os.fsdecode(program)}: {reason}") from error
     finally:
         for fd in moved.values():
             with contextlib.suppress(OSError):
@@ -94,6 +96,7 @@ def spawn(
 
 
 def _posix_spawn(
+    program: bytes,
     argv: Sequence[bytes],
     env: Mapping[bytes, bytes],
     descriptors: Mapping[int, int],
@@ -106,8 +109,8 @@ def _posix_spawn(
         actions.extend((os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2))
     actions.extend((os.POSIX_SPAWN_DUP2, source, fd) for fd, source in descriptors.items())
     return os.posix_spawn(
-        argv[0],
-        [os.path.basename(argv[0]), *argv[1:]],
+        program,
+        argv,
         env,
         file_actions=actions,
         setsid=True,

@@ -1,0 +1,1 @@
+"""Files below a root that nothing leads out of. Knows neither the wire nor the home."""

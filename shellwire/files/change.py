@@ -1,0 +1,109 @@
+"""Changing what is there: directories made, things removed and renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING
+
+from shellwire.errors import InvalidArgument, NotDirectory, NotFound
+from shellwire.files.entry import Entry, entry_at
+from shellwire.files.problems import shown, told_of
+from shellwire.files.root import Place
+
+if TYPE_CHECKING:
+    from shellwire.files.root import Root
+
+_MAX_DEPTH = 64
+
+
+def make_directory(root: Root, path: bytes) -> Entry:
+    """Make the directory at ``path``, and what is missing on the way. It may exist already.
+
+    Raises NotDirectory if something else is there, and what ``Root.at`` raises.
+    """
+    with root.at(path, create=True) as place:
+        try:
+            os.mkdir(place.name, dir_fd=place.directory)
+        except FileExistsError:
+            if not stat.S_ISDIR(place.stat().st_mode):
+                raise NotDirectory(f"{shown(path)}: there is something else") from None
+        return entry_at(place)
+
+
+def delete(root: Root, path: bytes, *, recursive: bool) -> bool:
+    """Remove what is at ``path``: a file, a symlink itself, a directory if it is empty.
+
+    With ``recursive`` a directory goes with all that is in it; a symlink to one is only a symlink.
+    Returns whether there was anything. Raises InvalidArgument for the root, FileSystemError, and
+    what ``Root.at`` raises.
+    """
+    try:
+        with root.at(path, follow=False) as place:
+            _refuse_root(place)
+            _remove(place, recursive=recursive)
+    except NotFound:
+        return False
+    return True
+
+
+def _remove(place: Place, *, recursive: bool) -> None:
+    if not stat.S_ISDIR(place.stat().st_mode):
+        os.unlink(place.name, dir_fd=place.directory)
+    elif not recursive:
+        os.rmdir(place.name, dir_fd=place.directory)
+    else:
+        top = place.open_directory()
+        try:
+            # Each time with what was moved up, until nothing was.
+            while _empty(top, top, 0):
+                pass
+        finally:
+            os.close(top)
+        os.rmdir(place.name, dir_fd=place.directory)
+
+
+def _empty(directory: int, top: int, depth: int) -> bool:
+    """Remove what is in a directory, following no symlink. Raises OSError.
+
+    What lies too deep, for each level holds a descriptor and a frame of ours, is moved up into
+    ``top``. Returns whether something was.
+    """
+    moved = False
+    for name in os.listdir(directory):
+        if not stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=directory)
+        elif depth == _MAX_DEPTH:
+            new = f".shellwire-{secrets.token_hex(8)}"
+            os.rename(name, new, src_dir_fd=directory, dst_dir_fd=top)
+            moved = True
+        else:
+            below = Place(directory, os.fsencode(name), b"", b"").open_directory()
+            try:
+                moved |= _empty(below, top, depth + 1)
+            finally:
+                os.close(below)
+            os.rmdir(name, dir_fd=directory)
+    return moved
+
+
+def rename(root: Root, path: bytes, new_path: bytes) -> Entry:
+    """Give what is at ``path`` the name ``new_path``, replacing what is there (rename(2)).
+
+    Directories that are missing on the way are made; a symlink is renamed itself. Raises
+    InvalidArgument for the root, and what ``Root.at`` raises.
+    """
+    with root.at(path, follow=False) as old:
+        _refuse_root(old)
+        old.stat()  # nothing is made for what is not there
+        with root.at(new_path, follow=False, create=True) as new:
+            _refuse_root(new)
+            with told_of(new_path):
+                os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
+            return entry_at(new)
+
+
+def _refuse_root(place: Place) -> None:
+    if place.name == b".":
+        raise InvalidArgument("path: the root itself is neither deleted nor renamed")

@@ -1,0 +1,43 @@
+"""How much may be written, and whether the disk has room for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+
+from shellwire.errors import InvalidArgument
+from shellwire.files.problems import os_problem
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """What writers are held to. Sizes in bytes, 0 for no limit."""
+
+    max_file: int = 0
+    """A file that is written."""
+    max_upload: int = 0
+    """All that one upload brings: a file, or an archive's files together."""
+    max_uploads: int = 16
+    """Uploads that one client may have open."""
+    min_free: int = 0
+    """What a write must leave free on the disk."""
+
+    def check(self, size: int, uploaded: int) -> None:
+        """Raise InvalidArgument if a file of ``size``, or ``uploaded`` in all, is too much."""
+        if self.max_file and size > self.max_file:
+            raise InvalidArgument(f"a file may have at most {self.max_file} bytes (--max-file)")
+        if self.max_upload and uploaded > self.max_upload:
+            raise InvalidArgument(
+                f"an upload may have at most {self.max_upload} bytes (--max-upload)"
+            )
+
+    def check_space(self, path: bytes, directory: int, size: int) -> None:
+        """Raise FileSystemError (ENOSPC) unless ``size`` more bytes leave enough free.
+
+        ``directory`` is a descriptor on that disk. Raises OSError.
+        """
+        found = os.fstatvfs(directory)
+        # Some file systems (FUSE, those of /proc) don't count.
+        if found.f_blocks and found.f_bavail * found.f_frsize - size < self.min_free:
+            raise os_problem(path, errno.ENOSPC)

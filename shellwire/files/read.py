@@ -1,0 +1,101 @@
+"""Reading: opening what is a regular file and nothing else, and a piece of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shellwire.errors import InvalidArgument, NotFile
+from shellwire.files.problems import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shellwire.files.hashes import Hashes
+    from shellwire.files.root import Place, Root
+
+MAX_LENGTH = 768 * 1024
+"""Bytes that one read gives at most."""
+
+_SAMPLE = 8192
+
+# Whatever stands there by the time of the open, it neither blocks us nor becomes our terminal.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A piece of a file."""
+
+    path: bytes
+    offset: int
+    data: bytes
+    size: int
+    """Bytes of the whole file."""
+    mtime_ns: int
+    hash: str
+    """SHA-256 of the whole file, in hexadecimal, where the piece reaches its end; else empty."""
+    is_binary: bool
+    """Whether a NUL is among its first bytes."""
+
+    @property
+    def end(self) -> int:
+        """The offset behind the piece."""
+        return self.offset + len(self.data)
+
+
+@contextlib.contextmanager
+def opened(place: Place) -> Iterator[int]:
+    """Open the regular file at ``place`` for reading. Raises NotFile or OSError.
+
+    Nothing else is opened at all: the mere open of a device may do something (a tape rewinds).
+    """
+    if not stat.S_ISREG(place.stat().st_mode):
+        raise _not_a_file(place)
+    descriptor = os.open(place.name, _FLAGS, dir_fd=place.directory)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _not_a_file(place)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _not_a_file(place: Place) -> NotFile:
+    return NotFile(f"{shown(place.path) or 'the root'}: not a regular file")
+
+
+def read(root: Root, path: bytes, offset: int, length: int, hashes: Hashes) -> Content:
+    """Return at most ``length`` bytes of the file from ``offset`` on; 1 to ``MAX_LENGTH``.
+
+    Raises NotFile, InvalidArgument, and what ``Root.at`` raises.
+    """
+    if offset < 0 or offset >= 2**63:
+        raise InvalidArgument(f"offset: expected a number of bytes, got {offset}")
+    with root.at(path) as place, opened(place) as descriptor:
+        data = _read_at(descriptor, offset, max(1, min(length, MAX_LENGTH)))
+        found = os.fstat(descriptor)
+        # A file of /proc has no size that says anything.
+        size = max(found.st_size, offset + len(data) if data else 0)
+        at_end = offset + len(data) >= size
+        return Content(
+            path=place.path,
+            offset=offset,
+            data=data,
+            size=size,
+            mtime_ns=found.st_mtime_ns,
+            hash=hashes.of(descriptor) if at_end else "",
+            is_binary=b"\0" in os.pread(descriptor, _SAMPLE, 0),
+        )
+
+
+def _read_at(descriptor: int, offset: int, length: int) -> bytes:
+    pieces = []
+    while length and (piece := os.pread(descriptor, length, offset)):
+        pieces.append(piece)
+        offset += len(piece)
+        length -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,207 @@
+"""A directory that nothing leads out of: every path is walked below it by descriptors.
+
+Each part of a path is opened relative to the descriptor of the one before, with O_NOFOLLOW, so
+that a directory which is replaced by a symlink between two looks leads nowhere. The kernel follows
+no symlink for us. We read what one says and walk that by the same rules, from where it stands or,
+if it names the root, from there: one that stays within leads on, one that leads out is refused.
+This needs nothing that is Linux's alone, as openat2(2) with RESOLVE_BENEATH is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shellwire.errors import InvalidArgument, NotDirectory, PathEscape
+from shellwire.files.problems import os_problem, shown, told_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_PATH = 4095
+"""Bytes in a root, and in a path below it (PATH_MAX less its NUL)."""
+
+# What the kernel allows too (path_resolution(7)).
+_MAX_LINKS = 40
+
+# O_PATH needs no permission to read the directory, only to pass through it.
+_PASS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK)
+_READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is, or may come to be: a name in an open directory."""
+
+    directory: int
+    """The descriptor of the directory that holds it."""
+    name: bytes
+    """Its name there; ``.`` for the root itself."""
+    path: bytes
+    """As its caller called it, from the root; empty for the root."""
+    real: bytes
+    """The same without symlinks."""
+
+    def stat(self) -> os.stat_result:
+        """Return what is there, not followed if it is a symlink. Raises OSError."""
+        return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
+
+    def open_directory(self) -> int:
+        """Return a descriptor of this directory, to list it. Raises OSError."""
+        return os.open(self.name, _READ, dir_fd=self.directory)
+
+
+class Root:
+    """The open root. Use it in a ``with``: it holds a descriptor."""
+
+    def __init__(self, path: bytes) -> None:
+        """Open it. Raises InvalidArgument, NotFound, NotDirectory or FileSystemError."""
+        expanded = os.path.expanduser(path) if path.startswith(b"~") else path
+        if not expanded.startswith(b"/") or len(expanded) > MAX_PATH:
+            raise InvalidArgument(f"root: expected an absolute path, got {shown(path)}")
+        with told_of(path):
+            self.real = os.path.realpath(expanded)
+            self.descriptor = os.open(self.real, _PASS)
+        self._names = {os.path.normpath(b"/" + expanded.lstrip(b"/")), self.real}
+
+    def __enter__(self) -> Root:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+    def absolute(self, path: bytes) -> bytes:
+        """Return where a path below the root is."""
+        return os.path.join(self.real, path) if path else self.real
+
+    @contextlib.contextmanager
+    def at(self, path: bytes, *, follow: bool = True, create: bool = False) -> Iterator[Place]:
+        """Find ``path``; its last part need not exist. OSErrors in the block are told of it.
+
+        A symlink at its end is followed, unless ``follow`` is false. With ``create`` directories
+        that are missing on the way are made. Raises PathEscape and all that ``told_of`` does.
+        """
+        parts = _parts(path)
+        walk = _Walk(self, path, create=create)
+        try:
+            with told_of(path):
+                name = walk.to(parts, follow=follow)
+                real = b"/".join([*walk.names, name] if name != b"." else walk.names)
+                yield Place(walk.here, name, b"/".join(parts), real)
+        finally:
+            walk.close()
+
+    def within(self, target: bytes) -> bytes | None:
+        """Return an absolute symlink's target as a path below the root; None if it is not."""
+        for name in self._names:
+            if name == b"/":
+                return target
+            if target == name or target.startswith(name + b"/"):
+                return target[len(name) :]
+        return None
+
+
+def _parts(path: bytes) -> list[bytes]:
+    if b"\0" in path:
+        raise InvalidArgument(f"path: expected no NUL, got {shown(path)}")
+    if len(path) > MAX_PATH:
+        raise InvalidArgument(f"path: expected at most {MAX_PATH} bytes, got {len(path)}")
+    if path.startswith(b"/"):
+        raise PathEscape(f"{shown(path)}: expected a path below the root, got an absolute one")
+    parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+    if b".." in parts:
+        raise PathEscape(f"{shown(path)}: a path must not hold ..")
+    return parts
+
+
+class _Walk:
+    """The way from the root to a place: a descriptor for each directory that it went through."""
+
+    def __init__(self, root: Root, path: bytes, *, create: bool) -> None:
+        self._root = root
+        self._path = path
+        self._create = create
+        self._links = 0
+        self._opened: list[int] = []
+        self.names: list[bytes] = []
+
+    @property
+    def here(self) -> int:
+        return self._opened[-1] if self._opened else self._root.descriptor
+
+    def to(self, parts: list[bytes], *, follow: bool) -> bytes:
+        """Walk to the directory that holds the last part; return its name there, or ``.``."""
+        left = deque(parts)
+        while left:
+            part = left.popleft()
+            if part == b"..":  # only a symlink can say so
+                self._up()
+                continue
+            target = self._link(part) if follow or left else None
+            if target is not None:
+                left.extendleft(reversed(target))
+            elif not left:
+                return part
+            else:
+                self._down(part)
+        # A symlink led to a directory that we are in by now: back to who holds it.
+        if not self.names:
+            return b"."
+        name = self.names[-1]
+        self._up()
+        return name
+
+    def _link(self, part: bytes) -> list[bytes] | None:
+        """Return the parts of what the symlink ``part`` says; None if it is none."""
+        try:
+            target = os.readlink(part, dir_fd=self.here)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOENT):  # it is none, or not there
+                return None
+            raise
+        self._links += 1
+        if self._links > _MAX_LINKS:
+            raise os_problem(self._path, errno.ELOOP)
+        if target.startswith(b"/"):
+            within = self._root.within(target)
+            if within is None:
+                raise self._escape()
+            self.close()
+            target = within
+        return [part for part in target.split(b"/") if part not in (b"", b".")]
+
+    def _down(self, part: bytes) -> None:
+        flags = _PASS | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(part, flags, dir_fd=self.here)
+        except FileNotFoundError:
+            if not self._create:
+                raise
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(part, dir_fd=self.here)
+            descriptor = os.open(part, flags, dir_fd=self.here)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise NotDirectory(f"{shown(self._path)}: not a directory on the way") from None
+            raise
+        self._opened.append(descriptor)
+        self.names.append(part)
+
+    def _up(self) -> None:
+        if not self._opened:
+            raise self._escape()
+        os.close(self._opened.pop())
+        self.names.pop()
+
+    def _escape(self) -> PathEscape:
+        return PathEscape(f"{shown(self._path)}: a symlink leads out of the root")
+
+    def close(self) -> None:
+        """Back to the root, with every descriptor given back."""
+        while self._opened:
+            os.close(self._opened.pop())
+        self.names.clear()

@@ -1,0 +1,168 @@
+"""Processes that go through directories for us, so that neither a large one nor a slow one, nor a
+regular expression that never ends, costs the daemon more than a wait.
+
+A worker takes one request after the other: a line on its standard input, answered by lines on its
+standard output, the last of which is empty. What the lines say is its maker's affair.
+
+It is the kernel that bounds the time: a worker sets an alarm (setitimer(2)) whose signal it does
+not handle, and so is ended by it even inside one match of an expression. What it has written by
+then counts. One that was ended is replaced at the next request; all end with their standard input,
+and so with the daemon, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from shellwire.errors import FileSystemError, SpawnError
+from shellwire.process.feed import Feeder
+from shellwire.process.spawn import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shellwire.process.reap import Exit, Reaper
+
+AT_ONCE = 2
+"""Workers that there are at most, those of all clients together."""
+
+_IDLE_SECONDS = 60.0
+_LONGEST_LINE = 1024 * 1024
+
+
+class _Worker:
+    """One process. ``ask`` is called again only when it has returned."""
+
+    def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
+        self.alive = True
+        self._ended = asyncio.Event()
+        theirs_in, to = os.pipe()
+        self._from, theirs_out = os.pipe()
+        try:
+            self._pid = spawn(
+                command,
+                {b"LC_ALL": b"C.UTF-8"},
+                {0: theirs_in, 1: theirs_out, 2: 2},
+                name=command[0],
+            )
+        except SpawnError:
+            os.close(to)
+            os.close(self._from)
+            raise
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+        self._to = Feeder(to)
+        reaper.watch(self._pid, self._on_exit)
+        self._reader: asyncio.StreamReader | None = None
+        self._transport: asyncio.ReadTransport | None = None
+
+    def _on_exit(self, _exit: Exit) -> None:
+        self.alive = False
+        self._ended.set()
+
+    async def ask(self, request: bytes, take: Callable[[bytes], None]) -> bool:
+        """Give each line of the answer to ``take``. Returns whether it came to its end."""
+        if self._reader is None:
+            self._reader = asyncio.StreamReader(limit=_LONGEST_LINE)
+            protocol = asyncio.StreamReaderProtocol(self._reader)
+            pipe = os.fdopen(self._from, "rb", 0)
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.connect_read_pipe(lambda: protocol, pipe)
+        self._to.write(request + b"\n")
+        while (line := await self._reader.readline()) != b"\n":
+            if not line.endswith(b"\n"):
+                return False
+            take(line[:-1])
+        return True
+
+    async def end(self) -> None:
+        """End it, and wait until it has."""
+        if self.alive:
+            os.kill(self._pid, signal.SIGKILL)
+            await self._ended.wait()
+        self._to.close()
+        if self._transport is not None:
+            self._transport.close()
+        else:
+            os.close(self._from)
+
+
+class Workers:
+    """All workers, which are started when they are needed. Use it from the loop's thread only."""
+
+    def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
+        """``command`` is what a worker runs; its first word is an absolute path."""
+        self._command = command
+        self._reaper = reaper
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._rest: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def ask(self, request: bytes, take: Callable[[bytes], None]) -> bool:
+        """Have ``request`` done; give each line of the answer to ``take`` as it comes.
+
+        Returns whether the answer is whole: otherwise its time was up. When this is cancelled the
+        worker is ended. Raises FileSystemError if there is no worker to be had.
+        """
+        async with self._slots:
+            worker = self._take()
+            whole = False
+            try:
+                whole = await worker.ask(request, take)
+            finally:
+                if whole:
+                    self._idle.append(worker)
+                    self._rest_later()
+                else:
+                    await asyncio.shield(self._end(worker))
+            return whole
+
+    def _take(self) -> _Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                return worker
+            self._begin_to_end(worker)
+        try:
+            worker = _Worker(self._command, self._reaper)
+        except (SpawnError, OSError) as error:
+            raise FileSystemError(f"no worker could be started: {error}") from error
+        self._all.add(worker)
+        return worker
+
+    def _rest_later(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._rest_now)
+
+    def _rest_now(self) -> None:
+        while self._idle:
+            self._begin_to_end(self._idle.pop())
+
+    def _begin_to_end(self, worker: _Worker) -> None:
+        task = asyncio.create_task(self._end(worker))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, worker: _Worker) -> None:
+        if worker in self._all:
+            self._all.discard(worker)
+            await worker.end()
+
+    async def close(self) -> None:
+        """End them all."""
+        if self._rest is not None:
+            self._rest.cancel()
+        self._idle.clear()
+        for worker in list(self._all):
+            with contextlib.suppress(ProcessLookupError):
+                await self._end(worker)
+        if self._ending:
+            await asyncio.wait(self._ending)

@@ -1,0 +1,68 @@
+"""What stands for the home in these tests, and a race that is run for real."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from shellwire.files.limits import FileLimits
+from shellwire.files.write import Replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from shellwire.files.root import Root
+
+
+class Noted:
+    """The temporary files that there are, as the home would note them."""
+
+    def __init__(self) -> None:
+        self.paths: list[bytes] = []
+
+    def note(self, path: bytes) -> bytes | None:
+        self.paths.append(path)
+        return path
+
+    def forget(self, noted: bytes | None) -> None:
+        assert noted is not None
+        self.paths.remove(noted)
+
+
+def begin(
+    root: Root, path: bytes, *, limits: FileLimits | None = None, create_parents: bool = True
+) -> Replacement:
+    """Begin to write ``path``, with no limits unless some are given."""
+    limits = limits or FileLimits()
+    return Replacement(root, path, Noted(), limits, create_parents=create_parents)
+
+
+def names(directory: Path) -> list[str]:
+    """Return all names in a directory, also those with a dot in front."""
+    return sorted(os.listdir(directory))
+
+
+@contextlib.contextmanager
+def swapping(directory: Path, target: Path) -> Iterator[None]:
+    """Make ``directory`` a directory and a symlink to ``target`` in turns, as fast as possible."""
+    spare, link = directory.with_name("spare"), directory.with_name("link")
+    link.symlink_to(target)
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            os.rename(directory, spare)
+            os.rename(link, directory)
+            os.rename(directory, link)
+            os.rename(spare, directory)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
