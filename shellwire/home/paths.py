@@ -97,6 +97,11 @@ class Home:
         return self.root / "daemon.lock"
 
     @property
+    def litter_directory(self) -> Path:
+        """A symlink to each temporary file that is being written."""
+        return self.root / "unfinished"
+
+    @property
     def write_lock_file(self) -> Path:
         """Held by whoever reads a file in order to change it."""
         return self.root / "write.lock"
