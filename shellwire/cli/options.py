@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _DEFAULTS = {field.name: field.default for field in fields(Settings)}
 _FILE = f"{__name__}.file"
 _PREFIX = "SHELLWIRE_"
+_PIB = 1024**5
 _TIB = 1024**4
 _GIB = 1024**3
 _YEAR = 366 * 86400
@@ -150,6 +151,14 @@ SETTINGS = (
         Whole(0, _TIB),
         "Bytes of output after which a command is ended; 0 means never.",
     ),
+    Setting("max_file", Whole(0, _PIB), "Bytes of a file that is written; 0 means no limit."),
+    Setting(
+        "max_upload",
+        Whole(0, _PIB),
+        "Bytes that one upload brings, an archive's files together; 0 means no limit.",
+    ),
+    Setting("max_uploads", Whole(1, 1024), "Uploads that one client may have open."),
+    Setting("min_free", Whole(0, _PIB), "Bytes that writing a file leaves free on its disk."),
     Setting("buffer", Whole(4096, _GIB), "Bytes of output kept for each job."),
     Setting("retain", Seconds(0, _YEAR), "Seconds that a job which has ended is kept."),
     Setting(

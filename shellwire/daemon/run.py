@@ -18,6 +18,7 @@ from shellwire.daemon.access import HomeAccess
 from shellwire.daemon.journal import HomeJournal
 from shellwire.errors import HomeError, StartError
 from shellwire.home import pidfile
+from shellwire.home.litter import HomeLitter
 from shellwire.home.socket import socket_address
 from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
@@ -43,6 +44,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from shellwire.files.service import Files
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
 
@@ -129,9 +131,13 @@ class _Daemon:
             retention=Retention(settings.retain),
             detach_ttl=settings.detach_ttl,
         )
+        litter = HomeLitter(self._home)
+        litter.sweep()
+        files = _files(settings, litter, reaper)
         hub = Hub(
             registry,
             access,
+            files,
             _limits(settings),
             dialect.path,
             self._on_signal,
@@ -171,6 +177,9 @@ class _Daemon:
             finally:
                 journal.close()
                 await server.stop()
+                if files is not None:
+                    await files.close()
+                litter.close()
                 access.save()
         log.info("stopped")
         return 0
@@ -219,7 +228,28 @@ def _limits(settings: Settings) -> Limits:
         retain_seconds=settings.retain,
         detach_ttl_seconds=settings.detach_ttl,
         ping_interval_seconds=settings.ping_interval,
+        max_file_bytes=settings.max_file,
+        max_upload_bytes=settings.max_upload,
+        max_uploads=settings.max_uploads,
+        min_free_bytes=settings.min_free,
     )
+
+
+def _files(settings: Settings, litter: HomeLitter, reaper: Reaper) -> Files | None:
+    if sys.platform == "win32":
+        return None
+    from shellwire.files.limits import FileLimits
+    from shellwire.files.service import Files
+    from shellwire.files.workers import Workers
+    from shellwire.server import file_worker
+
+    limits = FileLimits(
+        max_file=settings.max_file,
+        max_upload=settings.max_upload,
+        max_uploads=settings.max_uploads,
+        min_free=settings.min_free,
+    )
+    return Files(limits, litter, Workers(file_worker.command(), reaper))
 
 
 @contextlib.contextmanager

@@ -40,6 +40,18 @@ class Settings:
     max_output: int = 64 * MIB
     """Bytes of output after which a command is ended; 0 means no limit."""
 
+    max_file: int = 64 * 1024 * MIB
+    """Bytes of a file that a client may write; 0 means no limit."""
+
+    max_upload: int = 64 * 1024 * MIB
+    """Bytes that one upload may bring, an archive's files together; 0 means no limit."""
+
+    max_uploads: int = 16
+    """Uploads that one client may have open."""
+
+    min_free: int = 64 * MIB
+    """Bytes that writing a file must leave free on its disk."""
+
     buffer: int = 4 * MIB
     """Bytes of output kept for each job."""
 

@@ -97,7 +97,7 @@ def spawn(
 
 def _posix_spawn(
     program: bytes,
-    argv: Sequence[bytes],
+    argv: list[bytes],
     env: Mapping[bytes, bytes],
     descriptors: Mapping[int, int],
     tty: str | None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from shellwire.protocol.client_files import FileMessage
 from shellwire.protocol.fields import (
     MAX_WIRE_INTEGER,
     After,
@@ -272,5 +273,6 @@ ClientMessage = (
     | Reload
     | ListClients
     | StopDaemon
+    | FileMessage
 )
 """What a client may send once it is authenticated."""

@@ -26,6 +26,8 @@ from shellwire.protocol.messages import (
     Auth,
     ClientMessage,
     Error,
+    FileMessage,
+    FsResult,
     ServerMessage,
     StartSession,
 )
@@ -129,6 +131,18 @@ def decode_auth(text: str | bytes) -> Auth:
         # A bool is an int in Python, but not on the wire.
         protocol=protocol if type(protocol) is int else None,
         request_id=_usable_id(fields.get("request_id")),
+    )
+
+
+def encode_fs_result(question: FileMessage, result: bytes) -> bytes:
+    """Return the ``fs_result`` that answers ``question``; ``result`` is JSON already."""
+    return encode(
+        FsResult(
+            id=question.id,
+            operation=type_of(question),
+            result=msgspec.Raw(result),  # type: ignore[arg-type]
+            request_id=question.request_id,
+        )
     )
 
 

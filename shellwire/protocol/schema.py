@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from shellwire.protocol.messages import Auth, ClientMessage, ServerMessage
+from shellwire.protocol.messages import Auth, ClientMessage, FileResult, ServerMessage
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 """The committed copy."""
@@ -30,7 +30,7 @@ def build() -> _Schema:
     client_kinds = (Auth, *get_args(ClientMessage))
     server_kinds = get_args(ServerMessage)
     _, components = msgspec.json.schema_components(
-        [*client_kinds, *server_kinds], ref_template="#/$defs/{name}"
+        [*client_kinds, *server_kinds, *get_args(FileResult)], ref_template="#/$defs/{name}"
     )
     for kind in client_kinds:
         _allow_absent(components[kind.__name__])
@@ -38,6 +38,10 @@ def build() -> _Schema:
         "description": "The same as `use_pty`, which wins over it.",
         "anyOf": [{"type": "boolean"}, {"type": "null"}],
         "default": False,
+    }
+    components["FsResult"]["properties"]["result"] = {
+        "description": "What was asked for; by `operation`.",
+        "anyOf": [_reference(kind.__name__) for kind in get_args(FileResult)],
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -4,7 +4,7 @@ A field without a default is always on the wire, null if need be. One with a def
 while it holds it.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
@@ -59,6 +59,14 @@ class Limits(_Record, frozen=True, kw_only=True):
         Span, Meta(description="How long a job runs without its client; 0 for ever.")
     ]
     ping_interval_seconds: Annotated[Span, Meta(description="Silent for two of these: gone.")]
+    max_file_bytes: Annotated[
+        Count, Meta(description="Bytes of a file that is written; 0 for no limit.")
+    ]
+    max_upload_bytes: Annotated[
+        Count, Meta(description="Bytes that one upload brings; 0 for no limit.")
+    ]
+    max_uploads: Annotated[Count, Meta(description="Uploads that one client may have open.")]
+    min_free_bytes: Annotated[Count, Meta(description="Bytes that a write leaves free.")]
 
 
 class JobInfo(_Record, frozen=True, kw_only=True):
@@ -300,6 +308,14 @@ class Error(_Answer, frozen=True, kw_only=True):
     operation: Annotated[str | None, Meta(description="The refused message's type.")] = None
 
 
+class FsResult(_Answer, frozen=True, kw_only=True):
+    """Answers an `fs_*` message."""
+
+    id: Annotated[str, Meta(description="The question's.")]
+    operation: Annotated[str, Meta(description="The question's type.")]
+    result: Annotated[dict[str, Any], Meta(description="What was asked for; by `operation`.")]
+
+
 class Notice(_Event, frozen=True, kw_only=True):
     """Something worth knowing about a job that goes on; before its last message."""
 
@@ -332,6 +348,7 @@ ServerMessage = (
     | CommandQueued
     | Ack
     | Error
+    | FsResult
     | Notice
     | DaemonStopping
     | Pong

@@ -12,6 +12,7 @@ from aiohttp import WSMsgType
 from shellwire.errors import (
     AuthInvalidJson,
     AuthTimeout,
+    FileSystemError,
     InternalError,
     InvalidMessage,
     InvalidToken,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from shellwire.protocol.messages import Auth, ClientMessage, ServerMessage
+    from shellwire.server.file_lane import FileLane
     from shellwire.server.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Connection:
         self._ws = ws
         self._abort = abort
         self._writer = FairWriter(self._send_frame)
+        self._files: FileLane | None = None
         self._closing: asyncio.Task[None] | None = None
         self._watching: asyncio.TimerHandle | None = None
 
@@ -96,6 +99,23 @@ class Connection:
                 self._watching.cancel()
             # What could be sent has been: aiohttp's close waits for that.
             self._abort()
+            if self._files is not None:
+                await self._files.close()
+
+    @property
+    def files(self) -> FileLane:
+        """What this client asks of files. Raises FileSystemError where none are served."""
+        if self._files is None:
+            if self.hub.files is None:
+                raise FileSystemError("files are not served on Windows")
+            from shellwire.server.file_lane import FileLane
+
+            self._files = FileLane(self, self.hub.files)
+        return self._files
+
+    def cancel_file_message(self, message_id: str) -> bool:
+        """Give up what is done about files for this id. Returns whether there was such."""
+        return self._files is not None and self._files.cancel(message_id)
 
     async def _serve(self) -> None:
         auth = await self._authenticate()
@@ -154,6 +174,8 @@ class Connection:
     async def _read(self) -> None:
         while True:
             await self._writer.roomy()
+            if self._files is not None:
+                await self._files.roomy()
             received = await self._ws.receive()
             if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return
@@ -224,6 +246,8 @@ class Connection:
     def close(self, code: int, reason: str) -> asyncio.Task[None]:
         """Begin to close: what waits is sent first, as far as the client reads it within 2 s."""
         if self._closing is None:
+            if self._files is not None:
+                self._files.forget()
             self._closing = asyncio.create_task(self._close(code, reason))
         return self._closing
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from shellwire.errors import (
     DuplicateId,
@@ -153,7 +153,11 @@ def _find(connection: Connection, job_id: str) -> Job:
 
 
 def _cancel_command(connection: Connection, message: messages.CancelCommand) -> None:
-    connection.hub.registry.cancel(_find(connection, message.id))
+    try:
+        connection.hub.registry.cancel(_find(connection, message.id))
+    except NotFound:
+        if not connection.cancel_file_message(message.id):
+            raise
     connection.acknowledge(message)
 
 
@@ -262,6 +266,13 @@ def _reset_context(connection: Connection, message: messages.ResetContext) -> No
     _answer_context(connection, message)
 
 
+# Files -------------------------------------------------------------------------------------------
+
+
+def _file(connection: Connection, message: messages.FileMessage) -> None:
+    connection.files.submit(message)
+
+
 # Administration ----------------------------------------------------------------------------------
 
 
@@ -304,4 +315,5 @@ _HANDLERS: dict[type, Handler] = {
     messages.Reload: _reload,
     messages.ListClients: _list_clients,
     messages.StopDaemon: _stop_daemon,
+    **dict.fromkeys(get_args(messages.FileMessage), _file),
 }

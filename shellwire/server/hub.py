@@ -20,6 +20,7 @@ from shellwire.server.access import Throttle, token_matches
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shellwire.files.service import Files
     from shellwire.jobs.registry import Registry
     from shellwire.server.access import AccessList
     from shellwire.server.connection import Connection
@@ -38,6 +39,8 @@ class Hub:
 
     registry: Registry
     access: AccessList
+    files: Files | None
+    """None where none are served: on Windows."""
     limits: messages.Limits
     shell: str
     stop_daemon: Callable[[], None]
@@ -54,6 +57,11 @@ class Hub:
     def uptime(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self._began
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the daemon takes nothing new."""
+        return self._stopping
 
     # Coming and going ----------------------------------------------------------------------------
 

@@ -1,14 +1,18 @@
-"""What a connection's writer takes messages from in turns: jobs that are followed, and questions.
+"""What a connection's writer takes frames from in turns: jobs, questions, answers about files.
 
-A message is made only when the socket has room for it; until then it costs nothing.
+But for these answers, a message is made only when the socket has room for it; until then it costs
+nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.poll import Poll
+from shellwire.protocol import codec
 from shellwire.protocol.messages import MAX_PAGE
 from shellwire.server import render
 
@@ -17,10 +21,13 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.job import Job
     from shellwire.jobs.viewer import Viewer
-    from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
+    from shellwire.protocol.messages import Encoding, ReadOutput
 
 SLICE = 64 * 1024
 """Bytes of one job's output in one frame at most."""
+
+MAX_ANSWERS = 1024 * 1024
+"""Bytes of answers about files that wait before no further message about files is begun."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,12 +46,12 @@ class Feed:
         """Whether nothing can come any more."""
         return self.viewer.done
 
-    def take(self) -> ServerMessage | None:
-        """Return the next message, or None: nothing yet."""
+    def take(self) -> bytes | None:
+        """Return the next frame, or None: nothing yet."""
         event = self.viewer.take(SLICE)
         if event is None:
             return None
-        return render.event(self.job, event, self.encoding, self.request_id)
+        return codec.encode(render.event(self.job, event, self.encoding, self.request_id))
 
     def close(self) -> None:
         """Follow it no more; it goes on."""
@@ -74,14 +81,52 @@ class Question:
             ready=lambda: mark(self),
         )
 
-    def take(self) -> ServerMessage | None:
-        """Return the answer, or None: not yet."""
+    def take(self) -> bytes | None:
+        """Return the answer's frame, or None: not yet."""
         page = self._poll.take()
         if page is None:
             return None
         self.done = True
-        return render.output_page(self._poll.job, page, self._message)
+        return codec.encode(render.output_page(self._poll.job, page, self._message))
 
     def close(self) -> None:
         """Give it up."""
         self._poll.close()
+
+
+class Answers:
+    """Answers about files that wait for their turn."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._roomy = asyncio.Event()
+        self._roomy.set()
+
+    def add(self, frame: bytes) -> None:
+        """Let a frame wait."""
+        self._frames.append(frame)
+        self._size += len(frame)
+        if self._size > MAX_ANSWERS:
+            self._roomy.clear()
+
+    def take(self) -> bytes | None:
+        """Return the next frame, or None: nothing yet."""
+        if not self._frames:
+            return None
+        frame = self._frames.popleft()
+        self._size -= len(frame)
+        if self._size <= MAX_ANSWERS:
+            self._roomy.set()
+        return frame
+
+    async def roomy(self) -> None:
+        """Return when few enough wait."""
+        await self._roomy.wait()
+
+    def close(self) -> None:
+        """Drop what waits."""
+        self._frames.clear()
+        self._size = 0
+        self._roomy.set()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import QueueFull
 from shellwire.protocol import codec
-from shellwire.server.sources import Feed, Question
+from shellwire.server.sources import Answers, Feed, Question
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ MAX_CONTROL = 1024 * 1024
 MAX_QUESTIONS = 1024
 """``read_output``s of one client that may wait at the same time."""
 
-Source = Feed | Question
+Source = Feed | Question | Answers
 
 
 class FairWriter:
@@ -43,6 +43,7 @@ class FairWriter:
         self._control_bytes = 0
         self._feeds: dict[Job, Feed] = {}
         self._questions: set[Question] = set()
+        self._answers = Answers()
         self._ready: deque[Source] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -100,16 +101,27 @@ class FairWriter:
             raise QueueFull(f"{MAX_QUESTIONS} read_output of this client wait already")
         self._questions.add(Question(job, after, until, question, self.mark))
 
+    def answer(self, frame: bytes) -> None:
+        """Send an answer about files in its turn."""
+        if not self._over:
+            self._answers.add(frame)
+            self.mark(self._answers)
+
+    async def answered(self) -> None:
+        """Return when few enough answers about files wait, or no more are written."""
+        await self._answers.roomy()
+
     def leave_jobs(self) -> None:
         """Read no job any more: they go on without this reader."""
-        sources: list[Source] = [*self._feeds.values(), *self._questions]
+        sources: list[Source] = [*self._feeds.values(), *self._questions, self._answers]
         for source in sources:
             source.close()
         self._feeds.clear()
         self._questions.clear()
         self._ready.clear()
+        self._answers.ready = False
 
-    def _drop(self, source: Source) -> None:
+    def _drop(self, source: Feed | Question) -> None:
         if source.ready:
             source.ready = False
             self._ready.remove(source)
@@ -157,6 +169,7 @@ class FairWriter:
         finally:
             self._over = True
             self._control.clear()
+            self._answers.close()
             self._roomy.set()
             self._idle.set()
 
@@ -183,11 +196,11 @@ class FairWriter:
         while self._ready:
             source = self._ready.popleft()
             source.ready = False
-            message = source.take()
-            if source.done:
+            taken = source.take()
+            if not isinstance(source, Answers) and source.done:
                 self._drop(source)
-            elif message is not None:
+            elif taken is not None:
                 self.mark(source)
-            if message is not None:
-                return codec.encode(message)
+            if taken is not None:
+                return taken
         return None

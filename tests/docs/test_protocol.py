@@ -14,6 +14,7 @@ from tests.docs.handshake import Raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.docs.document import Block
     from tests.live import Daemon
@@ -24,11 +25,18 @@ RAW = PROTOCOL.of_kind("http")
 
 
 @pytest.mark.parametrize("block", TRANSCRIPTS, ids=lambda block: block.name)
-async def test_transcript(block: Block, daemon: Daemon, own_daemon: Callable[..., Daemon]) -> None:
+async def test_transcript(
+    block: Block, daemon: Daemon, own_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
     flags = list(transcript.flags(block))
     played_by = own_daemon(*flags) if flags else daemon
     again = partial(own_daemon, *flags) if flags else None
-    await transcript.Player(played_by, transcript.parse(block.text), again=again).play()
+    directory = tmp_path / "directory"
+    directory.mkdir()
+    player = transcript.Player(
+        played_by, transcript.parse(block.text), directory=directory, again=again
+    )
+    await player.play()
 
 
 @pytest.mark.parametrize("block", RAW, ids=lambda block: block.name)

@@ -32,6 +32,9 @@ RECORDS = {
     "Chunk": "Chunk",
     "Missing": "Missing",
     "Bytes": "ByteCounts",
+    **{kind.__name__: kind.__name__ for kind in get_args(messages.FileResult)},
+    "Capabilities": "Capabilities",
+    "SearchMatch": "SearchMatch",
 }
 
 

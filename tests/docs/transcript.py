@@ -39,6 +39,7 @@ from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from websockets.asyncio.client import ClientConnection
 
@@ -84,14 +85,21 @@ def parse(text: str) -> list[Step]:
 class Player:
     """Plays one transcript. ``play`` raises Mismatch at the first difference.
 
-    ``again(home=…)`` starts a daemon in the home of one that was killed.
+    ``directory`` is an empty one, for those that say ``<directory>``; ``again(home=…)`` starts a
+    daemon in the home of one that was killed.
     """
 
     def __init__(
-        self, daemon: Daemon, steps: list[Step], *, again: Callable[..., Daemon] | None = None
+        self,
+        daemon: Daemon,
+        steps: list[Step],
+        *,
+        directory: Path | None = None,
+        again: Callable[..., Daemon] | None = None,
     ) -> None:
         self._daemon = daemon
         self._again = again
+        self._known = {"<token>": daemon.token, "<directory>": str(directory)}
         self._steps = steps
         self._suffix = f"~{next(_numbers)}~"
         self._clients = set(_CLIENT_ID.findall("\n".join(step.text for step in steps)))
@@ -151,8 +159,13 @@ class Player:
         self._daemon.process.communicate(timeout=PATIENCE)
         self._daemon = await asyncio.to_thread(self._again, home=self._daemon.home)
 
+    def _filled(self, text: str) -> str:
+        for mark, value in self._known.items():
+            text = text.replace(mark, value)
+        return text
+
     def _sent(self, text: str) -> str:
-        message = json.loads(text.replace("<token>", self._daemon.token))
+        message = json.loads(self._filled(text))
         return self._to_wire(json.dumps(message))
 
     def _to_wire(self, text: str) -> str:
@@ -174,7 +187,7 @@ class Player:
     # What came -----------------------------------------------------------------------------------
 
     async def _see(self, step: Step, ws: ClientConnection) -> None:
-        wanted = pattern.parse(step.text.replace("<token>", self._daemon.token))
+        wanted = pattern.parse(self._filled(step.text))
         message = await self._receive(ws)
         while _is_a_piece(message, wanted):
             more = await self._receive(ws)

@@ -41,6 +41,7 @@ def _array(kind: inspect.ListType | inspect.VarTupleType) -> st.SearchStrategy[A
 
 
 _MAKERS: dict[type[inspect.Type], Callable[[Any], st.SearchStrategy[Any]]] = {
+    inspect.AnyType: lambda _: json_values,
     inspect.Metadata: lambda kind: _of(kind.type),
     inspect.NoneType: lambda _: st.none(),
     inspect.BoolType: lambda _: st.booleans(),

@@ -226,5 +226,5 @@ def test_a_server_message_with_a_wrong_part() -> None:
         decode_server('{"type":"context_state","context":"c","cwd":"/","env":{"A":null}}')
     with pytest.raises(InvalidMessage, match=r"^stream: expected a known value$"):
         decode_server('{"type":"output","id":"1","data":"","stream":"stdlog","end":0}')
-    with pytest.raises(UnknownType, match=r"^unknown message type 'fs_result'$"):
-        decode_server('{"type":"fs_result"}')
+    with pytest.raises(UnknownType, match=r"^unknown message type 'fs_results'$"):
+        decode_server('{"type":"fs_results"}')

@@ -31,6 +31,12 @@ REQUIRED: Message = {
     "rows": 24,
     "end": 0,
     "signal": "INT",
+    "root": "/",
+    "path": "etc",
+    "new_path": "etc",
+    "query": "x",
+    "upload_id": "x",
+    "content_base64": "",
 }
 
 VALUES: dict[str, list[Any]] = {

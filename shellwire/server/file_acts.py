@@ -1,0 +1,185 @@
+"""File message → what it does: one small function for each, called in a thread.
+
+Only ``fs_list``, ``fs_glob`` and ``fs_search`` are done by a worker (``file_worker.py``).
+"""
+
+from __future__ import annotations
+
+import binascii
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shellwire.errors import FileSystemError, InvalidArgument, told
+from shellwire.files import change, entry, read
+from shellwire.files.root import Root
+from shellwire.files.write import Replacement, check_expected, expecting
+from shellwire.protocol import codec, messages
+from shellwire.protocol.names import decode_name
+from shellwire.server import render_files
+from shellwire.server.file_worker import LIST_SECONDS, About
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shellwire.files.service import Files
+    from shellwire.files.uploads import Uploads
+    from shellwire.protocol.messages import FileMessage, FileResult
+
+    Act = Callable[[Files, Uploads, Any], FileResult]
+
+MAX_WORDS = 4096
+"""Characters in a pattern or a query."""
+
+
+def do(files: Files, uploads: Uploads, message: FileMessage) -> bytes:
+    """Do what ``message`` asks; return the frame that answers it. Raises WireError."""
+    result = _ACTS[type(message)](files, uploads, message)
+    return codec.encode_fs_result(message, msgspec.json.encode(result))
+
+
+def _root(message: Any) -> Root:
+    return Root(decode_name(message.root))
+
+
+def _content(message: messages.FsWrite | messages.FsWriteChunk) -> bytes:
+    try:
+        return binascii.a2b_base64(message.content_base64, strict_mode=True)
+    except ValueError:
+        raise InvalidArgument("content_base64: expected base64") from None
+
+
+def _root_info(_files: Files, _uploads: Uploads, message: messages.FsRootInfo) -> FileResult:
+    with _root(message) as root:
+        return render_files.root_info(root)
+
+
+def _stat(_files: Files, _uploads: Uploads, message: messages.FsStat) -> FileResult:
+    with _root(message) as root:
+        return render_files.entry(entry.look(root, decode_name(message.path)))
+
+
+def _read(files: Files, _uploads: Uploads, message: messages.FsRead) -> FileResult:
+    with _root(message) as root:
+        path = decode_name(message.path)
+        piece = read.read(root, path, message.offset, message.length, files.hashes)
+    return render_files.content(piece)
+
+
+def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileResult:
+    data = _content(message)
+    replacement = _begin(files, message, len(data))
+    try:
+        replacement.write(data)
+    except BaseException:
+        replacement.discard()
+        raise
+    written = replacement.commit(expecting(message.expected_hash), files.hashes)
+    return messages.Written(entry=render_files.entry(written), hash=replacement.hash)
+
+
+def _write_start(files: Files, uploads: Uploads, message: messages.FsWriteStart) -> FileResult:
+    uploads.require_room()
+    replacement = _begin(files, message, 0)
+    upload_id = uploads.add(replacement, message.expected_hash)
+    return messages.UploadStarted(upload_id=upload_id, bytes_written=0)
+
+
+def _begin(
+    files: Files, message: messages.FsWrite | messages.FsWriteStart, size: int
+) -> Replacement:
+    path = decode_name(message.path)
+    with _root(message) as root:
+        check_expected(root, path, message.expected_hash, files.hashes)
+        return Replacement(
+            root,
+            path,
+            files.litter,
+            files.limits,
+            create_parents=message.create_parents,
+            size=size,
+        )
+
+
+def _write_chunk(_files: Files, uploads: Uploads, message: messages.FsWriteChunk) -> FileResult:
+    written = uploads.append(message.upload_id, _content(message))
+    return messages.UploadProgress(bytes_written=written)
+
+
+def _write_finish(_files: Files, uploads: Uploads, message: messages.FsWriteFinish) -> FileResult:
+    written, digest = uploads.finish(message.upload_id)
+    return messages.Written(entry=render_files.entry(written), hash=digest)
+
+
+def _mkdir(_files: Files, _uploads: Uploads, message: messages.FsMkdir) -> FileResult:
+    with _root(message) as root:
+        made = change.make_directory(root, decode_name(message.path))
+    return messages.Changed(entry=render_files.entry(made))
+
+
+def _delete(_files: Files, _uploads: Uploads, message: messages.FsDelete) -> FileResult:
+    with _root(message) as root:
+        path = decode_name(message.path)
+        return messages.Deleted(deleted=change.delete(root, path, recursive=message.recursive))
+
+
+def _rename(_files: Files, _uploads: Uploads, message: messages.FsRename) -> FileResult:
+    with _root(message) as root:
+        renamed = change.rename(root, decode_name(message.path), decode_name(message.new_path))
+    return messages.Changed(entry=render_files.entry(renamed))
+
+
+_ACTS: dict[type, Act] = {
+    messages.FsRootInfo: _root_info,
+    messages.FsStat: _stat,
+    messages.FsRead: _read,
+    messages.FsWrite: _write,
+    messages.FsWriteStart: _write_start,
+    messages.FsWriteChunk: _write_chunk,
+    messages.FsWriteFinish: _write_finish,
+    messages.FsMkdir: _mkdir,
+    messages.FsDelete: _delete,
+    messages.FsRename: _rename,
+}
+
+
+# In a worker -------------------------------------------------------------------------------------
+
+Walk = messages.FsList | messages.FsGlob | messages.FsSearch
+
+
+async def walk(files: Files, message: Walk) -> bytes:
+    """Have a worker do what ``message`` asks; return its answer's frame. Raises WireError."""
+    words = getattr(message, "pattern", "") + getattr(message, "query", "")
+    if len(words) > MAX_WORDS:
+        raise InvalidArgument(f"expected at most {MAX_WORDS} characters, got {len(words)}")
+    lines: list[bytes] = []
+    whole = await files.workers.ask(codec.encode(message), lines.append)
+    about = msgspec.json.decode(lines.pop()[1:], type=About) if whole else About(truncated=True)
+    if about.code:
+        raise told(about.code, about.message)
+    if not whole and isinstance(message, messages.FsList):
+        raise FileSystemError(f"the directory could not be read within {LIST_SECONDS:g} s")
+    return await files.run(_frame, message, lines, about)
+
+
+def _frame(message: Walk, lines: list[bytes], about: About) -> bytes:
+    """Return the answer: what the worker wrote is not read again, for it may be long."""
+    head = {"path": about.path} if isinstance(message, messages.FsList) else {}
+    name = _NAMES[type(message)]
+    about_it = msgspec.json.encode({**head, "truncated": about.truncated})
+    result = b"".join([about_it[:-1], b',"', name, b'":[', *_between(lines), b"]}"])
+    return codec.encode_fs_result(message, result)
+
+
+def _between(lines: list[bytes]) -> list[bytes]:
+    parts = [b","] * (2 * len(lines) - 1) if lines else []
+    parts[::2] = lines
+    return parts
+
+
+_NAMES: dict[type, bytes] = {
+    messages.FsList: b"entries",
+    messages.FsGlob: b"matches",
+    messages.FsSearch: b"results",
+}

@@ -1,0 +1,141 @@
+"""The file messages of one connection, done one after the other in the order in which they came.
+
+So a write is seen by the read behind it. What a worker does is begun in this order and does not
+hold up what follows. The next one begins when the client has taken enough of the answers: these
+wait in memory, and it is to be bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, get_args
+
+from shellwire.errors import Cancelled, DaemonStopping, InternalError, WireError
+from shellwire.files.uploads import Uploads
+from shellwire.protocol import codec
+from shellwire.server import file_acts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from shellwire.files.service import Files
+    from shellwire.protocol.messages import FileMessage
+    from shellwire.server.connection import Connection
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 256
+"""Messages that wait before no more are read from the client."""
+
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""Bytes of content in them before no more are read."""
+
+_WALKS_AT_ONCE = 2
+_WALKS = get_args(file_acts.Walk)
+
+
+class FileLane:
+    """Does the file messages of ``connection``."""
+
+    def __init__(self, connection: Connection, files: Files) -> None:
+        self._connection = connection
+        self._files = files
+        self._uploads = Uploads(self._files.limits.max_uploads, self._files.hashes)
+        self._waiting: deque[FileMessage] = deque()
+        self._bytes = 0
+        self._roomy = asyncio.Event()
+        self._roomy.set()
+        self._working: asyncio.Task[None] | None = None
+        self._walks: dict[asyncio.Task[None], FileMessage] = {}
+        self._begun = False
+
+    def submit(self, message: FileMessage) -> None:
+        """Do this when its turn comes, and answer it. Raises DaemonStopping."""
+        if self._connection.hub.stopping:
+            raise DaemonStopping("the daemon is stopping")
+        self._begun = True
+        self._waiting.append(message)
+        self._count(_weight(message))
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+
+    def cancel(self, message_id: str) -> bool:
+        """Give up what a worker does, or would do, for this id. Returns whether there was such."""
+        for task, message in self._walks.items():
+            if message.id == message_id:
+                return task.cancel()
+        for message in self._waiting:
+            if message.id == message_id and isinstance(message, _WALKS):
+                self._waiting.remove(message)
+                self._count(-_weight(message))
+                self._refuse(Cancelled("cancelled before it began"), message)
+                return True
+        return False
+
+    async def roomy(self) -> None:
+        """Return when few enough messages wait."""
+        await self._roomy.wait()
+
+    def forget(self) -> None:
+        """Begin nothing more."""
+        self._waiting.clear()
+        self._bytes = 0
+        self._roomy.set()
+        for task in self._walks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Begin nothing more, and when what was begun is done, give up the open uploads."""
+        self.forget()
+        tasks = [*self._walks, *([self._working] if self._working is not None else [])]
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._begun:
+            await self._files.run(self._uploads.close)
+
+    def _count(self, weight: int) -> None:
+        self._bytes += weight
+        if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
+            self._roomy.clear()
+        else:
+            self._roomy.set()
+
+    async def _work(self) -> None:
+        while self._waiting:
+            await self._connection.writer.answered()
+            if len(self._walks) >= _WALKS_AT_ONCE and isinstance(self._waiting[0], _WALKS):
+                await asyncio.wait(self._walks, return_when=asyncio.FIRST_COMPLETED)
+            elif self._waiting:
+                message = self._waiting.popleft()
+                await self._begin(message)
+                self._count(-_weight(message))
+        self._working = None
+
+    async def _begin(self, message: FileMessage) -> None:
+        if isinstance(message, _WALKS):
+            task = asyncio.create_task(self._answer(file_acts.walk(self._files, message), message))
+            self._walks[task] = message
+            task.add_done_callback(self._walks.pop)
+        else:
+            act = self._files.run(file_acts.do, self._files, self._uploads, message)
+            await self._answer(act, message)
+
+    async def _answer(self, frame: Awaitable[bytes], message: FileMessage) -> None:
+        try:
+            self._connection.writer.answer(await frame)
+        except WireError as error:
+            self._refuse(error, message)
+        except asyncio.CancelledError:
+            self._refuse(Cancelled("cancelled"), message)
+        except Exception:
+            log.exception("%s of client %s failed", message, self._connection.client_id)
+            self._refuse(InternalError("see the daemon's log"), message)
+
+    def _refuse(self, error: WireError, message: FileMessage) -> None:
+        self._connection.send(codec.error_answer(error, message))
+
+
+def _weight(message: FileMessage) -> int:
+    return len(getattr(message, "content_base64", ""))

@@ -1,0 +1,128 @@
+"""What a worker does: ``fs_list``, ``fs_glob`` and ``fs_search``, in a process of its own.
+
+It is given the client's message and answers with lines (``files/workers.py``): what was found, as
+JSON objects with commas between, ready for the answer; then a line that begins with ``!`` and is
+about the whole.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+import shellwire
+from shellwire.errors import WireError
+from shellwire.files import walk
+from shellwire.files.root import Root
+from shellwire.protocol import codec, messages
+from shellwire.protocol.names import decode_name, encode_name
+from shellwire.server import render_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+SEARCH_SECONDS = 5.0
+"""Seconds after which a search or a glob ends with what it has found."""
+
+LIST_SECONDS = 30.0
+"""Seconds after which a directory that is still not read is given up."""
+
+_BATCH = 64 * 1024
+_encode = msgspec.json.Encoder().encode
+
+
+class About(msgspec.Struct, omit_defaults=True):
+    """The last line: whether there is more, or why there is nothing."""
+
+    path: str = ""
+    truncated: bool = False
+    code: str = ""
+    message: str = ""
+
+
+def command() -> list[bytes]:
+    """Return what starts a worker: with our packages, and nothing that its site adds."""
+    package = str(Path(shellwire.__file__).parents[1])
+    paths = [package, *(path for path in sys.path if path)]
+    program = f"import sys; sys.path[:] = {paths!r}; from {__name__} import main; main()"
+    words = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-W", "ignore", "-c", program]
+    return [os.fsencode(word) for word in words]
+
+
+def main() -> None:
+    """Answer one request after the other, until there are no more."""
+    out = sys.stdout.buffer
+    for line in sys.stdin.buffer:
+        message = codec.decode_client(line)
+        seconds = LIST_SECONDS if isinstance(message, messages.FsList) else SEARCH_SECONDS
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            about = _DO[type(message)](message, out)
+        except WireError as error:
+            about = About(code=error.code, message=str(error))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        out.write(b"!" + _encode(about) + b"\n\n")
+        out.flush()
+
+
+def _list(message: messages.FsList, out: BinaryIO) -> About:
+    with (
+        Root(decode_name(message.root)) as root,
+        walk.Directory(
+            root, decode_name(message.path), include_hidden=message.include_hidden
+        ) as directory,
+    ):
+        _write(map(render_files.entry, directory.entries()), out, _BATCH)
+        return About(path=encode_name(directory.path), truncated=directory.truncated)
+
+
+def _glob(message: messages.FsGlob, out: BinaryIO) -> About:
+    limit = max(1, min(message.limit, walk.MAX_MATCHES))
+    with Root(decode_name(message.root)) as root:
+        found = walk.glob(root, message.pattern, include_hidden=message.include_hidden)
+        # What has been found is to be known if the time is up.
+        _write(map(render_files.entry, islice(found, limit)), out, 0)
+        return About(truncated=next(found, None) is not None)
+
+
+def _search(message: messages.FsSearch, out: BinaryIO) -> About:
+    limit = max(1, min(message.limit, walk.MAX_RESULTS))
+    with Root(decode_name(message.root)) as root:
+        found = walk.search(
+            root,
+            decode_name(message.path),
+            message.query,
+            regex=message.regex,
+            case_sensitive=message.case_sensitive,
+            include_hidden=message.include_hidden,
+        )
+        _write(map(render_files.match, islice(found, limit)), out, 0)
+        return About(truncated=next(found, None) is not None)
+
+
+def _write(records: Iterable[msgspec.Struct], out: BinaryIO, batch: int) -> None:
+    """Write lines of at least ``batch`` bytes, each as soon as it is full."""
+    waiting: list[bytes] = []
+    size = 0
+    for record in records:
+        waiting.append(_encode(record))
+        size += len(waiting[-1])
+        if size >= batch:
+            out.write(b",".join(waiting) + b"\n")
+            out.flush()
+            waiting, size = [], 0
+    if waiting:
+        out.write(b",".join(waiting) + b"\n")
+
+
+_DO: dict[type, Callable[[Any, BinaryIO], About]] = {
+    messages.FsList: _list,
+    messages.FsGlob: _glob,
+    messages.FsSearch: _search,
+}

@@ -1,0 +1,439 @@
+"""What clients ask of files: answers as they have always been, in order, bounded, and cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shellwire.server.file_lane import MAX_WAITING
+from shellwire.server.sources import MAX_ANSWERS
+from tests.live import PATIENCE, Daemon
+from tests.server.observe import memory
+from tests.server.raw import Raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.live import Client, Message
+
+# As long as the universe, if nobody ends it.
+ENDLESS = {"query": "(a+)+$", "regex": True}
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+class Asking:
+    """A client, and the directory that it asks about."""
+
+    def __init__(self, client: Client, root: Path) -> None:
+        self.client = client
+        self.root = root
+
+    def message(self, operation: str, **fields: Any) -> Message:
+        return {"type": f"fs_{operation}", "id": "f", "root": str(self.root), **fields}
+
+    async def __call__(self, operation: str, **fields: Any) -> Message:
+        """Return the result."""
+        answer = await self.client.ask(self.message(operation, **fields))
+        assert answer["type"] == "fs_result", answer
+        assert (answer["id"], answer["operation"]) == ("f", f"fs_{operation}")
+        result: Message = answer["result"]
+        return result
+
+    async def code(self, operation: str, **fields: Any) -> str:
+        """Return the code of the error."""
+        answer = await self.client.ask(self.message(operation, **fields))
+        assert answer["type"] == "error", answer
+        assert answer["operation"] == f"fs_{operation}"
+        return str(answer["code"])
+
+
+@pytest.fixture
+def fs(client: Client, tmp_path: Path) -> Asking:
+    """Return what asks about an empty directory."""
+    root = tmp_path / "root"
+    root.mkdir()
+    return Asking(client, root)
+
+
+def noted(daemon: Daemon) -> list[str]:
+    """Return the names of the temporary files that there are."""
+    directory = daemon.home / "unfinished"
+    return os.listdir(directory) if directory.exists() else []
+
+
+def endless(root: Path) -> None:
+    """Put a file there in which ``ENDLESS`` is sought without an end."""
+    (root / "a").write_text("needle\n" + "a" * 60 + "b\n")
+
+
+# Answers -----------------------------------------------------------------------------------------
+
+
+async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) -> None:
+    digest = hashlib.sha256(b"hi").hexdigest()
+    entry = {"name", "relative_path", "is_directory", "size", "last_modified"}
+    ours = {"path", "is_symlink", "mode", "mtime"}
+    info = await fs("root_info")
+    assert info.keys() == {"root", "display_name", "capabilities"}
+    assert (info["root"], info["display_name"]) == (str(fs.root), "root")
+    written = await fs("write", path="d/f", content_base64=encoded(b"hi"))
+    assert written.keys() == {"entry", "hash"}
+    assert written["entry"].keys() == entry | ours
+    assert written["hash"] == digest
+    assert await fs("stat", path="d/f") == written["entry"]
+    assert (await fs("stat"))["is_directory"]
+    listed = await fs("list", path="d")
+    assert listed == {"path": "d", "entries": [written["entry"]], "truncated": False}
+    found = fs.root / "d/f"
+    assert written["entry"]["last_modified"] == found.stat().st_mtime_ns // 1_000_000
+    assert await fs("read", path="d/f") == {
+        "path": "d/f",
+        "offset": 0,
+        "length_read": 2,
+        "next_offset": 2,
+        "eof": True,
+        "content_base64": encoded(b"hi"),
+        "size": 2,
+        "mtime": found.stat().st_mtime_ns // 1_000_000,
+        "hash": digest,
+        "is_binary": False,
+    }
+    piece = await fs("read", path="d/f", length=1)
+    assert (piece["next_offset"], piece["eof"], piece["hash"]) == (1, False, "")
+    assert (await fs("mkdir", path="e"))["entry"]["is_directory"]
+    assert (await fs("rename", path="d/f", new_path="e/g"))["entry"]["path"] == "e/g"
+    assert await fs("delete", path="d") == {"deleted": True}
+    assert await fs("delete", path="d") == {"deleted": False}
+    assert (await fs("glob")).keys() == {"matches", "truncated"}
+    assert await fs("search", query="HI") == {
+        "results": [
+            {
+                "path": "e/g",
+                "name": "g",
+                "line_number": 1,
+                "line_content": "hi",
+                "match_start": 0,
+                "match_end": 2,
+            }
+        ],
+        "truncated": False,
+    }
+
+
+async def test_errors_have_codes(fs: Asking) -> None:
+    (fs.root / "f").write_text("x")
+    (fs.root / "d/e").mkdir(parents=True)
+    os.mkfifo(fs.root / "fifo")
+    (fs.root / "out").symlink_to("/etc")
+    cases: list[tuple[str, str, dict[str, Any]]] = [
+        ("NOT_FOUND", "stat", {"path": "none"}),
+        ("NOT_FOUND", "stat", {"root": "/nowhere"}),
+        ("NOT_FOUND", "search", {"path": "none", "query": "x"}),
+        ("NOT_FOUND", "write", {"path": "n/f", "content_base64": "", "create_parents": False}),
+        ("NOT_DIRECTORY", "list", {"path": "f"}),
+        ("NOT_DIRECTORY", "mkdir", {"path": "f"}),
+        ("NOT_DIRECTORY", "root_info", {"root": str(fs.root / "f")}),
+        ("NOT_FILE", "read", {"path": "d"}),
+        ("NOT_FILE", "read", {"path": "fifo"}),
+        ("NOT_FILE", "write", {"path": "fifo", "content_base64": ""}),
+        ("IS_DIRECTORY", "write", {"path": "d", "content_base64": ""}),
+        ("IS_DIRECTORY", "write_start", {"path": ""}),
+        ("INVALID_ARGUMENT", "stat", {"root": "relative"}),
+        ("INVALID_ARGUMENT", "read", {"path": "f", "offset": -1}),
+        ("INVALID_ARGUMENT", "write", {"path": "f", "content_base64": "?"}),
+        ("INVALID_ARGUMENT", "delete", {"path": "", "recursive": True}),
+        ("INVALID_ARGUMENT", "rename", {"path": "f", "new_path": ""}),
+        ("INVALID_ARGUMENT", "search", {"query": ""}),
+        ("INVALID_ARGUMENT", "glob", {"pattern": "x" * 5000}),
+        ("INVALID_ARGUMENT", "stat", {"path": "x" * 4097}),
+        ("PATH_ESCAPE", "read", {"path": "../f"}),
+        ("PATH_ESCAPE", "list", {"path": "out"}),
+        ("PATH_ESCAPE", "stat", {"path": "/etc"}),
+        ("PATH_ESCAPE", "rename", {"path": "f", "new_path": "out/f"}),
+        ("CONFLICT", "write", {"path": "f", "content_base64": "", "expected_hash": "0" * 64}),
+        ("CONFLICT", "write_start", {"path": "g", "expected_hash": "0" * 64}),
+        ("INVALID_REGEX", "search", {"query": "[", "regex": True}),
+        ("UPLOAD_NOT_FOUND", "write_chunk", {"upload_id": "x", "content_base64": ""}),
+        ("UPLOAD_NOT_FOUND", "write_finish", {"upload_id": "x"}),
+        ("FS_OS_ERROR", "delete", {"path": "d"}),
+        ("INVALID_MESSAGE", "stat", {"path": "a\0b"}),
+        ("INVALID_MESSAGE", "read", {"path": None}),
+        ("INVALID_MESSAGE", "read", {"path": "f", "offset": "0"}),
+    ]
+    for code, operation, fields in cases:
+        assert (await fs.code(operation, **fields), operation, fields) == (code, operation, fields)
+    assert sorted(os.listdir(fs.root)) == ["d", "f", "fifo", "out"]
+    assert (fs.root / "f").read_text() == "x"
+
+
+async def test_a_large_file_in_pieces(fs: Asking) -> None:
+    data = os.urandom(3_000_000)
+    started = await fs("write_start", path="big")
+    assert started["bytes_written"] == 0
+    upload = started["upload_id"]
+    for at in range(0, len(data), 700_000):
+        chunk = encoded(data[at : at + 700_000])
+        progress = await fs("write_chunk", upload_id=upload, content_base64=chunk)
+        assert progress == {"bytes_written": min(len(data), at + 700_000)}
+    assert not (fs.root / "big").exists()
+    digest = hashlib.sha256(data).hexdigest()
+    assert (await fs("write_finish", upload_id=upload))["hash"] == digest
+    found, eof = b"", False
+    while not eof:
+        piece = await fs("read", path="big", offset=len(found), length=10**9)
+        found += base64.b64decode(piece["content_base64"])
+        assert piece["length_read"] <= 768 * 1024
+        eof = piece["eof"]
+    assert found == data
+    assert piece["hash"] == digest
+
+
+async def test_names_of_any_bytes_return(fs: Asking) -> None:
+    for name in (b"\xff\xfe", b"caf\xe9", "\uef80".encode(), "\uefbf\uefee".encode(), b"a\nb"):
+        (fs.root / os.fsdecode(name)).write_bytes(name)
+    for entry in (await fs("list"))["entries"]:
+        piece = await fs("read", path=entry["path"])
+        name = base64.b64decode(piece["content_base64"])
+        new = await fs("rename", path=entry["path"], new_path=f"new {entry['name']}")
+        assert b"new " + name in os.listdir(os.fsencode(fs.root))
+        assert new["entry"]["name"] == f"new {entry['name']}"
+    assert len(os.listdir(fs.root)) == 5
+
+
+# Order and room ----------------------------------------------------------------------------------
+
+
+async def test_what_is_sent_at_once_is_done_in_order(fs: Asking) -> None:
+    for number in range(100):
+        content = encoded(b"%d" % number)
+        await fs.client.send(fs.message("write", path="f", content_base64=content))
+        await fs.client.send(fs.message("read", path="f"))
+    for number in range(100):
+        (await fs.client.until("fs_result", operation="fs_write"))
+        (read,) = await fs.client.until("fs_result", operation="fs_read")
+        assert base64.b64decode(read["result"]["content_base64"]) == b"%d" % number
+
+
+async def test_a_client_that_does_not_read_costs_no_more_than_its_answers(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_bytes(os.urandom(768 * 1024))
+    raw = await Raw.client(daemon, "slow")
+    before = memory(daemon)
+    question = {"type": "fs_read", "id": "f", "root": str(tmp_path), "path": "f", "length": 10**6}
+    for _ in range(200):
+        raw.send(question)
+    observer = await daemon.client()
+    # By the time that another's questions are answered many times over, they all would have been.
+    for _ in range(100):
+        await observer.ask({**question, "id": "o"})
+    assert memory(daemon) - before < 40 * MAX_ANSWERS
+    answers = 0
+    while answers < 200:
+        answers += (await raw.receive())["type"] == "fs_result"
+    await observer.close()
+
+
+async def test_a_keystroke_does_not_wait_behind_answers(fs: Asking, daemon: Daemon) -> None:
+    (fs.root / "f").write_bytes(os.urandom(768 * 1024))
+    session = await fs.client.session(command="stty raw -echo; echo ready; exec cat", use_pty=True)
+    await fs.client.output_until(session, "ready")
+    questions = 60
+    for number in range(questions):
+        await fs.client.send({**fs.message("read", path="f", length=10**6), "id": f"q{number}"})
+    await fs.client.send({"type": "send_input", "id": session, "data": "key"})
+    before = 0
+    while (message := await fs.client.receive())["type"] != "output":
+        before += message["type"] == "fs_result"
+    assert message["data"] == "key"
+    assert before < questions
+    await fs.client.send({"type": "kill_session", "id": session})
+
+
+async def test_many_messages_are_read_as_they_are_done(fs: Asking) -> None:
+    (fs.root / "f").touch()
+    times = 4 * MAX_WAITING
+    for _ in range(times):
+        await fs.client.send(fs.message("stat", path="f"))
+    await fs.client.send({"type": "ping"})
+    for _ in range(times):
+        await fs.client.until("fs_result")
+
+
+# Uploads -----------------------------------------------------------------------------------------
+
+
+async def test_uploads_vanish_with_their_connection(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("old")
+    client = await daemon.client()
+    fs = Asking(client, tmp_path)
+    upload = (await fs("write_start", path="f"))["upload_id"]
+    await fs("write_chunk", upload_id=upload, content_base64="AAAA")
+    assert len(os.listdir(tmp_path)) == 2
+    taken_over = await daemon.client(client.id)
+    async with asyncio.timeout(PATIENCE):
+        while len(os.listdir(tmp_path)) > 1 or noted(daemon):
+            await taken_over.ask({"type": "ping"})
+    fs.client = taken_over
+    assert await fs.code("write_finish", upload_id=upload) == "UPLOAD_NOT_FOUND"
+    assert (tmp_path / "f").read_text() == "old"
+    await taken_over.close()
+
+
+async def test_open_uploads_are_bounded(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    daemon = own_daemon("--max-uploads", "2", "--max-file", "5", "--max-upload", "4")
+    fs = Asking(await daemon.client(), tmp_path)
+    limits = fs.client.status["limits"]
+    assert (limits["max_uploads"], limits["max_file_bytes"]) == (2, 5)
+    assert (limits["max_upload_bytes"], limits["min_free_bytes"]) == (4, 64 * 1024 * 1024)
+    upload = (await fs("write_start", path="f"))["upload_id"]
+    await fs("write_start", path="f")
+    assert await fs.code("write_start", path="f") == "QUEUE_FULL"
+    five = encoded(b"12345")
+    code = await fs.code("write_chunk", upload_id=upload, content_base64=five)
+    assert code == "INVALID_ARGUMENT"
+    assert await fs.code("write", path="g", content_base64=five) == "INVALID_ARGUMENT"
+    await fs("write_finish", upload_id=upload)
+    await fs("write_start", path="f")
+    await fs.client.close()
+
+
+async def test_what_a_killed_daemon_left_is_swept(
+    own_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    daemon = own_daemon()
+    fs = Asking(await daemon.client(), tmp_path / "root")
+    fs.root.mkdir()
+    (fs.root / "f").write_text("old")
+    upload = (await fs("write_start", path="f"))["upload_id"]
+    await fs("write_chunk", upload_id=upload, content_base64="AAAA")
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.process.wait(PATIENCE)
+    assert len(os.listdir(fs.root)) == 2
+    # What others have put there is theirs.
+    os.symlink(fs.root / "f", daemon.home / "unfinished" / ".shellwire-0123456789abcdef")
+    os.symlink("/nowhere/.shellwire-0123456789abcdef", daemon.home / "unfinished" / "gone")
+    next_one = Daemon(daemon.home)
+    try:
+        assert os.listdir(fs.root) == ["f"]
+        assert (fs.root / "f").read_text() == "old"
+        assert noted(daemon) == []
+    finally:
+        next_one.stop()
+
+
+# Workers -----------------------------------------------------------------------------------------
+
+
+async def test_a_search_without_an_end_ends(fs: Asking) -> None:
+    endless(fs.root)
+    query = "needle|(a+)+$"
+    await fs.client.send(fs.message("search", path="a", query=query, regex=True))
+    # Nothing waits for it: not what is asked meanwhile, nor another's search.
+    assert (await fs("search", query="needle"))["truncated"] is False
+    assert (await fs("stat", path="a"))["name"] == "a"
+    # What was found before the time was up counts.
+    (answer,) = await fs.client.until("fs_result")
+    found = answer["result"]
+    assert [match["line_content"] for match in found["results"]] == ["needle"]
+    assert found["truncated"]
+
+
+async def test_searches_are_cancelled(fs: Asking, daemon: Daemon) -> None:
+    endless(fs.root)
+    began = time.monotonic()
+    for number in range(5):
+        await fs.client.send({**fs.message("search", **ENDLESS), "id": f"s{number}"})
+    for number in reversed(range(5)):
+        cancel = {"type": "cancel_command", "id": f"s{number}"}
+        assert (await fs.client.ask(cancel))["type"] == "ack"
+        (error,) = await fs.client.until("error", id=f"s{number}")
+        assert (error["code"], error["operation"]) == ("CANCELLED", "fs_search")
+    assert (await fs.client.ask({"type": "cancel_command", "id": "s0"}))["code"] == "NOT_FOUND"
+    assert (await fs("search", query="needle"))["results"]
+    assert time.monotonic() - began < PATIENCE
+
+
+async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: Asking) -> None:
+    endless(fs.root)
+    for _ in range(3):
+        other = await daemon.client()
+        for number in range(4):
+            await other.send({**fs.message("search", **ENDLESS), "id": f"s{number}"})
+        await other.ask({"type": "ping"})
+        await other.close()
+    assert (await fs("search", query="needle"))["results"]
+
+
+async def test_a_worker_that_is_killed_costs_one_answer(
+    own_daemon: Callable[..., Daemon], fs: Asking
+) -> None:
+    endless(fs.root)
+    daemon = own_daemon()
+    fs.client = await daemon.client()
+    await fs("list")
+    workers = [pid for pid in daemon.children() if b"file_worker" in cmdline(pid)]
+    assert len(workers) == 1
+    await fs.client.send(fs.message("search", path="a", **ENDLESS))
+    await fs("stat")  # it has begun
+    os.kill(workers[0], signal.SIGKILL)
+    (answer,) = await fs.client.until("fs_result")
+    assert answer["result"]["truncated"]
+    assert (await fs("list"))["entries"]
+    await fs.client.close()
+    daemon.stop()
+    assert str(workers[0]) not in os.listdir("/proc")
+
+
+def cmdline(pid: int) -> bytes:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read()
+
+
+async def test_limits_of_globs_and_searches(fs: Asking) -> None:
+    for number in range(5):
+        (fs.root / str(number)).write_text("x x\n")
+    for limit, expected in ((0, 1), (3, 3), (5, 5), (10**9, 5)):
+        globbed = await fs("glob", limit=limit)
+        assert (len(globbed["matches"]), globbed["truncated"]) == (expected, expected < 5)
+    searched = await fs("search", query="x", limit=7)
+    assert (len(searched["results"]), searched["truncated"]) == (7, True)
+    searched = await fs("search", query="x", limit=10)
+    assert (len(searched["results"]), searched["truncated"]) == (10, False)
+
+
+async def test_a_large_directory(fs: Asking) -> None:
+    directory = os.open(fs.root, os.O_RDONLY)
+    for number in range(3000):
+        os.close(os.open(f"file-{number:04}", os.O_CREAT, dir_fd=directory))
+    os.close(directory)
+    await fs.client.send(fs.message("list"))
+    text = str(await asyncio.wait_for(fs.client.ws.recv(), PATIENCE))
+    entries = json.loads(text)["result"]["entries"]
+    assert [entry["name"] for entry in entries] == [f"file-{n:04}" for n in range(3000)]
+
+
+async def test_nothing_is_taken_while_the_daemon_stops(
+    own_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    daemon = own_daemon("--grace", "20")
+    fs = Asking(await daemon.client(), tmp_path)
+    job = await fs.client.start("echo ready; read x", open_stdin=True)
+    await fs.client.output_until(job, "ready")
+    daemon.process.send_signal(signal.SIGTERM)
+    await fs.client.until("daemon_stopping")
+    assert await fs.code("stat") == "DAEMON_STOPPING"
+    await fs.client.send({"type": "send_input", "id": job, "data": "x\n"})
+    await fs.client.until("result", id=job)
