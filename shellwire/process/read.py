@@ -46,19 +46,20 @@ class Source(Protocol):
 
 
 class Reader:
-    """A descriptor that the event loop watches. It owns it; ``close`` closes it."""
+    """A descriptor that the running event loop watches. It owns it; ``close`` closes it."""
 
     def __init__(self, fd: int, close: Callable[[int], None] = os.close) -> None:
         self._fd = fd
         self._close = close
+        self._loop = asyncio.get_running_loop()
         if sys.platform != "win32":  # where threads.ThreadReader stands in for it
             os.set_blocking(fd, False)
 
     def listen(self, ready: Callable[[], None]) -> None:
-        asyncio.get_running_loop().add_reader(self._fd, ready)
+        self._loop.add_reader(self._fd, ready)
 
     def ignore(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._fd)
+        self._loop.remove_reader(self._fd)
 
     def read(self, count: int) -> bytes | None:
         try:

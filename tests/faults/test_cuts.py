@@ -57,7 +57,8 @@ async def _cut_everywhere(proxy: Proxy, follower: Follower, rng: random.Random) 
         proxy.cut_after(rng.randrange(rng.choice(REACHES)), rng.choice(get_args(Ending)))
     async with asyncio.timeout(PATIENCE):
         await follower.follow()
-    assert follower.connections > 5
+    # Where much falls into gaps, few of the cuts are come to.
+    assert follower.connections > 2
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,13 @@ def swapping(directory: Path, target: Path) -> Iterator[None]:
     def swap() -> None:
         while not over.is_set():
             os.rename(directory, spare)
-            os.rename(link, directory)
+            while True:
+                try:
+                    os.rename(link, directory)
+                    break
+                except OSError:
+                    # What makes directories on the way has made it anew.
+                    shutil.rmtree(directory, ignore_errors=True)
             os.rename(directory, link)
             os.rename(spare, directory)
 

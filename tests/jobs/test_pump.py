@@ -14,7 +14,7 @@ from shellwire.process.read import Reader
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
 
 class Ends:
@@ -46,7 +46,7 @@ class Ends:
 
 
 @pytest.fixture
-def ends() -> Iterator[Ends]:
+async def ends() -> AsyncIterator[Ends]:
     ends = Ends()
     yield ends
     for fd in (ends.out, ends.err):

@@ -63,12 +63,13 @@ async def test_a_signal_and_another_callback(reaper: ThreadReaper) -> None:
 
 
 async def test_what_cannot_be_started() -> None:
-    before = os.listdir("/proc/self/fd")
+    before = set(os.listdir("/proc/self/fd"))
     with pytest.raises(SpawnError, match="cannot start /no/such: No such file"):
         start(["/no/such"], {}, "/", stdin=True)
     with pytest.raises(SpawnError, match="null byte"):
         start(["/bin/sh", "-c", "\0"], {}, "/", stdin=False)
-    assert os.listdir("/proc/self/fd") == before
+    # What an earlier test has left to the garbage collector may be gone by now.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_signals_reach_the_loop() -> None:
