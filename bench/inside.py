@@ -50,7 +50,8 @@ def _around(owner: type, name: str, before: str | None, after: str | None) -> No
 def instrument() -> None:
     """Put the points in."""
     _around(Connection, "_handle", "read", None)
-    _around(Shell, "run", "ready", "told")
+    for kind in Shell.__subclasses__():
+        _around(kind, "run", "ready", "told")
     _around(Reaper, "_collect", "ended", None)
     _around(Job, "_conclude", None, "concluded")
     original: Callable[..., Awaitable[None]] = Connection._send_frame

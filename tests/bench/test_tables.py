@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import chart, readme, tables, where
+from bench.measure import Effort
 from bench.measure import Row, pairs, percentile, ratio
 
 if TYPE_CHECKING:
@@ -124,3 +125,9 @@ def test_stages_add_up() -> None:
     mean = where.summed([other, stages, other])
     table = where.table({"stages": mean, "bare": 40.0})
     assert f"| **together** | **{sum(mean.values()):.0f}** |" in table
+
+
+def test_a_real_daemon_passes_every_point() -> None:
+    stages = where.where(Effort(0.001))["stages"]
+    assert list(stages) == list(where.STAGES)
+    assert all(microseconds > 0 for microseconds in stages.values())
