@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import chart, readme, tables, where
-from bench.measure import Effort
-from bench.measure import Row, pairs, percentile, ratio
+from bench.measure import Effort, Row, pairs, percentile, ratio
 
 if TYPE_CHECKING:
     from pathlib import Path
