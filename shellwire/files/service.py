@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shellwire.files.hashes import Hashes
+from shellwire.files.partials import Partials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ class Files:
         self.litter = litter
         self.hashes = Hashes()
         self.workers = workers
+        self.partials = Partials(self)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="files")
 
     async def run(self, act: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
@@ -37,7 +39,13 @@ class Files:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(act, *args, **kwargs))
 
+    def later(self, act: Callable[[], object]) -> None:
+        """Call ``act`` in a thread, some time."""
+        self._threads.submit(act)
+
     async def close(self) -> None:
-        """End the workers; what threads still do is done first when Python ends."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End the workers and give up what is unfinished."""
         await self.workers.close()
+        self.partials.close()
+        # What they have begun is done.
+        await asyncio.to_thread(self._threads.shutdown)

@@ -97,7 +97,9 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
+    """Something below a directory. ``directory`` is the descriptor of what holds it, for now."""
+
     path: bytes
     name: bytes
     stat: os.stat_result
@@ -105,10 +107,11 @@ class _Found:
 
     @property
     def place(self) -> Place:
+        """Where it is."""
         return Place(self.directory, self.name, self.path, self.path)
 
 
-def _below(place: Place, *, include_hidden: bool) -> Iterator[_Found]:
+def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
     """Yield what is below a directory, each one's members sorted; no symlink is followed.
 
     What can't be read is passed over, and so is what lies deeper than 128 levels.
@@ -137,7 +140,7 @@ def _below(place: Place, *, include_hidden: bool) -> Iterator[_Found]:
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
             except OSError:
                 continue
-            yield _Found(path, name, found, directory)
+            yield Found(path, name, found, directory)
             if stat.S_ISDIR(found.st_mode) and len(levels) < _MAX_DEPTH:
                 enter(Place(directory, name, path, path))
     finally:
@@ -154,7 +157,7 @@ def glob(root: Root, pattern: str, *, include_hidden: bool) -> Iterator[Entry]:
     """
     matches = _matcher(pattern)
     with root.at(b"") as place:
-        for found in _below(place, include_hidden=include_hidden):
+        for found in below(place, include_hidden=include_hidden):
             if matches(found.path):
                 yield glance(root, found.path, found.name, found.stat)
 
@@ -228,7 +231,7 @@ def search(
         if not stat.S_ISDIR(place.stat().st_mode):
             yield from _lines(place, pattern)
             return
-        for found in _below(place, include_hidden=include_hidden):
+        for found in below(place, include_hidden=include_hidden):
             if stat.S_ISREG(found.stat.st_mode) and found.stat.st_size <= MAX_SEARCHED:
                 with contextlib.suppress(OSError, WireError):
                     yield from _lines(found.place, pattern)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import FileSystemError, SpawnError
 from shellwire.process.feed import Feeder
+from shellwire.process.python import environment
 from shellwire.process.spawn import spawn
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Worker:
         try:
             self._pid = spawn(
                 command,
-                {b"LC_ALL": b"C.UTF-8"},
+                environment(),
                 {0: theirs_in, 1: theirs_out, 2: 2},
                 name=command[0],
             )
@@ -98,7 +99,7 @@ class Workers:
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
         """``command`` is what a worker runs; its first word is an absolute path."""
         self._command = command
-        self._reaper = reaper
+        self.reaper = reaper
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
@@ -131,7 +132,7 @@ class Workers:
                 return worker
             self._begin_to_end(worker)
         try:
-            worker = _Worker(self._command, self._reaper)
+            worker = _Worker(self._command, self.reaper)
         except (SpawnError, OSError) as error:
             raise FileSystemError(f"no worker could be started: {error}") from error
         self._all.add(worker)

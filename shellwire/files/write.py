@@ -61,13 +61,20 @@ class Replacement:
         *,
         create_parents: bool = True,
         size: int = 0,
+        workshop: int | None = None,
+        hashing: bool = True,
     ) -> None:
         """Begin. ``size`` is how much will be written at least, as far as that is known.
+
+        ``workshop`` is the descriptor of another directory for the temporary file. Without
+        ``hashing`` there is no ``hash``: it costs more than all the rest.
 
         Raises IsDirectory or NotFile if no file can be there, and what ``Root.at`` raises.
         """
         self.size = 0
-        self._digest = hashlib.sha256()
+        self.replaced = False
+        """Whether there was a file, once this is in its place."""
+        self._digest = hashlib.sha256() if hashing else None
         self._limits = limits
         self._litter = litter
         limits.check(size, size)
@@ -86,7 +93,8 @@ class Replacement:
             try:
                 # What others may not read, they may not read while it is being written either.
                 mode = 0o666 if found is None else 0o600
-                self.descriptor = os.open(self._temporary, _NEW, mode, dir_fd=self._directory)
+                self._workshop = self._directory if workshop is None else workshop
+                self.descriptor = os.open(self._temporary, _NEW, mode, dir_fd=self._workshop)
             except BaseException:
                 litter.forget(self._noted)
                 os.close(self._directory)
@@ -95,8 +103,8 @@ class Replacement:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what was written, in hexadecimal."""
-        return self._digest.hexdigest()
+        """SHA-256 of what was written, in hexadecimal; empty without ``hashing``."""
+        return "" if self._digest is None else self._digest.hexdigest()
 
     def write(self, data: bytes | memoryview) -> None:
         """Append ``data``, or nothing of it if there is not enough room."""
@@ -109,7 +117,8 @@ class Replacement:
             except OSError:
                 os.ftruncate(self.descriptor, self.size)
                 raise
-        self._digest.update(data)
+        if self._digest is not None:
+            self._digest.update(data)
         self.size = end
 
     def commit(
@@ -119,33 +128,38 @@ class Replacement:
         *,
         mode: int | None = None,
         mtime_ns: int | None = None,
+        flush: bool = True,
     ) -> Entry:
         """Take the file's place; ends this in any case.
 
         ``believed`` is asked whether what is there is what its writer believes; it is given a
         function that returns the hash of it, None if nothing is there. Mode and owner of the file
-        that was there are kept, unless ``mode`` is given. Raises Conflict if it says no.
+        that was there are kept, unless ``mode`` is given. Unless ``flush`` is false it is on disk
+        when this returns. Raises Conflict if it says no.
         """
         try:
             with told_of(self.path):
-                os.fsync(self.descriptor)
+                if flush:
+                    os.fsync(self.descriptor)
                 place = Place(self._directory, self._name, self.path, self._real)
                 with _lock(self._directory, self._name):
                     found = _replaceable(place)
                     if believed is not None and not believed(lambda: _hash_at(place, hashes)):
                         raise Conflict(f"{shown(self.path)}: it is not what was expected")
                     self._take_over(found, mode)
+                    self.replaced = found is not None
                     if mtime_ns is not None:
                         os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
                     os.rename(
                         self._temporary,
                         self._name,
-                        src_dir_fd=self._directory,
+                        src_dir_fd=self._workshop,
                         dst_dir_fd=self._directory,
                     )
                 self._temporary = b""
-                with contextlib.suppress(OSError):  # some file systems can't (FUSE)
-                    os.fsync(self._directory)
+                if flush:
+                    with contextlib.suppress(OSError):  # some file systems can't (FUSE)
+                        os.fsync(self._directory)
                 return entry_at(place)
         finally:
             self.discard()
@@ -174,7 +188,7 @@ class Replacement:
         self._over = True
         if self._temporary:
             with contextlib.suppress(OSError):
-                os.unlink(self._temporary, dir_fd=self._directory)
+                os.unlink(self._temporary, dir_fd=self._workshop)
         self._litter.forget(self._noted)
         os.close(self.descriptor)
         os.close(self._directory)

@@ -1,7 +1,8 @@
 """Temporary files that are being written, for the next start to remove if this one is killed.
 
 Each is a symlink in a directory of the home whose text is the file's absolute path: it is made in
-one step, never torn, and costs no block on most disks.
+one step, never torn, and costs no block on most disks. An archive that is unpacked has a directory
+for its files.
 """
 
 from __future__ import annotations
@@ -75,10 +76,8 @@ class HomeLitter:
     def _remove(self, noted: bytes) -> bool:
         try:
             path = os.readlink(noted)
-            found = os.path.isabs(path) and _NAME.fullmatch(os.path.basename(path)) is not None
-            found = found and os.path.lexists(path) and stat.S_ISREG(os.lstat(path).st_mode)
-            if found:
-                os.unlink(path)
+            is_ours = os.path.isabs(path) and _NAME.fullmatch(os.path.basename(path)) is not None
+            found = is_ours and _remove(path)
             os.unlink(noted)
         except OSError as error:
             self._complain(error)
@@ -93,3 +92,16 @@ class HomeLitter:
                 os.fsdecode(self._directory),
                 error.strerror,
             )
+
+
+def _remove(path: bytes) -> bool:
+    """Remove a file, or a directory with the files in it. Returns whether there was one."""
+    if not os.path.lexists(path):
+        return False
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
+    else:
+        os.unlink(path)
+    return True

@@ -49,13 +49,20 @@ def test_what_is_noted_is_swept(litter: HomeLitter, tmp_path: Path) -> None:
 
 def test_nothing_else_is_swept(litter: HomeLitter, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / NAME).mkdir()
     (tmp_path / "home" / "unfinished").mkdir()
-    for path in (tmp_path / "file", tmp_path / NAME):
-        os.symlink(path, tmp_path / "home" / "unfinished" / path.name)
+    for target in (tmp_path / "file", f"../../{NAME}", tmp_path / f"{NAME}0"):
+        (tmp_path / "home" / "unfinished" / os.path.basename(target)).symlink_to(target)
     litter.sweep()
     assert noted(tmp_path) == []
-    assert sorted(os.listdir(tmp_path)) == [NAME, "file", "home"]
+    assert sorted(os.listdir(tmp_path)) == ["file", "home"]
+
+
+def test_a_directory_is_swept_with_its_files(litter: HomeLitter, tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / NAME).touch()
+    litter.note(os.fsencode(tmp_path / NAME))
+    litter.sweep()
+    assert os.listdir(tmp_path) == ["home"]
 
 
 def test_a_home_that_can_not_take_notes_costs_nothing(

@@ -1,0 +1,222 @@
+"""Directories as tar archives, both ways; in a worker, for each file costs Python some time.
+
+What is unpacked goes through the confined root like everything else that is written: a member's
+name is a path like any other, and what tarfile would make of it plays no part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tarfile
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from shellwire.errors import InvalidArgument, PathEscape
+from shellwire.files.change import make_directory
+from shellwire.files.compression import ARCHIVES, CompressingWriter, DecompressedReader
+from shellwire.files.problems import shown, told_of
+from shellwire.files.read import opened
+from shellwire.files.walk import below
+from shellwire.files.write import Replacement
+
+if TYPE_CHECKING:
+    from shellwire.files.compression import Archive
+    from shellwire.files.hashes import Hashes
+    from shellwire.files.limits import FileLimits
+    from shellwire.files.root import Root
+
+_PIECE = 256 * 1024
+
+
+def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
+    """Write all that is below ``root``: files, directories and symlinks as such.
+
+    What can't be read, or has gone by then, is left out; so is what is neither of these.
+    """
+    compressed: Any = CompressingWriter(out, ARCHIVES[kind])
+    with (
+        root.at(b"") as place,
+        tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for found in below(place, include_hidden=True):
+            info = tarfile.TarInfo(_text(found.path))
+            info.mode = stat.S_IMODE(found.stat.st_mode)
+            info.mtime = found.stat.st_mtime_ns / 1e9
+            info.uid, info.gid = found.stat.st_uid, found.stat.st_gid
+            if stat.S_ISDIR(found.stat.st_mode):
+                info.type = tarfile.DIRTYPE
+                tar.addfile(info)
+            elif stat.S_ISLNK(found.stat.st_mode):
+                info.type = tarfile.SYMTYPE
+                with contextlib.suppress(OSError):
+                    info.linkname = _text(os.readlink(found.name, dir_fd=found.directory))
+                    tar.addfile(info)
+            elif stat.S_ISREG(found.stat.st_mode):
+                with contextlib.suppress(OSError), opened(found.place) as descriptor:
+                    info.size = os.fstat(descriptor).st_size
+                    tar.addfile(info, _Exactly(descriptor))  # type: ignore[arg-type]
+    compressed.finish()
+
+
+class _Exactly:
+    """A file that is as long as it was said to be: one that shrinks meanwhile ends in NULs."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, size: int) -> bytes:
+        data = os.read(self._descriptor, size)
+        return data if data else bytes(size)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+class Unpacked:
+    """How much an archive has brought."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.bytes = 0
+
+
+def unpack(
+    root: Root, source: BinaryIO, kind: Archive, workshop: bytes, limits: FileLimits, hashes: Hashes
+) -> Unpacked:
+    """Put what the archive holds below ``root``; each file atomically, replacing what is there.
+
+    ``workshop`` is the name of a directory in the root for files that are being written; it is
+    made, and removed. Modes and times are the archive's, owners are not. Raises InvalidArgument for
+    what is no archive or holds devices, PathEscape for a name or a symlink that leads out, and what
+    ``Replacement`` raises; what came before is there then.
+    """
+    unpacking = _Unpacking(root, workshop, limits, hashes)
+    decompressed: Any = DecompressedReader(source, ARCHIVES[kind])
+    try:
+        with tarfile.open(
+            fileobj=decompressed,
+            mode="r|",
+            errors="surrogateescape",
+            encoding="utf-8",
+        ) as tar:
+            for info in tar:
+                unpacking.member(tar, info)
+    except tarfile.TarError as error:
+        raise InvalidArgument(f"the content is no tar archive: {error}") from None
+    finally:
+        unpacking.close()
+    return unpacking.done
+
+
+class _NoLitter:
+    """The workshop is noted as a whole."""
+
+    def note(self, _path: bytes) -> bytes | None:
+        return None
+
+    def forget(self, _noted: bytes | None) -> None:
+        return None
+
+
+class _Unpacking:
+    def __init__(self, root: Root, workshop: bytes, limits: FileLimits, hashes: Hashes) -> None:
+        self._root = root
+        self._name = workshop
+        self._limits = limits
+        self._hashes = hashes
+        self._directories: list[tuple[bytes, int, int]] = []
+        self.done = Unpacked()
+        make_directory(root, workshop)
+        with root.at(workshop, follow=False) as place:
+            self._workshop = place.open_directory()
+
+    def member(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+        """Put one member in its place."""
+        path = _bytes(info.name)
+        if info.isdir():
+            made = make_directory(self._root, path)
+            self._directories.append((made.path, info.mode & 0o1777, _nanoseconds(info)))
+        elif info.isreg():
+            self._file(tar, info, path)
+        elif info.issym():
+            self._symlink(path, _bytes(info.linkname))
+        elif info.islnk():
+            self._link(path, _bytes(info.linkname))
+        else:
+            raise InvalidArgument(f"{shown(path)}: neither file, directory nor symlink")
+
+    def _file(self, tar: tarfile.TarFile, info: tarfile.TarInfo, path: bytes) -> None:
+        self._limits.check(info.size, self.done.bytes + info.size)
+        replacement = Replacement(
+            self._root, path, _NoLitter(), self._limits, size=info.size, workshop=self._workshop
+        )
+        try:
+            content = tar.extractfile(info)
+            assert content is not None, "it is a regular file"
+            while data := content.read(_PIECE):
+                replacement.write(data)
+        except BaseException:
+            replacement.discard()
+            raise
+        replacement.commit(
+            None,
+            self._hashes,
+            mode=info.mode & 0o777,
+            mtime_ns=_nanoseconds(info),
+            flush=False,
+        )
+        self.done.files += 1
+        self.done.bytes += info.size
+
+    def _symlink(self, path: bytes, target: bytes) -> None:
+        with self._root.at(path, follow=False, create=True) as place:
+            inside = os.path.normpath(os.path.join(os.path.dirname(place.real), target))
+            if inside.startswith((b"/", b"../")) or inside == b"..":
+                raise PathEscape(f"{shown(path)}: a symlink to {shown(target)} leads out")
+            temporary = os.path.basename(path)[:200] + b".link"
+            os.symlink(target, temporary, dir_fd=self._workshop)
+            os.rename(temporary, place.name, src_dir_fd=self._workshop, dst_dir_fd=place.directory)
+
+    def _link(self, path: bytes, target: bytes) -> None:
+        """Make a hard link to what the archive has brought before."""
+        with (
+            self._root.at(target, follow=False) as old,
+            self._root.at(path, follow=False, create=True) as new,
+        ):
+            with opened(old):
+                pass
+            temporary = os.path.basename(path)[:200] + b".link"
+            os.link(
+                old.name,
+                temporary,
+                src_dir_fd=old.directory,
+                dst_dir_fd=self._workshop,
+                follow_symlinks=False,
+            )
+            os.rename(temporary, new.name, src_dir_fd=self._workshop, dst_dir_fd=new.directory)
+
+    def close(self) -> None:
+        """Give directories their modes and times, which writing in them has changed."""
+        with told_of(self._name):
+            for name in os.listdir(self._workshop):
+                os.unlink(name, dir_fd=self._workshop)
+            os.close(self._workshop)
+            os.rmdir(self._name, dir_fd=self._root.descriptor)
+        for path, mode, mtime_ns in reversed(self._directories):
+            with self._root.at(path) as place:
+                descriptor = place.open_directory()
+                try:
+                    os.fchmod(descriptor, mode)
+                    os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+                finally:
+                    os.close(descriptor)
+
+
+def _nanoseconds(info: tarfile.TarInfo) -> int:
+    return max(0, min(int(info.mtime * 1_000_000_000), 2**62))

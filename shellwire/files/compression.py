@@ -1,0 +1,145 @@
+"""gzip and zstd, a piece at a time."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+
+from shellwire.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Compression = Literal["gzip", "zstd"]
+Archive = Literal["tar.gz", "tar.zst"]
+
+ARCHIVES: dict[Archive, Compression] = {"tar.gz": "gzip", "tar.zst": "zstd"}
+"""How each format of archives is compressed."""
+
+_GZIP_WINDOW = 31  # 15, the largest, and 16 for gzip's header (zlib.h, deflateInit2)
+_LEVELS = {"gzip": 1, "zstd": 3}
+_PIECE = 1024 * 1024
+_MODULE = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+
+
+@cache
+def _zstd() -> Any:
+    return importlib.import_module(_MODULE)
+
+
+@cache
+def is_available(compression: Compression) -> bool:
+    """Whether this installation has it: zstd is Python's own from 3.14 on, else a package."""
+    if compression == "gzip":
+        return True
+    try:
+        return importlib.util.find_spec(_MODULE) is not None
+    except ImportError:  # not even what it is a part of
+        return False
+
+
+class Compressor(Protocol):
+    """Takes bytes and gives fewer."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Return what there is so far."""
+        ...
+
+    def flush(self) -> bytes:
+        """Return the rest."""
+        ...
+
+
+def compressor(compression: Compression) -> Compressor:
+    """Return a fresh one, of a level that keeps up with a network."""
+    if compression == "gzip":
+        return zlib.compressobj(_LEVELS["gzip"], zlib.DEFLATED, _GZIP_WINDOW)
+    made: Compressor = _zstd().ZstdCompressor(level=_LEVELS["zstd"])
+    return made
+
+
+class Decompressor:
+    """Gives back what was compressed, a bounded piece at a time, whatever the ratio is."""
+
+    def __init__(self, compression: Compression) -> None:
+        self._compression = compression
+        self._make: Callable[[], Any] = (
+            (lambda: zlib.decompressobj(_GZIP_WINDOW))
+            if compression == "gzip"
+            else lambda: _zstd().ZstdDecompressor()
+        )
+        self._errors = (zlib.error,) if compression == "gzip" else (_zstd().ZstdError,)
+        self._inner: Any = self._make()
+
+    def feed(self, data: bytes, take: Callable[[bytes], object]) -> None:
+        """Give what ``data`` brings to ``take``, piece by piece. Raises InvalidArgument."""
+        try:
+            while data:
+                if self._inner.eof:  # several may stand one after the other
+                    self._inner = self._make()
+                data = self._step(data, take)
+        except self._errors as error:
+            raise InvalidArgument(f"the content is not {self._compression}: {error}") from None
+
+    def _step(self, data: bytes, take: Callable[[bytes], object]) -> bytes:
+        inner = self._inner
+        piece = inner.decompress(data, _PIECE)
+        if self._compression == "gzip":
+            rest = inner.unused_data if inner.eof else inner.unconsumed_tail
+            if piece:
+                take(piece)
+            return bytes(rest)
+        while piece:
+            take(piece)
+            piece = b"" if inner.eof or inner.needs_input else inner.decompress(b"", _PIECE)
+        return bytes(inner.unused_data) if inner.eof else b""
+
+    def finish(self) -> None:
+        """Raise InvalidArgument if it has broken off."""
+        if not self._inner.eof:
+            raise InvalidArgument(f"the content breaks off: it is not whole {self._compression}")
+
+
+class DecompressedReader:
+    """A file that reads what ``source`` holds compressed; for ``tarfile``."""
+
+    def __init__(self, source: BinaryIO, compression: Compression) -> None:
+        self._source = source
+        self._decompressor = Decompressor(compression)
+        self._ready = bytearray()
+        self._over = False
+
+    def read(self, size: int) -> bytes:
+        """Return ``size`` bytes, fewer at the end. Raises InvalidArgument."""
+        while len(self._ready) < size and not self._over:
+            data = self._source.read1(64 * 1024)  # type: ignore[attr-defined]
+            if data:
+                self._decompressor.feed(data, self._ready.extend)
+            else:
+                self._over = True
+                self._decompressor.finish()
+        found = bytes(self._ready[:size])
+        del self._ready[:size]
+        return found
+
+
+class CompressingWriter:
+    """A file that writes to ``target`` what it is given, compressed; for ``tarfile``."""
+
+    def __init__(self, target: BinaryIO, compression: Compression) -> None:
+        self._target = target
+        self._compressor = compressor(compression)
+
+    def write(self, data: bytes) -> int:
+        """Take all of ``data``."""
+        self._target.write(self._compressor.compress(data))
+        return len(data)
+
+    def finish(self) -> None:
+        """Write the rest."""
+        self._target.write(self._compressor.flush())
+        self._target.flush()

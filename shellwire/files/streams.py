@@ -1,0 +1,99 @@
+"""A process of its own for one archive: bytes in, bytes out, and a line about it at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from shellwire.errors import FileSystemError, SpawnError
+from shellwire.process.python import environment
+from shellwire.process.spawn import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shellwire.process.reap import Exit, Reaper
+
+ABOUT = 3
+"""The descriptor on which the process writes its last line."""
+
+_LIMIT = 256 * 1024
+
+
+class Stream:
+    """The process, begun with ``open``. Use it in an ``async with``: it has ended then."""
+
+    def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
+        self._command = command
+        self._reaper = reaper
+        self._ended = asyncio.Event()
+
+    async def __aenter__(self) -> Stream:
+        theirs_in, to = os.pipe()
+        source, theirs_out = os.pipe()
+        about, theirs_about = os.pipe()
+        try:
+            self._pid = spawn(
+                self._command,
+                environment(),
+                {0: theirs_in, 1: theirs_out, 2: 2, ABOUT: theirs_about},
+                name=self._command[0],
+            )
+        except SpawnError as error:
+            for descriptor in (to, source, about):
+                os.close(descriptor)
+            raise FileSystemError(str(error)) from error
+        finally:
+            for descriptor in (theirs_in, theirs_out, theirs_about):
+                os.close(descriptor)
+        self._reaper.watch(self._pid, self._on_exit)
+        loop = asyncio.get_running_loop()
+        self._out, self._out_transport = await _reader(source)
+        self._about, self._about_transport = await _reader(about)
+        transport, protocol = await loop.connect_write_pipe(
+            asyncio.streams.FlowControlMixin, os.fdopen(to, "wb", 0)
+        )
+        self._in = asyncio.StreamWriter(transport, protocol, None, loop)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        if not self._in.transport.is_closing():
+            self._in.transport.abort()
+        self._out_transport.close()
+        self._about_transport.close()
+        await self._ended.wait()
+
+    def _on_exit(self, _exit: Exit) -> None:
+        self._ended.set()
+
+    async def write(self, data: bytes) -> None:
+        """Give it ``data``, as soon as it takes it. What it no longer reads is dropped."""
+        with contextlib.suppress(ConnectionError):
+            self._in.write(data)
+            await self._in.drain()
+
+    def write_end(self) -> None:
+        """Let it see the end of what it is given."""
+        self._in.close()
+
+    async def read(self) -> bytes:
+        """Return what it has written; empty at the end."""
+        return await self._out.read(_LIMIT)
+
+    async def about(self) -> bytes:
+        """Return its last line; empty if it was ended."""
+        return await self._about.read()
+
+
+async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    reader = asyncio.StreamReader(limit=_LIMIT)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    return reader, transport
