@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bench import (
     chart,
     commands,
+    files,
     latency,
     output,
     readme,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Effort], list[Row]]] = {
     "idle": standing.idle,
     "starting": standing.starting,
     "many": standing.many,
+    "files": files.files,
 }
 PEERS = "peers"
 WHERE = "where"
