@@ -17,6 +17,7 @@ from shellwire.daemon import logs
 from shellwire.daemon.access import HomeAccess
 from shellwire.daemon.journal import HomeJournal
 from shellwire.errors import HomeError, StartError
+from shellwire.files import compression
 from shellwire.home import pidfile
 from shellwire.home.litter import HomeLitter
 from shellwire.home.socket import socket_address
@@ -214,7 +215,13 @@ async def _environment(settings: Settings, reaper: Reaper) -> Mapping[bytes, byt
 def _features(engine: Engine) -> tuple[str, ...]:
     if engine.rewrites and not rewrite.is_available():
         log.warning("tree-sitter is not installed: `A && B &` runs as it is")
-    return ("attach", "rewrite") if engine.rewrites and rewrite.is_available() else ("attach",)
+    present = {
+        "attach": True,
+        "files": sys.platform != "win32",
+        "rewrite": engine.rewrites and rewrite.is_available(),
+        "zstd": sys.platform != "win32" and compression.is_available("zstd"),
+    }
+    return tuple(name for name, is_there in present.items() if is_there)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from shellwire.errors import StartError
 from shellwire.protocol import codec
+from shellwire.server.bulk.admission import refuse_flood
 from shellwire.server.connection import CLOSE_SECONDS, Connection
 
 if TYPE_CHECKING:
@@ -90,12 +91,18 @@ class Server:
         app.router.add_get("/", self._root)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/health", self._health)
+        if hub.files is not None:
+            from shellwire.server.bulk.routes import Bulk
+
+            Bulk(hub, hub.files, self._is_local).add_to(app.router)
         self._runner = web.AppRunner(
             app,
             access_log=None,
             handle_signals=False,
             keepalive_timeout=HANDSHAKE_SECONDS,
             shutdown_timeout=CLOSE_SECONDS,
+            # Whoever reads a content decodes it, in a thread and with a bound.
+            auto_decompress=False,
         )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
@@ -189,11 +196,7 @@ class Server:
         assert transport is not None
         address = "" if self._is_local(request) else request.remote or "?"
         if address:
-            wait = self._hub.throttle.retry_after(address)
-            if wait is not None:
-                raise web.HTTPTooManyRequests(
-                    headers={"Retry-After": str(wait)}, text="too many wrong tokens\n"
-                )
+            refuse_flood(self._hub, address)
         ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
             heartbeat=self._ping_interval,
             timeout=CLOSE_SECONDS,

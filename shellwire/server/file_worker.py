@@ -7,19 +7,17 @@ about the whole.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-import shellwire
 from shellwire.errors import WireError
 from shellwire.files import walk
 from shellwire.files.root import Root
+from shellwire.process.python import python
 from shellwire.protocol import codec, messages
 from shellwire.protocol.names import decode_name, encode_name
 from shellwire.server import render_files
@@ -47,12 +45,8 @@ class About(msgspec.Struct, omit_defaults=True):
 
 
 def command() -> list[bytes]:
-    """Return what starts a worker: with our packages, and nothing that its site adds."""
-    package = str(Path(shellwire.__file__).parents[1])
-    paths = [package, *(path for path in sys.path if path)]
-    program = f"import sys; sys.path[:] = {paths!r}; from {__name__} import main; main()"
-    words = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-W", "ignore", "-c", program]
-    return [os.fsencode(word) for word in words]
+    """Return what starts a worker."""
+    return python(__name__)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shellwire.files.service import Files
     from shellwire.jobs.registry import Registry
     from shellwire.server.access import AccessList
+    from shellwire.server.bulk.admission import Admission
     from shellwire.server.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ class Hub:
     _began: float = field(default_factory=time.monotonic)
     _open: set[Connection] = field(default_factory=set)
     _connected: dict[str, Connection] = field(default_factory=dict)
+    requests: set[Admission] = field(default_factory=set)
+    """The requests by plain HTTP that are being worked on."""
     _stopping: bool = False
 
     @property
@@ -128,6 +131,10 @@ class Hub:
                 self._close(connection, REVOKED, "this client was revoked")
             elif not connection.local and not token_matches(connection.token, token):
                 self._close(connection, REVOKED, "the token was rotated")
+        for request in list(self.requests):
+            is_old = request.token is not None and not token_matches(request.token, token)
+            if is_old or (request.client_id and self.access.is_revoked(request.client_id)):
+                request.abort()
 
     async def stop(self, grace: float) -> None:
         """Tell everybody, end all jobs, and close with what there is still to be read."""

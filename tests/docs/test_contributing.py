@@ -58,7 +58,7 @@ def test_the_tree() -> None:
 
 
 def requirements(lines: list[str]) -> set[str]:
-    return {re.split(r"[^A-Za-z0-9-]", line)[0] for line in lines}
+    return {re.split(r"[^A-Za-z0-9.-]", line)[0] for line in lines}
 
 
 def test_every_dependency_has_a_reason() -> None:

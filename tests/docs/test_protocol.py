@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs import transcript
+from tests.docs import curl, transcript
 from tests.docs.document import Document
 from tests.docs.handshake import Raw
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PROTOCOL = Document("PROTOCOL.md")
 TRANSCRIPTS = PROTOCOL.of_kind("transcript")
 RAW = PROTOCOL.of_kind("http")
+CURL = PROTOCOL.of_kind("curl")
 
 
 @pytest.mark.parametrize("block", TRANSCRIPTS, ids=lambda block: block.name)
@@ -44,6 +45,12 @@ async def test_raw_bytes(block: Block, own_daemon: Callable[..., Daemon]) -> Non
     await asyncio.to_thread(Raw(own_daemon(), block.text).play)
 
 
+@pytest.mark.parametrize("block", CURL, ids=lambda block: block.name)
+async def test_curl(block: Block, daemon: Daemon, tmp_path: Path) -> None:
+    await asyncio.to_thread(curl.play, daemon, block.text, tmp_path)
+
+
 def test_no_block_is_forgotten() -> None:
-    assert {block.kind for block in PROTOCOL.blocks} == {"transcript", "http", "json", "text"}
+    kinds = {"transcript", "http", "json", "text", "curl"}
+    assert {block.kind for block in PROTOCOL.blocks} == kinds
     assert len(TRANSCRIPTS) > 20

@@ -16,6 +16,7 @@ from shellwire.protocol.fields import Reason
 from shellwire.protocol.limits import REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
 from shellwire.server import connection, hub
+from shellwire.server.bulk import routes
 from tests.docs.document import Document, Row, Section, code
 
 PROTOCOL = Document("PROTOCOL.md")
@@ -191,6 +192,18 @@ def assert_known(example: dict[str, Any], kind: str) -> None:
 def test_error_codes() -> None:
     rows = PROTOCOL.section("Errors").table()
     assert sorted(code(row["code"]) for row in rows) == list(CODES)
+
+
+def test_statuses_of_http() -> None:
+    (_, _, statuses) = PROTOCOL.section("Files by HTTP").tables
+    documented = {
+        (name, int(code(row["status"])))
+        for row in statuses
+        for name in re.findall(r"`(\w+)`", row["code"])
+    }
+    assert set(routes.STATUS.items()) <= documented
+    rest = documented - set(routes.STATUS.items())
+    assert rest == {("FS_OS_ERROR", status) for status in routes.STATUS_OF_ERRNO.values()}
 
 
 def test_refusals_and_their_order() -> None:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.docs import pattern, transcript
+from tests.docs import curl, pattern, transcript
 from tests.docs.handshake import Raw
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.live import Daemon
 
 
@@ -80,6 +82,14 @@ async def test_a_wrong_transcript_fails(daemon: Daemon, text: str, problem: str)
 def test_wrong_bytes_fail(daemon: Daemon, text: str) -> None:
     with pytest.raises(AssertionError):
         Raw(daemon, text).play()
+
+
+@pytest.mark.parametrize("text", ["$ echo a\nb", "$ echo a", "$ echo a; echo b\na\nb…c", "$ :\n…a"])
+def test_a_wrong_example_with_curl_fails(daemon: Daemon, tmp_path: Path, text: str) -> None:
+    with pytest.raises(AssertionError):
+        curl.play(daemon, text, tmp_path)
+    right = '$ echo ab; echo c\na…\n…\n$ curl -sS $FILES/ | head -c 7\n{"code"'
+    curl.play(daemon, right, tmp_path)
 
 
 def test_lines_continue() -> None:

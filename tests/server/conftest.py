@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import shellwire
+from tests.server.asking import Asking
 from tests.server.raw import Raw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.live import Daemon
+    from tests.live import Client, Daemon
 
     Patched = Callable[..., Daemon]
 
@@ -47,3 +48,11 @@ def patched(directory: Path, code: str) -> dict[str, str]:
     (directory / "sitecustomize.py").write_text(textwrap.dedent(code))
     root = Path(shellwire.__file__).parents[1]
     return {"PYTHONPATH": f"{directory}{os.pathsep}{root}"}
+
+
+@pytest.fixture
+def fs(client: Client, tmp_path: Path) -> Asking:
+    """Return what asks about an empty directory."""
+    root = tmp_path / "root"
+    root.mkdir()
+    return Asking(client, root)

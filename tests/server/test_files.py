@@ -1,21 +1,18 @@
-"""What clients ask of files: answers as they have always been, in order, bounded, and cancelled."""
+"""What clients ask of files: answers as they have always been, in order and bounded."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import hashlib
-import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from shellwire.server.file_lane import MAX_WAITING
 from shellwire.server.sources import MAX_ANSWERS
 from tests.live import PATIENCE, Daemon
+from tests.server.asking import Asking
 from tests.server.observe import memory
 from tests.server.raw import Raw
 
@@ -23,59 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.live import Client, Message
-
-# As long as the universe, if nobody ends it.
-ENDLESS = {"query": "(a+)+$", "regex": True}
-
 
 def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-class Asking:
-    """A client, and the directory that it asks about."""
-
-    def __init__(self, client: Client, root: Path) -> None:
-        self.client = client
-        self.root = root
-
-    def message(self, operation: str, **fields: Any) -> Message:
-        return {"type": f"fs_{operation}", "id": "f", "root": str(self.root), **fields}
-
-    async def __call__(self, operation: str, **fields: Any) -> Message:
-        """Return the result."""
-        answer = await self.client.ask(self.message(operation, **fields))
-        assert answer["type"] == "fs_result", answer
-        assert (answer["id"], answer["operation"]) == ("f", f"fs_{operation}")
-        result: Message = answer["result"]
-        return result
-
-    async def code(self, operation: str, **fields: Any) -> str:
-        """Return the code of the error."""
-        answer = await self.client.ask(self.message(operation, **fields))
-        assert answer["type"] == "error", answer
-        assert answer["operation"] == f"fs_{operation}"
-        return str(answer["code"])
-
-
-@pytest.fixture
-def fs(client: Client, tmp_path: Path) -> Asking:
-    """Return what asks about an empty directory."""
-    root = tmp_path / "root"
-    root.mkdir()
-    return Asking(client, root)
-
-
-def noted(daemon: Daemon) -> list[str]:
-    """Return the names of the temporary files that there are."""
+def noted(daemon: Daemon, root: Path) -> list[str]:
+    """Return the temporary files below ``root`` that the daemon knows of."""
     directory = daemon.home / "unfinished"
-    return os.listdir(directory) if directory.exists() else []
-
-
-def endless(root: Path) -> None:
-    """Put a file there in which ``ENDLESS`` is sought without an end."""
-    (root / "a").write_text("needle\n" + "a" * 60 + "b\n")
+    names = os.listdir(directory) if directory.exists() else []
+    paths = [os.readlink(directory / name) for name in names]
+    return [path for path in paths if path.startswith(f"{root}/")]
 
 
 # Answers -----------------------------------------------------------------------------------------
@@ -284,7 +239,7 @@ async def test_uploads_vanish_with_their_connection(daemon: Daemon, tmp_path: Pa
     assert len(os.listdir(tmp_path)) == 2
     taken_over = await daemon.client(client.id)
     async with asyncio.timeout(PATIENCE):
-        while len(os.listdir(tmp_path)) > 1 or noted(daemon):
+        while len(os.listdir(tmp_path)) > 1 or noted(daemon, tmp_path):
             await taken_over.ask({"type": "ping"})
     fs.client = taken_over
     assert await fs.code("write_finish", upload_id=upload) == "UPLOAD_NOT_FOUND"
@@ -329,100 +284,9 @@ async def test_what_a_killed_daemon_left_is_swept(
     try:
         assert os.listdir(fs.root) == ["f"]
         assert (fs.root / "f").read_text() == "old"
-        assert noted(daemon) == []
+        assert noted(daemon, fs.root) == []
     finally:
         next_one.stop()
-
-
-# Workers -----------------------------------------------------------------------------------------
-
-
-async def test_a_search_without_an_end_ends(fs: Asking) -> None:
-    endless(fs.root)
-    query = "needle|(a+)+$"
-    await fs.client.send(fs.message("search", path="a", query=query, regex=True))
-    # Nothing waits for it: not what is asked meanwhile, nor another's search.
-    assert (await fs("search", query="needle"))["truncated"] is False
-    assert (await fs("stat", path="a"))["name"] == "a"
-    # What was found before the time was up counts.
-    (answer,) = await fs.client.until("fs_result")
-    found = answer["result"]
-    assert [match["line_content"] for match in found["results"]] == ["needle"]
-    assert found["truncated"]
-
-
-async def test_searches_are_cancelled(fs: Asking, daemon: Daemon) -> None:
-    endless(fs.root)
-    began = time.monotonic()
-    for number in range(5):
-        await fs.client.send({**fs.message("search", **ENDLESS), "id": f"s{number}"})
-    for number in reversed(range(5)):
-        cancel = {"type": "cancel_command", "id": f"s{number}"}
-        assert (await fs.client.ask(cancel))["type"] == "ack"
-        (error,) = await fs.client.until("error", id=f"s{number}")
-        assert (error["code"], error["operation"]) == ("CANCELLED", "fs_search")
-    assert (await fs.client.ask({"type": "cancel_command", "id": "s0"}))["code"] == "NOT_FOUND"
-    assert (await fs("search", query="needle"))["results"]
-    assert time.monotonic() - began < PATIENCE
-
-
-async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: Asking) -> None:
-    endless(fs.root)
-    for _ in range(3):
-        other = await daemon.client()
-        for number in range(4):
-            await other.send({**fs.message("search", **ENDLESS), "id": f"s{number}"})
-        await other.ask({"type": "ping"})
-        await other.close()
-    assert (await fs("search", query="needle"))["results"]
-
-
-async def test_a_worker_that_is_killed_costs_one_answer(
-    own_daemon: Callable[..., Daemon], fs: Asking
-) -> None:
-    endless(fs.root)
-    daemon = own_daemon()
-    fs.client = await daemon.client()
-    await fs("list")
-    workers = [pid for pid in daemon.children() if b"file_worker" in cmdline(pid)]
-    assert len(workers) == 1
-    await fs.client.send(fs.message("search", path="a", **ENDLESS))
-    await fs("stat")  # it has begun
-    os.kill(workers[0], signal.SIGKILL)
-    (answer,) = await fs.client.until("fs_result")
-    assert answer["result"]["truncated"]
-    assert (await fs("list"))["entries"]
-    await fs.client.close()
-    daemon.stop()
-    assert str(workers[0]) not in os.listdir("/proc")
-
-
-def cmdline(pid: int) -> bytes:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return file.read()
-
-
-async def test_limits_of_globs_and_searches(fs: Asking) -> None:
-    for number in range(5):
-        (fs.root / str(number)).write_text("x x\n")
-    for limit, expected in ((0, 1), (3, 3), (5, 5), (10**9, 5)):
-        globbed = await fs("glob", limit=limit)
-        assert (len(globbed["matches"]), globbed["truncated"]) == (expected, expected < 5)
-    searched = await fs("search", query="x", limit=7)
-    assert (len(searched["results"]), searched["truncated"]) == (7, True)
-    searched = await fs("search", query="x", limit=10)
-    assert (len(searched["results"]), searched["truncated"]) == (10, False)
-
-
-async def test_a_large_directory(fs: Asking) -> None:
-    directory = os.open(fs.root, os.O_RDONLY)
-    for number in range(3000):
-        os.close(os.open(f"file-{number:04}", os.O_CREAT, dir_fd=directory))
-    os.close(directory)
-    await fs.client.send(fs.message("list"))
-    text = str(await asyncio.wait_for(fs.client.ws.recv(), PATIENCE))
-    entries = json.loads(text)["result"]["entries"]
-    assert [entry["name"] for entry in entries] == [f"file-{n:04}" for n in range(3000)]
 
 
 async def test_nothing_is_taken_while_the_daemon_stops(

@@ -15,9 +15,11 @@ import shellwire
 HERE = Path(__file__).parent
 POSIX_ONLY = {
     "shellwire.daemon.detach",
+    "shellwire.files.archive",
     "shellwire.files.change",
     "shellwire.files.read",
     "shellwire.files.root",
+    "shellwire.files.streams",
     "shellwire.files.uploads",
     "shellwire.files.walk",
     "shellwire.files.workers",
@@ -25,6 +27,11 @@ POSIX_ONLY = {
     "shellwire.process.fork",
     "shellwire.process.pty",
     "shellwire.process.spawn",
+    "shellwire.server.bulk.archive_worker",
+    "shellwire.server.bulk.archives",
+    "shellwire.server.bulk.receiving",
+    "shellwire.server.bulk.routes",
+    "shellwire.server.bulk.sending",
     "shellwire.server.file_acts",
     "shellwire.server.file_lane",
     "shellwire.server.file_worker",

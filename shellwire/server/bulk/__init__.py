@@ -1,0 +1,1 @@
+"""Plain HTTP for whole files and directories, under ``/files``."""

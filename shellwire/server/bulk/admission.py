@@ -1,0 +1,84 @@
+"""Who may come in by plain HTTP: the same as by WebSocket, with the token in a header."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from shellwire.errors import ClientRejected, DaemonStopping, InvalidToken, QueueFull
+from shellwire.protocol.limits import MAX_ID_LENGTH
+from shellwire.server.access import token_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shellwire.server.hub import Hub
+
+CLIENT_HEADER = "Shellwire-Client"
+"""Names the client, if it wants to be told from others."""
+
+MAX_REQUESTS = 64
+"""Requests that are worked on at a time."""
+
+
+@dataclass(eq=False)
+class Admission:
+    """A request that was let in. ``token`` is None on the Unix socket."""
+
+    client_id: str
+    token: str | None
+    abort: Callable[[], None]
+
+
+@contextlib.contextmanager
+def counted(hub: Hub, admission: Admission) -> Iterator[None]:
+    """Count the request while the block runs: it is ended when it is admitted no more.
+
+    Raises QueueFull if there are too many.
+    """
+    if len(hub.requests) >= MAX_REQUESTS:
+        raise QueueFull(f"{MAX_REQUESTS} requests are being worked on already")
+    hub.requests.add(admission)
+    try:
+        yield
+    finally:
+        hub.requests.discard(admission)
+
+
+async def admit(request: web.Request, hub: Hub, *, local: bool) -> Admission:
+    """Check the token and the client. Raises HTTPTooManyRequests, and as the WebSocket does."""
+    transport = request.transport
+    assert transport is not None
+    token = None if local else await _token(request, hub)
+    client_id = request.headers.get(CLIENT_HEADER, "")
+    if len(client_id) > MAX_ID_LENGTH:
+        raise ClientRejected(f"{CLIENT_HEADER}: expected at most {MAX_ID_LENGTH} characters")
+    if client_id and hub.access.is_revoked(client_id):
+        raise ClientRejected(f"client {client_id} is revoked")
+    if hub.stopping:
+        raise DaemonStopping("the daemon is stopping")
+    return Admission(client_id, token, transport.abort)
+
+
+async def _token(request: web.Request, hub: Hub) -> str:
+    address = request.remote or "?"
+    refuse_flood(hub, address)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token_matches(token, hub.access.token()):
+        await asyncio.sleep(hub.throttle.wrong(address))
+        raise InvalidToken("the token is missing or wrong")
+    return token
+
+
+def refuse_flood(hub: Hub, address: str) -> None:
+    """Raise HTTPTooManyRequests if too many wrong tokens came from ``address``."""
+    wait = hub.throttle.retry_after(address)
+    if wait is not None:
+        raise web.HTTPTooManyRequests(
+            headers={"Retry-After": str(wait)}, text="too many wrong tokens\n"
+        )

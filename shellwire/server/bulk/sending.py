@@ -1,0 +1,168 @@
+"""``GET`` and ``HEAD``: a file, or a part of it."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from shellwire.errors import Conflict
+from shellwire.files.compression import Compression, compressor, is_available
+from shellwire.files.hashes import version
+from shellwire.files.read import opened
+from shellwire.files.root import Root
+from shellwire.server.bulk import headers
+from shellwire.server.bulk.headers import Span, Unsatisfiable
+from shellwire.server.bulk.pour import pour, write
+
+if TYPE_CHECKING:
+    from shellwire.files.hashes import Hashes
+    from shellwire.files.service import Files
+
+HASHED_AT_ONCE = 16 * 1024 * 1024
+"""Bytes of a file that is hashed for an answer that could do without; a larger one costs time."""
+
+_CONDITIONS = ("If-Match", "If-None-Match", "If-Range", "Range")
+_SMALLEST = 1024
+_SAMPLE = 64 * 1024
+_PAYS = 0.8
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An open file. ``hash`` is empty if nobody needed it."""
+
+    descriptor: int
+    stat: os.stat_result
+    hash: str
+
+
+def _open(path: bytes, hashes: Hashes, *, must_hash: bool) -> _Source:
+    with Root(b"/") as root, root.at(path) as place, opened(place) as descriptor:
+        found = os.fstat(descriptor)
+        if must_hash or found.st_size <= HASHED_AT_ONCE:
+            hashed = hashes.of(descriptor)
+        else:
+            hashed = hashes.known(version(found)) or ""
+        return _Source(os.dup(descriptor), found, hashed)
+
+
+async def send(request: web.Request, files: Files, path: bytes) -> web.StreamResponse:
+    """Answer with the file at ``path``. Raises WireError."""
+    must_hash = request.method == "HEAD" or any(name in request.headers for name in _CONDITIONS)
+    source = await files.run(_open, path, files.hashes, must_hash=must_hash)
+    try:
+        return await _answer(request, files, path, source)
+    finally:
+        os.close(source.descriptor)
+
+
+async def _answer(
+    request: web.Request, files: Files, path: bytes, source: _Source
+) -> web.StreamResponse:
+    head = _head(path, source)
+    if_match = request.headers.get("If-Match")
+    if if_match is not None and not headers.names_hash(if_match, source.hash, weak=False):
+        raise Conflict("it is not what If-Match names")
+    if_none_match = request.headers.get("If-None-Match")
+    if if_none_match is not None and headers.names_hash(if_none_match, source.hash, weak=True):
+        return web.Response(status=304, headers={"ETag": head["ETag"]})
+    size = source.stat.st_size
+    span = None
+    if _range_holds(request, source, head["Last-Modified"]):
+        try:
+            span = headers.wanted_range(request.headers.get("Range"), size)
+        except Unsatisfiable:
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+    if span is None:
+        encoding = await files.run(_encoding, request.headers.get("Accept-Encoding", ""), source)
+        if encoding:
+            return await _encoded(request, files, source, head, encoding)
+    else:
+        head["Content-Range"] = f"bytes {span.first}-{span.end - 1}/{size}"
+    first, end = span or Span(0, size)
+    response = web.StreamResponse(status=200 if span is None else 206, headers=head)
+    response.content_length = end - first
+    if request.method == "HEAD":
+        await response.prepare(request)
+    else:
+        await pour(request, response, files, source.descriptor, range(first, end))
+    return response
+
+
+def _head(path: bytes, source: _Source) -> dict[str, str]:
+    found = source.stat
+    kind, encoding = mimetypes.guess_type(os.fsdecode(os.path.basename(path)))
+    seconds, nanoseconds = divmod(found.st_mtime_ns, 1_000_000_000)
+    head = {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "no-cache",
+        "Content-Type": kind if kind and not encoding else "application/octet-stream",
+        "Last-Modified": formatdate(max(0, found.st_mtime), usegmt=True),
+        "Shellwire-Mode": f"{found.st_mode & 0o7777:04o}",
+        "Shellwire-Mtime": f"{seconds}.{nanoseconds:09}",
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if source.hash:
+        head["ETag"] = headers.tag(source.hash)
+    return head
+
+
+def _range_holds(request: web.Request, source: _Source, modified: str) -> bool:
+    """Whether ``If-Range``, if there is one, names what is there (RFC 9110, 13.1.5)."""
+    condition = request.headers.get("If-Range")
+    if condition is None:
+        return True
+    if condition.strip().endswith('"'):
+        return headers.names_hash(condition, source.hash, weak=False)
+    return condition.strip() == modified
+
+
+def _encoding(accepted: str, source: _Source) -> Compression | None:
+    """Return how it should be compressed: if that is accepted, and saves a fifth of a sample."""
+    available: tuple[Compression, ...] = ("zstd", "gzip") if is_available("zstd") else ("gzip",)
+    chosen = headers.chosen_encoding(accepted, available)
+    if not chosen or source.stat.st_size < _SMALLEST:
+        return None
+    found: Compression = "zstd" if chosen == "zstd" else "gzip"
+    # From its middle: many formats begin with a head that is compressible.
+    sample = os.pread(source.descriptor, _SAMPLE, max(0, source.stat.st_size // 2 - _SAMPLE // 2))
+    trial = compressor(found)
+    return found if len(trial.compress(sample) + trial.flush()) < len(sample) * _PAYS else None
+
+
+async def _encoded(
+    request: web.Request,
+    files: Files,
+    source: _Source,
+    head: dict[str, str],
+    encoding: Compression,
+) -> web.StreamResponse:
+    head["Content-Encoding"] = encoding
+    if source.hash:
+        head["ETag"] = headers.tag(source.hash, encoding)
+    response = web.StreamResponse(headers=head)
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    made = compressor(encoding)
+    offset = 0
+
+    def step() -> bytes:
+        data = os.pread(source.descriptor, _PIECE, offset)
+        return made.compress(data) if data else b""
+
+    while offset < source.stat.st_size:
+        piece = await files.run(step)
+        offset += _PIECE
+        if piece:
+            await write(request, response, piece)
+    await write(request, response, await files.run(made.flush))
+    return response
