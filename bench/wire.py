@@ -41,7 +41,7 @@ class Daemon:
 
     def __init__(self, program: Sequence[str] = (sys.executable, "-m", "shellwire", "run")) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="shellwire-bench-")
-        home = Path(self._directory.name)
+        self.home = home = Path(self._directory.name)
         env = {name: text for name, text in os.environ.items() if not name.startswith("SHELLWIRE_")}
         self.process = subprocess.Popen(
             [*program, "--port", "0", "--max-clients", "64", *FLAGS],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.command_line import CommandLine
 from tests.live import Daemon
 
 if TYPE_CHECKING:
@@ -46,3 +47,17 @@ def own_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     yield start
     for daemon in daemons:
         daemon.stop()
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[CommandLine]:
+    """Yield a command line whose home does not exist yet; its daemon ends with the test."""
+    cli = CommandLine(tmp_path / "home")
+    yield cli
+    cli.end_daemon()
+
+
+@pytest.fixture
+def here(daemon: Daemon) -> CommandLine:
+    """Return a command line whose local daemon is the shared one."""
+    return CommandLine(daemon.home)

@@ -5,39 +5,46 @@ from __future__ import annotations
 import click
 
 from shellwire import __version__
-from shellwire.cli.clients import clients_group
-from shellwire.cli.completion import completion_command
-from shellwire.cli.config import config_group
+from shellwire.cli.lazily import Lazily
 from shellwire.cli.program import Program
-from shellwire.cli.start import run_command, start_command
-from shellwire.cli.status import status_command
-from shellwire.cli.stop import stop_command
-from shellwire.cli.token import token_group
-from shellwire.cli.version import version_command
 
 __all__ = ["main"]
 
+COMMANDS = Lazily(
+    {
+        "start": "start.start_command",
+        "run": "start.run_command",
+        "stop": "stop.stop_command",
+        "status": "status.status_command",
+        "exec": "exec.exec_command",
+        "shell": "shell.shell_command",
+        "attach": "shell.attach_command",
+        "jobs": "jobs.jobs_command",
+        "kill": "jobs.kill_command",
+        "logs": "jobs.logs_command",
+        "login": "hosts.login_command",
+        "logout": "hosts.logout_command",
+        "hosts": "hosts.hosts_command",
+        "whoami": "hosts.whoami_command",
+        "token": "token.token_group",
+        "clients": "clients.clients_group",
+        "config": "config.config_group",
+        "completion": "completion.completion_command",
+        "version": "version.version_command",
+    }
+)
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=Program, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="shellwire", message="%(prog)s %(version)s")
 def main() -> None:
-    """A daemon that gives any WebSocket client a real shell on this machine.
+    """A daemon that gives any WebSocket client a real shell on this machine, and a client of it.
 
     What it keeps is in ~/.shellwire, or in the directory that SHELLWIRE_HOME names.
 
-    Exit codes: 0 done, 1 not done (one line says why), 2 bad options, 3 not running (status).
+    Exit codes: 0 done, 1 not done (one line says why), 2 bad options, 3 not running (status), 255
+    no connection. exec, shell and attach exit as the command did, with 128 + n if signal n killed
+    it, and with 255 if they could not run or follow it.
     """
-
-
-for command in (
-    start_command,
-    run_command,
-    stop_command,
-    status_command,
-    token_group,
-    clients_group,
-    config_group,
-    completion_command,
-    version_command,
-):
-    main.add_command(command)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.types import StringParamType
 
 from shellwire.cli.control import list_clients, tell_to_reload
+from shellwire.cli.table import local_time, print_table
 from shellwire.errors import ShellwireError
 from shellwire.home import pidfile
 from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
 from shellwire.output import printable
 from shellwire.protocol.limits import MAX_ID_LENGTH
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _COLUMNS = ("CLIENT", "STATE", "FIRST SEEN", "LAST SEEN")
 
@@ -54,7 +51,7 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(clients, indent=2))
     elif clients:
-        _print_table([_COLUMNS, *(_row(client) for client in clients)])
+        print_table([_COLUMNS, *(_row(client) for client in clients)])
     else:
         click.echo("no client is known yet")
 
@@ -104,20 +101,6 @@ def _row(client: dict[str, Any]) -> tuple[str, ...]:
     return (
         printable(client["client_id"]),
         state,
-        _local_time(client["first_seen"]),
-        _local_time(client["last_seen"]),
+        local_time(client["first_seen"]),
+        local_time(client["last_seen"]),
     )
-
-
-def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
-def _local_time(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -8,7 +8,6 @@ import io
 import os
 import shutil
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +27,14 @@ _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 _CAN_NOT_PRINT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+class Failure(ShellwireError):
+    """What a command could not do, with an exit code of its own."""
+
+    def __init__(self, reason: str, exit_code: int) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
 
 
 class Program(click.Group):
@@ -80,6 +87,8 @@ def _in_one_line() -> Iterator[None]:
         raise  # click's own, which it handles itself; the last one is the help of a group
     except click.ClickException as error:
         _fail(_usage(error), error.exit_code)
+    except Failure as error:
+        _fail(str(error), error.exit_code)
     except ShellwireError as error:
         _fail(str(error), _BAD_OPTIONS if isinstance(error, InvalidSettings) else _FAILED)
     except KeyboardInterrupt:
@@ -92,6 +101,8 @@ def _in_one_line() -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in _CAN_NOT_PRINT:
             _fail(f"can't write the output: {error.strerror}")
         if os.environ.get("SHELLWIRE_LOG_LEVEL", "").upper() == "DEBUG":
+            import traceback
+
             traceback.print_exc()
         _fail(f"unexpected {type(error).__name__}: {error}{_where_to_look()}")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from shellwire.client import options as requests
 from shellwire.client.connection import Connection
@@ -17,7 +16,7 @@ from shellwire.client.results import page
 from shellwire.errors import OutputLost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -30,9 +29,6 @@ PATIENCE = 60.0
 
 PING_INTERVAL = 20.0
 """Seconds of silence after which the daemon is asked for a sign of life."""
-
-
-C = TypeVar("C", bound="Client")
 
 
 class Client:
@@ -63,24 +59,31 @@ class Client:
         ping_interval: float = PING_INTERVAL,
     ) -> None:
         """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
-        self._connect(Place.find(url, token), client_id, patience, ping_interval)
-
-    def _connect(
-        self, place: Place, client_id: str | None, patience: float, ping_interval: float
-    ) -> None:
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
         self._connection = Connection(
-            place,
+            Place.find(url, token),
             chosen or f"python-{secrets.token_hex(6)}",
             patience=patience,
             ping_interval=ping_interval,
         )
 
     @classmethod
-    def at(cls, place: Place, client_id: str | None = None, *, patience: float = PATIENCE) -> Self:
-        """Return a client of the daemon at that place, whatever the variables say."""
+    def at(
+        cls,
+        place: Place,
+        client_id: str,
+        *,
+        patience: float = PATIENCE,
+        tell: Callable[[str | None], None] | None = None,
+    ) -> Self:
+        """Return a client of the daemon at that place, whatever the variables say.
+
+        ``tell`` is called when the connection is cut, with how, and with None when it is back.
+        """
         client = cls.__new__(cls)
-        client._connect(place, client_id, patience, PING_INTERVAL)
+        client._connection = Connection(
+            place, client_id, patience=patience, ping_interval=PING_INTERVAL, tell=tell
+        )
         return client
 
     @classmethod
@@ -90,7 +93,9 @@ class Client:
         ``async with Client.ephemeral() as c:``. ``flags`` are those of ``shellwire run``. Raises
         StartError.
         """
-        return _ephemeral(cls, flags)
+        from shellwire.client.ephemeral import connected
+
+        return connected(cls.at, flags)
 
     @property
     def client_id(self) -> str:
@@ -242,11 +247,3 @@ class Client:
 
 def _new_id() -> str:
     return secrets.token_hex(6)
-
-
-@contextlib.asynccontextmanager
-async def _ephemeral(kind: type[C], flags: tuple[str, ...]) -> AsyncIterator[C]:
-    from shellwire.client.ephemeral import daemon
-
-    async with daemon(flags) as place, kind.at(place) as client:
-        yield client

@@ -22,7 +22,7 @@ from shellwire.errors import (
 from shellwire.protocol.limits import REPLACED
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from shellwire.client.place import Place
     from shellwire.client.results import Message
@@ -65,9 +65,16 @@ class Connection:
     """
 
     def __init__(
-        self, place: Place, client_id: str, *, patience: float, ping_interval: float
+        self,
+        place: Place,
+        client_id: str,
+        *,
+        patience: float,
+        ping_interval: float,
+        tell: Callable[[str | None], None] | None = None,
     ) -> None:
         self.client_id = client_id
+        self._tell = tell or (lambda _: None)
         self._place = place
         self._patience = patience
         self._ping_interval = ping_interval
@@ -123,11 +130,13 @@ class Connection:
                 return self._give_up(self._over)
             if code in _FINAL:
                 return self._give_up(Disconnected(how))
+            self._tell(how)
             try:
                 link = await self._reopen(Disconnected(how))
             except ShellwireError as error:
                 return self._give_up(error)
             self._current.set_result(link)
+            self._tell(None)
             for follower in list(self._followers.values()):
                 self.spawn(follower.resume(link))
 

@@ -10,14 +10,18 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shellwire.client.place import Place
 from shellwire.errors import StartError
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from shellwire.client.client import Client
+
+C = TypeVar("C", bound="Client")
 
 START_SECONDS = 30.0
 """Seconds that it has to start."""
@@ -27,6 +31,13 @@ STOP_SECONDS = 20.0
 
 _ANNOUNCEMENT = b" listens at "
 _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
+
+
+@contextlib.asynccontextmanager
+async def connected(at: Callable[[Place, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
+    """Run a daemon while the block runs; yield the client ``at`` it. Raises StartError."""
+    async with daemon(flags) as place, at(place, "python") as client:
+        yield client
 
 
 @contextlib.asynccontextmanager

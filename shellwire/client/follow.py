@@ -41,7 +41,9 @@ class Followed:
         self.end = after
         """Offset up to which its output has arrived here."""
         self.size: tuple[int, int] | None = None
-        """Columns and rows of its terminal when it was attached to; None without one."""
+        """Columns and rows of its terminal when it was begun or attached to; None without one."""
+        if request.get("is_pty") or request.get("use_pty"):
+            self.size = (request.get("cols", 80), request.get("rows", 24))
         self.live_from = 0
         """Offset where its output stood when it was attached to: what comes before is replayed."""
         self.pid: int | None = None
@@ -56,6 +58,7 @@ class Followed:
         self._sent = 0
         self._begun = asyncio.Event()
         self._entered = False
+        self._left = False
         self._chunks: deque[Chunk] = deque()
         self._changed = asyncio.Event()
         self._credited = after
@@ -95,6 +98,7 @@ class Followed:
 
     @property
     def is_over(self) -> bool:
+        """Whether it has ended, or can't be followed any more; output may be left to be read."""
         return self._result is not None or self._error is not None
 
     @property

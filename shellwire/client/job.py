@@ -65,9 +65,10 @@ class Job(Followed):
         await self.leave()
 
     async def leave(self) -> None:
-        """End it and wait until it has ended; or detach from it."""
+        """End it and wait until it has ended; or detach from it. Once."""
+        left, self._left = self._left, True
         try:
-            if self.is_over or (self._leaving == "end" and not self._sent):
+            if left or self.is_over or (self._leaving == "end" and not self._sent):
                 return
             if self._leaving == "end":
                 await self.kill()

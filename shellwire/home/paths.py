@@ -72,6 +72,11 @@ class Home:
         return self.root / "config.toml"
 
     @property
+    def hosts_file(self) -> Path:
+        """The daemons that its user has logged in to, with their tokens."""
+        return self.root / "hosts.json"
+
+    @property
     def pid_file(self) -> Path:
         """The running daemon's pid, start time and address."""
         return self.root / "daemon.pid"

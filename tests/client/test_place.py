@@ -104,7 +104,7 @@ def test_what_is_no_url(given: str) -> None:
 
 
 async def test_no_daemon(tmp_path: Path) -> None:
-    assert isinstance(await refused(Client.at(Place(home=Home(tmp_path)))), NotRunning)
+    assert isinstance(await refused(Client.at(Place(home=Home(tmp_path)), "x")), NotRunning)
     error = await refused(Client("ws://127.0.0.1:1"))
     assert type(error) is Unreachable
     assert str(error) == "ws://127.0.0.1:1/ws can't be reached: Connection refused"
@@ -117,7 +117,7 @@ async def test_a_socket_that_was_left_behind(
     daemon.process.kill()
     daemon.failure()
     assert (daemon.home / "daemon.sock").is_socket()
-    error = await refused(Client.at(Place(home=Home(daemon.home))))
+    error = await refused(Client.at(Place(home=Home(daemon.home)), "x"))
     assert isinstance(error, NotRunning)
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,13 +21,12 @@ from tests.docs.document import ROOT, Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.live import Daemon
 
 README = Document("README.md")
 SECONDS = 20
-MOST_LINES = {"hello": 20, "run": 40}
+MOST_LINES = {"hello": 20, "run": 40, "page": 70}
 USAGE = "[-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set"
 
 Done = subprocess.CompletedProcess[str]
@@ -35,13 +35,15 @@ Done = subprocess.CompletedProcess[str]
 class Example:
     """One of the clients: its text in a file of its own."""
 
-    def __init__(self, file: Path, *interpreter: str) -> None:
+    def __init__(self, file: Path, *interpreter: str, needs: tuple[str, ...] = ()) -> None:
         self.name = file.name
         self._text = (ROOT / "examples" / self.name).read_text(encoding="utf-8")
         self._file = file
         self._file.write_text(self._text)
         self._command = [*interpreter, str(file)]
         self._environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        for name in needs:
+            self._environ["PATH"] = f"{Path(tool(name)).parent}:{self._environ['PATH']}"
 
     def calls(self, daemon: Daemon) -> None:
         """Have it talk to this daemon from now on."""
@@ -77,10 +79,20 @@ class Example:
         return done.stderr
 
 
+def tool(name: str) -> str:
+    """Return the path of a program, ours or the system's; skip the test where it is missing."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if found is None:
+        pytest.skip(f"there is no {name} here; .ci/run installs it")
+    return found
+
+
 def made(kind: str, stem: str, directory: Path) -> Example:
     """Return the example of that name and language; it calls nobody yet."""
     if kind == "python":
         return Example(directory / f"{stem}.py", sys.executable)
+    if kind == "shell":
+        return Example(directory / f"{stem}.sh", tool("bash"), needs=("websocat", "jq"))
     node = shutil.which("node")
     assert node, "there is no node on PATH: the examples in JavaScript can't be tested"
     packages = ROOT / "tests" / "node" / "node_modules"
@@ -323,7 +335,7 @@ async def test_a_reader_that_leaves_is_one_line(
 # The short ones ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["python", "javascript"])
+@pytest.mark.parametrize("kind", ["python", "javascript", "shell"])
 def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) -> None:
     hello = made(kind, "hello", tmp_path)
     hello.calls(daemon)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +18,8 @@ from tests.docs.document import ROOT, Document, code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from tests.cli.command_line import CommandLine
     from tests.docs.document import Block
     from tests.live import Daemon
 
@@ -72,7 +73,7 @@ def commands(group: click.Group, path: str) -> Iterator[str]:
 def test_the_commands() -> None:
     table, exits = README.section("Commands").tables
     assert {code(row["command"]) for row in table} == set(commands(main, "shellwire"))
-    assert [row["exit code"] for row in exits] == ["0", "1", "2", "3"]
+    assert [row["exit code"] for row in exits] == ["0", "1", "2", "3", "255"]
 
 
 def test_the_files(tmp_path: Path) -> None:
@@ -95,6 +96,30 @@ def paste(block: Block, home: Path, *words: str) -> subprocess.CompletedProcess[
         timeout=40,
         check=False,
     )
+
+
+def test_from_the_command_line(cli: CommandLine) -> None:
+    (block,) = [b for b in README.of_kind("sh") if b.heading == "From the command line"]
+    bin_directory = str(Path(sys.executable).parent)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        env={
+            **cli.environment,
+            "PATH": f"{bin_directory}:{os.environ['PATH']}",
+            "SHELLWIRE_PORT": "0",
+        },
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout[done.stdout.index("bin\n") :].splitlines()
+    assert said[2:7] == ["[a  b]", "[$HOME]", "HELLO", "exit code 3", "clang in /tmp"]
+    assert said[7] == "24 80"
+    assert said[8].split() == ["ID", "STATE", "STARTED", "CONTEXT", "COMMAND"]
+    assert "exited 3" in done.stdout
+    assert "tr a-z A-Z; exit 3" in done.stdout
 
 
 def test_from_python(daemon: Daemon) -> None:

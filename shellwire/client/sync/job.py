@@ -33,7 +33,7 @@ class Job:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Columns and rows of its terminal when it was attached to; None without one."""
+        """Columns and rows of its terminal when it was begun or attached to; None without one."""
         return self._job.size
 
     @property
@@ -45,6 +45,11 @@ class Job:
     def pid(self) -> int | None:
         """A session's process; None for a command."""
         return self._job.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or can't be followed any more; output may be left to be read."""
+        return self._job.is_over
 
     @property
     def result(self) -> Result:

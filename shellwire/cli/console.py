@@ -1,0 +1,206 @@
+"""A job's terminal, shown on ours: raw, of the same size, and left as it was found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import termios
+import tty
+from typing import TYPE_CHECKING
+
+from shellwire.cli.keys import HELP, Escapes, Replies
+from shellwire.cli.pipes import Input, write
+from shellwire.errors import Disconnected, SessionError, ShellwireError
+from shellwire.protocol.limits import MAX_COLUMNS, MAX_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shellwire.client import Chunk, Client, Job, Result
+    from shellwire.client.options import CommandOptions
+
+ANSWER_SECONDS = 1.0
+"""Seconds that a terminal has to answer; one that does not is taken to answer nothing."""
+
+_LEAVE_SECONDS = 2.0
+_ASKS = (b"\x1b", b"\x05")  # ESC begins every question but ENQ
+
+
+async def on_terminal(client: Client, command: str, options: CommandOptions) -> Result:
+    """Run a command on a terminal like ours; Ctrl-C is a key, and what ends us ends it."""
+    options["pty"] = True
+    options["cols"], options["rows"] = size() or (80, 24)
+    async with client.stream(command, **options) as job:
+        result = await show(job, detaches=False)
+    return result or job.result
+
+
+async def show(job: Job, *, detaches: bool = True, closes: bool = True) -> Result | None:
+    """Show a job on our terminal until it ends, or until it is to be left; None then.
+
+    It is left on SIGHUP, SIGTERM and SIGINT, when our terminal is gone, and, if it ``detaches``, on
+    `~.`: then it goes on. If it ``closes``, the end of an input that is no terminal is the end of
+    the job's.
+    """
+    console = _Console(job, detaches=detaches, closes=closes)
+    with _raw() if job.size is not None else contextlib.nullcontext():
+        return await console.run()
+
+
+def size() -> tuple[int, int] | None:
+    """Return our terminal's columns and rows, None if we have none."""
+    for file in (1, 0, 2):
+        with contextlib.suppress(OSError):
+            size = os.get_terminal_size(file)
+            if size.columns and size.lines:
+                return min(size.columns, MAX_COLUMNS), min(size.lines, MAX_ROWS)
+    return None
+
+
+@contextlib.contextmanager
+def _raw() -> Iterator[None]:
+    """Have our terminal pass on every key while the block runs."""
+    if not os.isatty(0):
+        yield
+        return
+    before = termios.tcgetattr(0)
+    # Not TCSAFLUSH, tty's default: what was typed ahead is meant for the job.
+    tty.setraw(0, termios.TCSADRAIN)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+class _Console:
+    def __init__(self, job: Job, *, detaches: bool, closes: bool) -> None:
+        self._job = job
+        self._detaches = detaches
+        self._closes = closes
+        # Asked now: of a terminal that has gone nobody can tell any more that it was one.
+        self._typed = os.isatty(0)
+        shows = self._typed and job.size is not None
+        self._escapes = Escapes() if detaches and shows else None
+        self._replies = Replies()
+        # A terminal that shows the replay answers it; a pipe does not.
+        self._answers = shows and os.isatty(1)
+        self._asked = False
+        self._leaving = asyncio.Event()
+        self._to_send: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._resizing: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> Result | None:
+        loop = asyncio.get_running_loop()
+        self._replies.active = self._answers and self._job.live_from > 0
+        if self._job.size not in (None, size()):
+            self._resize()
+        signals = {
+            signal.SIGWINCH: self._resize,
+            signal.SIGINT: self._leaving.set,  # on a raw terminal Ctrl-C is a key, and not this
+            signal.SIGHUP: self._leaving.set,
+            signal.SIGTERM: self._leaving.set,
+        }
+        for number, handler in signals.items():
+            loop.add_signal_handler(number, handler)
+        work = [asyncio.create_task(each) for each in (self._show(), self._read(), self._send())]
+        leaving = asyncio.create_task(self._leaving.wait())
+        try:
+            await asyncio.wait([work[0], leaving], return_when=asyncio.FIRST_COMPLETED)
+            if work[0].done():
+                await work[0]
+                return self._job.result
+            if self._detaches:
+                await self._detach()
+            return None
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+            for task in (*work, leaving, *self._resizing):
+                task.cancel()
+            await asyncio.gather(*work, leaving, *self._resizing, return_exceptions=True)
+
+    async def _detach(self) -> None:
+        """Leave it alone; if the daemon can't be told, it will find out."""
+        with contextlib.suppress(ShellwireError, TimeoutError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._job.detach()
+
+    # Output --------------------------------------------------------------------------------------
+
+    async def _show(self) -> None:
+        async for chunk in self._job:
+            self._replies.active |= self._answers and chunk.replayed
+            await write(chunk.stream, chunk.bytes)
+            if self._replies.active:
+                await self._after_replay(chunk)
+
+    async def _after_replay(self, chunk: Chunk) -> None:
+        self._asked |= any(each in chunk.bytes for each in _ASKS)
+        if chunk.end < self._job.live_from:
+            return
+        if self._asked:
+            self._asked = False
+            await write("stdout", self._replies.ask())
+            asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._stop_dropping)
+        else:
+            self._stop_dropping()
+
+    def _stop_dropping(self) -> None:
+        if self._replies.active:
+            self._to_send.put_nowait(self._replies.stop())
+
+    # Input ---------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        given = Input()
+        while piece := await given.read():
+            kept = self._replies.feed(piece)
+            if self._escapes is not None:
+                kept, escapes = self._escapes.feed(kept)
+                for escape in escapes:
+                    await self._do(escape)
+            self._to_send.put_nowait(kept)
+        if self._typed and self._job.size is not None:
+            self._leaving.set()
+        elif self._closes:
+            self._to_send.put_nowait(None)
+
+    async def _do(self, escape: str) -> None:
+        if escape == "detach":
+            self._leaving.set()
+        else:
+            await write("stderr", b"\r\n" + HELP.replace("\n", "\r\n").encode())
+
+    async def _send(self) -> None:
+        while True:
+            data = await self._to_send.get()
+            while data is not None and not self._to_send.empty():  # typed while the last one went
+                more = self._to_send.get_nowait()
+                if more is None:
+                    self._to_send.put_nowait(None)
+                    break
+                data += more
+            try:
+                if data is None:
+                    return await self._job.close_stdin()
+                if data:
+                    await self._job.write(data)
+            except Disconnected:
+                if self._job.is_over:
+                    return None
+                await write("stderr", b"\r\nshellwire: what was typed last may be lost\r\n")
+            except SessionError:
+                return None  # it has ended
+
+    def _resize(self) -> None:
+        now = size()
+        if now is not None and self._job.size is not None:
+            task = asyncio.create_task(self._tell_size(*now))
+            self._resizing.add(task)
+            task.add_done_callback(self._resizing.discard)
+
+    async def _tell_size(self, cols: int, rows: int) -> None:
+        with contextlib.suppress(ShellwireError):  # it has ended, or has no terminal
+            await self._job.resize(cols, rows)

@@ -1,0 +1,82 @@
+"""``shellwire exec``: a command there, as if it ran here."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shellwire.cli.program import Failure
+from shellwire.cli.remote import TROUBLE, host_option, talk
+
+if TYPE_CHECKING:
+    from shellwire.client import Client, Result
+    from shellwire.client.options import CommandOptions
+
+
+def _variables(
+    ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    pairs = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{each!r} is not NAME=VALUE.", ctx, param)
+        pairs[name] = value
+    return pairs
+
+
+@click.command("exec", context_settings={"allow_interspersed_args": False})
+@host_option
+@click.option("-C", "cwd", metavar="DIR", help="Directory to run it in.")
+@click.option(
+    "-e", "env", metavar="NAME=VALUE", multiple=True, callback=_variables, help="A variable for it."
+)
+@click.option("-s", "context", metavar="CONTEXT", help="Context to run it in, which it may change.")
+@click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="End it after that; 0 is never."
+)
+@click.option("-t", "pty", is_flag=True, help="Give it a terminal.")
+@click.argument("words", nargs=-1, required=True, metavar="COMMAND…")
+def exec_command(host: str | None, pty: bool, words: tuple[str, ...], **given: Any) -> None:
+    """Run a command, with our stdin, stdout and stderr, and exit as it does.
+
+    One argument is text for the shell: exec 'cd /srv && ls | wc -l'. Several are words, which are
+    quoted, so that each arrives as it is: exec -- grep -r 'a b' .
+
+    Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
+    128 + n; 255 if it could not be run or followed.
+    """
+    command = words[0] if len(words) == 1 else shlex.join(words)
+    options: CommandOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
+
+    async def follow(client: Client) -> Result | None:
+        if pty:
+            from shellwire.cli.console import on_terminal
+
+            return await on_terminal(client, command, options)
+        from shellwire.cli.follow import with_pipes
+
+        return await with_pipes(client, command, options)
+
+    exit_as(talk(host, follow, follows=True))
+
+
+def exit_as(result: Result | None) -> None:
+    """End as a job did: with its exit code, and a line where that does not tell what happened."""
+    if result is None:
+        return
+    for notice in result.notices:
+        click.echo(f"shellwire: {notice.message}", err=True)
+    if result.missing:
+        click.echo(f"shellwire: {result.missing} bytes of output are lost", err=True)
+    if result.error is not None:
+        raise Failure(result.error, TROUBLE)
+    if result.reason != "exited":
+        click.echo(f"shellwire: {result.reason.replace('_', ' ')}", err=True)
+    if result.exit_code < 0:
+        code = 128 - result.exit_code if result.signal is not None else TROUBLE
+    else:
+        code = result.exit_code
+    click.get_current_context().exit(code)

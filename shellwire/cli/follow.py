@@ -1,0 +1,89 @@
+"""A command whose streams are ours: stdin goes there, stdout and stderr come from there, apart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+from shellwire.cli.pipes import Input, write
+from shellwire.errors import SessionError, ShellwireError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shellwire.client import Client, Job, Result
+    from shellwire.client.options import CommandOptions
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def with_pipes(client: Client, command: str, options: CommandOptions) -> Result:
+    """Run a command to its end. Raises OSError if what it writes can't be written here."""
+    options["open_stdin"] = True
+    async with client.stream(command, **options) as job:
+        feeding = asyncio.create_task(_feed(job))
+        try:
+            with interrupts(job):
+                async for chunk in job:
+                    await write(chunk.stream, chunk.bytes)
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+    return job.result
+
+
+async def _feed(job: Job) -> None:
+    given = Input()
+    try:
+        while piece := await given.read():
+            await job.write(piece)
+        await job.close_stdin()
+    except SessionError:
+        return  # it has ended, and has no use for more
+    except ShellwireError as error:
+        # What it got so far may look like the whole to it.
+        with contextlib.suppress(ShellwireError):
+            await job.kill()
+        job.fail(error)
+
+
+@contextlib.contextmanager
+def interrupts(job: Job) -> Iterator[None]:
+    """Hand Ctrl-C on while the block runs; the second one ends the job, the third only us.
+
+    What else ends a program ends the job, and then us.
+    """
+    loop = asyncio.get_running_loop()
+    tasks: list[asyncio.Task[None]] = []
+
+    def do(number: int) -> None:
+        gentle = number == signal.SIGINT and not tasks
+        tasks.append(asyncio.create_task(_interrupt(job) if gentle else _end(job)))
+        if not gentle:
+            for each in _ENDING:
+                loop.remove_signal_handler(each)
+                signal.signal(each, signal.SIG_DFL)
+
+    for each in _ENDING:
+        loop.add_signal_handler(each, do, each)
+    try:
+        yield
+    finally:
+        for each in _ENDING:
+            loop.remove_signal_handler(each)
+        for task in tasks:
+            task.cancel()
+
+
+async def _interrupt(job: Job) -> None:
+    try:
+        await job.signal("INT")
+    except ShellwireError:  # it waits for a slot, say
+        await _end(job)
+
+
+async def _end(job: Job) -> None:
+    with contextlib.suppress(ShellwireError):
+        await job.kill()

@@ -1,0 +1,99 @@
+"""Commands that talk to a daemon: which one, and what their exit codes mean."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from shellwire.cli.program import Failure, called_as
+from shellwire.errors import InvalidUrl, NotRunning, Refusal, ShellwireError, Unreachable
+from shellwire.home.hosts import load_hosts
+from shellwire.home.paths import Home
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from shellwire.client import Client
+    from shellwire.client.place import Place
+
+T = TypeVar("T")
+
+TROUBLE = 255
+"""Exit code where there is no connection, as ssh(1) has it."""
+
+PATIENCE = 600.0
+"""Seconds during which a connection that was cut is tried again; its user can end that."""
+
+host_option = click.option(
+    "-H", "--on", "host", metavar="NAME", help="The host of that name, see `login`."
+)
+"""Which daemon; without it that of SHELLWIRE_URL, else the local one."""
+
+
+def place_of(host: str | None) -> Place:
+    """Return where the daemon is. Raises Failure if no host of that name is saved."""
+    from shellwire.client.place import Place
+
+    if host is None:
+        return Place.find()
+    saved = load_hosts(Home.locate()).get(host)
+    if saved is None:
+        raise Failure(
+            f"no host {host!r} is saved; `{called_as()} login {host} URL` saves one", TROUBLE
+        )
+    return Place(url=saved.url, token=saved.token)
+
+
+def talk(
+    host: str | None, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
+) -> T:
+    """Connect, do the work, and return what it returns.
+
+    Raises Failure with 255 if there is no connection, and for whatever else goes wrong if the work
+    ``follows`` a job, whose exit code is to be ours.
+    """
+    try:
+        return talk_at(place_of(host), work, follows=follows)
+    except InvalidUrl as error:
+        raise Failure(str(error), TROUBLE) from error
+
+
+def talk_at(
+    place: Place, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
+) -> T:
+    """As ``talk``, with the daemon at that place."""
+    import asyncio
+
+    try:
+        return asyncio.run(_connected(place, work, _say_on_terminal if follows else None))
+    except (NotRunning, Unreachable, Refusal) as error:
+        hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
+        raise Failure(f"{error}{hint}", TROUBLE) from error
+    except Failure:
+        raise
+    except ShellwireError as error:
+        raise Failure(str(error), TROUBLE if follows else 1) from error
+
+
+async def _connected(
+    place: Place,
+    work: Callable[[Client], Coroutine[Any, Any, T]],
+    tell: Callable[[str | None], None] | None,
+) -> T:
+    import secrets
+
+    from shellwire.client import Client
+
+    name = f"cli-{secrets.token_hex(6)}"
+    async with Client.at(place, name, patience=PATIENCE, tell=tell) as client:
+        return await work(client)
+
+
+def _say_on_terminal(cut: str | None) -> None:
+    """Tell a user who looks on; the terminal may be raw."""
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        now = "connected again" if cut is None else f"{cut}; trying again"
+        click.echo(f"\r\nshellwire: {printable(now)}\r", err=True)

@@ -1,0 +1,201 @@
+"""Commands there, as if they ran here: streams, signals, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shellwire.home.hosts import Host, save_host
+from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
+from tests.faults.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+
+def ran(here: CommandLine, *words: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+    """Run ``shellwire exec``; return its exit code, stdout and stderr."""
+    done = subprocess.run(
+        [*PROGRAM, "exec", *words],
+        env=here.environment,
+        input=stdin,
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_streams_and_exit_code(here: CommandLine) -> None:
+    assert ran(here, "echo out; echo err >&2; exit 3") == (3, b"out\n", b"err\n")
+
+
+def test_one_argument_is_text_and_several_are_words(here: CommandLine) -> None:
+    assert ran(here, "echo a  b | tr a c")[1] == b"c b\n"
+    assert ran(here, "--", "printf", "[%s]", "a  b", "$HOME", "", "'")[1] == b"[a  b][$HOME][][']"
+    assert ran(here, "echo", "-e", "-s")[1] == b"-s\n"  # the command's options are its own
+
+
+def test_bytes_are_bytes(here: CommandLine) -> None:
+    content = os.urandom(2_000_000)
+    assert ran(here, "tee /dev/stderr", stdin=content) == (0, content, content)
+
+
+def test_options(here: CommandLine) -> None:
+    where = ("-C", "/usr", "-e", "A=b=c", "-e", "B=")
+    assert ran(here, *where, 'pwd; echo "$A[$B]"')[1] == b"/usr\nb=c[]\n"
+    context = f"exec-{os.getpid()}"
+    assert ran(here, "-s", context, "cd /var; export KEPT=1")[0] == 0
+    assert ran(here, "-s", context, "pwd; echo $KEPT")[1] == b"/var\n1\n"
+    code, _, err = ran(here, "--timeout", "0.2", "sleep 100")
+    assert (code, err) == (143, b"shellwire: timed out\n")
+
+
+def test_a_signal_is_the_number_that_a_shell_has_for_it(here: CommandLine) -> None:
+    assert ran(here, "kill -KILL $$")[0] == 137
+
+
+def test_what_can_not_start(here: CommandLine) -> None:
+    code, out, err = ran(here, "-C", "/no/such", "true")
+    assert (code, out) == (255, b"")
+    assert err == b"Error: cwd /no/such: there is no such directory\n"
+
+
+def test_our_secrets_are_in_no_command(here: CommandLine, daemon: Daemon) -> None:
+    done = here("exec", "env", env={"SHELLWIRE_URL": daemon.url, "SHELLWIRE_TOKEN": daemon.token})
+    assert done.returncode == 0
+    assert "SHELLWIRE_URL" not in done.stdout
+    assert "SHELLWIRE_TOKEN" not in done.stdout
+
+
+@contextlib.contextmanager
+def begun(here: CommandLine, command: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run ``exec`` with a command that has printed a line when this yields."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    with here.begin("exec", f"echo begun; {command}", **pipes) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_an_interrupt_is_the_commands(here: CommandLine) -> None:
+    with begun(here, "trap 'echo caught; exit 9' INT; echo set; read", stdin=-1) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "set\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "caught\n"
+        assert process.wait(SECONDS) == 9
+
+
+def test_the_second_interrupt_ends_it(here: CommandLine) -> None:
+    stubborn = "trap 'echo caught' INT; echo set; while :; do sleep 0.01; done"
+    with begun(here, stubborn) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "set\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "caught\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=SECONDS)
+        assert (process.returncode, err) == (143, "shellwire: killed\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_us_ends_the_command(here: CommandLine, number: signal.Signals) -> None:
+    with begun(here, "sleep 100") as process:
+        process.send_signal(number)
+        assert process.wait(SECONDS) == 143
+
+
+def test_a_reader_that_leaves_ends_it(here: CommandLine) -> None:
+    with begun(here, "echo $$; yes") as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.stdout.close()
+        assert process.wait(SECONDS) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_full_disk_is_said(here: CommandLine) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "exec", "echo hi"],
+            env=here.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=SECONDS,
+            check=False,
+        )
+    assert done.stderr == b"Error: can't write the output: No space left on device\n"
+    assert done.returncode == 1
+
+
+async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / "home")
+    async with Proxy(daemon.url) as proxy:
+        save_host(cli.home, "far", Host(proxy.url, daemon.token))
+        command = "echo once >>runs; seq 200000; read line; echo $line; exit 4"
+        process = await asyncio.create_subprocess_exec(
+            *(*PROGRAM, "exec", "-H", "far", "-C", str(tmp_path), command),
+            env=cli.environment,
+            stdin=-1,
+            stdout=-1,
+        )
+        assert process.stdout is not None
+        assert process.stdin is not None
+        lines = [await process.stdout.readline()]
+        for _ in range(3):
+            proxy.cut("rst")
+            lines += [await process.stdout.readline() for _ in range(50_000)]
+        lines += [await process.stdout.readline() for _ in range(49_999)]
+        assert b"".join(lines) == b"".join(b"%d\n" % number for number in range(1, 200_001))
+        process.stdin.write(b"more\n")
+        out, _ = await process.communicate()
+        assert out == b"more\n"
+        assert process.returncode == 4
+        assert (tmp_path / "runs").read_text() == "once\n"
+
+
+# Jobs --------------------------------------------------------------------------------------------
+
+
+def row(here: CommandLine, job_id: str) -> list[str]:
+    """Return what the table of jobs says of one."""
+    (line,) = [line for line in here.ok("jobs").splitlines() if line.startswith(job_id)]
+    return line.split()[1:]
+
+
+def test_jobs_kill_and_logs(here: CommandLine) -> None:
+    with begun(here, "printf 'h\\377' >&2; sleep 100", stderr=subprocess.DEVNULL) as process:
+        job = json.loads(here.ok("jobs", "--json"))[-1]
+        job_id = job["id"]
+        assert job["command"].startswith("echo begun")
+        assert row(here, job_id)[0] == "running"
+        with here.begin("logs", "-f", job_id, stdout=-1, stderr=-3) as following:
+            assert following.stdout is not None
+            assert following.stdout.readline() == "begun\n"
+            here.ok("kill", job_id)
+            assert following.wait(SECONDS) == 0
+        assert process.wait(SECONDS) == 143
+    logs = subprocess.run(
+        [*PROGRAM, "logs", job_id], env=here.environment, capture_output=True, check=True
+    )
+    assert (logs.stdout, logs.stderr) == (b"begun\n", b"h\xff")
+    assert row(here, job_id)[:2] == ["killed", "-15"]
+    assert here.refused("kill", job_id) == f"Error: command {job_id} has ended\n"

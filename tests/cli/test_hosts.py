@@ -1,0 +1,95 @@
+"""Logging in and out of daemons elsewhere."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
+from tests.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> CommandLine:
+    """Return a command line in a home where no daemon runs."""
+    return CommandLine(tmp_path / "away")
+
+
+def login(cli: CommandLine, url: str, token: str) -> subprocess.CompletedProcess[str]:
+    """Log in as a script does."""
+    return subprocess.run(
+        [*PROGRAM, "login", "box", url],
+        env=cli.environment,
+        input=token,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
+    assert away.ok("hosts") == "no host is saved\n"
+    done = login(away, daemon.url, f"{daemon.token}\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"box is {daemon.url}/ws (shellwire ")
+    assert stat.S_IMODE(away.home.hosts_file.stat().st_mode) == 0o600
+    assert away.ok("exec", "-H", "box", "echo there") == "there\n"
+    assert json.loads(away.ok("hosts", "--json")) == [{"name": "box", "url": f"{daemon.url}/ws"}]
+    assert "box   ws://" in away.ok("hosts")
+    found = json.loads(away.ok("whoami", "-H", "box", "--json"))
+    assert (found["host"], found["address"]) == ("box", f"{daemon.url}/ws")
+    assert f"at {daemon.url}/ws (box), shellwire " in away.ok("whoami", "-H", "box")
+    assert away.ok("logout", "box") == "forgot box\n"
+    assert away.refused("logout", "box") == "Error: no host 'box' is saved\n"
+    assert "no host 'box'" in away.refused("jobs", "-H", "box", code=255)
+
+
+def test_a_token_is_typed_unseen(away: CommandLine, daemon: Daemon) -> None:
+    with Terminal(away, "login", "box", daemon.url) as terminal:
+        terminal.sees(f"Token of {daemon.url}/ws: ")
+        terminal.type(f"{daemon.token}\r")
+        assert terminal.exits() == 0
+        assert b"box is" in terminal.rest
+        assert daemon.token.encode() not in terminal.rest
+
+
+def test_what_is_refused_is_not_saved(away: CommandLine, daemon: Daemon) -> None:
+    done = login(away, daemon.url, "wrong")
+    assert (done.returncode, done.stderr) == (255, "Error: the token is missing or wrong\n")
+    done = login(away, "ws://127.0.0.1:1", "x")
+    assert (done.returncode, done.stderr.count("\n")) == (255, 1)
+    done = login(away, daemon.url, "")
+    assert done.returncode == 2
+    assert "no token was given" in done.stderr
+    assert not away.home.hosts_file.exists()
+
+
+@pytest.mark.parametrize("words", [("a/b", "ws://a"), ("-x", "ws://a"), ("a", "nonsense"), ("a",)])
+def test_usage(away: CommandLine, words: tuple[str, ...]) -> None:
+    away.refused("login", *words, code=2)
+
+
+def test_plaintext_is_warned_of(away: CommandLine) -> None:
+    done = login(away, "ws://host.invalid", "x")
+    assert done.returncode == 255
+    warning, error = done.stderr.splitlines()
+    assert warning.startswith("Warning: nothing is encrypted on the way to host.invalid")
+    assert error.startswith("Error: ws://host.invalid/ws can't be reached: ")
+
+
+def test_a_damaged_file_is_said(away: CommandLine) -> None:
+    away.home.ensure()
+    away.home.hosts_file.write_text("x")
+    assert "is damaged" in away.refused("hosts")

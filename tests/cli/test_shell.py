@@ -1,0 +1,186 @@
+"""Terminals there, on a terminal here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.client import Client
+from shellwire.home.hosts import Host, save_host
+from tests.cli.command_line import CommandLine
+from tests.cli.terminal import Terminal
+from tests.faults.proxy import Proxy
+from tests.live import PATIENCE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+# forkpty(3) in a process with threads, which pexpect does at once followed by exec.
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
+
+def job_id_in(text: bytes) -> str:
+    """Return the id in the hint how to come back."""
+    found = re.search(rb"attach (?:-H \S+ )?([0-9a-f]{12})`", text)
+    assert found, text
+    return found[1].decode()
+
+
+def test_a_shell(here: CommandLine) -> None:
+    with Terminal(here, "shell") as terminal:
+        # Typed before there is a connection, let alone a prompt.
+        terminal.type("echo typed $((40 + 2)) ahead\r")
+        terminal.sees("typed 42 ahead")
+        terminal.does("stty size", "30 100")
+        terminal.child.setwinsize(20, 70)
+        terminal.does("until [ \"$(stty size)\" = '20 70' ]; do :; done; echo res''ized", "resized")
+        terminal.does("PS1='>''> '", ">> ")
+        terminal.does("cat <(echo re''ading) -", "reading")
+        terminal.type("line\r")
+        terminal.sees("line\r\nline")
+        terminal.child.sendcontrol("c")
+        terminal.sees(">> ")
+        terminal.does("echo code $?", "code 130")
+        terminal.type("exit 7\r")
+        assert terminal.exits() == 7
+
+
+def test_our_terminal_is_left_as_it_was(here: CommandLine) -> None:
+    script = f"stty -g; {sys.executable} -m shellwire shell; echo; stty -g"
+    with Terminal(here, "version") as terminal:
+        terminal.begin(here, ["/bin/sh", "-c", script], 100, 30)
+        terminal.sees("\r\n")
+        before = terminal.child.before
+        terminal.does("echo r''eady", "ready")
+        terminal.type("\r~.")
+        assert terminal.exits() == 0
+        assert terminal.rest.split()[-1] == before
+
+
+def test_detach_and_attach(here: CommandLine) -> None:
+    with Terminal(here, "shell", "-C", "/usr") as terminal:
+        terminal.does("A=kept; echo r''eady", "ready")
+        terminal.type("\r~?")
+        terminal.sees("detach")
+        terminal.sees("a tilde")
+        terminal.type("~.")
+        assert terminal.exits() == 0
+        job_id = job_id_in(terminal.rest)
+    with Terminal(here, "attach", job_id, cols=90, rows=25) as terminal:
+        terminal.sees("ready")  # what is kept of its output
+        terminal.does('echo "$A in $PWD, $(stty size)"', "kept in /usr, 25 90")
+        terminal.type("exit 5\r")
+        assert terminal.exits() == 5
+
+
+def test_a_terminal_that_closes_ends_nothing(here: CommandLine) -> None:
+    with Terminal(here, "shell") as terminal:
+        terminal.does("echo r''eady $$", "ready ")
+        terminal.sees("\r\n")
+        pid = int(terminal.child.before)
+    with Terminal(here, "shell") as terminal:
+        terminal.does(f"kill -0 {pid} && echo al''ive", "alive")
+        terminal.does(f"kill -KILL {pid} && echo go''ne", "gone")
+        terminal.type("exit\r")
+        terminal.exits()
+
+
+def test_a_command_on_a_terminal(here: CommandLine) -> None:
+    with Terminal(here, "exec", "-t", "stty size; cat; echo ended") as terminal:
+        terminal.sees("30 100")
+        terminal.type("~.\r")  # which means nothing here
+        terminal.sees("~.\r\n~.\r\n")
+        terminal.child.sendcontrol("c")
+        assert terminal.exits() == 130
+    with Terminal(here, "exec", "-t", "echo begun; sleep 100") as terminal:
+        terminal.sees("begun")
+        terminal.child.kill(signal.SIGTERM)
+        assert terminal.exits() == 128 + signal.SIGTERM
+
+
+async def test_a_cut_is_not_felt(here: CommandLine, daemon: Daemon, tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path)
+    async with Proxy(daemon.url) as proxy:
+        save_host(cli.home, "far", Host(proxy.url, daemon.token))
+        await asyncio.to_thread(_work_through_cuts, cli, asyncio.get_running_loop(), proxy)
+
+
+def _work_through_cuts(cli: CommandLine, loop: asyncio.AbstractEventLoop, proxy: Proxy) -> None:
+    with Terminal(cli, "shell", "-H", "far") as terminal:
+        terminal.does("echo r''eady", "ready")
+        for number in range(3):
+            loop.call_soon_threadsafe(proxy.cut, "rst")
+            terminal.sees("broke off the connection; trying again")
+            terminal.sees("connected again")
+            terminal.does(f"echo ans''wer {number}", f"answer {number}")
+        # A closed laptop: the program is gone, and nobody was told.
+        os.kill(terminal.child.pid, signal.SIGKILL)
+    job = _jobs(cli)[-1]
+    with Terminal(cli, "attach", "-H", "far", job["id"]) as terminal:
+        terminal.sees("ready")
+        terminal.sees("answer 2")
+        terminal.type("exit 3\r")
+        assert terminal.exits() == 3
+
+
+def _jobs(cli: CommandLine) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(cli.ok("jobs", "-H", "far", "--json"))
+    return found
+
+
+async def test_answers_to_what_is_replayed_are_not_typed(here: CommandLine, daemon: Daemon) -> None:
+    async with Client(daemon.url, token=daemon.token) as c:
+        ask = "printf '\\033[6nasked'"
+        job_id = await c.start(f"stty raw -echo; {ask}; cat -v", pty=True)
+        await c.read_output(job_id, wait=PATIENCE, until="asked")
+        await asyncio.to_thread(_answer_as_a_terminal, here, job_id)
+        await c.kill(job_id)
+
+
+def _answer_as_a_terminal(here: CommandLine, job_id: str) -> None:
+    with Terminal(here, "attach", job_id) as terminal:
+        terminal.sees(b"\x1b[6nasked")
+        terminal.sees(b"\x1b[5n")  # is that all?
+        terminal.type("\x1b[1;1Rkey\x1b[0n")
+        assert terminal.sees("key") == b""
+        terminal.type("\x1b[2;2R")
+        assert terminal.sees("^[[2;2R") == b""  # live, it passes
+        terminal.type("\r~.")
+        assert terminal.exits() == 0
+
+
+async def test_what_has_no_terminal_is_followed_and_left(here: CommandLine, daemon: Daemon) -> None:
+    async with Client(daemon.url, token=daemon.token) as c:
+        job_id = await c.start("echo out; while read line; do echo got $line; done; exit 6")
+        await c.read_output(job_id, wait=PATIENCE, until="out")
+        await asyncio.to_thread(_leave_by_interrupt, here, job_id)
+        # Nor does the end of our input end it.
+        with here.begin("attach", job_id, stdin=-1, stdout=-1) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("b\n")
+            process.stdin.close()
+            lines = [await asyncio.to_thread(process.stdout.readline) for _ in range(3)]
+            assert lines == ["out\n", "got a\n", "got b\n"]
+            await c.send_input(job_id, close_stdin=True)
+            assert await asyncio.to_thread(process.wait, 20) == 6
+
+
+def _leave_by_interrupt(here: CommandLine, job_id: str) -> None:
+    with Terminal(here, "attach", job_id) as terminal:
+        terminal.sees("out")
+        terminal.type("a\n")
+        terminal.sees("got a")
+        terminal.child.sendcontrol("c")
+        assert terminal.exits() == 0
+        assert job_id_in(terminal.rest) == job_id

@@ -1,0 +1,140 @@
+"""Other ends of a connection: another daemon, another client of that name, none at all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.client import Client
+from shellwire.errors import (
+    ClientRejected,
+    Disconnected,
+    InvalidToken,
+    NotRunning,
+    Replaced,
+    Unreachable,
+)
+from shellwire.home.paths import Home
+from shellwire.home.token import rotate_token
+from tests.client.test_run import newest, until
+from tests.faults.proxy import Proxy
+from tests.live import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+
+async def test_another_daemon_is_not_asked_to_run_it(
+    own_daemon: Callable[..., Daemon], proxy: Proxy, through: Client, daemon: Daemon
+) -> None:
+    # As after a restart: it would not know whether it ran.
+    other = own_daemon("--grace", "0")
+    (other.home / "auth.token").write_text(daemon.token)
+    await _reload(other)
+    proxy.stall()
+    stream = through.stream("echo once")
+    await stream.begin()
+    proxy.target = other.url
+    proxy.cut("rst")
+    with pytest.raises(Disconnected, match="not known whether it ran"):
+        await stream.wait()
+    assert await through.jobs() == []
+    assert (await through.run("echo on")).stdout == "on\n"
+
+
+async def test_a_daemon_that_starts_anew_is_found(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--grace", "0")
+    async with Proxy(daemon.url) as proxy, Client(proxy.url, token=daemon.token) as c:
+        stream = c.stream("echo begun; sleep 100")
+        async for _ in stream:
+            await asyncio.to_thread(daemon.stop)
+        assert (stream.result.reason, stream.result.signal) == ("killed", "SIGTERM")
+        again = own_daemon("--grace", "0", home=daemon.home)
+        proxy.target = again.url
+        assert (await c.run("echo back")).stdout == "back\n"
+
+
+async def test_it_does_not_come_back_when_it_was_replaced(daemon: Daemon, proxy: Proxy) -> None:
+    async with Client(proxy.url, token=daemon.token, client_id="twin") as old:
+        running = asyncio.create_task(old.run("sleep 0.3; echo over"))
+        await until(old, lambda job: job.state == "running")
+        async with Client(daemon.url, token=daemon.token, client_id="twin") as new:
+            with pytest.raises(Replaced):
+                await running
+            with pytest.raises(Replaced):
+                await old.run("true")
+            assert (await new.attach((await newest(new)).id).wait()).exit_code == 0
+
+
+async def test_it_gives_up_in_time_and_begins_anew(daemon: Daemon, proxy: Proxy) -> None:
+    async with Client(proxy.url, token=daemon.token, patience=0.2) as c:
+        stream = c.stream("sleep 100")
+        await stream.begin()
+        await until(c, lambda job: job.state == "running")
+        target, proxy.target = proxy.target, "ws://127.0.0.1:1"
+        proxy.cut()
+        with pytest.raises(Unreachable):
+            await stream.wait()
+        with pytest.raises(Unreachable):
+            await c.run("true")
+        proxy.target = target
+        assert (await c.run("echo back")).stdout == "back\n"
+        await c.kill(stream.id)
+
+
+async def test_a_token_that_was_rotated(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--grace", "0")
+    async with Client(daemon.url, token=daemon.token) as c:
+        running = asyncio.create_task(c.run("sleep 100"))
+        await until(c, lambda job: job.state == "running")
+        rotate_token(Home(daemon.home))
+        await _reload(daemon)
+        with pytest.raises(Disconnected, match=r"1008 the token was rotated"):
+            await running
+        with pytest.raises(InvalidToken) as refusal:
+            await c.run("true")
+        assert refusal.value.code == "INVALID_TOKEN"
+
+
+async def test_a_slot_that_another_has_taken_is_waited_for(
+    own_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = own_daemon("--grace", "0")
+    async with Proxy(daemon.url) as proxy, Client(proxy.url, token=daemon.token) as c:
+        with pytest.raises(ClientRejected, match="every client slot is taken"):
+            await Client(daemon.url, token=daemon.token).__aenter__()
+        running = asyncio.create_task(c.run("sleep 0.1; echo done"))
+        await until(c, lambda job: job.state == "running")
+        target, proxy.target = proxy.target, "ws://127.0.0.1:1"
+        proxy.cut()
+        other = await _enter(daemon)
+        proxy.target = target
+        await other.close()
+        assert (await running).stdout == "done\n"
+
+
+async def _enter(daemon: Daemon) -> Client:
+    """Return a client that has found the only slot free."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await Client(daemon.url, token=daemon.token).__aenter__()
+            except ClientRejected:
+                continue
+
+
+async def test_no_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELLWIRE_HOME", str(tmp_path))
+    with pytest.raises(NotRunning, match="is not running"):
+        await Client().__aenter__()
+
+
+async def _reload(daemon: Daemon) -> None:
+    client = await daemon.client(local=True)
+    await client.ask({"type": "reload"})
+    await client.close()

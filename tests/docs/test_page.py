@@ -1,0 +1,162 @@
+"""The page for a browser, in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import http.server
+import json
+import re
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.docs.document import ROOT
+from tests.docs.test_examples import tool
+from tests.faults.proxy import Proxy
+from tests.live import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from websockets.asyncio.client import ClientConnection
+
+    from tests.live import Daemon
+
+_LISTENING = re.compile(r"listening on (ws://\S+)")
+
+
+class Page:
+    """A page that is open in a browser, by the DevTools protocol."""
+
+    def __init__(self, ws: ClientConnection) -> None:
+        self._ws = ws
+        self._number = 0
+
+    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol; return its result."""
+        self._number += 1
+        number = self._number
+        await self._ws.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                answer: dict[str, Any] = json.loads(await self._ws.recv())
+                if answer.get("id") == number:
+                    assert "result" in answer, answer
+                    return dict(answer["result"])
+
+    async def open(self, url: str) -> None:
+        """Go to a page, and wait until it is loaded."""
+        await self.call("Page.enable")
+        await self.call("Page.navigate", url=url)
+        async with asyncio.timeout(PATIENCE):
+            while json.loads(await self._ws.recv()).get("method") != "Page.loadEventFired":
+                pass
+
+    async def until(self, condition: str) -> None:
+        """Wait until that is so."""
+        await self.do(f"new Promise((r) => setInterval(() => ({condition}) && r(true), 10))")
+
+    async def do(self, script: str) -> Any:
+        """Run JavaScript; return what it gives, awaited."""
+        done = await self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in done, done
+        return done["result"].get("value")
+
+    async def fill(self, **values: str) -> None:
+        """Fill fields in."""
+        for name, value in values.items():
+            await self.do(f"document.getElementById({name!r}).value = {json.dumps(value)}")
+
+    async def submit(self, form: str) -> None:
+        """Send a form, as Enter does."""
+        await self.do(f"document.getElementById({form!r}).requestSubmit()")
+
+    async def shows(self, text: str) -> None:
+        """Wait until that is on the screen."""
+        screen = "document.getElementById('screen').textContent"
+        await self.until(f"{screen}.includes({json.dumps(text)})")
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    """Serve the examples; yield where."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    handler = functools.partial(Handler, directory=str(ROOT / "examples"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[str]:
+    """Start a browser; yield where its DevTools protocol is."""
+    with subprocess.Popen(
+        [
+            tool("chromium"),
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+            *("--remote-debugging-port=0", f"--user-data-dir={tmp_path}", "about:blank"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            found = next(filter(None, map(_LISTENING.search, process.stderr)), None)
+            assert found, "the browser has not started"
+            yield found[1]
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+@contextlib.asynccontextmanager
+async def opened(browser: str, url: str) -> AsyncIterator[Page]:
+    """Open a page; yield it."""
+    async with connect(browser, max_size=None, proxy=None) as ws:
+        targets = (await Page(ws).call("Target.getTargets"))["targetInfos"]
+        target = next(each["targetId"] for each in targets if each["type"] == "page")
+    base = browser.rpartition("/devtools/")[0]
+    async with connect(f"{base}/devtools/page/{target}", max_size=None, proxy=None) as ws:
+        page = Page(ws)
+        await page.open(url)
+        yield page
+
+
+async def test_the_page(own_daemon: Callable[..., Daemon], site: str, browser: str) -> None:
+    daemon = own_daemon("--grace", "0", "--allow-origin", site)
+    async with Proxy(daemon.url) as proxy, opened(browser, f"{site}/page.html") as page:
+        await page.fill(url=proxy.url, token="wrong")
+        await page.submit("login")
+        await page.shows("[INVALID_TOKEN: the token is missing or wrong]")
+        await page.shows("[closed with 4005]")
+        await page.fill(token=daemon.token)
+        await page.submit("login")
+        await page.until("!text.disabled")
+        await page.fill(text="echo $((40 + 2)); read; echo back $((40 + 3))")
+        await page.submit("line")
+        await page.shows("\n42\n")
+        # It comes back to its shell after a cut.
+        await page.do("window.old = ws")
+        proxy.cut("rst")
+        await page.until("ws !== old && !text.disabled")
+        await page.submit("line")
+        await page.shows("\nback 43\n")
+        await page.fill(text="exit 5")
+        await page.submit("line")
+        await page.shows("[ended: exited 5]")
