@@ -6,14 +6,18 @@ import asyncio
 import contextlib
 import os
 import signal
-import termios
-import tty
 from typing import TYPE_CHECKING
 
 from shellwire.cli.keys import HELP, Escapes, Replies
 from shellwire.cli.pipes import Input, write
 from shellwire.errors import Disconnected, SessionError, ShellwireError
 from shellwire.protocol.limits import MAX_COLUMNS, MAX_ROWS
+
+try:
+    import termios
+    import tty
+except ImportError as error:
+    raise ShellwireError("no terminals on this system yet: use exec without -t") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

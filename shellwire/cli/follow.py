@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from shellwire.cli.pipes import Input, write
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from shellwire.client import Client, Job, Result
     from shellwire.client.options import CommandOptions
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 async def with_pipes(client: Client, command: str, options: CommandOptions) -> Result:
@@ -53,8 +56,12 @@ async def _feed(job: Job) -> None:
 def interrupts(job: Job) -> Iterator[None]:
     """Hand Ctrl-C on while the block runs; the second one ends the job, the third only us.
 
-    What else ends a program ends the job, and then us.
+    What else ends a program ends the job, and then us. On Windows, whose event loop hears of no
+    signal, Ctrl-C ends us, and the job with us.
     """
+    if sys.platform == "win32":
+        yield
+        return
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
 

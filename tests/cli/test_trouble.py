@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.cli.command_line import CommandLine
+if TYPE_CHECKING:
+    from tests.cli.command_line import CommandLine
+
 
 ALL = [
     ("exec", "true"),
