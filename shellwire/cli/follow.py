@@ -46,10 +46,7 @@ async def _feed(job: Job) -> None:
     except SessionError:
         return  # it has ended, and has no use for more
     except ShellwireError as error:
-        # What it got so far may look like the whole to it.
-        with contextlib.suppress(ShellwireError):
-            await job.kill()
-        job.fail(error)
+        await job.end_with(error)
 
 
 @contextlib.contextmanager

@@ -68,6 +68,7 @@ class Followed:
         self._notices: list[Notice] = []
         self._result: Result | None = None
         self._error: ShellwireError | None = None
+        self._spoiled: ShellwireError | None = None
 
     async def next_chunk(self) -> Chunk | None:
         """Return what it has written, waiting for it; None at its end. Raises what cut it short."""
@@ -191,6 +192,9 @@ class Followed:
         self.pid = message["pid"]
 
     def _take_end(self, message: Message) -> None:
+        if self._spoiled is not None:
+            self.fail(self._spoiled)
+            return
         self._result = Result(
             id=self.id,
             exit_code=message["exit_code"],

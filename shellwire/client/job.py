@@ -163,10 +163,17 @@ class Job(Followed):
         except SessionError:
             return  # it has ended, and has no use for the rest
         except ShellwireError as error:
-            # A part of its input may look like the whole to it.
-            with contextlib.suppress(ShellwireError):
-                await self.kill()
-            self.fail(error)
+            await self.end_with(error)
+
+    async def end_with(self, error: ShellwireError) -> None:
+        """End it because its input broke off: what it makes of half of it is no result.
+
+        Whoever follows it gets this error, also if a result comes.
+        """
+        self._spoiled = error
+        with contextlib.suppress(ShellwireError):
+            await self.kill()
+        self.fail(error)
 
     async def resize(self, cols: int, rows: int) -> None:
         """Give its terminal another size. Raises SessionError, InvalidMessage."""

@@ -165,8 +165,7 @@ async def test_half_of_an_input_is_not_taken_for_the_whole(
     try:
         # Nothing was on its way just then: what is left follows.
         assert (await running).stdout.strip() == "9000000"
-    except Disconnected as error:
-        assert "not known" in str(error)
+    except Disconnected:
         assert (await ended(through, (await newest(through)).id)).reason == "killed"
 
 
