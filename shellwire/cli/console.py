@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from shellwire.cli.keys import HELP, Escapes, Replies
@@ -13,11 +14,11 @@ from shellwire.cli.pipes import Input, write
 from shellwire.errors import Disconnected, SessionError, ShellwireError
 from shellwire.protocol.limits import MAX_COLUMNS, MAX_ROWS
 
-try:
-    import termios
-    import tty
-except ImportError as error:
-    raise ShellwireError("no terminals on this system yet: use exec without -t") from error
+if sys.platform == "win32":
+    raise ShellwireError("no terminals on this system yet: use exec without -t")
+
+import termios
+import tty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
