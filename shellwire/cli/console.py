@@ -14,11 +14,9 @@ from shellwire.cli.pipes import Input, write
 from shellwire.errors import Disconnected, SessionError, ShellwireError
 from shellwire.protocol.limits import MAX_COLUMNS, MAX_ROWS
 
-if sys.platform == "win32":
-    raise ShellwireError("no terminals on this system yet: use exec without -t")
-
-import termios
-import tty
+if sys.platform != "win32":
+    import termios
+    import tty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +65,7 @@ def size() -> tuple[int, int] | None:
 @contextlib.contextmanager
 def _raw() -> Iterator[None]:
     """Have our terminal pass on every key while the block runs."""
-    if not os.isatty(0):
+    if sys.platform == "win32" or not os.isatty(0):
         yield
         return
     before = termios.tcgetattr(0)
@@ -97,6 +95,8 @@ class _Console:
         self._resizing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Result | None:
+        if sys.platform == "win32":
+            raise ShellwireError("no terminals on this system yet: use exec without -t")
         loop = asyncio.get_running_loop()
         self._replies.active = self._answers and self._job.live_from > 0
         if self._job.size not in (None, size()):
