@@ -65,7 +65,10 @@ def size() -> tuple[int, int] | None:
 @contextlib.contextmanager
 def _raw() -> Iterator[None]:
     """Have our terminal pass on every key while the block runs."""
-    if sys.platform == "win32" or not os.isatty(0):
+    if sys.platform == "win32":
+        yield
+        return
+    if not os.isatty(0):
         yield
         return
     before = termios.tcgetattr(0)
