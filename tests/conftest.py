@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +24,19 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path_factory.mktemp("shared") / "home", "--max-clients", "100")
     yield daemon
     daemon.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End what a test has left running in the daemon that all share: it holds slots of others."""
+    yield
+    if "daemon" in request.fixturenames:
+        daemon: Daemon = request.getfixturevalue("daemon")
+        if daemon.process.poll() is None and daemon.is_busy():
+            # Beside the test's own loop, which may still be there.
+            ending = threading.Thread(target=asyncio.run, args=[daemon.end_jobs()])
+            ending.start()
+            ending.join()
 
 
 @pytest.fixture

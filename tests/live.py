@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,25 @@ class Daemon:
     def descriptors(self) -> int:
         """Return how many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def is_busy(self) -> bool:
+        """Whether a command or a session runs."""
+        with urllib.request.urlopen(self.url.replace("ws://", "http://") + "/health") as answer:
+            health = json.load(answer)
+        return bool(health["active_commands"] or health["active_sessions"])
+
+    async def end_jobs(self) -> None:
+        """End every command and session, and wait until none is left."""
+        ending = await self.client(local=True)
+        jobs = (await ending.ask({"type": "list_jobs"}))["jobs"]
+        alive = [job for job in jobs if job["state"] in ("queued", "running")]
+        for job in alive:
+            owner = await self.client(job["client_id"], local=True)
+            await owner.ask({"type": "attach", "id": job["id"]})
+            await owner.ask({"type": "kill_session", "id": job["id"]})
+            await owner.until("result", "session_ended", "error", id=job["id"])
+            await owner.close()
+        await ending.close()
 
     async def client(
         self,
