@@ -6,17 +6,14 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
+import termios
+import tty
 from typing import TYPE_CHECKING
 
 from shellwire.cli.keys import HELP, Escapes, Replies
 from shellwire.cli.pipes import Input, write
 from shellwire.errors import Disconnected, SessionError, ShellwireError
 from shellwire.protocol.limits import MAX_COLUMNS, MAX_ROWS
-
-if sys.platform != "win32":
-    import termios
-    import tty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,9 +62,6 @@ def size() -> tuple[int, int] | None:
 @contextlib.contextmanager
 def _raw() -> Iterator[None]:
     """Have our terminal pass on every key while the block runs."""
-    if sys.platform == "win32":
-        yield
-        return
     if not os.isatty(0):
         yield
         return
@@ -98,8 +92,6 @@ class _Console:
         self._resizing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Result | None:
-        if sys.platform == "win32":
-            raise ShellwireError("no terminals on this system yet: use exec without -t")
         loop = asyncio.get_running_loop()
         self._replies.active = self._answers and self._job.live_from > 0
         if self._job.size not in (None, size()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.program import Failure
-from shellwire.cli.remote import TROUBLE, host_option, talk
+from shellwire.cli.remote import TROUBLE, host_option, require_terminals, talk
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
@@ -48,6 +48,8 @@ def exec_command(host: str | None, pty: bool, words: tuple[str, ...], **given: A
     Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
     128 + n; 255 if it could not be run or followed.
     """
+    if pty:
+        require_terminals()
     command = words[0] if len(words) == 1 else shlex.join(words)
     options: CommandOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 

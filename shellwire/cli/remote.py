@@ -33,6 +33,12 @@ host_option = click.option(
 """Which daemon; without it that of SHELLWIRE_URL, else the local one."""
 
 
+def require_terminals() -> None:
+    """Raise Failure where we know of no terminal."""
+    if sys.platform == "win32":
+        raise Failure("no terminals on this system yet: use exec without -t", TROUBLE)
+
+
 def place_of(host: str | None) -> Place:
     """Return where the daemon is. Raises Failure if no host of that name is saved."""
     from shellwire.client.place import Place

@@ -8,7 +8,7 @@ import click
 
 from shellwire.cli.exec import exit_as
 from shellwire.cli.program import called_as
-from shellwire.cli.remote import host_option, talk
+from shellwire.cli.remote import host_option, require_terminals, talk
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
@@ -35,6 +35,7 @@ def shell_command(host: str | None, **given: Any) -> None:
             result = await show(job)
         return _told(result, job.id, host)
 
+    require_terminals()
     exit_as(talk(host, follow, follows=True))
 
 
@@ -54,6 +55,7 @@ def attach_command(host: str | None, job_id: str) -> None:
             result = await show(job, closes=False)
         return _told(result, job.id, host)
 
+    require_terminals()
     exit_as(talk(host, follow, follows=True))
 
 

@@ -14,6 +14,7 @@ import shellwire
 
 HERE = Path(__file__).parent
 POSIX_ONLY = {
+    "shellwire.cli.console",
     "shellwire.daemon.detach",
     "shellwire.files.archive",
     "shellwire.files.change",
