@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from shellwire.client import Client, Result
     from shellwire.client.options import CommandOptions
 
+_ENDINGS = {
+    "timed_out": "ended: its time was over",
+    "cancelled": "cancelled",
+    "killed": "killed",
+    "output_limit": "ended: it wrote more than it may (--max-output of the daemon)",
+    "idle": "ended: nothing went in or out for too long (--idle-timeout of the daemon)",
+    "lost": "lost: the daemon was killed while it ran, and nobody knows how it ended",
+}
+
 
 def _variables(
     ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
@@ -76,7 +85,7 @@ def exit_as(result: Result | None) -> None:
     if result.error is not None:
         raise Failure(result.error, TROUBLE)
     if result.reason != "exited":
-        click.echo(f"shellwire: {result.reason.replace('_', ' ')}", err=True)
+        click.echo(f"shellwire: {_ENDINGS.get(result.reason, result.reason)}", err=True)
     if result.exit_code < 0:
         code = 128 - result.exit_code if result.signal is not None else TROUBLE
     else:

@@ -58,7 +58,7 @@ def test_options(here: CommandLine) -> None:
     assert ran(here, "-s", context, "cd /var; export KEPT=1")[0] == 0
     assert ran(here, "-s", context, "pwd; echo $KEPT")[1] == b"/var\n1\n"
     code, _, err = ran(here, "--timeout", "0.2", "sleep 100")
-    assert (code, err) == (143, b"shellwire: timed out\n")
+    assert (code, err) == (143, b"shellwire: ended: its time was over\n")
 
 
 def test_a_signal_is_the_number_that_a_shell_has_for_it(here: CommandLine) -> None:
