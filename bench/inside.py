@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shellwire.jobs.job import Job
 from shellwire.process.reap import Reaper
 from shellwire.server.connection import Connection
-from shellwire.shell.launch import Shell
+from shellwire.shell.shell import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

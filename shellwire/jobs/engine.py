@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.launch import Wiring
+    from shellwire.shell.shell import Wiring
     from shellwire.shell.spares import Taken
     from shellwire.shell.state import State
 

@@ -18,7 +18,7 @@ from shellwire.jobs.readable import Readable
 from shellwire.jobs.run import Run
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
-from shellwire.shell.launch import Wiring
+from shellwire.shell.shell import Wiring
 
 if TYPE_CHECKING:
     import signal

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.pump import Room
     from shellwire.process.reap import Exit
-    from shellwire.shell.launch import Shell
+    from shellwire.shell.shell import Shell
 
 MAX_INPUT = 4 * 1024 * 1024
 """Bytes of input that may wait for one job."""

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from shellwire.errors import PtyUnavailable, SpawnError
 from shellwire.process import portable
 from shellwire.process.kill import TAG_NAME
-from shellwire.shell.launch import MAX_REPORT, Shell
+from shellwire.shell.shell import MAX_REPORT, Shell
 
 if TYPE_CHECKING:
     from shellwire.shell.dialect import FileDialect, Start
-    from shellwire.shell.launch import Wiring
+    from shellwire.shell.shell import Wiring
 
 
 @dataclass(slots=True)

@@ -14,8 +14,9 @@ from shellwire.errors import PtyUnavailable, SpawnError, StartError
 from shellwire.process import kill
 from shellwire.shell.bash import Bash
 from shellwire.shell.dialect import CannotEnter
-from shellwire.shell.launch import Wiring, launch
+from shellwire.shell.launch import launch
 from shellwire.shell.posix import Posix
+from shellwire.shell.shell import Wiring
 from shellwire.shell.state import State, Variable
 
 if TYPE_CHECKING:

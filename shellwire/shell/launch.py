@@ -9,7 +9,6 @@ import os
 import secrets
 import signal
 import sys
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,66 +17,16 @@ from shellwire.process.feed import Feeder
 from shellwire.process.kill import TAG_NAME
 from shellwire.process.read import Reader
 from shellwire.shell.dialect import FileDialect
+from shellwire.shell.shell import MAX_REPORT, Shell, Wiring
 
 if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.process.pty import Terminal, open_terminal
     from shellwire.process.spawn import private_file, spawn
 
 if TYPE_CHECKING:
-    from shellwire.process.feed import Sink
     from shellwire.process.read import Source
     from shellwire.shell.dialect import Dialect, Start
     from shellwire.shell.state import State
-
-MAX_REPORT = 16 * 1024 * 1024
-"""Bytes of a report that are read at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a shell's descriptors 0 to 2 are: pipes, or with ``size`` (cols, rows) a terminal."""
-
-    stdin: bool = False
-    """Whether it can be sent input; without, it reads end-of-file at once (pipes only)."""
-
-    size: tuple[int, int] | None = None
-
-
-@dataclass(slots=True)
-class Shell(ABC):
-    """A started shell and our ends of what it reads and writes."""
-
-    pid: int
-    tag: bytes
-    token: bytes
-    outputs: dict[str, Source]
-    """What to read: ``stdout`` and, on pipes, ``stderr``; on a terminal the master."""
-    stdin: Sink | None
-    terminal: Terminal | None
-
-    @abstractmethod
-    def run(self, script: bytes) -> None:
-        """Give the shell what it waits for: a dialect's script. Once only."""
-
-    @abstractmethod
-    def take_report(self) -> bytes:
-        """Return what the shell reported, after it has ended. Once only."""
-
-    @abstractmethod
-    def discard(self) -> None:
-        """End a shell that nobody uses, and give its descriptors back. It is still to be reaped."""
-
-    def close(self) -> None:
-        """Give back the descriptors of a shell that nobody uses."""
-        self.close_input()
-        self.take_report()
-        for source in self.outputs.values():
-            source.close()
-
-    def close_input(self) -> None:
-        """Drop what was not read of the command and its input."""
-        if self.stdin is not None:
-            self.stdin.close()
 
 
 @dataclass(slots=True)
@@ -120,7 +69,7 @@ def launch(dialect: Dialect, state: State, wiring: Wiring, *, tag: bytes, report
     token = secrets.token_hex(8).encode()
     start = dialect.start(state, token, report=report)
     if isinstance(dialect, FileDialect):
-        from shellwire.shell import files  # which is built on this module
+        from shellwire.shell import files
 
         return files.prepare(dialect, state.cwd, start, wiring, tag=tag, token=token)
     theirs: list[int] = []

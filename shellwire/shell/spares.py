@@ -15,7 +15,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import PtyUnavailable, SpawnError
-from shellwire.shell.launch import Shell, Wiring, launch
+from shellwire.shell.launch import launch
+from shellwire.shell.shell import Shell, Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
