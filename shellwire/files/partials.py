@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from shellwire.files.service import Files
+    from shellwire.files.threads import Threads
     from shellwire.files.write import Replacement
 
 KEEP_SECONDS = 3600.0
@@ -55,10 +55,11 @@ class Partial:
 
 
 class Partials:
-    """All of them; of one client as many as it may have uploads open, the newest."""
+    """All of them; of one client the newest ``most``."""
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
+    def __init__(self, threads: Threads, most: int) -> None:
+        self._threads = threads
+        self._most = most
         self._all: OrderedDict[PartialKey, Partial] = OrderedDict()
 
     @contextlib.asynccontextmanager
@@ -95,7 +96,7 @@ class Partials:
         loop = asyncio.get_running_loop()
         partial.expiry = loop.call_later(KEEP_SECONDS, self._drop, partial)
         mine = [each for each in self._all.values() if each.key.client_id == partial.key.client_id]
-        for each in mine[: -self._files.limits.max_uploads]:
+        for each in mine[: -self._most]:
             if not each.users:
                 self._drop(each)
 
@@ -103,12 +104,12 @@ class Partials:
         if partial.expiry is not None:
             partial.expiry.cancel()
         del self._all[partial.key]
-        self._files.later(partial.take().discard)
+        self._threads.later(partial.take().discard)
 
     async def restart(self, partial: Partial) -> None:
         """Give up what has come, by who is at work on it."""
         if partial.replacement is not None:
-            await self._files.run(partial.take().discard)
+            await self._threads.run(partial.take().discard)
 
     def close(self) -> None:
         """Give up all that nobody is at work on."""

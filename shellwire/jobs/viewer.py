@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shellwire.jobs.buffer import Gap, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shellwire.jobs.buffer import Buffer
     from shellwire.jobs.model import Notice, Outcome
-    from shellwire.jobs.readable import Readable
 
-Event = Piece | Gap
+
+class Viewed(Protocol):
+    """What of a job its viewers look at."""
+
+    buffer: Buffer
+    notices: list[Notice]
+    noticed: int
+    """How many notices there were."""
+    outcome: Outcome | None
+    silenced: bool
+    """Whether no output can come any more."""
+
+    def advanced(self) -> None:
+        """Take note that a viewer has taken something."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +37,7 @@ class Viewer:
     With ``silent`` it gets everything but output. ``offset`` is the end of what it has taken.
     """
 
-    job: Readable
+    job: Viewed
     wake: Callable[[], None]
     offset: int
     window: int
