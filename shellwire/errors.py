@@ -46,6 +46,8 @@ The tree::
     │   └── Disconnected             the connection is gone, and with it an answer
     │       └── Replaced             the same client_id has connected again
     ├── InvalidUrl                   what was given is no address of a daemon
+    ├── MissingExtra                 something optional is not installed
+    ├── SkillError                   a skill can't be written, or is not ours to replace
     ├── OutputLost                   a job wrote more than was kept of it while nobody read
     └── SpawnError                   a process could not be started
 
@@ -312,6 +314,14 @@ class Replaced(Disconnected):
 
 class InvalidUrl(ShellwireError):
     """A URL is not one that a daemon can be reached at."""
+
+
+class MissingExtra(ShellwireError):
+    """A part of shellwire that is installed on demand is not there."""
+
+
+class SkillError(ShellwireError):
+    """A file for an agent can't be written, or holds what we have not written."""
 
 
 class OutputLost(ShellwireError):

@@ -29,6 +29,8 @@ COMMANDS = Lazily(
         "token": "token.token_group",
         "clients": "clients.clients_group",
         "config": "config.config_group",
+        "mcp": "mcp.mcp_command",
+        "skill": "skill.skill_group",
         "completion": "completion.completion_command",
         "version": "version.version_command",
     }

@@ -123,6 +123,8 @@ class Client:
     async def run(self, command: str, **options: Unpack[CommandOptions]) -> Result:
         """Run a command in a fresh shell and return how it ended, and all that it wrote.
 
+        With ``collect`` the daemon keeps only the head and the tail of each stream.
+
         However it ends, that is a result: its ``exit_code``, and ``reason`` unless that is
         ``exited``. Raises QueueFull, InvalidMessage and the like if it is refused, and OutputLost
         if the connection was cut and it wrote more meanwhile than the daemon keeps. If this is
@@ -132,6 +134,8 @@ class Client:
         async with self.stream(command, **options) as job:
             async for chunk in job:
                 wrote[chunk.stream] += chunk.bytes
+        if options.get("collect"):
+            return job.result
         result = replace(
             job.result, stdout_bytes=bytes(wrote["stdout"]), stderr_bytes=bytes(wrote["stderr"])
         )

@@ -204,6 +204,9 @@ class Followed:
             duration_ms=message["duration_ms"],
             cwd=message.get("cwd"),
             committed=message.get("committed", False),
+            stdout_bytes=message.get("stdout", "").encode(),
+            stderr_bytes=message.get("stderr", "").encode(),
+            truncated=message.get("truncated", False),
             missing=self._missing,
             notices=tuple(self._notices),
         )

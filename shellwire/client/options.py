@@ -30,8 +30,9 @@ class Options(TypedDict, total=False):
     rows: int
     """Its terminal's height in lines; 24 unless given."""
 
-    max_output_bytes: int
-    """Bytes of output after which it is ended; 0, which is the default here, is no limit."""
+    max_output_bytes: int | None
+    """Bytes of output after which it is ended; 0, which is the default here, is no limit, and None
+    is the daemon's."""
 
 
 class CommandOptions(Options, total=False):
@@ -48,6 +49,12 @@ class CommandOptions(Options, total=False):
 
     pty: bool
     """Give it a terminal."""
+
+    collect: bool
+    """Get nothing while it runs, and in ``Result`` of each stream the head and the tail."""
+
+    max_chars: int
+    """With ``collect``: characters kept of each stream; 50,000 unless given."""
 
 
 class ShellOptions(Options, total=False):
@@ -69,6 +76,8 @@ def execute(job_id: str, command: str, options: CommandOptions) -> Message:
     request = _request("execute", job_id, command, fields)
     request["timeout"] = fields.pop("timeout", None) or 0
     request["is_pty"] = fields.pop("pty", False)
+    if fields.get("collect"):
+        request["encoding"] = "utf-8"  # what is collected is cut between characters
     if given is not None:
         text = inline(given)
         request |= {"open_stdin": True} if text is None else {"stdin_data": text}

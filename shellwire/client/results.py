@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from shellwire.protocol.fields import JobState, Reason
 
 Message = dict[str, Any]
 Stream = Literal["stdout", "stderr"]
@@ -50,7 +53,7 @@ class Result:
     exit_code: int
     """The shell's; the negative number of the signal that killed it; -1 if it isn't known."""
 
-    reason: str
+    reason: Reason
     """``exited``, ``timed_out``, ``cancelled``, ``killed``, ``output_limit``, ``idle``,
     ``spawn_failed`` or ``lost``."""
 
@@ -69,9 +72,13 @@ class Result:
     """Whether the context took its changes; a session never commits."""
 
     stdout_bytes: bytes = b""
-    """All that it wrote, if ``run`` returned this; empty where the output was streamed."""
+    """All that it wrote, if ``run`` returned this, or what was collected of it; empty where the
+    output was streamed."""
 
     stderr_bytes: bytes = b""
+
+    truncated: bool = False
+    """Whether something is missing between the head and the tail that were collected."""
 
     missing: int = 0
     """How many bytes of output could not be had, for nobody read them in time."""
@@ -98,7 +105,7 @@ class Page:
     end: int
     """Where the next question should begin, whatever this page holds."""
 
-    state: str
+    state: JobState
     """``queued``, ``running``, ``background`` or ``ended``."""
 
     exit_code: int | None

@@ -54,6 +54,23 @@ async def test_a_run_that_is_cut_anywhere(
     assert (tmp_path / "runs").read_text() == "0\n1\n2\n"
 
 
+async def test_head_and_tail_of_a_run_that_is_cut(
+    through: Client, proxy: Proxy, c: Client, tmp_path: Path
+) -> None:
+    command = f"seq 1000; {WAITS}; seq 1000"
+    running = asyncio.create_task(
+        through.run(command, cwd=str(tmp_path), collect=True, max_chars=20)
+    )
+    await c.run("until [ -e runs ]; do sleep 0.01; done", cwd=str(tmp_path))
+    proxy.cut("rst")
+    await through.status()
+    (tmp_path / "go").touch()
+    result = await running
+    assert (result.exit_code, result.truncated) == (0, True)
+    assert result.stdout.startswith("1\n2\n3\n4\n\n[… 7766 characters left out")
+    assert (tmp_path / "runs").read_text() == "once\n"
+
+
 async def test_a_command_that_did_not_arrive_is_sent_again(
     through: Client, proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -98,6 +98,16 @@ async def test_input(c: Client, given: str | bytes) -> None:
     assert (await c.run("cat", input=given)).stdout_bytes == expected
 
 
+async def test_head_and_tail(c: Client) -> None:
+    result = await c.run("seq 100000; printf äöü >&2; exit 3", collect=True, max_chars=20)
+    assert (result.exit_code, result.truncated, result.missing) == (3, True, 0)
+    assert result.stdout.startswith("1\n2\n3\n4\n\n[… 588875 characters left out")
+    assert result.stdout.endswith("9\n100000\n")
+    assert result.stderr == "äöü"
+    assert not (await c.run("echo all", collect=True)).truncated
+    assert not (await c.run("seq 100000")).truncated
+
+
 async def test_input_that_nobody_reads(c: Client) -> None:
     result = await c.run("exit 4", input=b"\xff" * 6_000_000)
     assert result.exit_code == 4

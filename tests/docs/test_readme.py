@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +12,19 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from mcp import StdioServerParameters
 
+from shellwire.agents.skill import skill_for
 from shellwire.cli import main
 from shellwire.cli.start import run_command, start_command
 from shellwire.home.paths import Home
+from tests.agents.agent import SECONDS, Agent, parameters
 from tests.docs.document import ROOT, Document, code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shellwire.agents.skill import Agent as AgentName
     from tests.cli.command_line import CommandLine
     from tests.docs.document import Block
     from tests.live import Daemon
@@ -138,6 +144,29 @@ def test_from_python(daemon: Daemon) -> None:
     lines = done.stdout.split("\n")
     assert lines[:2] == ["hello", "tick"]
     assert lines[3].startswith("[('cat', 'exited'), ('while sleep")
+
+
+def test_from_an_ai_agent(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [b for b in README.of_kind("json") if b.heading == "From an AI agent"]
+    (server,) = json.loads(block.text)["mcpServers"].values()
+    usual = parameters(daemon.home, tmp_path).env or {}
+    # An agent finds it on its PATH, as a user's installation puts it there.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    named = StdioServerParameters(**server, cwd=tmp_path, env={**usual, "PATH": path})
+    with Agent(named, tmp_path / "stderr") as agent:
+        assert agent.call("run_command", command="pwd")["stdout"] == f"{tmp_path}\n"
+        tools = agent.begin(agent.client.list_tools()).result(SECONDS).tools
+    section = README.section("From an AI agent")
+    assert {tool.name for tool in tools} <= set(re.findall(r"`(\w+)`", section.text))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    agents: list[AgentName] = ["claude", "codex", "cursor", "copilot", "opencode"]
+    rows = {code(row["agent"]): code(row["`skill install` writes"]) for row in section.table()}
+    assert list(rows) == agents
+    for each in agents:
+        assert skill_for(each).path == tmp_path / rows[each].removeprefix("~/")
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "PROTOCOL.md"])

@@ -1,0 +1,95 @@
+"""The daemon that the tools talk to: connected to when it is needed, and started if none runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from shellwire.client import Client
+from shellwire.client.client import PATIENCE
+from shellwire.errors import NotRunning, StartError
+
+if TYPE_CHECKING:
+    from shellwire.client.place import Place
+    from shellwire.client.results import Message
+    from shellwire.home.paths import Home
+
+LOCAL_PATIENCE = 1.0
+"""Seconds in which a local daemon that went away may come back, before another is started."""
+
+
+class Daemon:
+    """One client of one daemon, with a context of its own."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._client = Client.at(
+            place,
+            f"mcp-{secrets.token_hex(6)}",
+            patience=PATIENCE if place.home is None else LOCAL_PATIENCE,
+        )
+        self._instance: str | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def client(self) -> Client:
+        """Return it, connected. Raises why it can't be, StartError among that."""
+        async with self._one_at_a_time:
+            try:
+                status = await self._client.status()
+            except NotRunning:
+                if self._place.home is None:
+                    raise
+                status = await self._started(self._place.home)
+            if status["instance"] != self._instance:
+                await self._settle()
+                self._instance = status["instance"]
+        return self._client
+
+    async def _started(self, home: Home) -> Message:
+        failure = await _start(home)
+        try:
+            return await self._client.status()
+        except NotRunning:
+            # It would run if the only thing wrong had been that somebody else was faster.
+            gone = f"a daemon was started for {home.root}, and is gone again"
+            raise failure or NotRunning(gone) from None
+
+    async def _settle(self) -> None:
+        """Begin where we were started: for an agent that is its project's directory."""
+        if self._place.home is None:
+            return  # our directories mean nothing on another machine
+        try:
+            cwd = os.getcwd()
+        except FileNotFoundError:
+            return
+        await self._client.context().set(cwd=cwd)
+
+    async def close(self) -> None:
+        """Disconnect. Commands end, processes go on."""
+        await self._client.close()
+
+
+async def _start(home: Home) -> StartError | None:
+    """Start a daemon as ``shellwire start --daemon`` does; return why that went wrong, if it did.
+
+    In a process of its own: there must be no threads where the daemon is forked from.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "shellwire", "start", "--daemon"),
+            env={**os.environ, "SHELLWIRE_HOME": str(home.root)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,  # the first start shows the token
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        return StartError(f"no daemon runs, and none can be started: {error.strerror}")
+    _, stderr = await process.communicate()
+    if process.returncode == 0:
+        return None
+    said = stderr.decode(errors="replace").strip().splitlines()
+    reason = said[-1].removeprefix("Error: ") if said else f"it exited {process.returncode}"
+    return StartError(f"no daemon runs, and none can be started: {reason}")

@@ -1,0 +1,190 @@
+"""The MCP server on stdin and stdout: what MCP wants of the tools, and nothing of what they do.
+
+Only here is the SDK known; it is imported when it is needed, for it is an extra.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shellwire import __version__
+from shellwire.agents.arguments import parse, schema
+from shellwire.agents.daemon import Daemon
+from shellwire.agents.guide import GUIDE
+from shellwire.agents.table import TOOLS
+from shellwire.errors import ShellwireError, WireError
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+    from mcp.server.lowlevel import Server as SdkServer
+    from mcp_types import (
+        CallToolRequestParams,
+        CallToolResult,
+        ListToolsResult,
+        PaginatedRequestParams,
+    )
+    from mcp_types import Tool as SdkTool
+
+    from shellwire.agents.progress import Report
+    from shellwire.agents.table import Tool
+    from shellwire.client.place import Place
+
+    Context = ServerRequestContext[dict[str, Any], Any]
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(place: Place) -> None:
+    """Serve until stdin ends. What commands run then is ended; processes go on."""
+    from mcp.server.stdio import stdio_server
+
+    server = Server(Daemon(place))
+    server.end_on_signals()
+    try:
+        async with stdio_server() as (reader, writer):
+            sdk = server.sdk()
+            await sdk.run(reader, writer, sdk.create_initialization_options())
+    finally:
+        await server.close()
+
+
+class Server:
+    """Answers what MCP asks."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def sdk(self) -> SdkServer[dict[str, Any]]:
+        """Return the SDK's server, which speaks the protocol and calls this one."""
+        from mcp.server.lowlevel import Server as SdkServer
+
+        return SdkServer(
+            "shellwire",
+            version=__version__,
+            title="shellwire",
+            instructions=GUIDE,
+            on_list_tools=self._list,
+            on_call_tool=self._call,
+        )
+
+    async def close(self) -> None:
+        """End the commands that still run, and disconnect. Waits for none of them."""
+        for task in self._tasks:
+            task.cancel()
+        await self._daemon.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _list(
+        self, context: Context, params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        from mcp_types import ListToolsResult
+
+        return ListToolsResult(tools=[_described(tool) for tool in TOOLS.values()])
+
+    async def _call(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
+        from mcp.shared.exceptions import MCPError
+        from mcp_types import INVALID_PARAMS, CallToolResult, TextContent
+
+        tool = TOOLS.get(params.name)
+        if tool is None:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {printable(params.name)}")
+        try:
+            result = await self._apart(self._act(tool, params.arguments, _reporter(context)))
+        except ShellwireError as error:
+            text = f"{error.code}: {error}" if isinstance(error, WireError) else str(error)
+        except Exception as error:
+            _log.exception("unexpected, in %s", tool.name)
+            text = f"INTERNAL_ERROR: unexpected {type(error).__name__}: {error}"
+        else:
+            given = msgspec.to_builtins(result)
+            text = json.dumps(given, ensure_ascii=False)
+            return CallToolResult(
+                content=[TextContent(type="text", text=text)], structured_content=given
+            )
+        return CallToolResult(
+            content=[TextContent(type="text", text=printable(text))], is_error=True
+        )
+
+    async def _act(
+        self, tool: Tool, given: dict[str, Any] | None, report: Report | None
+    ) -> msgspec.Struct:
+        return await tool.act(self._daemon, parse(tool.takes, given), report)
+
+    async def _apart(self, work: Any) -> Any:
+        """Do it in a task of its own, cancelled once if this is.
+
+        The SDK cancels as anyio does, at each await anew: nothing could be cleaned up in there.
+        """
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # who waited for it has it, or went away
+
+    def end_on_signals(self) -> None:
+        """End as at the end of stdin on SIGTERM and SIGINT.
+
+        Then by the signal itself: the SDK's thread waits for stdin, and nothing can wake it.
+        """
+        if sys.platform == "win32":
+            return  # a signal handler of asyncio is not to be had
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._begin_end, number)
+
+    def _begin_end(self, number: signal.Signals) -> None:
+        ending = asyncio.create_task(self.close())
+        ending.add_done_callback(lambda _: _die_by(number))
+
+
+def _die_by(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _described(tool: Tool) -> SdkTool:
+    from mcp_types import Tool as SdkTool
+    from mcp_types import ToolAnnotations
+
+    return SdkTool(
+        name=tool.name,
+        title=tool.name.replace("_", " ").capitalize(),
+        description=tool.words,
+        input_schema=schema(tool.takes),
+        output_schema=schema(tool.gives),
+        annotations=ToolAnnotations(
+            read_only_hint=tool.effect == "reads",
+            destructive_hint=tool.effect == "destroys",
+            # What a shell reaches has no bounds.
+            open_world_hint=tool.effect == "destroys",
+        ),
+    )
+
+
+def _reporter(context: Context) -> Report | None:
+    """Return what reports progress, if that was asked for."""
+    if (context.meta or {}).get("progress_token") is None:
+        return None
+
+    async def report(seconds: float, doing: str) -> None:
+        await context.session.report_progress(seconds, None, doing)
+
+    return report

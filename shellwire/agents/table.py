@@ -1,0 +1,104 @@
+"""The tools by name, with the words that a model reads."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from shellwire.agents import arguments, results, tools
+
+Effect = Literal["reads", "changes", "destroys"]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool: its name is that of ``act``."""
+
+    act: Callable[[Any, Any, Any], Awaitable[Struct]]
+    takes: type[Struct]
+    gives: type[Struct]
+    effect: Effect
+    words: str
+
+    @property
+    def name(self) -> str:
+        """What the model calls it."""
+        return self.act.__name__
+
+
+_TABLE = (
+    Tool(
+        tools.run_command,
+        arguments.RunCommand,
+        results.CommandResult,
+        "destroys",
+        "Run a shell command to its end and return its exit code, stdout and stderr. State carries"
+        " over: the directory, variables, functions and aliases that it leaves are there for the"
+        " next command, so `cd`, `export` or `source venv/bin/activate` are needed once. For what"
+        " ends by itself; it is ended after `timeout` seconds (120), and gets no terminal. For"
+        " servers, watchers and what asks questions use start_process.",
+    ),
+    Tool(
+        tools.start_process,
+        arguments.StartProcess,
+        results.Started,
+        "destroys",
+        "Start a process that goes on by itself, such as a server, a watcher or a REPL, and return"
+        " its id at once. It starts from the state that run_command left, and changes nothing of"
+        " it. To wait until a server is ready: read_output with `until` set to what it prints then"
+        " and `wait` in seconds. It goes on when you are gone; kill_process ends it.",
+    ),
+    Tool(
+        tools.send_input,
+        arguments.SendInput,
+        results.Sent,
+        "destroys",
+        "Type into a process of start_process: text as it is, so end a line with a newline. Its"
+        " answer comes by read_output.",
+    ),
+    Tool(
+        tools.read_output,
+        arguments.ReadOutput,
+        results.Page,
+        "reads",
+        "Return what a process has written since `cursor`, without its escape sequences. With"
+        " `until` it waits for that text (`matched: true`), for the end of the process"
+        ' (`state: "ended"`, with its exit code) or for `wait` seconds, whichever comes first; so'
+        " you learn that a server is ready, or has failed. Go on with the `cursor` of the result.",
+    ),
+    Tool(
+        tools.list_processes,
+        arguments.ListProcesses,
+        results.Processes,
+        "reads",
+        "List all processes and commands that run, wait, or ended within the last minutes, also"
+        " those that earlier conversations and other clients of the user have started.",
+    ),
+    Tool(
+        tools.kill_process,
+        arguments.KillProcess,
+        results.Killed,
+        "destroys",
+        "End a process or a command with all that it has started, and wait until it is gone:"
+        " SIGTERM, and SIGKILL after 2 seconds.",
+    ),
+    Tool(
+        tools.get_context,
+        arguments.GetContext,
+        results.ContextState,
+        "reads",
+        "Tell in which directory and with which exported variables the next command will start.",
+    ),
+    Tool(
+        tools.set_context,
+        arguments.SetContext,
+        results.ContextState,
+        "changes",
+        "Change the directory and variables that the next commands start with. run_command with"
+        " `cd` and `export` does the same; this does it without a shell.",
+    ),
+)
+
+TOOLS = {tool.name: tool for tool in _TABLE}
+"""All tools, by name."""

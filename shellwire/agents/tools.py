@@ -1,0 +1,201 @@
+"""What each tool does. Nothing here knows of MCP: arguments come in, a result goes out.
+
+A tool that is cancelled ends what would end with its caller: its command, but no process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from shellwire.agents import results
+from shellwire.agents.arguments import UNTIL_WAIT
+from shellwire.agents.progress import reporting
+from shellwire.errors import NotFound, SpawnError
+from shellwire.output import strip_ansi
+
+if TYPE_CHECKING:
+    from shellwire.agents import arguments
+    from shellwire.agents.daemon import Daemon
+    from shellwire.agents.progress import Report
+    from shellwire.client import Client
+    from shellwire.client.results import ContextState, Result
+    from shellwire.protocol.messages import JobInfo
+
+KILL_SECONDS = 5.0
+"""How long ``kill_process`` waits for the end: SIGKILL comes after 2 s."""
+
+_LONGEST_COMMAND = 500
+_LIVING = ("queued", "running")
+
+
+async def run_command(
+    daemon: Daemon, given: arguments.RunCommand, report: Report | None
+) -> results.CommandResult:
+    """Run it to its end. Raises SpawnError if it can't be started."""
+    client = await daemon.client()
+    job = client.stream(
+        given.command,
+        cwd=given.cwd or "",
+        env=given.env,
+        input=given.stdin or "",
+        timeout=given.timeout,
+        context=given.context,
+        collect=True,
+        max_chars=given.max_chars,
+        max_output_bytes=None,
+    )
+    async with job, reporting(report, client, job.id):
+        ended = await job.wait()
+    _check_that_it_ran(ended)
+    return results.CommandResult(
+        exit_code=ended.exit_code,
+        reason=ended.reason,
+        stdout=strip_ansi(ended.stdout),
+        stderr=strip_ansi(ended.stderr),
+        truncated=ended.truncated,
+        cwd=ended.cwd,
+        committed=ended.committed,
+        duration_ms=ended.duration_ms,
+        signal=ended.signal,
+        notices=[notice.message for notice in ended.notices],
+    )
+
+
+async def start_process(
+    daemon: Daemon, given: arguments.StartProcess, report: Report | None
+) -> results.Started:
+    """Start it. Raises TooManyProcesses, SpawnError, PtyUnavailable."""
+    client = await daemon.client()
+    job = client.shell(
+        given.command,
+        cwd=given.cwd or "",
+        env=given.env,
+        pty=given.terminal,
+        context=given.context,
+    )
+    async with job:
+        if job.is_over:
+            _check_that_it_ran(job.result)
+        await job.detach()
+    return results.Started(id=job.id, pid=job.pid)
+
+
+def _check_that_it_ran(ended: Result) -> None:
+    if ended.reason == "spawn_failed":
+        raise SpawnError(f"spawn_failed: {ended.error}")
+
+
+async def send_input(
+    daemon: Daemon, given: arguments.SendInput, report: Report | None
+) -> results.Sent:
+    """Write to it. Raises SessionError."""
+    client = await daemon.client()
+    await client.send_input(given.id, given.text, close_stdin=given.close_stdin)
+    return results.Sent(id=given.id)
+
+
+async def read_output(
+    daemon: Daemon, given: arguments.ReadOutput, report: Report | None
+) -> results.Page:
+    """Return a page of its output. Raises NotFound."""
+    client = await daemon.client()
+    after = given.cursor
+    if after < 0:
+        after = max(0, (await _find(client, given.id)).end + after)
+    wait = given.wait
+    if wait is None:
+        wait = UNTIL_WAIT if given.until is not None else 0
+    async with reporting(report, client, given.id):
+        page = await client.read_output(
+            given.id, after, wait=wait, until=given.until, max_bytes=given.max_bytes
+        )
+    return results.Page(
+        id=given.id,
+        output=strip_ansi(page.data),
+        cursor=page.end,
+        state=page.state,
+        exit_code=page.exit_code,
+        matched=page.matched,
+        missing=page.missing,
+    )
+
+
+async def list_processes(
+    daemon: Daemon, given: arguments.ListProcesses, report: Report | None
+) -> results.Processes:
+    """Return all that the daemon knows."""
+    client = await daemon.client()
+    return results.Processes(
+        processes=[_process(job, client.client_id) for job in await client.jobs()]
+    )
+
+
+def _process(job: JobInfo, own: str) -> results.Process:
+    seconds = None
+    if job.started_at is not None:
+        seconds = round((job.ended_at or time.time()) - job.started_at, 1)
+    return results.Process(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        command=job.command[:_LONGEST_COMMAND],
+        context=job.context,
+        cwd=job.cwd,
+        pid=job.pid,
+        is_yours=job.client_id == own,
+        seconds=seconds,
+        exit_code=job.exit_code,
+        reason=job.reason,
+        cursor=job.end,
+    )
+
+
+async def kill_process(
+    daemon: Daemon, given: arguments.KillProcess, report: Report | None
+) -> results.Killed:
+    """End it, and wait until it has. Raises SessionNotFound."""
+    client = await daemon.client()
+    await client.kill(given.id)
+    try:
+        async with asyncio.timeout(KILL_SECONDS):
+            after = (await _find(client, given.id)).end
+            while (page := await client.read_output(given.id, after, wait=KILL_SECONDS)).state in (
+                _LIVING
+            ):
+                after = page.end
+    except TimeoutError:
+        pass  # the state tells
+    except NotFound:
+        return results.Killed(id=given.id, state="ended", exit_code=None)
+    job = await _find(client, given.id)
+    return results.Killed(id=given.id, state=job.state, exit_code=job.exit_code)
+
+
+async def _find(client: Client, job_id: str) -> JobInfo:
+    for job in await client.jobs():
+        if job.id == job_id:
+            return job
+    raise NotFound(f"no job '{job_id}'")
+
+
+async def get_context(
+    daemon: Daemon, given: arguments.GetContext, report: Report | None
+) -> results.ContextState:
+    """Tell where it stands."""
+    client = await daemon.client()
+    return _state(await client.context(given.context).get())
+
+
+async def set_context(
+    daemon: Daemon, given: arguments.SetContext, report: Report | None
+) -> results.ContextState:
+    """Change it."""
+    client = await daemon.client()
+    context = client.context(given.context)
+    return _state(await context.set(cwd=given.cwd, env=given.env, unset=given.unset))
+
+
+def _state(found: ContextState) -> results.ContextState:
+    return results.ContextState(context=found.name, cwd=found.cwd, env=found.env)
