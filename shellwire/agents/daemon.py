@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from shellwire.client import Client
 from shellwire.client.client import PATIENCE
-from shellwire.errors import NotRunning, StartError
+from shellwire.errors import AlreadyRunning, NotRunning, StartError
 
 if TYPE_CHECKING:
     from shellwire.client.place import Place
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 LOCAL_PATIENCE = 1.0
 """Seconds in which a local daemon that went away may come back, before another is started."""
+
+START_SECONDS = 20.0
+"""Seconds that a daemon has to listen which somebody else is starting."""
+
+_POLL = 0.05
+_ALREADY = re.compile("already running|a daemon already runs")
 
 
 class Daemon:
@@ -49,13 +57,17 @@ class Daemon:
         return self._client
 
     async def _started(self, home: Home) -> Message:
+        """Start a daemon, or wait for the one that somebody else starts at the same time."""
         failure = await _start(home)
-        try:
-            return await self._client.status()
-        except NotRunning:
-            # It would run if the only thing wrong had been that somebody else was faster.
-            gone = f"a daemon was started for {home.root}, and is gone again"
-            raise failure or NotRunning(gone) from None
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return await self._client.status()
+            except NotRunning as error:
+                starts = isinstance(failure, AlreadyRunning) and time.monotonic() < deadline
+                if not starts:
+                    raise failure or error from None
+            await asyncio.sleep(_POLL)  # nothing tells when it listens
 
     async def _settle(self) -> None:
         """Begin where we were started: for an agent that is its project's directory."""
@@ -92,4 +104,6 @@ async def _start(home: Home) -> StartError | None:
         return None
     said = stderr.decode(errors="replace").strip().splitlines()
     reason = said[-1].removeprefix("Error: ") if said else f"it exited {process.returncode}"
-    return StartError(f"no daemon runs, and none can be started: {reason}")
+    # What AlreadyRunning says, for the exit code is that of all that goes wrong.
+    kind = AlreadyRunning if _ALREADY.match(reason) else StartError
+    return kind(f"no daemon runs, and none can be started: {reason}")

@@ -17,7 +17,7 @@ conversation.
   returns at once with an `id`; send_input, read_output and kill_process take it. It starts from the
   state that run_command left, and changes nothing of it.
 - To wait until a server is ready: start_process, then read_output with `until` set to the text that
-  it prints then, and `wait` in seconds. `matched: true`: it is ready. `state: "ended"`: it failed,
+  it prints then, and `wait` in seconds. `matched: true`: it is ready. An `exit_code`: it has ended,
   and the output says why. Then go on reading with `cursor`.
 - To leave things running: do nothing. A process of start_process goes on when you are gone, but is
   ended after an hour without input and output, or when for an hour no client has asked for it (the

@@ -48,7 +48,8 @@ class Page(Struct, frozen=True, kw_only=True):
     cursor: Cursor
     state: JobState
     exit_code: Annotated[
-        ExitCode | None, Meta(description="Null until it has ended and this is its last output.")
+        ExitCode | None,
+        Meta(description="Null until it has ended and this page reaches the end of its output."),
     ] = None
     matched: Annotated[
         bool | None, Meta(description="With `until`: the page ends with that text.")

@@ -64,7 +64,7 @@ _TABLE = (
         "reads",
         "Return what a process has written since `cursor`, without its escape sequences. With"
         " `until` it waits for that text (`matched: true`), for the end of the process"
-        ' (`state: "ended"`, with its exit code) or for `wait` seconds, whichever comes first; so'
+        " (an `exit_code`) or for `wait` seconds, whichever comes first; so"
         " you learn that a server is ready, or has failed. Go on with the `cursor` of the result.",
     ),
     Tool(

@@ -27,7 +27,7 @@ KILL_SECONDS = 5.0
 """How long ``kill_process`` waits for the end: SIGKILL comes after 2 s."""
 
 _LONGEST_COMMAND = 500
-_LIVING = ("queued", "running")
+_POLL = 0.05
 
 
 async def run_command(
@@ -159,17 +159,18 @@ async def kill_process(
     client = await daemon.client()
     await client.kill(given.id)
     try:
+        job = await _find(client, given.id)
         async with asyncio.timeout(KILL_SECONDS):
-            after = (await _find(client, given.id)).end
-            while (page := await client.read_output(given.id, after, wait=KILL_SECONDS)).state in (
-                _LIVING
-            ):
-                after = page.end
+            while job.state != "ended":
+                if job.state == "background":
+                    await asyncio.sleep(_POLL)  # nothing tells when what it left is gone
+                else:
+                    await client.read_output(given.id, job.end, wait=KILL_SECONDS)
+                job = await _find(client, given.id)
     except TimeoutError:
         pass  # the state tells
     except NotFound:
         return results.Killed(id=given.id, state="ended", exit_code=None)
-    job = await _find(client, given.id)
     return results.Killed(id=given.id, state=job.state, exit_code=job.exit_code)
 
 

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,25 +43,37 @@ def test_it_starts_a_daemon_and_leaves_it_running(tmp_path: Path) -> None:
             long = agent.begin_call("run_command", command="echo begun; sleep 600")
             while len(agent.call("list_processes")["processes"]) < 3:
                 pass
-            first = cli.status()
+            first = cli.home.pid_file.read_text()
             # The daemon goes away, and the next call brings another one.
             cli.ok("stop")
             assert long.result(SECONDS) is not None
             assert agent.refused("read_output", id=job).startswith("NOT_FOUND: ")
-            assert cli.status()["pid"] != first["pid"]
+            assert cli.home.pid_file.read_text() != first
             assert agent.call("run_command", command="pwd")["stdout"] == f"{work}\n"
             job = agent.call("start_process", command="while sleep 0.1; do :; done")["id"]
             agent.begin_call("run_command", command="sleep 600")
-            while cli.status()["active_commands"] == 0:
+            while len(agent.call("list_processes")["processes"]) < 3:
                 pass
         with Agent(parameters(cli.home.root, work), tmp_path / "stderr") as agent:
             jobs = {p["command"]: p for p in agent.call("list_processes")["processes"]}
             assert not any(p["is_yours"] for p in jobs.values())
             left = jobs["sleep 600"]
             page = agent.call("read_output", id=left["id"], until="never", wait=SECONDS)
-            assert page["state"] == "ended"
+            assert page["exit_code"] is not None
             assert jobs["while sleep 0.1; do :; done"]["state"] == "running"
             assert agent.call("kill_process", id=job)["state"] == "ended"
+
+
+def test_several_start_it_at_the_same_time(tmp_path: Path) -> None:
+    with home(tmp_path) as cli, ExitStack() as stack:
+        agents = [
+            stack.enter_context(Agent(parameters(cli.home.root, tmp_path), tmp_path / f"{number}"))
+            for number in range(2)
+        ]
+        calls = [agent.begin_call("run_command", command="echo $$") for agent in agents]
+        done = [call.result(SECONDS) for call in calls]
+        assert [each.is_error for each in done] == [False] * 2, done
+        assert [agent.said() for agent in agents] == [""] * 2
 
 
 def test_no_daemon_can_be_started(tmp_path: Path) -> None:
@@ -158,6 +170,7 @@ def test_a_signal_ends_its_commands_and_nothing_else(daemon: Daemon, tmp_path: P
     with raw(daemon) as server:
         server.initialize()
         job = server.call(2, "start_process", command="cat")["structuredContent"]["id"]
+        server.call(4, "run_command", command=f"sleep 600 >{tmp_path}/log 2>&1 & : {tmp_path}")
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
         arguments = {"command": f"echo $$ >{fifo}; exec sleep 600"}
@@ -172,7 +185,15 @@ def test_a_signal_ends_its_commands_and_nothing_else(daemon: Daemon, tmp_path: P
         os.close(pid)
     with raw(daemon) as server:
         server.initialize()
-        assert server.call(2, "kill_process", id=job)["structuredContent"]["state"] == "ended"
+        left = {
+            each["id"]: each["state"]
+            for each in server.call(2, "list_processes")["structuredContent"]["processes"]
+            if each["id"] == job or each["command"].endswith(f" & : {tmp_path}")
+        }
+        assert sorted(left.values()) == ["background", "running"]
+        for each in left:
+            killed = server.call(3, "kill_process", id=each)["structuredContent"]
+            assert killed["id"] == each
 
 
 WITHOUT = """
