@@ -36,7 +36,11 @@ _BODY = f"""
 # shellwire
 
 {GUIDE}
-These are the tools of the MCP server `shellwire mcp`. It starts the daemon if none runs.
+These are the tools of the MCP server `shellwire mcp`, which starts the daemon if none runs. Without
+them the command line does the same: `shellwire start --daemon` once, then
+`shellwire exec -s NAME 'cd src && make'` in the context NAME (without `-s` nothing carries over),
+`shellwire exec -s NAME 'server >server.log 2>&1 &'`, `shellwire jobs`, `shellwire logs ID` and
+`shellwire kill ID`.
 """
 _MARK = re.compile(
     rb"(?P<content>.*)<!-- Written by `shellwire skill install`; it replaces this file as long as"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import shellwire
+from shellwire.home.hosts import Host, save_host
 from tests.agents.agent import SECONDS, Agent, parameters
 from tests.cli.command_line import CommandLine
 
@@ -92,6 +93,19 @@ def test_a_daemon_elsewhere_is_not_started(tmp_path: Path) -> None:
         line = agent.refused("list_processes")
         assert line == "ws://127.0.0.1:9/ws can't be reached: Connection refused"
     assert not (tmp_path / "home").exists()
+
+
+def test_a_daemon_of_a_name(daemon: Daemon, tmp_path: Path) -> None:
+    with home(tmp_path) as cli:
+        assert "no host 'box' is saved" in cli.refused("mcp", "-H", "box", code=255)
+        save_host(cli.home, "box", Host(daemon.url, daemon.token))
+        server = parameters(cli.home.root, tmp_path)
+        named = server.model_copy(update={"args": [*server.args, "-H", "box"]})
+        with Agent(named, tmp_path / "stderr") as agent:
+            done = agent.call("run_command", command="pwd; exit 4")
+        assert done["exit_code"] == 4
+        assert done["stdout"] != f"{tmp_path}\n"  # our directories mean nothing there
+        assert not cli.home.pid_file.exists()
 
 
 class Raw:

@@ -10,6 +10,7 @@ import pytest
 
 from shellwire.agents.skill import Agent, skill_for
 from shellwire.agents.table import TOOLS
+from shellwire.cli import main
 from shellwire.errors import SkillError
 from tests.cli.command_line import CommandLine
 
@@ -60,6 +61,8 @@ def test_each_agent_gets_what_it_reads(place: Path, agent: Agent) -> None:
     assert set(re.findall(r"\b\w+_(?:command|process|input|output|processes)\b", body)) <= set(
         TOOLS
     )
+    for called in re.findall(r"`shellwire (\w+)", body):
+        assert called in main.commands
     assert len(text.split()) < 500  # it is read into a model's context
 
 
