@@ -80,12 +80,11 @@ class _Console:
         self._detaches = detaches
         self._closes = closes
         # Asked now: of a terminal that has gone nobody can tell any more that it was one.
-        self._typed = os.isatty(0)
-        shows = self._typed and job.size is not None
-        self._escapes = Escapes() if detaches and shows else None
+        self._shows = os.isatty(0) and job.size is not None
+        self._escapes = Escapes() if detaches and self._shows else None
         self._replies = Replies()
         # A terminal that shows the replay answers it; a pipe does not.
-        self._answers = shows and os.isatty(1)
+        self._answers = self._shows and os.isatty(1)
         self._asked = False
         self._leaving = asyncio.Event()
         self._to_send: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -104,12 +103,12 @@ class _Console:
         }
         for number, handler in signals.items():
             loop.add_signal_handler(number, handler)
-        work = [asyncio.create_task(each) for each in (self._show(), self._read(), self._send())]
+        showing = asyncio.create_task(self._show())
+        work = [showing, *(asyncio.create_task(each) for each in (self._read(), self._send()))]
         leaving = asyncio.create_task(self._leaving.wait())
         try:
-            await asyncio.wait([work[0], leaving], return_when=asyncio.FIRST_COMPLETED)
-            if work[0].done():
-                await work[0]
+            await asyncio.wait([showing, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if showing.done() and await showing:
                 return self._job.result
             if self._detaches:
                 await self._detach()
@@ -129,12 +128,19 @@ class _Console:
 
     # Output --------------------------------------------------------------------------------------
 
-    async def _show(self) -> None:
+    async def _show(self) -> bool:
+        """Show all that comes; return whether the job has ended, not our terminal gone."""
         async for chunk in self._job:
             self._replies.active |= self._answers and chunk.replayed
-            await write(chunk.stream, chunk.bytes)
+            try:
+                await write(chunk.stream, chunk.bytes)
+            except OSError:
+                if not self._shows:
+                    raise
+                return False
             if self._replies.active:
                 await self._after_replay(chunk)
+        return True
 
     async def _after_replay(self, chunk: Chunk) -> None:
         self._asked |= any(each in chunk.bytes for each in _ASKS)
@@ -162,7 +168,7 @@ class _Console:
                 for escape in escapes:
                     await self._do(escape)
             self._to_send.put_nowait(kept)
-        if self._typed and self._job.size is not None:
+        if self._shows:
             self._leaving.set()
         elif self._closes:
             self._to_send.put_nowait(None)

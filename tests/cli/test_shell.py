@@ -83,16 +83,27 @@ def test_detach_and_attach(here: CommandLine) -> None:
         assert terminal.exits() == 5
 
 
-def test_a_terminal_that_closes_ends_nothing(here: CommandLine) -> None:
-    with Terminal(here, "shell") as terminal:
+# A program on a terminal that closes may first hear of it by a signal, or by what it can't write.
+DEAF = """
+import runpy, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGINT])
+sys.argv = ["shellwire", "shell"]
+runpy.run_module("shellwire", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("program", [["-m", "shellwire", "shell"], ["-c", DEAF]])
+def test_a_terminal_that_closes_ends_nothing(here: CommandLine, program: list[str]) -> None:
+    with Terminal(here, "version") as terminal:
+        terminal.begin(here, [sys.executable, *program], 100, 30)
         terminal.does("echo r''eady $$", "ready ")
         terminal.sees("\r\n")
         pid = int(terminal.child.before)
-    with Terminal(here, "shell") as terminal:
-        terminal.does(f"kill -0 {pid} && echo al''ive", "alive")
-        terminal.does(f"kill -KILL {pid} && echo go''ne", "gone")
-        terminal.type("exit\r")
-        terminal.exits()
+        terminal.type("yes\r")
+        terminal.sees("y\r\ny\r\n")
+        terminal.child.ptyproc.fileobj.close()
+        terminal.child.ptyproc.wait()  # it ends by itself
+    os.kill(pid, 0)
 
 
 def test_a_command_on_a_terminal(here: CommandLine) -> None:
@@ -108,7 +119,7 @@ def test_a_command_on_a_terminal(here: CommandLine) -> None:
         assert terminal.exits() == 128 + signal.SIGTERM
 
 
-async def test_a_cut_is_not_felt(here: CommandLine, daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
     cli = CommandLine(tmp_path)
     async with Proxy(daemon.url) as proxy:
         save_host(cli.home, "far", Host(proxy.url, daemon.token))
