@@ -6,6 +6,27 @@
 from shellwire.client.client import Client
 from shellwire.client.context import Context
 from shellwire.client.job import Job
-from shellwire.client.results import Chunk, ContextState, Notice, Page, Result
+from shellwire.client.results import (
+    Chunk,
+    ContextState,
+    FileInfo,
+    Found,
+    Match,
+    Notice,
+    Page,
+    Result,
+)
 
-__all__ = ["Chunk", "Client", "Context", "ContextState", "Job", "Notice", "Page", "Result"]
+__all__ = [
+    "Chunk",
+    "Client",
+    "Context",
+    "ContextState",
+    "FileInfo",
+    "Found",
+    "Job",
+    "Match",
+    "Notice",
+    "Page",
+    "Result",
+]

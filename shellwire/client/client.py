@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from shellwire.client import options as requests
 from shellwire.client.connection import Connection
 from shellwire.client.context import Context
+from shellwire.client.files.calls import Files
+from shellwire.client.files.web import Web
 from shellwire.client.job import Job
 from shellwire.client.place import Place
 from shellwire.client.results import page
@@ -31,7 +33,7 @@ PING_INTERVAL = 20.0
 """Seconds of silence after which the daemon is asked for a sign of life."""
 
 
-class Client:
+class Client(Files):
     """A connection to a daemon, as ``async with Client() as c:``.
 
     Without ``url`` it is the one of ``SHELLWIRE_URL``, with ``SHELLWIRE_TOKEN``; without that
@@ -60,8 +62,11 @@ class Client:
     ) -> None:
         """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
+        place = Place.find(url, token)
+        # An id that is made up would keep an upload from being taken up by another process.
+        self._web = Web(place, chosen, patience)
         self._connection = Connection(
-            Place.find(url, token),
+            place,
             chosen or f"python-{secrets.token_hex(6)}",
             patience=patience,
             ping_interval=ping_interval,
@@ -81,6 +86,7 @@ class Client:
         ``tell`` is called when the connection is cut, with how, and with None when it is back.
         """
         client = cls.__new__(cls)
+        client._web = Web(place, None, patience)
         client._connection = Connection(
             place, client_id, patience=patience, ping_interval=PING_INTERVAL, tell=tell
         )
@@ -116,6 +122,7 @@ class Client:
 
     async def close(self) -> None:
         """Disconnect. What was started or attached to goes on; a command or shell not left ends."""
+        await self._web.close()
         await self._connection.close()
 
     # Commands ------------------------------------------------------------------------------------

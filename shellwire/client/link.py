@@ -84,7 +84,7 @@ class Link:
             except aiohttp.WSServerHandshakeError as error:
                 raise Unreachable(f"{place.name} {_refusal(error)}") from None
             except (OSError, aiohttp.ClientError, ValueError) as error:
-                raise _unreachable(error, target, place.name) from None
+                raise unreachable(error, target, place.name) from None
             stack.pop_all()
         return cls(session, ws, status, listener)
 
@@ -218,7 +218,8 @@ def _refusal(error: aiohttp.WSServerHandshakeError) -> str:
     return f"is no shellwire: it answered with {error.status}"
 
 
-def _unreachable(error: Exception, target: Target, name: str) -> NotRunning | Unreachable:
+def unreachable(error: Exception, target: Target, name: str) -> NotRunning | Unreachable:
+    """Return what is to be said of a connection that could not be made."""
     cause = getattr(error, "os_error", error)
     if target.home is not None and isinstance(cause, ConnectionRefusedError | FileNotFoundError):
         return NotRunning(f"shellwire is not running: nothing listens at {name}")

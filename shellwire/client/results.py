@@ -133,6 +133,43 @@ class ContextState:
     """Its exported variables."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file or a directory there. Of a symlink all but the name tells of what it leads to."""
+
+    name: str
+    path: str
+    """Absolute."""
+
+    is_directory: bool
+    is_symlink: bool
+    size: int
+    """Bytes; 0 for a directory."""
+
+    mode: int
+    """The permissions, as chmod(2) takes them."""
+
+    mtime: float
+    """Seconds since 1970."""
+
+
+class Match(NamedTuple):
+    """A match in a line of a file there. ``start`` and ``end`` count characters of ``line``."""
+
+    path: str
+    line_number: int
+    line: str
+    start: int
+    end: int
+
+
+class Found(NamedTuple):
+    """What a search has found; ``truncated`` if there may be more."""
+
+    matches: tuple[Match, ...]
+    truncated: bool
+
+
 def chunk(message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
     """Return the ``output`` or Chunk that came as base64."""
     data = binascii.a2b_base64(message["data"])

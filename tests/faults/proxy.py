@@ -24,7 +24,10 @@ class Link:
         self._writers = (client, daemon)
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._answering = asyncio.Event()
+        self._answering.set()
         self._left: int | None = None
+        self.passed = 0
         self._ending: Ending = "fin"
 
     def cut_after(self, count: int, ending: Ending) -> None:
@@ -52,18 +55,26 @@ class Link:
         """Pass nothing on from now."""
         self._flowing.clear()
 
+    def stall_answers(self) -> None:
+        """Pass nothing on from now that comes from the daemon."""
+        self._answering.clear()
+
     def resume(self) -> None:
         """Pass on again, with what came meanwhile."""
         self._flowing.set()
+        self._answering.set()
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Pass on what ``reader`` gets. Returns whether it has fallen silent as planned."""
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 await self._flowing.wait()
+                if writer is self._writers[0]:
+                    await self._answering.wait()
                 if self._left is not None:
                     data = data[: self._left]
                     self._left -= len(data)
+                self.passed += len(data)
                 writer.write(data)
                 if self._left == 0:
                     self.cut(self._ending)
@@ -90,6 +101,8 @@ class Proxy:
         """Where the next connection goes to."""
         self.silent = asyncio.Event()
         """Set when ``cut_after`` has made one fall silent, which nothing else tells; clear it."""
+        self.passed = 0
+        """Bytes that crossed in connections that are over, in both directions together."""
         self._server: asyncio.Server | None = None
         self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +114,11 @@ class Proxy:
         assert self._server is not None
         host, port = self._server.sockets[0].getsockname()
         return f"ws://{host}:{port}"
+
+    @property
+    def planned(self) -> int:
+        """How many ends that ``cut_after`` has planned are left for connections to come."""
+        return len(self._plans)
 
     async def start(self) -> None:
         """Listen."""
@@ -142,6 +160,11 @@ class Proxy:
         for link in self._links:
             link.stall()
 
+    def stall_answers(self) -> None:
+        """Pass nothing on from now that comes from the daemon."""
+        for link in self._links:
+            link.stall_answers()
+
     def resume(self) -> None:
         """Pass on again."""
         for link in self._links:
@@ -171,6 +194,7 @@ class Proxy:
             )
         finally:
             self._links.discard(link)
+            self.passed += link.passed
             link.abort()
 
     async def _pump(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from shellwire.client import client as asynchronous
 from shellwire.client.client import PATIENCE, PING_INTERVAL
 from shellwire.client.sync.context import Context
+from shellwire.client.sync.files import Files
 from shellwire.client.sync.job import Job
 from shellwire.client.sync.loop import Loop
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from shellwire.protocol.messages import JobInfo
 
 
-class Client:
+class Client(Files):
     """As ``shellwire.client.Client``: ``with Client() as c: c.run("make")``."""
 
     def __init__(

@@ -1,0 +1,314 @@
+"""What a client can do with files there."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shellwire.client.files.download import Download, look
+from shellwire.client.files.local import Arrival, umask
+from shellwire.client.files.paths import absolute, from_root, from_wire, on_wire
+from shellwire.client.files.upload import Upload, Wish
+from shellwire.client.files.web import PASSING
+from shellwire.client.results import FileInfo, Found, Match
+from shellwire.errors import (
+    Conflict,
+    Disconnected,
+    FileProblem,
+    NotFile,
+    NotFound,
+    ShellwireError,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shellwire.client.connection import Connection
+    from shellwire.client.files.web import Web
+    from shellwire.client.results import Message
+
+SMALL = 512 * 1024
+"""Bytes of a file that goes in one message; a larger one goes by HTTP."""
+
+
+class Files:
+    """The part of a client that is about files.
+
+    A path there is absolute, or counts from the home directory of the daemon's user, as ``~`` does.
+    All of it raises WireError (NotFound, PathEscape, FileSystemError and the others), and, as
+    everything that a client does, Unreachable and NotRunning.
+    """
+
+    _connection: Connection
+    _web: Web
+    _home_there: str | None = None
+
+    async def read_file(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Return a file's content, or ``length`` bytes of it from ``offset`` on."""
+        found = bytearray()
+        where = on_wire(await self.resolve(path))
+        while True:
+            left = SMALL if length is None else min(SMALL, length - len(found))
+            if left <= 0 and length is not None:
+                return bytes(found)
+            piece = await self._fs(
+                "read", root="/", path=where, offset=offset + len(found), length=left
+            )
+            found += base64.b64decode(piece["content_base64"])
+            if piece["eof"] and (offset or length is not None):
+                return bytes(found)
+            if piece["eof"] and piece["hash"] == hashlib.sha256(found).hexdigest():
+                return bytes(found)
+            if offset == 0 and length is None:  # large, or changed between two pieces
+                content = io.BytesIO()
+                await self._fetch(await self.resolve(path), content)
+                return content.getvalue()
+
+    async def write_file(
+        self, path: str, data: str | bytes, *, expected_hash: str | None = None
+    ) -> str:
+        """Give a file a content, in one step, and return its SHA-256 in hexadecimal.
+
+        Directories that are missing are made; mode and owner of a file that is there are kept. With
+        ``expected_hash``, the SHA-256 of what is believed to be there, Conflict is raised, and
+        nothing changed, if it is not.
+        """
+        data = data.encode() if isinstance(data, str) else data
+        target = await self.resolve(path)
+        if len(data) > SMALL:
+            wish = Wish(if_match=expected_hash or None)
+            return await Upload(self._web, io.BytesIO(data), target, wish, None).run()
+        ours = hashlib.sha256(data).hexdigest()
+        content = base64.b64encode(data).decode()
+        cut = False
+        while True:
+            try:
+                done = await self._fs(
+                    "write",
+                    repeatable=False,
+                    root="/",
+                    path=on_wire(target),
+                    content_base64=content,
+                    expected_hash=expected_hash,
+                )
+            except Conflict:
+                if cut and await self._is(target, ours):
+                    return ours  # by us: the answer was lost
+                raise
+            except Disconnected:
+                await self._connection.link()  # raises why there is none any more
+                cut = True
+            else:
+                written: str = done["hash"]
+                return written
+
+    async def upload(
+        self,
+        source: str | os.PathLike[str],
+        path: str,
+        *,
+        compress: bool = False,
+        preserve: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        expected_hash: str | None = None,
+    ) -> str:
+        """Copy the file ``source`` here to ``path`` there, in one step; return its SHA-256.
+
+        It goes on where it was after a cut. If this process ends before it is done, the next upload
+        of the same content to there goes on within the hour, if both have the ``client_id`` that
+        their caller chose, or none. Its mode is that of ``source``, for a new file less the umask;
+        with ``preserve`` it is the same, and so is the time. With ``compress`` it is compressed on
+        the way where that pays. ``progress`` is called with the bytes that have gone and all there
+        are. ``expected_hash`` is as for ``write_file``, and empty for a file that must not exist.
+
+        Raises OSError for what can't be read here.
+        """
+        target = await self.resolve(path)
+        file = await asyncio.to_thread(_opened, os.fspath(source))
+        try:
+            about = os.fstat(file.fileno())
+            mode = stat.S_IMODE(about.st_mode)
+            wish = Wish(
+                mode=mode if preserve else mode & 0o777 & ~umask(),
+                mtime_ns=about.st_mtime_ns if preserve else None,
+                if_match=expected_hash,
+                compress=compress,
+            )
+            return await Upload(self._web, file, target, wish, progress).run()
+        finally:
+            file.close()
+
+    async def download(
+        self,
+        path: str,
+        target: str | os.PathLike[str],
+        *,
+        compress: bool = False,
+        preserve: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        unless: Callable[[], bool] | None = None,
+    ) -> str:
+        """Copy the file ``path`` there to ``target`` here, in one step; return its SHA-256.
+
+        It goes on where it was after a cut. What has come when the connection is gone for good, or
+        this is cancelled, stays beside ``target`` as ``.NAME.HASH.part``, for the next download of
+        the same content. The mode of a file that is there is kept; a new one has that of ``path``,
+        less the umask; with ``preserve`` it is the same, and so is the time. ``compress`` and
+        ``progress`` are as for ``upload``. If ``unless``, asked just before ``target`` is replaced,
+        returns true, it is not, and Conflict is raised.
+
+        Raises OSError for what can't be written here.
+        """
+        source = await self.resolve(path)
+        about = await look(self._web, source)
+        arrival = await asyncio.to_thread(Arrival, os.fspath(target), about)
+        transfer = Download(
+            self._web, source, about, arrival.file, compress=compress, progress=progress
+        )
+        try:
+            await transfer.run()
+            await asyncio.to_thread(
+                arrival.finish, transfer.about, preserve=preserve, unless=unless
+            )
+        except (Unreachable, asyncio.CancelledError):
+            arrival.keep()
+            raise
+        except BaseException:
+            arrival.discard()
+            raise
+        return transfer.about.hash
+
+    async def list_dir(self, path: str = "~") -> list[FileInfo]:
+        """Return what is in a directory, hidden names too: directories first, then by name."""
+        where = await self.resolve(path)
+        listing = await self._fs("list", root="/", path=on_wire(where), include_hidden=True)
+        return [_info(entry) for entry in listing["entries"]]
+
+    async def stat(self, path: str) -> FileInfo:
+        """Return what is at a path; of a symlink what it leads to. Raises NotFound."""
+        return _info(await self._fs("stat", root="/", path=on_wire(await self.resolve(path))))
+
+    async def search(
+        self,
+        query: str,
+        path: str = "~",
+        *,
+        regex: bool = False,
+        case_sensitive: bool = False,
+        include_hidden: bool = False,
+        limit: int = 100,
+    ) -> Found:
+        """Return the lines of files at or below ``path`` that match, ``limit`` matches at most.
+
+        It ends after 5 seconds with what it has found by then. If this is cancelled, so is it.
+        Raises InvalidRegex.
+        """
+        where = await self.resolve(path)
+        found = await self._fs(
+            "search",
+            root="/",
+            path=on_wire(where),
+            query=query,
+            regex=regex,
+            case_sensitive=case_sensitive,
+            include_hidden=include_hidden,
+            limit=limit,
+        )
+        matches = tuple(
+            Match(
+                path="/" + from_wire(each["path"]),
+                line_number=each["line_number"],
+                line=each["line_content"],
+                start=each["match_start"],
+                end=each["match_end"],
+            )
+            for each in found["results"]
+        )
+        return Found(matches, found["truncated"])
+
+    async def remove(
+        self, path: str, *, recursive: bool = False, expected_hash: str | None = None
+    ) -> bool:
+        """Remove a file, a symlink, or a directory; return whether there was one.
+
+        Raises FileSystemError for a directory that is not empty, unless ``recursive``.
+        """
+        headers = {"If-Match": f'"{expected_hash}"'} if expected_hash else {}
+        query = "?recursive=true" if recursive else ""
+        try:
+            await self._request("DELETE", await self.resolve(path), headers, query)
+        except NotFound:
+            return False
+        return True
+
+    async def resolve(self, path: str) -> str:
+        """Return the absolute path that is meant."""
+        if self._home_there is None and not path.startswith("/"):
+            self._home_there = from_wire((await self._fs("root_info", root="~"))["root"])
+        return absolute(path, self._home_there or "/")
+
+    # How it is done ------------------------------------------------------------------------------
+
+    async def _fs(self, what: str, *, repeatable: bool = True, **fields: Any) -> Message:
+        message = {"type": f"fs_{what}", "id": secrets.token_hex(6), **fields}
+        try:
+            answer = await self._connection.ask(message, repeatable=repeatable)
+        except asyncio.CancelledError:
+            if what == "search":
+                cancel = {"type": "cancel_command", "id": message["id"]}
+                self._connection.spawn(self._connection.tell(cancel))
+            raise
+        except (FileProblem, NotFound) as error:
+            raise type(error)(from_root(str(error), str(fields.get("path")))) from None
+        result: Message = answer["result"]
+        return result
+
+    async def _request(
+        self, method: str, path: str, headers: dict[str, str], query: str, data: bytes | None = None
+    ) -> None:
+        """Do by HTTP what may be done twice."""
+        attempts = self._web.attempts()
+        while True:
+            try:
+                answer = await self._web.ask(method, path, headers, query=query, data=data)
+            except PASSING as why:
+                await attempts.again(why)
+            else:
+                answer.release()
+                return
+
+    async def _fetch(self, path: str, content: io.BytesIO) -> None:
+        about = await look(self._web, path)
+        await Download(self._web, path, about, content, compress=False, progress=None).run()
+
+    async def _is(self, path: str, hashed: str) -> bool:
+        try:
+            return (await look(self._web, path)).hash == hashed
+        except ShellwireError:
+            return False
+
+
+def _info(entry: Message) -> FileInfo:
+    return FileInfo(
+        name=from_wire(entry["name"]),
+        path="/" + from_wire(entry["path"]),
+        is_directory=entry["is_directory"],
+        is_symlink=entry["is_symlink"],
+        size=entry["size"],
+        mode=entry["mode"],
+        mtime=entry["mtime"],
+    )
+
+
+def _opened(path: str) -> io.BufferedReader:
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise NotFile(f"{path}: not a regular file")
+    return open(path, "rb")

@@ -1,0 +1,164 @@
+"""One file from there: what has come stays after a cut, and is right when its hash is."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from shellwire.client.files.upload import BLOCK
+from shellwire.client.files.web import FINISH_SECONDS, PASSING
+from shellwire.errors import Conflict, FileSystemError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shellwire.client.files.web import Web
+
+_TIMES = 3
+"""How often a file is begun anew that changes while it is read."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What there is to be had."""
+
+    hash: str
+    size: int
+    mode: int
+    mtime_ns: int
+
+
+class _Changed(Exception):
+    """It is not any more what it was when this began."""
+
+
+async def look(web: Web, path: str) -> About:
+    """Return what is at an absolute path. Raises WireError, Unreachable, NotRunning."""
+    attempts = web.attempts()
+    while True:
+        try:
+            async with asyncio.timeout(FINISH_SECONDS):
+                answer = await web.ask("HEAD", path, {})
+        except TimeoutError:
+            raise web.stalled() from None
+        except PASSING as why:
+            await attempts.again(why)
+            continue
+        answer.release()
+        found = answer.headers
+        try:
+            seconds, _, rest = found["Shellwire-Mtime"].partition(".")
+            return About(
+                hash=found["ETag"].strip('"'),
+                size=int(found["Content-Length"]),
+                mode=int(found["Shellwire-Mode"], 8),
+                mtime_ns=int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0")),
+            )
+        except (KeyError, ValueError):
+            raise FileSystemError(f"{path}: the daemon did not tell what is there") from None
+
+
+class Download:
+    """A content on its way into ``file``, which may have the beginning of it."""
+
+    def __init__(
+        self,
+        web: Web,
+        path: str,
+        about: About,
+        file: BinaryIO,
+        *,
+        compress: bool,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.about = about
+        """Of what has come, when it has."""
+        self._web = web
+        self._path = path
+        self._file = file
+        self._compress = compress
+        self._progress = progress or (lambda _done, _total: None)
+        self._attempts = web.attempts()
+        self._digest = hashlib.sha256()
+        self._at = 0
+
+    async def run(self) -> None:
+        """Get it. Raises WireError, OSError, Unreachable, NotRunning."""
+        await asyncio.to_thread(self._take_up)
+        for _ in range(_TIMES):
+            try:
+                await self._whole()
+            except _Changed:
+                pass
+            else:
+                if self._digest.hexdigest() == self.about.hash:
+                    self._progress(self.about.size, self.about.size)
+                    return
+            await asyncio.to_thread(self._begin_anew)
+            self.about = await look(self._web, self._path)
+        raise Conflict(f"{self._path}: it changes while it is read")
+
+    def _take_up(self) -> None:
+        self._file.seek(0)
+        while block := self._file.read(BLOCK):
+            self._digest.update(block)
+            self._at += len(block)
+        if self._at > self.about.size:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self._at = 0
+
+    def _put(self, block: bytes) -> None:
+        self._file.write(block)
+        self._digest.update(block)
+
+    async def _whole(self) -> None:
+        while self._at < self.about.size:
+            before = self._at
+            try:
+                await self._more()
+                if self._at == before:
+                    raise self._web.stalled()
+            except PASSING as why:
+                if self._at > before:
+                    self._attempts.progressed()
+                await self._attempts.again(why)
+
+    async def _more(self) -> None:
+        """Get what is missing, or as much of it as comes before the connection breaks."""
+        tag = f'"{self.about.hash}"'
+        headers = {"If-Match": tag, "Range": f"bytes={self._at}-"}
+        if self._compress and not self._at:
+            headers = {"If-Match": tag, "Accept-Encoding": "gzip"}
+        try:
+            async with asyncio.timeout(FINISH_SECONDS):
+                answer = await self._web.ask("GET", self._path, headers)
+        except Conflict:
+            raise _Changed from None
+        except TimeoutError:
+            raise self._web.stalled() from None
+        waiting = bytearray()
+        try:
+            async for piece in self._web.pieces(answer):
+                waiting += piece
+                if len(waiting) >= BLOCK:
+                    await self._flush(waiting)
+        finally:
+            # What came before it broke came for good.
+            answer.release()
+            await self._flush(waiting)
+
+    async def _flush(self, waiting: bytearray) -> None:
+        block = bytes(waiting)
+        waiting.clear()
+        if self._at + len(block) > self.about.size:
+            raise _Changed
+        await asyncio.to_thread(self._put, block)
+        self._at += len(block)
+        self._progress(self._at, self.about.size)

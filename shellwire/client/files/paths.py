@@ -1,0 +1,37 @@
+"""Paths there, as a program says them, as messages write them and as URLs do."""
+
+from __future__ import annotations
+
+import os
+
+from shellwire.errors import InvalidArgument
+from shellwire.protocol.names import decode_name, encode_name
+
+
+def absolute(path: str, home: str) -> str:
+    """Return ``path`` from the root there; a relative one, and ``~``, count from ``home``.
+
+    Raises InvalidArgument for what no path can be.
+    """
+    if "\0" in path:
+        raise InvalidArgument("a path holds no NUL")
+    if path == "~":
+        return home
+    if path.startswith("~/"):
+        path = path[2:]
+    return path if path.startswith("/") else f"{home.rstrip('/')}/{path}"
+
+
+def on_wire(path: str) -> str:
+    """Return an absolute path as a message has it, from the root ``/``."""
+    return encode_name(os.fsencode(path)).strip("/")
+
+
+def from_wire(text: str) -> str:
+    """Return a path or a name of a message as Python has it."""
+    return os.fsdecode(decode_name(text))
+
+
+def from_root(said: str, path: str) -> str:
+    """Return what the daemon said of an absolute path, which it names without the first slash."""
+    return f"/{said}" if said.startswith(path.lstrip("/") or ":") else said

@@ -1,0 +1,195 @@
+"""One file to there: it goes on after a cut, and gets its place when its hash is right."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from shellwire.client.files.web import FINISH_SECONDS, PASSING, STALLED_SECONDS
+from shellwire.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from shellwire.client.files.web import Web
+
+BLOCK = 1024 * 1024
+_ASKED_FIRST = 1024 * 1024
+_SAMPLE = 64 * 1024
+_PAYS = 0.8
+_GZIP = 31  # as zlib counts window bits
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of the file beside its content."""
+
+    mode: int | None = None
+    mtime_ns: int | None = None
+    if_match: str | None = None
+    """SHA-256 that it has to have, else Conflict; empty: it must not exist."""
+    compress: bool = False
+
+    def headers(self) -> dict[str, str]:
+        """Return what tells the daemon."""
+        found = {}
+        if self.mode is not None:
+            found["Shellwire-Mode"] = f"{self.mode & 0o7777:o}"
+        if self.mtime_ns is not None:
+            seconds, rest = divmod(max(0, self.mtime_ns), 1_000_000_000)
+            found["Shellwire-Mtime"] = f"{seconds}.{rest:09}"
+        if self.if_match:
+            found["If-Match"] = f'"{self.if_match}"'
+        elif self.if_match is not None:
+            found["If-None-Match"] = "*"
+        return found
+
+    def is_so(self, headers: Mapping[str, str]) -> bool:
+        """Whether the headers of an answer tell of a file with this mode and time."""
+        wanted = self.headers()
+        mode, mtime = wanted.get("Shellwire-Mode"), wanted.get("Shellwire-Mtime")
+        return (mode is None or int(mode, 8) == int(headers["Shellwire-Mode"], 8)) and (
+            mtime is None or mtime == headers["Shellwire-Mtime"]
+        )
+
+
+def digest_of(file: BinaryIO) -> tuple[str, int]:
+    """Return SHA-256 and size of a file. Raises OSError."""
+    file.seek(0)
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(BLOCK):
+        digest.update(block)
+        size += len(block)
+    return digest.hexdigest(), size
+
+
+class Upload:
+    """A content on its way; ``file`` is anything that can be read from any offset."""
+
+    def __init__(
+        self,
+        web: Web,
+        file: BinaryIO,
+        path: str,
+        wish: Wish,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._web = web
+        self._file = file
+        self._path = path
+        self._wish = wish
+        self._progress = progress or (lambda _done, _total: None)
+        self._attempts = web.attempts()
+        self._hash = ""
+        self._size = 0
+        self._problem: Exception | None = None
+
+    async def run(self) -> str:
+        """Send it; return its SHA-256. Raises WireError, OSError, Unreachable, NotRunning."""
+        self._hash, self._size = await asyncio.to_thread(digest_of, self._file)
+        offset: int | None = 0
+        farthest = 0
+        cut = False
+        asks = self._size >= _ASKED_FIRST
+        while True:
+            try:
+                if asks:
+                    offset = await self._so_far(cut=cut)
+                    if offset is None:
+                        break
+                    if offset > farthest:
+                        farthest = offset
+                        self._attempts.progressed()
+                offset = await self._send(offset or 0)
+                if offset is None:
+                    break
+            except PASSING as why:
+                await self._attempts.again(why)
+                cut = True
+            asks = True
+        self._progress(self._size, self._size)
+        return self._hash
+
+    def _headers(self, part: str) -> dict[str, str]:
+        digest = base64.b64encode(bytes.fromhex(self._hash)).decode()
+        found = {**self._wish.headers(), "Repr-Digest": f"sha-256=:{digest}:"}
+        return found | ({"Content-Range": f"bytes {part}/{self._size}"} if self._size else {})
+
+    async def _so_far(self, *, cut: bool) -> int | None:
+        """Return how much of it is there; None if all of it is, as it should be."""
+        if not self._size:
+            return 0
+        async with asyncio.timeout(FINISH_SECONDS):
+            answer = await self._web.ask("PUT", self._path, self._headers("*"))
+        answer.release()
+        if answer.status != 200:
+            # All of it and no more to come: its end was lost, and it can't be ended any more.
+            return int(answer.headers.get("Upload-Offset", "0")) % self._size
+        if not cut and self._wish.if_match not in (None, self._hash):
+            raise Conflict(f"{self._path}: it is not what was expected")
+        try:
+            answer = await self._web.ask("HEAD", self._path, {})
+        except NotFound:
+            return 0
+        answer.release()
+        return None if self._wish.is_so(answer.headers) else 0
+
+    async def _send(self, offset: int) -> int | None:
+        """Send what is missing from ``offset`` on; return None when the file is in its place."""
+        headers = self._headers(f"{offset}-{self._size - 1}")
+        if self._wish.compress and await asyncio.to_thread(self._pays):
+            headers["Content-Encoding"] = "gzip"
+        else:
+            headers["Content-Length"] = str(self._size - offset)
+        self._problem = None
+        try:
+            async with asyncio.timeout(STALLED_SECONDS) as timer:
+                content = self._blocks(offset, timer, "Content-Encoding" in headers)
+                answer = await self._web.ask("PUT", self._path, headers, data=content)
+        except TimeoutError:
+            raise self._web.stalled() from None
+        except PASSING:
+            if self._problem is not None:
+                raise self._problem from None
+            raise
+        answer.release()
+        return None if answer.status < 300 else int(answer.headers.get("Upload-Offset", "0"))
+
+    def _pays(self) -> bool:
+        self._file.seek(max(0, self._size // 2 - _SAMPLE // 2))
+        sample = self._file.read(_SAMPLE)
+        return len(zlib.compress(sample, 1)) < len(sample) * _PAYS
+
+    async def _blocks(
+        self, offset: int, timer: asyncio.Timeout, compressed: bool
+    ) -> AsyncIterator[bytes]:
+        compressor = zlib.compressobj(1, wbits=_GZIP) if compressed else None
+        loop = asyncio.get_running_loop()
+        try:
+            while offset < self._size:
+                block = await asyncio.to_thread(self._read, offset)
+                offset += len(block)
+                if compressor is not None:
+                    block = await asyncio.to_thread(compressor.compress, block)
+                if block:
+                    yield block
+                timer.reschedule(loop.time() + STALLED_SECONDS)
+                self._progress(offset, self._size)
+            if compressor is not None:
+                yield compressor.flush()
+            timer.reschedule(loop.time() + FINISH_SECONDS)
+        except (OSError, Conflict) as error:
+            # What comes out of here would look like a fault of the connection.
+            self._problem = error
+            raise
+
+    def _read(self, offset: int) -> bytes:
+        self._file.seek(offset)
+        block = self._file.read(min(BLOCK, self._size - offset))
+        if not block:
+            raise Conflict(f"{self._path}: its source has become shorter while it was sent")
+        return block

@@ -1,0 +1,178 @@
+"""``/files`` of the daemon: one request, and whether it may be tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_from_bytes, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from shellwire.client.files.paths import from_root
+from shellwire.client.link import unreachable
+from shellwire.errors import DaemonStopping, NotFound, NotRunning, QueueFull, Unreachable, told
+from shellwire.home.socket import socket_address
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from shellwire.client.place import Place, Target
+    from shellwire.errors import ShellwireError
+
+PASSING = (Unreachable, NotRunning, DaemonStopping, QueueFull)
+"""What a later attempt may not meet."""
+
+STALLED_SECONDS = 60.0
+"""Seconds without a byte after which a connection counts as dead."""
+
+FINISH_SECONDS = 600.0
+"""Seconds that a daemon has to answer when it has everything: it may have much to flush or hash."""
+
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 5.0
+_SAFE = "/~!$&'()*,;=:@-._"
+
+
+class Attempts:
+    """How often, and for how long, something is tried that goes on where it was."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.progressed()
+
+    def progressed(self) -> None:
+        """Something has come: patience begins anew."""
+        self._deadline = time.monotonic() + self._patience
+        self._longest = _FIRST_DELAY
+
+    async def again(self, why: ShellwireError) -> None:
+        """Wait until it may be tried again. Raises ``why`` when patience is over."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise why
+        await asyncio.sleep(min(random.uniform(0, self._longest), left))
+        self._longest = min(2 * self._longest, _LONGEST_DELAY)
+
+
+class Web:
+    """Asks the daemon at a place. Its connections are kept for the next request."""
+
+    def __init__(self, place: Place, client_id: str | None, patience: float) -> None:
+        self.patience = patience
+        self._place = place
+        self._client_id = client_id
+        self._session: aiohttp.ClientSession | None = None
+        self._open = contextlib.ExitStack()
+
+    async def close(self) -> None:
+        """Close its connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        self._open.close()
+
+    def attempts(self) -> Attempts:
+        """Return how often one transfer may be tried."""
+        return Attempts(self.patience)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        query: str = "",
+        data: Any = None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request for an absolute path; return the answer, to be released by the caller.
+
+        Raises what the daemon answered with, but for a 409 that tells an offset, and Unreachable or
+        NotRunning.
+        """
+        target = self._place.target()
+        sent = {"Accept-Encoding": "identity", **headers}
+        if target.token is not None:
+            sent["Authorization"] = f"Bearer {target.token}"
+        if self._client_id is not None:
+            sent["Shellwire-Client"] = self._client_id
+        try:
+            answer = await self._connected(target).request(
+                method,
+                URL(
+                    _base(target) + quote_from_bytes(os.fsencode(path), safe=_SAFE) + query,
+                    encoded=True,
+                ),
+                headers=sent,
+                data=data,
+                allow_redirects=False,
+            )
+        except (OSError, aiohttp.ClientError, ValueError) as error:
+            raise unreachable(error, target, self._place.name) from None
+        if answer.status < 400 or "Upload-Offset" in answer.headers:
+            return answer
+        if method == "HEAD":
+            answer.release()
+            # The answer to that has no body which could tell what is wrong (RFC 9110, 9.3.2).
+            answer = await self.ask("GET", path, {"Range": "bytes=0-0"})
+            answer.close()
+            raise Unreachable(f"{self._place.name} changed its mind about {path}")
+        raise await self._problem(answer, path)
+
+    async def pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """Yield the content of an answer. Raises Unreachable if it breaks off."""
+        while True:
+            try:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    piece = await answer.content.readany()
+            except (OSError, aiohttp.ClientError, ValueError):
+                raise Unreachable(f"{self._place.name} broke off the connection") from None
+            if not piece:
+                return
+            yield piece
+
+    def stalled(self) -> Unreachable:
+        """Return what is to be said of a connection over which nothing comes."""
+        return Unreachable(f"{self._place.name} has taken nothing for {STALLED_SECONDS:g} s")
+
+    def _connected(self, target: Target) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector: aiohttp.BaseConnector
+            if target.home is not None:
+                path = self._open.enter_context(socket_address(target.home))
+                connector = aiohttp.UnixConnector(path)
+            else:
+                connector = aiohttp.TCPConnector()
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                # One that was cut while it was idle is no reason to wait.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+            )
+        return self._session
+
+    async def _problem(self, answer: aiohttp.ClientResponse, path: str) -> ShellwireError:
+        name = self._place.name
+        try:
+            body = await answer.read()
+            if answer.status == 404 and not body:
+                return NotFound(f"{path}: there is no such file or directory")
+            said = json.loads(body)
+            return told(said["code"], from_root(said["message"], path))
+        except (OSError, aiohttp.ClientError):
+            return Unreachable(f"{name} broke off the connection")
+        except (ValueError, TypeError, KeyError):
+            return Unreachable(f"{name} answered a request for a file with {answer.status}")
+        finally:
+            answer.release()
+
+
+def _base(target: Target) -> str:
+    parts = urlsplit(target.url)
+    scheme = "https" if parts.scheme == "wss" else "http"
+    prefix = parts.path.removesuffix("/ws").rstrip("/")
+    return f"{scheme}://{parts.netloc}{prefix}/files"

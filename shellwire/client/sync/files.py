@@ -1,0 +1,114 @@
+"""What a client can do with files there, blocking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from shellwire.client.client import Client
+    from shellwire.client.results import FileInfo, Found
+    from shellwire.client.sync.loop import Loop
+
+
+class Files:
+    """As ``shellwire.client.files.calls.Files``. ``progress`` is called in another thread."""
+
+    _client: Client
+    _loop: Loop
+
+    def read_file(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Return a file's content, or ``length`` bytes of it from ``offset`` on."""
+        return self._loop.run(self._client.read_file(path, offset, length))
+
+    def write_file(self, path: str, data: str | bytes, *, expected_hash: str | None = None) -> str:
+        """Give a file a content, in one step, and return its SHA-256 in hexadecimal."""
+        return self._loop.run(self._client.write_file(path, data, expected_hash=expected_hash))
+
+    def upload(
+        self,
+        source: str | os.PathLike[str],
+        path: str,
+        *,
+        compress: bool = False,
+        preserve: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        expected_hash: str | None = None,
+    ) -> str:
+        """Copy the file ``source`` here to ``path`` there, in one step; return its SHA-256."""
+        return self._loop.run(
+            self._client.upload(
+                source,
+                path,
+                compress=compress,
+                preserve=preserve,
+                progress=progress,
+                expected_hash=expected_hash,
+            )
+        )
+
+    def download(
+        self,
+        path: str,
+        target: str | os.PathLike[str],
+        *,
+        compress: bool = False,
+        preserve: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        unless: Callable[[], bool] | None = None,
+    ) -> str:
+        """Copy the file ``path`` there to ``target`` here, in one step; return its SHA-256."""
+        return self._loop.run(
+            self._client.download(
+                path,
+                target,
+                compress=compress,
+                preserve=preserve,
+                progress=progress,
+                unless=unless,
+            )
+        )
+
+    def list_dir(self, path: str = "~") -> list[FileInfo]:
+        """Return what is in a directory, hidden names too: directories first, then by name."""
+        return self._loop.run(self._client.list_dir(path))
+
+    def stat(self, path: str) -> FileInfo:
+        """Return what is at a path; of a symlink what it leads to."""
+        return self._loop.run(self._client.stat(path))
+
+    def search(
+        self,
+        query: str,
+        path: str = "~",
+        *,
+        regex: bool = False,
+        case_sensitive: bool = False,
+        include_hidden: bool = False,
+        limit: int = 100,
+    ) -> Found:
+        """Return the lines of files at or below ``path`` that match, ``limit`` matches at most."""
+        return self._loop.run(
+            self._client.search(
+                query,
+                path,
+                regex=regex,
+                case_sensitive=case_sensitive,
+                include_hidden=include_hidden,
+                limit=limit,
+            )
+        )
+
+    def remove(
+        self, path: str, *, recursive: bool = False, expected_hash: str | None = None
+    ) -> bool:
+        """Remove a file, a symlink, or a directory; return whether there was one."""
+        return self._loop.run(
+            self._client.remove(path, recursive=recursive, expected_hash=expected_hash)
+        )
+
+    def resolve(self, path: str) -> str:
+        """Return the absolute path that is meant."""
+        return self._loop.run(self._client.resolve(path))

@@ -1,0 +1,271 @@
+"""Files there: small and large, whole and in part, and behind a connection that is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import random
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.client import Client
+from shellwire.client.place import Place
+from shellwire.errors import (
+    Conflict,
+    FileSystemError,
+    InvalidArgument,
+    InvalidRegex,
+    InvalidToken,
+    IsDirectory,
+    NotFile,
+    NotFound,
+    PathEscape,
+    Unreachable,
+)
+from shellwire.home.paths import Home
+from tests.live import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.faults.proxy import Ending, Proxy
+    from tests.live import Daemon
+
+LARGE = 3_000_000
+BULK = 100_000_000
+CUTS = 10
+
+
+def sha256(data: bytes) -> str:
+    """Return the hash as the client gives it."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def random_bytes(size: int, seed: int = 1) -> bytes:
+    """Return bytes that nothing compresses."""
+    return random.Random(seed).randbytes(size)
+
+
+def names(directory: Path) -> list[str]:
+    """Return what is in a directory."""
+    return sorted(each.name for each in directory.iterdir())
+
+
+@pytest.fixture(params=["tcp", "unix"])
+async def either(daemon: Daemon, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """Yield a client by TCP, and one by the Unix socket."""
+    place = Place(daemon.url, daemon.token)
+    if request.param == "unix":
+        place = Place(home=Home(daemon.home))
+    async with Client.at(place, "files") as c:
+        yield c
+
+
+@pytest.mark.parametrize("size", [0, 1, 600_000, LARGE])
+async def test_there_and_back(either: Client, tmp_path: Path, size: int) -> None:
+    content = random_bytes(size)
+    there, here = tmp_path / "a" / "there é?#%", tmp_path / "here"
+    assert await either.write_file(str(there), content) == sha256(content)
+    assert there.read_bytes() == content
+    assert await either.read_file(str(there)) == content
+    assert await either.read_file(str(there), 1, 500_001) == content[1:500_002]
+    assert await either.read_file(str(there), size // 2) == content[size // 2 :]
+    seen: list[tuple[int, int]] = []
+    assert await either.download(
+        str(there), here, progress=lambda done, total: seen.append((done, total))
+    ) == sha256(content)
+    assert here.read_bytes() == content
+    assert seen[-1] == (size, size)
+    again = tmp_path / "again"
+    assert await either.upload(here, str(again), progress=lambda *_: None) == sha256(content)
+    assert again.read_bytes() == content
+    assert names(tmp_path) == ["a", "again", "here"]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+async def test_modes_times_and_what_is_compressed(
+    c: Client, tmp_path: Path, compress: bool
+) -> None:
+    here, there, back = (str(tmp_path / name) for name in ("here", "there", "back"))
+    content = b"shellwire " * 300_000
+    (tmp_path / "here").write_bytes(content)
+    os.chmod(here, 0o751)
+    os.utime(here, ns=(1, 1_234_567_890_123_456_789))
+    await c.upload(here, there, compress=compress)
+    assert stat.S_IMODE(os.stat(there).st_mode) == 0o751 & ~0o022
+    assert os.stat(there).st_mtime_ns != os.stat(here).st_mtime_ns
+    # Its content is there already; mode and time are not.
+    await c.upload(here, there, compress=compress, preserve=True)
+    await c.download(there, back, compress=compress, preserve=True)
+    for each in (there, back):
+        found = os.stat(each)
+        assert (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (
+            0o751,
+            1_234_567_890_123_456_789,
+        )
+    assert (tmp_path / "back").read_bytes() == content
+
+
+async def test_names_that_are_no_text(c: Client, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9 \xef\xbe\x80")
+    await c.write_file(str(tmp_path / name), "x")
+    (info,) = await c.list_dir(str(tmp_path))
+    assert (info.name, info.path, info.size) == (name, str(tmp_path / name), 1)
+    assert await c.download(info.path, tmp_path / "here") == sha256(b"x")
+    assert await c.upload(tmp_path / "here", info.path) == sha256(b"x")
+    assert (await c.stat(info.path)).path == info.path
+    assert await c.remove(info.path)
+    assert not await c.remove(info.path)
+
+
+async def test_paths_count_from_home(c: Client, daemon: Daemon) -> None:
+    home = (await c.run("cd && pwd -P")).stdout.strip()
+    assert await c.resolve("~") == home
+    assert await c.resolve("~/a") == await c.resolve("a") == f"{home}/a"
+    assert await c.resolve("/a") == "/a"
+
+
+async def test_believing(c: Client, tmp_path: Path) -> None:
+    there = str(tmp_path / "f")
+    for content in (b"one", random_bytes(LARGE)):
+        first = await c.write_file(there, "first")
+        with pytest.raises(Conflict):
+            await c.write_file(there, content, expected_hash=sha256(b"no"))
+        assert await c.write_file(there, content, expected_hash=first) == sha256(content)
+        (tmp_path / "new").write_bytes(content)
+        with pytest.raises(Conflict):
+            await c.upload(tmp_path / "new", there, expected_hash="")
+        with pytest.raises(Conflict):
+            await c.remove(there, expected_hash=first)
+        with pytest.raises(Conflict):
+            await c.download(there, tmp_path / "new", unless=lambda: True)
+        assert (tmp_path / "new").read_bytes() == content
+    assert names(tmp_path) == ["f", "new"]
+
+
+async def test_searching(c: Client, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\nyes = 2\n")
+    found = await c.search(r"Y\w+ = [2-9]", str(tmp_path), regex=True)
+    ((path, number, line, start, end),) = found.matches
+    assert (path, number, line, start, end) == (f"{tmp_path}/a.py", 2, "yes = 2", 0, 7)
+    assert not found.truncated
+    assert not (await c.search("YES", str(tmp_path), case_sensitive=True)).matches
+    with pytest.raises(InvalidRegex):
+        await c.search("(", str(tmp_path), regex=True)
+
+
+async def test_what_can_not_be(c: Client, daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    os.mkfifo(tmp_path / "fifo")
+    f, d, fifo = (str(tmp_path / name) for name in ("f", "d", "fifo"))
+    for error, work in (
+        (NotFound, c.read_file(f"{f}x")),
+        (NotFile, c.read_file(d)),
+        (NotFile, c.read_file(fifo)),
+        (NotFile, c.download(fifo, f)),
+        (NotFile, c.download(d, f)),
+        (NotFound, c.download(f"{f}x", f)),
+        (IsDirectory, c.download(f, d)),
+        (NotFile, c.download(f, fifo)),
+        (NotFile, c.upload(fifo, f)),
+        (NotFile, c.upload(d, f)),
+        (FileNotFoundError, c.upload(f"{f}x", f)),
+        (NotFound, c.download(f"{f}x", fifo)),
+        (IsDirectory, c.upload(f, d)),
+        (PathEscape, c.read_file("/usr/../etc/passwd")),
+        (PathEscape, c.upload(f, f"{tmp_path}/d/../g")),
+        (InvalidArgument, c.write_file("a\0b", "")),
+        (FileSystemError, c.remove(d)),
+    ):
+        with pytest.raises(error):
+            await work
+    assert await c.remove(d, recursive=True)
+    async with Client(daemon.url, token=daemon.token) as other:
+        other._web._place = Place(daemon.url, "wrong")
+        with pytest.raises(InvalidToken):
+            await other.upload(f, f"{f}2")
+    assert names(tmp_path) == ["f", "fifo"]
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_ten_cuts(daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str) -> None:
+    content = os.urandom(BULK)
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here if way == "up" else there).write_bytes(content)
+    endings: list[Ending] = ["fin", "rst"]
+    async with asyncio.timeout(PATIENCE), Client(proxy.url, token=daemon.token) as c:
+        for number in range(CUTS):
+            proxy.cut_after(BULK // (CUTS + 2), endings[number % 2])
+        if way == "up":
+            assert await c.upload(here, str(there)) == sha256(content)
+        else:
+            assert await c.download(str(there), here) == sha256(content)
+        assert not proxy.planned, "all cuts have been made"
+    await proxy.stop()
+    assert here.read_bytes() == there.read_bytes() == content
+    assert BULK <= proxy.passed < 1.2 * BULK
+    assert names(tmp_path) == ["here", "there"]
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_another_process_goes_on(
+    daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str
+) -> None:
+    content = random_bytes(LARGE)
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here if way == "up" else there).write_bytes(content)
+
+    async def copy(c: Client) -> None:
+        if way == "up":
+            await c.upload(here, str(there))
+        else:
+            await c.download(str(there), here)
+
+    async with Client(proxy.url, token=daemon.token, patience=0) as c:
+        proxy.cut_after(LARGE // 2)
+        with pytest.raises(Unreachable):
+            await copy(c)
+    before = proxy.passed
+    async with Client(proxy.url, token=daemon.token) as c:
+        await copy(c)
+    await proxy.stop()
+    assert here.read_bytes() == there.read_bytes() == content
+    assert proxy.passed - before < LARGE
+    assert names(tmp_path) == ["here", "there"]
+
+
+async def test_a_write_whose_answer_is_lost(
+    daemon: Daemon, proxy: Proxy, c: Client, tmp_path: Path
+) -> None:
+    there = tmp_path / "f"
+    there.write_text("old")
+    async with Client(proxy.url, token=daemon.token) as cut:
+        proxy.stall_answers()
+        writing = asyncio.create_task(
+            cut.write_file(str(there), "new", expected_hash=sha256(b"old"))
+        )
+        while there.read_text() != "new":
+            await c.jobs()
+        proxy.cut("rst")
+        assert await writing == sha256(b"new")
+
+
+async def test_a_file_that_changes_on_the_way(daemon: Daemon, proxy: Proxy, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    there.write_bytes(random_bytes(LARGE))
+    after = random_bytes(LARGE, seed=2)
+
+    def change(done: int, total: int) -> None:
+        if there.exists() and done < total:
+            (tmp_path / "after").write_bytes(after)
+            (tmp_path / "after").rename(there)
+
+    async with Client(proxy.url, token=daemon.token) as c:
+        proxy.cut_after(LARGE // 2)
+        assert await c.download(str(there), here, progress=change) == sha256(after)
+    assert here.read_bytes() == after
