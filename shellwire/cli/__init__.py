@@ -17,6 +17,7 @@ COMMANDS = Lazily(
         "stop": "stop.stop_command",
         "status": "status.status_command",
         "exec": "exec.exec_command",
+        "cp": "files.cp.cp_command",
         "shell": "shell.shell_command",
         "attach": "shell.attach_command",
         "jobs": "jobs.jobs_command",

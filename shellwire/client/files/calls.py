@@ -249,6 +249,13 @@ class Files:
             return False
         return True
 
+    async def unpack(self, archive: bytes, path: str) -> None:
+        """Put what a ``tar.gz`` holds into a directory, each member in its place by itself.
+
+        The directory is made if it is missing. Modes and times are the archive's.
+        """
+        await self._request("PUT", await self.resolve(path), {}, "?archive=tar.gz", archive)
+
     async def resolve(self, path: str) -> str:
         """Return the absolute path that is meant."""
         if self._home_there is None and not path.startswith("/"):

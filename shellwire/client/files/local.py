@@ -37,7 +37,11 @@ class Arrival:
         name = os.fsencode(self.path.name)[:_LONGEST_NAME].decode(errors="ignore")
         self._partial = self.path.with_name(f".{name}.{about.hash[:16]}.part")
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        self.file: BinaryIO = open(os.open(self._partial, flags, 0o600), "r+b")  # noqa: SIM115
+        try:
+            self.file: BinaryIO = open(os.open(self._partial, flags, 0o600), "r+b")  # noqa: SIM115
+        except OSError as error:
+            error.filename = path  # that is what its user knows
+            raise
 
     def keep(self) -> None:
         """Leave what has come for another attempt."""

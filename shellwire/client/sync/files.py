@@ -109,6 +109,10 @@ class Files:
             self._client.remove(path, recursive=recursive, expected_hash=expected_hash)
         )
 
+    def unpack(self, archive: bytes, path: str) -> None:
+        """Put what a ``tar.gz`` holds into a directory."""
+        self._loop.run(self._client.unpack(archive, path))
+
     def resolve(self, path: str) -> str:
         """Return the absolute path that is meant."""
         return self._loop.run(self._client.resolve(path))

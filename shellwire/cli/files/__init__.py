@@ -1,0 +1,1 @@
+"""Commands that copy files from here to there and back."""

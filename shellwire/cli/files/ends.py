@@ -1,0 +1,210 @@
+"""The two ends of a copy, here and there: what they have in common is a file tree."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import stat
+import sys
+import tarfile
+import time
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from shellwire.client.files.local import umask
+from shellwire.errors import NotFound
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shellwire.client import Client, FileInfo
+
+
+class Node(NamedTuple):
+    """A file or a directory at an end."""
+
+    path: str
+    is_directory: bool
+    is_symlink: bool
+    is_regular: bool
+    size: int
+    mode: int
+    mtime_ns: int
+
+
+class Where(NamedTuple):
+    """What a user has written: a path, there if ``host`` is not None (empty: the default one)."""
+
+    host: str | None
+    path: str
+
+
+def parsed(word: str) -> Where:
+    """Tell ``NAME:path`` from a path here, as scp(1) does: by a colon before any slash."""
+    name, colon, path = word.partition(":")
+    drive = sys.platform == "win32" and len(name) == 1
+    if not colon or "/" in name or drive:
+        return Where(None, word)
+    return Where(name, path or "~")
+
+
+def joined(directory: str, name: str) -> str:
+    """Return the path of what is in a directory."""
+    return f"{directory.rstrip('/')}/{name}" if directory else name
+
+
+class Here:
+    """This machine."""
+
+    def shown(self, path: str) -> str:
+        """Return how a path is called in what is told."""
+        return printable(path)
+
+    async def find(self, path: str) -> Node | None:
+        """Return what is at a path, symlinks followed; None if nothing is. Raises OSError."""
+        try:
+            return await asyncio.to_thread(_node, path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    async def inside(self, path: str) -> list[Node]:
+        """Return what is in a directory. Raises OSError."""
+        return await asyncio.to_thread(_nodes, path)
+
+    async def expand(self, path: str) -> list[str]:
+        """Return the paths that are meant; the shell has expanded them."""
+        return [path]
+
+    async def make_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
+        """Make directories that are like others, so that they can be written to."""
+        for path, like in made:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, (like.mode | stat.S_IRWXU) & 0o777)
+
+    async def finish_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
+        """Give them their modes, and with ``preserve`` times."""
+        mask = 0 if preserve else umask()
+        for path, like in reversed(made):
+            os.chmod(path, like.mode & 0o7777 & ~mask)
+            if preserve:
+                os.utime(path, ns=(like.mtime_ns, like.mtime_ns))
+
+
+def _nodes(path: str) -> list[Node]:
+    found = []
+    for name in sorted(os.listdir(path)):
+        try:
+            found.append(_node(joined(path, name)))
+        except OSError:  # a symlink to nothing, or gone by now: who copies it is told
+            found.append(Node(joined(path, name), False, True, True, 0, 0, 0))
+    return found
+
+
+def _node(path: str) -> Node:
+    found = os.stat(path)
+    is_directory = stat.S_ISDIR(found.st_mode)
+    return Node(
+        path=path,
+        is_directory=is_directory,
+        is_symlink=os.path.islink(path),
+        is_regular=stat.S_ISREG(found.st_mode),
+        size=0 if is_directory else found.st_size,
+        mode=stat.S_IMODE(found.st_mode),
+        mtime_ns=found.st_mtime_ns,
+    )
+
+
+class There:
+    """The daemon's machine."""
+
+    def __init__(self, client: Client, host: str) -> None:
+        self._client = client
+        self._host = host
+
+    def shown(self, path: str) -> str:
+        """Return how a path is called in what is told."""
+        return printable(f"{self._host}:{path}")
+
+    async def find(self, path: str) -> Node | None:
+        """Return what is at a path, symlinks followed; None if nothing is. Raises WireError."""
+        try:
+            return _told(await self._client.stat(path))
+        except NotFound:
+            return None
+
+    async def inside(self, path: str) -> list[Node]:
+        """Return what is in a directory. Raises WireError."""
+        found = [_told(each) for each in await self._client.list_dir(path)]
+        return sorted(found, key=lambda each: each.path)
+
+    async def expand(self, path: str) -> list[str]:
+        """Return the paths that a pattern in the last part means; itself if there are none."""
+        directory, slash, name = path.rpartition("/")
+        if not any(each in name for each in "*?[") or await self.find(path) is not None:
+            return [path]
+        parent = directory or ("/" if slash else "~")
+        found = [
+            each.path
+            for each in await self._client.list_dir(parent)
+            if fnmatchcase(each.name, name) and each.name.startswith(".") == name.startswith(".")
+        ]
+        return sorted(found) or [path]
+
+    async def make_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
+        """Make directories that are like others, so that they can be written to."""
+        mask = 0 if preserve else umask()
+        now = time.time_ns()
+        await self._unpack(
+            [
+                (path, like._replace(mode=(like.mode & ~mask) | stat.S_IRWXU, mtime_ns=now))
+                for path, like in made
+            ]
+        )
+
+    async def finish_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
+        """Give them their modes, and with ``preserve`` times."""
+        mask = 0 if preserve else umask()
+        exact = [(path, like._replace(mode=like.mode & ~mask)) for path, like in made]
+        if preserve:
+            await self._unpack(exact)
+        else:
+            now = time.time_ns()
+            await self._unpack(
+                [
+                    (path, like._replace(mtime_ns=now))
+                    for path, like in exact
+                    if like.mode & stat.S_IRWXU != stat.S_IRWXU
+                ]
+            )
+
+    async def _unpack(self, made: Sequence[tuple[str, Node]]) -> None:
+        """Make directories, or change them, all by one request: no message sets modes and times."""
+        if not made:
+            return
+        # The first one has all others in it.
+        root = (await self._client.resolve(made[0][0])).rstrip("/")
+        parent, _, top = root.rpartition("/")
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+            for path, like in made:
+                inside = (await self._client.resolve(path)).rstrip("/")[len(root) :]
+                info = tarfile.TarInfo(top + inside)
+                info.type, info.mode = tarfile.DIRTYPE, like.mode & 0o1777
+                info.mtime = like.mtime_ns / 1e9
+                tar.addfile(info)
+        await self._client.unpack(archive.getvalue(), parent or "/")
+
+
+def _told(info: FileInfo) -> Node:
+    return Node(
+        path=info.path,
+        is_directory=info.is_directory,
+        is_symlink=info.is_symlink,
+        is_regular=True,  # or the daemon will say what is wrong
+        size=info.size,
+        mode=info.mode,
+        mtime_ns=round(info.mtime * 1e9),
+    )

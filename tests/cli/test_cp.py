@@ -1,0 +1,167 @@
+"""``shellwire cp``: scp's habits, on real files and a real terminal."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.cli.files.bar import amount, line
+from shellwire.cli.files.ends import Where, parsed
+from shellwire.home.hosts import Host, save_host
+from tests.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.command_line import CommandLine
+    from tests.live import Daemon
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
+
+@pytest.fixture
+def box(here: CommandLine, daemon: Daemon, tmp_path: Path) -> CommandLine:
+    """Return a command line that knows the shared daemon as ``box``, and has none of its own."""
+    box = type(here)(tmp_path / "away")
+    save_host(box.home, "box", Host(f"{daemon.url}/ws", daemon.token))
+    return box
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a directory with what trees hold."""
+    tree = tmp_path / "tree"
+    (tree / "sub" / "deep").mkdir(parents=True)
+    (tree / "empty").mkdir(mode=0o700)
+    (tree / "a").write_text("a")
+    (tree / "sub" / "run").write_text("#!/bin/sh\n")
+    (tree / "sub" / "run").chmod(0o755)
+    (tree / "sub" / "deep" / ".hidden é").write_bytes(os.urandom(2_000_000))
+    (tree / "link").symlink_to("a")
+    os.utime(tree / "a", ns=(1, 1_234_567_890_123_456_789))
+    for path in (tree / "sub" / "deep", tree / "sub", tree / "empty", tree):
+        os.utime(path, ns=(1, 1_234_567_890_500_000_000))  # an archive has them as fractions
+    return tree
+
+
+def shape(directory: Path, *, times: bool = False) -> dict[str, tuple[object, ...]]:
+    """Return what is in a directory: modes, contents, and times if they matter."""
+    return {
+        str(path.relative_to(directory)): (
+            oct(stat.S_IMODE(path.stat().st_mode)),
+            path.read_bytes() if path.is_file() else None,
+            path.stat().st_mtime_ns if times else None,
+        )
+        for path in (directory, *directory.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("a", (None, "a")),
+        ("box:a", ("box", "a")),
+        ("box:", ("box", "~")),
+        (":/a:b", ("", "/a:b")),
+        ("./a:b", (None, "./a:b")),
+        ("/a:b", (None, "/a:b")),
+    ],
+)
+def test_sides(word: str, meant: tuple[str | None, str]) -> None:
+    assert parsed(word) == Where(*meant)
+
+
+@pytest.mark.parametrize("flags", ["", "-p", "-pz"])
+def test_a_tree_there_and_back(box: CommandLine, tree: Path, tmp_path: Path, flags: str) -> None:
+    words = ["cp", "-r", *([flags] if flags else [])]
+    assert box.ok(*words, str(tree), f"box:{tmp_path}/there") == ""
+    assert box.ok(*words, f"box:{tmp_path}/there", f"{tmp_path}/back") == ""
+    wanted = shape(tree, times=bool(flags))
+    assert shape(tmp_path / "there", times=bool(flags)) == wanted
+    assert shape(tmp_path / "back", times=bool(flags)) == wanted
+    assert not (tmp_path / "there" / "link").is_symlink()
+
+
+def test_into_what_is_there(box: CommandLine, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    box.ok("cp", f"{tree}/a", f"{tree}/sub/run", f"box:{tmp_path}/there")
+    box.ok("cp", "-r", f"{tree}/", f"box:{tmp_path}/there/")
+    box.ok("cp", "-r", f"{tree}/sub/.", f"box:{tmp_path}/there")
+    assert sorted(os.listdir(tmp_path / "there")) == ["a", "deep", "run", "tree"]
+    assert shape(tmp_path / "there" / "tree") == shape(tree)
+    box.ok("cp", "-r", f"box:{tmp_path}/there/*", f"{tmp_path}/here")
+    assert shape(tmp_path / "here") == shape(tmp_path / "there")
+    box.ok("cp", f"box:{tree}/sub/run", f"{tmp_path}/here/a")
+    assert (tmp_path / "here" / "a").read_text() == "#!/bin/sh\n"
+
+
+def test_the_default_daemon_and_its_home(here: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    there = os.path.relpath(tmp_path / "g", os.path.realpath(os.path.expanduser("~")))
+    if there.startswith(".."):
+        there = str(tmp_path / "g")
+    here.ok("cp", f"{tmp_path}/f", f":{there}")
+    assert (tmp_path / "g").read_text() == "x"
+
+
+def test_what_fails_is_told_and_the_rest_copied(
+    box: CommandLine, tree: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tree / "fifo")
+    (tree / "broken").symlink_to("nothing")
+    (tree / "loop").symlink_to(".")
+    target = tmp_path / "there"
+    done = box("cp", "-r", str(tree), f"{tmp_path}/no", f"box:{target}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: box:{target}: is not a directory\n"
+    target.mkdir()
+    for source, goal in ((str(tree), f"box:{target}"), (f"box:{tree}", f"{target}")):
+        there = source.startswith("box")
+        done = box("cp", "-r", source, f"{source}-no", goal)
+        told = sorted(done.stderr.splitlines())
+        assert done.returncode == 1
+        assert len(told) == 4, told
+        assert f"Error: {source}-no: there is no such file or directory" in told
+        assert f"Error: {source}/loop: a symlink to a directory, which is not followed" in told
+        assert f"Error: {tree}/fifo: not a regular file" in told
+        assert any(f"{tree}/broken: " in each for each in told), there
+        assert (target / "tree" / "sub" / "run").exists()
+        assert not (target / "tree" / "fifo").exists()
+    assert "is a directory (-r copies it)" in box.refused("cp", str(tree), f"box:{target}")
+    assert "is not a directory" in box.refused("cp", f"{tree}/a", f"box:{target}/tree/a/")
+    assert "is not a directory" in box.refused("cp", f"{tree}/a/", f"box:{target}/b")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("a",), ("a", "b"), ("box:a", "box:b"), ("a", "box:b", "c"), ("box:a", ":b", "c"), ("-x",)],
+)
+def test_usage(box: CommandLine, words: tuple[str, ...]) -> None:
+    box.refused("cp", *words, code=2)
+
+
+def test_no_connection(box: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    assert "no host 'nobody'" in box.refused("cp", f"{tmp_path}/f", "nobody:", code=255)
+    assert "not running" in box.refused("cp", f"{tmp_path}/f", ":", code=255)
+
+
+def test_on_a_terminal_one_sees_how_far_it_is(box: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(os.urandom(30_000_000))
+    with Terminal(box, "cp", f"{tmp_path}/large", f"box:{tmp_path}/there") as terminal:
+        terminal.sees("large  ")
+        terminal.sees("iB/s  ")
+        terminal.sees(" left")
+        assert terminal.exits() == 0
+    assert (tmp_path / "there").stat().st_size == 30_000_000
+
+
+def test_the_bar() -> None:
+    assert line("f", 50, 100, 10.0) == "f   50%     50 B     10 B/s  00:05 left"
+    assert line("f\x1b", 0, 10, 0.0) == "f\\x1b    0%      0 B      0 B/s  --:-- left"
+    assert line("f", 0, 7300 * 2**20, 2.0**20).endswith("  1.0 MiB/s  2:01:40 left")
+    assert amount(1e15) == "909.5 TiB"
