@@ -40,11 +40,11 @@ Variables = Annotated[
 Command = Annotated[str, Meta(min_length=1, description="Text for the shell; may have many lines.")]
 
 
-class _Arguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every tool's arguments have in common: nothing, and nothing else is taken."""
 
 
-class RunCommand(_Arguments, frozen=True, kw_only=True):
+class RunCommand(Given, frozen=True, kw_only=True):
     command: Command
     cwd: Cwd | None = None
     env: Variables = field(default_factory=dict)
@@ -66,7 +66,7 @@ class RunCommand(_Arguments, frozen=True, kw_only=True):
     context: Context = "default"
 
 
-class StartProcess(_Arguments, frozen=True, kw_only=True):
+class StartProcess(Given, frozen=True, kw_only=True):
     command: Command
     cwd: Cwd | None = None
     env: Variables = field(default_factory=dict)
@@ -77,7 +77,7 @@ class StartProcess(_Arguments, frozen=True, kw_only=True):
     context: Context = "default"
 
 
-class SendInput(_Arguments, frozen=True, kw_only=True):
+class SendInput(Given, frozen=True, kw_only=True):
     id: ProcessId
     text: Annotated[
         str,
@@ -89,7 +89,7 @@ class SendInput(_Arguments, frozen=True, kw_only=True):
     close_stdin: Annotated[bool, Meta(description="End its input after the text.")] = False
 
 
-class ReadOutput(_Arguments, frozen=True, kw_only=True):
+class ReadOutput(Given, frozen=True, kw_only=True):
     id: Annotated[Id, Meta(description="The process or command, by its id.")]
     cursor: Annotated[
         int,
@@ -129,19 +129,19 @@ class ReadOutput(_Arguments, frozen=True, kw_only=True):
     ] = PAGE
 
 
-class ListProcesses(_Arguments, frozen=True, kw_only=True):
+class ListProcesses(Given, frozen=True, kw_only=True):
     pass
 
 
-class KillProcess(_Arguments, frozen=True, kw_only=True):
+class KillProcess(Given, frozen=True, kw_only=True):
     id: Annotated[Id, Meta(description="The process or command, by its id.")]
 
 
-class GetContext(_Arguments, frozen=True, kw_only=True):
+class GetContext(Given, frozen=True, kw_only=True):
     context: Context = "default"
 
 
-class SetContext(_Arguments, frozen=True, kw_only=True):
+class SetContext(Given, frozen=True, kw_only=True):
     context: Context = "default"
     cwd: (
         Annotated[str, Meta(min_length=1, description="Its new directory. Default: unchanged.")]
@@ -185,7 +185,7 @@ def schema(kind: type[Struct]) -> dict[str, Any]:
     (root,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     found = parts.pop(root["$ref"].removeprefix("#/$defs/"))
     del found["title"]
-    if issubclass(kind, _Arguments):
+    if issubclass(kind, Given):
         for name, each in found["properties"].items():
             if "anyOf" in each:
                 found["properties"][name] = {**each["anyOf"][0], **_described(each)}

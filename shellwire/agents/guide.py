@@ -24,6 +24,8 @@ conversation.
   user may have set other times). What must run longer is put in the background by run_command:
   `server >server.log 2>&1 &`. When the daemon stops, everything ends. list_processes shows what
   runs, also what earlier conversations left.
+- read_file, write_file, edit_file and search_files need no quoting; paths count from the last
+  directory.
 - Few processes run at a time (4 unless the user has set more). TOO_MANY_PROCESSES names what holds
   the places; commands wait for one.
 - A named `context` is a state of its own, for a second project or environment. Its commands run one

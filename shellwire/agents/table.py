@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from shellwire.agents import arguments, results, tools
+from shellwire.agents import arguments, file_arguments, file_tools, results, tools
 
 Effect = Literal["reads", "changes", "destroys"]
 
@@ -97,6 +97,39 @@ _TABLE = (
         "changes",
         "Change the directory and variables that the next commands start with. run_command with"
         " `cd` and `export` does the same; this does it without a shell.",
+    ),
+    Tool(
+        file_tools.read_file,
+        file_arguments.ReadFile,
+        file_arguments.FileContent,
+        "reads",
+        "Return a file's text, or `length` bytes of it from `offset` on; go on with `next_offset`"
+        " until `eof`. The `hash` of a whole file makes write_file refuse if it has changed since.",
+    ),
+    Tool(
+        file_tools.write_file,
+        file_arguments.WriteFile,
+        file_arguments.FileWritten,
+        "destroys",
+        "Give a file a new content, in one step: nobody sees half of it. It and directories on the"
+        " way need not exist; mode and owner of one that does are kept. Text arrives as it is,"
+        " without a shell's quoting.",
+    ),
+    Tool(
+        file_tools.edit_file,
+        file_arguments.EditFile,
+        file_arguments.FileWritten,
+        "destroys",
+        "Replace a text that stands in a file exactly once. It refuses, and changes nothing, if"
+        " `old` is not there or there more than once, or if the file changes meanwhile.",
+    ),
+    Tool(
+        file_tools.search_files,
+        file_arguments.SearchFiles,
+        file_arguments.FileMatches,
+        "reads",
+        "Find the lines of files that hold a text, or match a regular expression, at or below a"
+        " path. It ends after 5 seconds with what it has found by then (`truncated`).",
     ),
 )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES = {
     *("run_command", "start_process", "send_input", "read_output"),
     *("list_processes", "kill_process", "get_context", "set_context"),
+    *("read_file", "write_file", "edit_file", "search_files"),
 }
 
 
@@ -37,7 +38,9 @@ def test_what_a_model_is_told(agent: Agent) -> None:
             assert argument["description"], (tool.name, name)
             assert "anyOf" not in argument
     reading = {tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint}
-    assert reading == {"read_output", "list_processes", "get_context"}
+    assert reading == {
+        *("read_output", "list_processes", "get_context", "read_file", "search_files")
+    }
     for word in ("State carries over", "until", "ready", "leave things running", *NAMES):
         if not word.endswith("_context"):
             assert word in GUIDE

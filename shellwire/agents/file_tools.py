@@ -1,0 +1,131 @@
+"""What each tool about files does."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from typing import TYPE_CHECKING
+
+from shellwire.agents import file_arguments as files
+from shellwire.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from shellwire.agents.daemon import Daemon
+    from shellwire.agents.progress import Report
+    from shellwire.client import Client
+
+_LONGEST_LINE = 500
+
+
+async def _resolve(client: Client, path: str) -> str:
+    """Return the absolute path that is meant: it counts from where the next command starts."""
+    if not path.startswith(("/", "~")):
+        path = posixpath.join((await client.context("default").get()).cwd, path)
+    return await client.resolve(path)
+
+
+async def read_file(
+    daemon: Daemon, given: files.ReadFile, report: Report | None
+) -> files.FileContent:
+    """Return a piece of a file. Raises NotFound, NotFile, FileSystemError."""
+    client = await daemon.client()
+    path = await _resolve(client, given.path)
+    # One byte more tells whether it ends here.
+    found = await client.read_file(path, given.offset, given.length + 1)
+    eof = len(found) <= given.length
+    data = found if eof else _whole_characters(found[: given.length])
+    text = data.decode(errors="replace")
+    is_whole = eof and given.offset == 0
+    end = given.offset + len(data)
+    return files.FileContent(
+        path=path,
+        content=text,
+        is_text=_is_text(data),
+        size=end if eof else (await client.stat(path)).size,
+        next_offset=end,
+        eof=eof,
+        hash=hashlib.sha256(data).hexdigest() if is_whole else None,
+    )
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """Return ``data`` without a character that is cut at its end."""
+    for back in range(1, 4):
+        lead = data[-back]
+        if lead >= 0xC0:
+            length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            return data[:-back] if back < length else data
+        if lead < 0x80:
+            break
+    return data
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+async def write_file(
+    daemon: Daemon, given: files.WriteFile, report: Report | None
+) -> files.FileWritten:
+    """Give a file a content. Raises Conflict, NotFile, FileSystemError."""
+    client = await daemon.client()
+    path = await _resolve(client, given.path)
+    content = _encoded(given.content, "content")
+    hashed = await client.write_file(path, content, expected_hash=given.expected_hash)
+    return files.FileWritten(path=path, size=len(content), hash=hashed)
+
+
+async def edit_file(
+    daemon: Daemon, given: files.EditFile, report: Report | None
+) -> files.FileWritten:
+    """Replace a text in a file. Raises InvalidArgument unless it stands there just once."""
+    client = await daemon.client()
+    path = await _resolve(client, given.path)
+    old, new = _encoded(given.old, "old"), _encoded(given.new, "new")
+    content = await client.read_file(path)
+    at = content.find(old)
+    if at < 0:
+        raise InvalidArgument(f"old: this text does not stand in {path}; read it again")
+    # From the next byte on, not behind it: two that overlap are two as well.
+    if content.find(old, at + 1) >= 0:
+        raise InvalidArgument(
+            f"old: this text stands in {path} more than once; take more of what is around it"
+        )
+    edited = content[:at] + new + content[at + len(old) :]
+    believed = hashlib.sha256(content).hexdigest()
+    hashed = await client.write_file(path, edited, expected_hash=believed)
+    return files.FileWritten(path=path, size=len(edited), hash=hashed)
+
+
+async def search_files(
+    daemon: Daemon, given: files.SearchFiles, report: Report | None
+) -> files.FileMatches:
+    """Search the lines of files. Raises InvalidRegex, NotFound."""
+    client = await daemon.client()
+    found = await client.search(
+        given.query,
+        await _resolve(client, given.path),
+        regex=given.regex,
+        case_sensitive=given.case_sensitive,
+        include_hidden=given.include_hidden,
+        limit=given.limit,
+    )
+    return files.FileMatches(
+        matches=[
+            files.FileMatch(
+                path=match.path, line_number=match.line_number, line=match.line[:_LONGEST_LINE]
+            )
+            for match in found.matches
+        ],
+        truncated=found.truncated,
+    )
+
+
+def _encoded(text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"{name}: half of a surrogate pair is no character") from None

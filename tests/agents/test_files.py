@@ -1,0 +1,92 @@
+"""The tools about files."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.agents.agent import Agent
+
+
+@pytest.fixture
+def here(agent: Agent, tmp_path: Path) -> Path:
+    """Return a directory that the agent's commands stand in."""
+    agent.call("run_command", command=f"cd {tmp_path}")
+    return tmp_path
+
+
+def test_what_is_written_is_read(agent: Agent, here: Path) -> None:
+    text = "$HOME `x` 'q' \"d\" \\n\ta €😀\r\n"
+    written = agent.call("write_file", path="new/a.txt", content=text)
+    path = here / "new" / "a.txt"
+    assert path.read_bytes() == text.encode()
+    assert written["path"] == str(path)
+    read = agent.call("read_file", path="new/a.txt")
+    assert read["content"] == text
+    assert read["eof"] is read["is_text"] is True
+    assert read["size"] == read["next_offset"] == written["size"] == len(text.encode())
+    assert read["hash"] == written["hash"] == hashlib.sha256(text.encode()).hexdigest()
+    path.write_text("changed")
+    told = agent.refused("write_file", path="new/a.txt", content="x", expected_hash=read["hash"])
+    assert told.startswith("CONFLICT: ")
+    assert path.read_text() == "changed"
+
+
+def test_pieces_end_between_characters(agent: Agent, here: Path) -> None:
+    text = "aé€😀" * 50
+    (here / "pieces").write_text(text)
+    for length in (4, 5, 6, 7, 999):
+        offset, seen = 0, ""
+        while True:
+            piece = agent.call("read_file", path="pieces", offset=offset, length=length)
+            seen += piece["content"]
+            offset = piece["next_offset"]
+            assert piece["is_text"]
+            assert piece["size"] == len(text.encode())
+            assert (piece["hash"] is None) == (length < 999)
+            if piece["eof"]:
+                break
+        assert seen == text
+
+
+def test_bytes_are_no_text(agent: Agent, here: Path) -> None:
+    (here / "bytes").write_bytes(b"a\xff\xfe\x80\x80\x80\x80b")
+    assert agent.call("read_file", path="bytes", length=4)["is_text"] is False
+    read = agent.call("read_file", path="bytes")
+    assert (read["is_text"], read["content"]) == (False, "a" + "\ufffd" * 6 + "b")
+    (here / "nul").write_bytes(b"a\0")
+    assert agent.call("read_file", path="nul")["is_text"] is False
+
+
+def test_an_edit_is_exact(agent: Agent, here: Path) -> None:
+    path = here / "edited"
+    path.write_bytes(b"one\ntwo\none\n\xff aaa\n")
+    path.chmod(0o750)
+    edited = agent.call("edit_file", path="edited", old="two\none", new="2\n1")
+    assert path.read_bytes() == b"one\n2\n1\n\xff aaa\n"
+    assert path.stat().st_mode & 0o777 == 0o750
+    assert edited["hash"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    before = path.read_bytes()
+    assert "more than once" in agent.refused("edit_file", path="edited", old="aa", new="b")
+    assert "does not stand" in agent.refused("edit_file", path="edited", old="two", new="b")
+    assert agent.refused("edit_file", path="none", old="a", new="b").startswith("NOT_FOUND: ")
+    assert path.read_bytes() == before
+
+
+def test_lines_are_found(agent: Agent, here: Path) -> None:
+    (here / "src").mkdir()
+    (here / "src" / "a.py").write_text("import os\nprint(1)\n")
+    found = agent.call("search_files", query="print(")
+    assert found == {
+        "matches": [{"path": str(here / "src" / "a.py"), "line_number": 2, "line": "print(1)"}],
+        "truncated": False,
+    }
+    found = agent.call("search_files", query=r"^i\w+", path="src", regex=True)
+    assert [match["line"] for match in found["matches"]] == ["import os"]
+    assert agent.refused("search_files", query="(", regex=True).startswith("INVALID_REGEX: ")
+    assert agent.refused("read_file", path="src").startswith(("IS_DIRECTORY: ", "NOT_FILE: "))
