@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 from click.exceptions import Exit, NoArgsIsHelpError
@@ -94,10 +94,10 @@ def _in_one_line() -> Iterator[None]:
     except KeyboardInterrupt:
         raise Exit(_INTERRUPTED) from None
     except BrokenPipeError:
-        _abandon_output()
+        _abandon(sys.stdout)
         raise Exit(_BROKEN_PIPE) from None
     except Exception as error:
-        _abandon_output()
+        _abandon(sys.stdout)
         if isinstance(error, OSError) and error.errno in _CAN_NOT_PRINT:
             _fail(f"can't write the output: {error.strerror}")
         if os.environ.get("SHELLWIRE_LOG_LEVEL", "").upper() == "DEBUG":
@@ -119,8 +119,10 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _fail(reason: str, code: int = _FAILED) -> NoReturn:
-    with contextlib.suppress(OSError):  # where stderr is full, the code still tells
+    try:
         click.echo(f"Error: {printable(reason)}", err=True)
+    except OSError:  # where stderr is full, the code still tells
+        _abandon(sys.stderr)
     raise Exit(code)
 
 
@@ -132,10 +134,10 @@ def _where_to_look() -> str:
         return f" ({hint})"
 
 
-def _abandon_output() -> None:
-    """Let what stdout still holds go to nobody, lest the interpreter trip over it at exit."""
-    if sys.stdout is None:
+def _abandon(stream: TextIO | None) -> None:
+    """Let what a stream still holds go to nobody, lest the interpreter trip over it at exit."""
+    if stream is None:
         return
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())
     os.close(null)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def test_a_shell(here: CommandLine) -> None:
 
 
 def test_our_terminal_is_left_as_it_was(here: CommandLine) -> None:
-    script = f"stty -g; {sys.executable} -m shellwire shell; echo; stty -g"
+    script = f"stty -g; {shlex.quote(sys.executable)} -m shellwire shell; echo; stty -g"
     with Terminal(here, "version") as terminal:
         terminal.begin(here, ["/bin/sh", "-c", script], 100, 30)
         terminal.sees("\r\n")
