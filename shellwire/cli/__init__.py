@@ -18,6 +18,7 @@ COMMANDS = Lazily(
         "status": "status.status_command",
         "exec": "exec.exec_command",
         "cp": "files.cp.cp_command",
+        "sync": "files.sync.sync_command",
         "shell": "shell.shell_command",
         "attach": "shell.attach_command",
         "jobs": "jobs.jobs_command",
@@ -47,7 +48,8 @@ def main() -> None:
 
     What it keeps is in ~/.shellwire, or in the directory that SHELLWIRE_HOME names.
 
-    Exit codes: 0 done, 1 not done (one line says why), 2 bad options, 3 not running (status), 255
+    Exit codes: 0 done, 1 not done (one line says why), 2 bad options, 3 not running (status) or in
+    conflict (sync), 255
     no connection. exec, shell and attach exit as the command did, with 128 + n if signal n killed
     it, and with 255 if they could not run or follow it.
     """

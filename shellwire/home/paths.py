@@ -107,6 +107,11 @@ class Home:
         return self.root / "unfinished"
 
     @property
+    def manifests_directory(self) -> Path:
+        """What `sync` knows of each pair of directories from the last time."""
+        return self.root / "manifests"
+
+    @property
     def write_lock_file(self) -> Path:
         """Held by whoever reads a file in order to change it."""
         return self.root / "write.lock"

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shellwire.client.files.download import Download, look
+from shellwire.client.files.download import About, Download, look
 from shellwire.client.files.local import Arrival, umask
 from shellwire.client.files.paths import absolute, from_root, from_wire, on_wire
 from shellwire.client.files.upload import Upload, Wish
@@ -22,6 +22,7 @@ from shellwire.errors import (
     Conflict,
     Disconnected,
     FileProblem,
+    FileSystemError,
     NotFile,
     NotFound,
     ShellwireError,
@@ -190,11 +191,21 @@ class Files:
         """Return what is in a directory, hidden names too: directories first, then by name."""
         where = await self.resolve(path)
         listing = await self._fs("list", root="/", path=on_wire(where), include_hidden=True)
-        return [_info(entry) for entry in listing["entries"]]
+        if listing["truncated"]:
+            raise FileSystemError(f"{where}: holds more than can be listed")
+        return [
+            _info(entry, _child(where, from_wire(entry["name"]))) for entry in listing["entries"]
+        ]
 
     async def stat(self, path: str) -> FileInfo:
         """Return what is at a path; of a symlink what it leads to. Raises NotFound."""
-        return _info(await self._fs("stat", root="/", path=on_wire(await self.resolve(path))))
+        where = await self.resolve(path)
+        found = await self._fs("stat", root="/", path=on_wire(where))
+        return _info(found, where.rstrip("/") or "/")
+
+    async def look(self, path: str) -> About:
+        """Return hash, size, mode and time of a file."""
+        return await look(self._web, await self.resolve(path))
 
     async def search(
         self,
@@ -303,10 +314,20 @@ class Files:
             return False
 
 
-def _info(entry: Message) -> FileInfo:
+def _child(directory: str, name: str) -> str:
+    """Return the path of what is in a directory; whoever copies it here must be able to trust it.
+
+    Raises FileSystemError for a name that leads elsewhere.
+    """
+    if name in ("", ".", "..") or os.path.basename(name) != name:
+        raise FileSystemError(f"{directory}: holds {name!r}, which is no name of a file here")
+    return f"{directory.rstrip('/')}/{name}"
+
+
+def _info(entry: Message, path: str) -> FileInfo:
     return FileInfo(
         name=from_wire(entry["name"]),
-        path="/" + from_wire(entry["path"]),
+        path=path,
         is_directory=entry["is_directory"],
         is_symlink=entry["is_symlink"],
         size=entry["size"],

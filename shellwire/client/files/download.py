@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from shellwire.client.files.upload import BLOCK
@@ -28,6 +29,8 @@ class About:
     size: int
     mode: int
     mtime_ns: int
+    seen_at: int
+    """When, in whole seconds since 1970 by the clock there; 0 if it did not say."""
 
 
 class _Changed(Exception):
@@ -55,9 +58,14 @@ async def look(web: Web, path: str) -> About:
                 size=int(found["Content-Length"]),
                 mode=int(found["Shellwire-Mode"], 8),
                 mtime_ns=int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0")),
+                seen_at=_seconds(found.get("Date")),
             )
         except (KeyError, ValueError):
             raise FileSystemError(f"{path}: the daemon did not tell what is there") from None
+
+
+def _seconds(date: str | None) -> int:
+    return int(parsedate_to_datetime(date).timestamp()) if date else 0
 
 
 class Download:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.client import Client
+    from shellwire.client.files.download import About
     from shellwire.client.results import FileInfo, Found
     from shellwire.client.sync.loop import Loop
 
@@ -78,6 +79,10 @@ class Files:
     def stat(self, path: str) -> FileInfo:
         """Return what is at a path; of a symlink what it leads to."""
         return self._loop.run(self._client.stat(path))
+
+    def look(self, path: str) -> About:
+        """Return hash, size, mode and time of a file."""
+        return self._loop.run(self._client.look(path))
 
     def search(
         self,

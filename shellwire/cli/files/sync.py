@@ -1,0 +1,84 @@
+"""``shellwire sync``: a directory here and one there, kept the same."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from shellwire.cli.files.ends import parsed
+from shellwire.cli.remote import place_of, talk
+from shellwire.errors import ShellwireError
+from shellwire.home.paths import Home
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from shellwire.client import Client
+
+_PAUSE = 1.0
+_CONFLICT = 3
+
+
+@click.command("sync")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C: look at both each second.")
+@click.option("--delete", is_flag=True, help="Delete what was deleted on the other side.")
+@click.option("--dry-run", "dry", is_flag=True, help="Say what would be done, and do nothing.")
+@click.argument("first", metavar="DIR")
+@click.argument("second", metavar="NAME:DIR")
+@click.pass_context
+def sync_command(
+    ctx: click.Context, watch: bool, delete: bool, dry: bool, first: str, second: str
+) -> None:
+    """Take the changes in DIR here to NAME:DIR there, and those there to here.
+
+    What changed since the last time is known by a manifest of SHA-256, which is kept in the home. A
+    file that changed on both sides is a conflict: it is named, left as it is on both, and the exit
+    code is 3. Make one like the other to end it. The first time, what is on one side only is
+    copied, and what differs is a conflict.
+
+    Files are synced with modes and times, not empty directories. Symlinks, FIFOs and devices are
+    told and left out. What is there is written as for `cp`.
+
+    Exit codes: 0 both are the same, as far as that was asked for; 1 something went wrong, a line
+    says what; 2 bad options; 3 conflicts; 255 no connection.
+    """
+    ends = {each.host is None: each for each in (parsed(first), parsed(second))}
+    if len(ends) != 2:
+        raise click.UsageError("One side must be here, the other NAME:DIR.", ctx)
+    here, there = ends[True], ends[False]
+    host = there.host or None
+
+    async def work(client: Client) -> int:
+        from shellwire.cli.files.syncing import Syncing
+
+        syncing = await Syncing.begin(
+            client,
+            Home.locate(),
+            here.path,
+            there.path,
+            place_of(host).name,
+            delete=delete,
+            say=say,
+            warn=warn,
+        )
+        await syncing.once(dry=dry)
+        while watch and not dry:
+            await asyncio.sleep(_PAUSE)
+            await syncing.once()
+        return _CONFLICT if syncing.conflicts else bool(syncing.failed)
+
+    try:
+        ctx.exit(talk(host, work))
+    except OSError as error:
+        raise ShellwireError(f"{error.filename or here.path}: {error.strerror}") from error
+
+
+def say(text: str) -> None:
+    """Print what was done."""
+    click.echo(printable(text))
+
+
+def warn(text: str) -> None:
+    """Print what is not as it should be."""
+    click.echo(f"Error: {printable(text)}", err=True)

@@ -1,0 +1,202 @@
+"""``shellwire sync``: changes go to the other side, and what changed on both is named."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shellwire.cli.files.manifest import File, decided
+from shellwire.home.hosts import Host, save_host
+from tests.cli.command_line import SECONDS, CommandLine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+
+@pytest.fixture
+def box(daemon: Daemon, tmp_path: Path) -> CommandLine:
+    """Return a command line that knows the shared daemon as ``box``."""
+    box = CommandLine(tmp_path / "away")
+    save_host(box.home, "box", Host(f"{daemon.url}/ws", daemon.token))
+    return box
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a directory here and one there, with the same two files in them before a sync."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "sub").mkdir(parents=True)
+    (here / "a").write_text("a")
+    (here / "sub" / "b").write_text("b")
+    (here / "sub" / "b").chmod(0o755)
+    return here, there
+
+
+def sync(
+    box: CommandLine, sides: tuple[Path, Path], *flags: str
+) -> tuple[int, list[str], list[str]]:
+    """Sync; return the exit code, and what was said and warned of, sorted."""
+    here, there = sides
+    done = box("sync", *flags, str(here), f"box:{there}")
+    return done.returncode, sorted(done.stdout.splitlines()), sorted(done.stderr.splitlines())
+
+
+def contents(directory: Path) -> dict[str, tuple[str, int]]:
+    """Return what is in the files of a directory, and whether they can be executed."""
+    return {
+        str(path.relative_to(directory)): (path.read_text(), path.stat().st_mode & stat.S_IXUSR)
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_changes_go_to_the_other_side(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    planned = sync(box, sides, "--dry-run")
+    assert planned == (0, ["push a", "push sub/b"], [])
+    assert not there.exists()
+    assert sync(box, sides) == planned
+    assert contents(there) == contents(here)
+    assert (there / "a").stat().st_mtime_ns == (here / "a").stat().st_mtime_ns
+    assert sync(box, sides) == (0, [], [])
+    (here / "a").write_text("a2")
+    (there / "sub" / "b").chmod(0o644)
+    (there / "new" / "dir").mkdir(parents=True)
+    (there / "new" / "dir" / "é").write_text("c")
+    assert sync(box, sides) == (0, ["pull new/dir/é", "pull sub/b", "push a"], [])
+    assert contents(there) == contents(here)
+    assert not stat.S_IXUSR & (here / "sub" / "b").stat().st_mode
+    assert sync(box, sides) == (0, [], [])
+
+
+def test_deleted_only_if_asked(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    sync(box, sides)
+    (here / "sub" / "b").unlink()
+    (there / "a").unlink()
+    assert sync(box, sides) == (0, [], [])
+    said = ["delete here a", "delete there sub/b"]
+    assert sync(box, sides, "--delete", "--dry-run") == (0, said, [])
+    assert (there / "sub" / "b").exists()
+    assert sync(box, sides, "--delete") == (0, said, [])
+    assert contents(here) == contents(there) == {}
+    assert not (there / "sub").exists()
+
+
+def test_what_changed_on_both_sides(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    there.mkdir()
+    (there / "a").write_text("other")
+    both = "Error: conflict: a: changed on both sides"
+    assert sync(box, sides) == (3, ["push sub/b"], [both])
+    assert ((here / "a").read_text(), (there / "a").read_text()) == ("a", "other")
+    assert sync(box, sides) == (3, [], [both])
+    (here / "a").write_text("other")
+    assert sync(box, sides) == (0, [], [])
+    (here / "a").write_text("mine")
+    (there / "a").unlink()
+    (here / "sub" / "b").unlink()
+    (there / "sub" / "b").write_text("theirs")
+    for flags in ((), ("--delete",)):
+        code, said, warned = sync(box, sides, *flags)
+        assert (code, said) == (3, [])
+        assert warned == [
+            "Error: conflict: a: changed here, deleted there",
+            "Error: conflict: sub/b: deleted here, changed there",
+        ]
+    assert (here / "a").read_text() == "mine"
+    assert (there / "sub" / "b").read_text() == "theirs"
+
+
+def test_what_is_no_file_is_told_and_left(
+    box: CommandLine, sides: tuple[Path, Path], tmp_path: Path
+) -> None:
+    here, there = sides
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (there / "in").mkdir(parents=True)
+    (there / "in" / "f").write_text("f")
+    (there / "link").write_text("l")
+    (here / "in").symlink_to(outside)
+    (here / "link").symlink_to(outside / "made")
+    os.mkfifo(there / "fifo")
+    warned = [
+        f"Error: {name}: neither file nor directory, and not synced"
+        for name in ("fifo", "in", "link")
+    ]
+    assert sync(box, sides) == (0, ["push a", "push sub/b"], warned)
+    assert list(outside.iterdir()) == []
+    assert (here / "link").is_symlink()
+
+
+def test_a_side_that_is_gone_takes_nothing_with_it(
+    box: CommandLine, sides: tuple[Path, Path], tmp_path: Path
+) -> None:
+    here, there = sides
+    sync(box, sides)
+    there.rename(tmp_path / "elsewhere")
+    code, _, (warned,) = sync(box, sides, "--delete")
+    assert (code, warned) == (
+        1,
+        f"Error: {there} is gone, which was synced before: nothing is done",
+    )
+    (tmp_path / "elsewhere").rename(there)
+    here.rename(tmp_path / "moved")
+    assert sync(box, sides, "--delete")[0] == 1
+    assert contents(there)
+
+
+def test_it_watches(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    with box.begin("sync", "--watch", str(here), f"box:{there}", stdout=-1) as watching:
+        assert watching.stdout is not None
+        seen = [watching.stdout.readline(), watching.stdout.readline()]
+        assert sorted(seen) == ["push a\n", "push sub/b\n"]
+        (there / "c").write_text("c")
+        assert watching.stdout.readline() == "pull c\n"
+        (here / "a").write_text("more")
+        assert watching.stdout.readline() == "push a\n"
+        watching.send_signal(2)
+        assert watching.wait(SECONDS) == 130
+    assert contents(here) == contents(there)
+
+
+def test_usage(box: CommandLine, tmp_path: Path) -> None:
+    box.refused("sync", "a", "b", code=2)
+    box.refused("sync", "box:a", ":b", code=2)
+    box.refused("sync", "a", code=2)
+    (tmp_path / "f").touch()
+    assert "is not a directory" in box.refused("sync", f"{tmp_path}/f", f"box:{tmp_path}/d")
+    assert "is not a directory" in box.refused("sync", f"{tmp_path}/d", f"box:{tmp_path}/f")
+    box.refused("sync", str(tmp_path), "nobody:", code=255)
+
+
+files = st.dictionaries(
+    st.sampled_from("abcd"), st.builds(File, st.sampled_from("123"), st.booleans()), max_size=4
+)
+
+
+@given(files, files, files, st.booleans())
+def test_nothing_that_changed_is_lost(
+    common: dict[str, File], here: dict[str, File], there: dict[str, File], delete: bool
+) -> None:
+    acts = {act.path: act.what for act in decided(common, here, there, delete=delete)}
+    for path in {*common, *here, *there}:
+        before, ours, theirs = common.get(path), here.get(path), there.get(path)
+        what = acts.get(path)
+        if ours != before and theirs != before:
+            assert what == (None if ours == theirs else "conflict")
+        elif ours == theirs:
+            assert what is None
+        elif ours is None or (theirs is None and before is not None):
+            gone = "delete there" if ours is None else "delete here"
+            assert what == ("pull" if before is None else gone if delete else None)
+        else:
+            assert what == ("push" if ours != before else "pull")
