@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shellwire.cli.program import Failure
-from shellwire.cli.remote import TROUBLE, host_option, require_terminals, talk
+from shellwire.cli.remote import TROUBLE, host_option, place_of, require_terminals, talk
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
@@ -22,6 +23,9 @@ _ENDINGS = {
     "idle": "ended: nothing went in or out for too long (--idle-timeout of the daemon)",
     "lost": "lost: the daemon was killed while it ran, and nobody knows how it ended",
 }
+
+_NOT_WHOLE = 3
+"""Exit code of a command that went well, of which not all came back."""
 
 
 def _variables(
@@ -40,6 +44,15 @@ def _variables(
 @host_option
 @click.option("-C", "cwd", metavar="DIR", help="Directory to run it in.")
 @click.option(
+    "--with",
+    "taken",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Take a directory along, and bring back what changes in it; repeatable.",
+)
+@click.option("--clean", is_flag=True, help="Leave no copy of these there.")
+@click.option(
     "-e", "env", metavar="NAME=VALUE", multiple=True, callback=_variables, help="A variable for it."
 )
 @click.option("-s", "context", metavar="CONTEXT", help="Context to run it in, which it may change.")
@@ -48,21 +61,37 @@ def _variables(
 )
 @click.option("-t", "pty", is_flag=True, help="Give it a terminal.")
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND…")
-def exec_command(host: str | None, pty: bool, words: tuple[str, ...], **given: Any) -> None:
+def exec_command(
+    host: str | None,
+    pty: bool,
+    taken: tuple[str, ...],
+    clean: bool,
+    words: tuple[str, ...],
+    **given: Any,
+) -> None:
     """Run a command, with our stdin, stdout and stderr, and exit as it does.
 
     One argument is text for the shell: exec 'cd /srv && ls | wc -l'. Several are words, which are
     quoted, so that each arrives as it is: exec -- grep -r 'a b' .
 
+    With --with DIR the command finds a copy of DIR there: it is synced first (see `sync`), the
+    command runs in the first one's copy, from which a relative -C counts, and what it has made,
+    changed or deleted comes back. What has changed on both sides before is a conflict, and nothing
+    is run. The copies stay in ~/.cache/shellwire/with, so that the next time is quick, unless
+    --clean is given.
+
     Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
-    128 + n; 255 if it could not be run or followed.
+    128 + n; 255 if it could not be run or followed; 3 if it exited with 0 but not all could be
+    brought back.
     """
+    if clean and not taken:
+        raise click.UsageError("--clean is for --with.", click.get_current_context())
     if pty:
         require_terminals()
     command = words[0] if len(words) == 1 else shlex.join(words)
     options: CommandOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
-    async def follow(client: Client) -> Result | None:
+    async def run(client: Client) -> Result | None:
         if pty:
             from shellwire.cli.console import on_terminal
 
@@ -71,13 +100,28 @@ def exec_command(host: str | None, pty: bool, words: tuple[str, ...], **given: A
 
         return await with_pipes(client, command, options)
 
-    exit_as(talk(host, follow, follows=True))
+    async def follow(client: Client) -> tuple[Result | None, bool]:
+        if not taken:
+            return await run(client), True
+        from shellwire.cli.files.work import Work
+
+        work = Work(client, place_of(host).name, clean=clean)
+        await work.take_up(taken)
+        options["cwd"] = posixpath.join(work.cwd, options.get("cwd", ""))
+        result = await run(client)
+        return result, await work.bring_back()
+
+    result, whole = talk(host, follow, follows=True)
+    exit_as(result, otherwise=0 if whole else _NOT_WHOLE)
 
 
-def exit_as(result: Result | None) -> None:
-    """End as a job did: with its exit code, and a line where that does not tell what happened."""
+def exit_as(result: Result | None, otherwise: int = 0) -> None:
+    """End as a job did: with its exit code, and a line where that does not tell what happened.
+
+    ``otherwise`` is our own where the job's is 0.
+    """
     if result is None:
-        return
+        click.get_current_context().exit(otherwise)
     for notice in result.notices:
         click.echo(f"shellwire: {notice.message}", err=True)
     if result.missing:
@@ -90,4 +134,4 @@ def exit_as(result: Result | None) -> None:
         code = 128 - result.exit_code if result.signal is not None else TROUBLE
     else:
         code = result.exit_code
-    click.get_current_context().exit(code)
+    click.get_current_context().exit(code or otherwise)

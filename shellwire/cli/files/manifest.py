@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from shellwire.errors import DamagedFile
+from shellwire.errors import DamagedFile, HomeError
 from shellwire.home.atomic import read_private, write_private
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class Manifest:
         """Read it. Raises HomeError, DamagedFile."""
         named = json.dumps([here, daemon, there]).encode()
         self._home = home
-        self._path: Path = (
+        self.path: Path = (
             home.manifests_directory / f"{hashlib.sha256(named).hexdigest()[:32]}.json"
         )
         self.common: dict[str, File] = {}
         """What was the same on both sides."""
         self.here: dict[str, Stamp] = {}
         self.there: dict[str, Stamp] = {}
-        self._saved = read_private(self._path)
+        self._saved = read_private(self.path)
         if self._saved is not None:
             try:
                 found: dict[str, dict[str, Any]] = json.loads(self._saved)
@@ -68,8 +68,17 @@ class Manifest:
                 self.there = {path: Stamp(*each) for path, each in found["there"].items()}
             except (ValueError, TypeError, AttributeError, KeyError):
                 raise DamagedFile(
-                    f"{self._path} is damaged: remove it, and what differs is a conflict"
+                    f"{self.path} is damaged: remove it, and what differs is a conflict"
                 ) from None
+
+    def forget(self) -> None:
+        """Know nothing of the last time any more. Raises HomeError."""
+        self.common, self.here, self.there = {}, {}, {}
+        self._saved = None
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise HomeError(f"can't remove {self.path}: {error.strerror}") from error
 
     def save(self) -> None:
         """Write it, if it has changed. Raises HomeError."""
@@ -77,8 +86,11 @@ class Manifest:
         text = json.dumps(content, sort_keys=True).encode() + b"\n"
         if text != self._saved:
             self._home.ensure()
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(self._path, text)
+            try:
+                self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise HomeError(f"can't make {self.path.parent}: {error.strerror}") from error
+            write_private(self.path, text)
             self._saved = text
 
 

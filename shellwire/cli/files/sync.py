@@ -9,7 +9,6 @@ import click
 
 from shellwire.cli.files.ends import parsed
 from shellwire.cli.remote import place_of, talk
-from shellwire.errors import ShellwireError
 from shellwire.home.paths import Home
 from shellwire.output import printable
 
@@ -68,10 +67,7 @@ def sync_command(
             await syncing.once()
         return _CONFLICT if syncing.conflicts else bool(syncing.failed)
 
-    try:
-        ctx.exit(talk(host, work))
-    except OSError as error:
-        raise ShellwireError(f"{error.filename or here.path}: {error.strerror}") from error
+    ctx.exit(talk(host, work))
 
 
 def say(text: str) -> None:

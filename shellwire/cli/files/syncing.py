@@ -13,6 +13,7 @@ from shellwire.errors import (
     Conflict,
     FileProblem,
     FileSystemError,
+    NotFound,
     NotRunning,
     Refusal,
     ShellwireError,
@@ -78,16 +79,23 @@ class Syncing:
     async def once(self, *, dry: bool = False) -> None:
         """Look at both, and take each change to the other side. With ``dry`` say only what.
 
-        Raises OSError, WireError, Unreachable, NotRunning, and ShellwireError if one side is gone.
+        Raises WireError, Unreachable, NotRunning; ShellwireError if one side is gone, or can't be
+        read.
         """
         self.conflicts.clear()
         self.failed.clear()
         manifest = self._manifest
-        here = await asyncio.to_thread(scan_here, self._here, manifest.here)
+        try:
+            here = await asyncio.to_thread(scan_here, self._here, manifest.here)
+        except OSError as error:
+            raise ShellwireError(f"{error.filename or self._here}: {error.strerror}") from error
         there = await scan_there(self._client, self._there, manifest.there)
         if manifest.common and not (here.exists and there.exists):
             gone = self._there if here.exists else self._here
-            raise ShellwireError(f"{gone} is gone, which was synced before: nothing is done")
+            raise ShellwireError(
+                f"{gone} is gone, which was synced before: nothing is done;"
+                f" to begin anew, remove {manifest.path}"
+            )
         others = here.others | there.others
         for path in sorted(others):
             self._tell(f"{path}: neither file nor directory, and not synced")
@@ -104,6 +112,19 @@ class Syncing:
         finally:
             if not dry:
                 manifest.save()
+
+    async def begin_anew_if_gone_there(self) -> None:
+        """Forget the last time if the directory there is no more; make it if it is not there."""
+        try:
+            await self._client.stat(self._there)
+        except NotFound:
+            self._manifest.forget()
+            await self._client.mkdir(self._there)
+
+    async def clean(self) -> None:
+        """Remove the directory there, and what is known of it."""
+        self._manifest.forget()
+        await self._client.remove(self._there, recursive=True)
 
     def _agree(self, here: Scan, there: Scan) -> None:
         """Take note of what is the same on both sides by now."""

@@ -245,6 +245,10 @@ class Files:
         )
         return Found(matches, found["truncated"])
 
+    async def mkdir(self, path: str) -> None:
+        """Make a directory, and those that are missing on the way; one may be there already."""
+        await self._fs("mkdir", root="/", path=on_wire(await self.resolve(path)))
+
     async def remove(
         self, path: str, *, recursive: bool = False, expected_hash: str | None = None
     ) -> bool:

@@ -106,6 +106,10 @@ class Files:
             )
         )
 
+    def mkdir(self, path: str) -> None:
+        """Make a directory, and those that are missing on the way."""
+        self._loop.run(self._client.mkdir(path))
+
     def remove(
         self, path: str, *, recursive: bool = False, expected_hash: str | None = None
     ) -> bool:

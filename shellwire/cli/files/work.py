@@ -1,0 +1,77 @@
+"""Directories that a command takes along: their copies there, before and after it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from typing import TYPE_CHECKING
+
+from shellwire.cli.files.sync import warn
+from shellwire.cli.files.syncing import Syncing
+from shellwire.cli.program import Failure
+from shellwire.cli.remote import TROUBLE
+from shellwire.home.paths import Home
+
+if TYPE_CHECKING:
+    from shellwire.client import Client
+
+WHERE = "~/.cache/shellwire/with"
+"""The directory there that has the copies."""
+
+
+class Work:
+    """The directories of one command. ``cwd`` is the first one's copy there."""
+
+    def __init__(self, client: Client, daemon: str, *, clean: bool) -> None:
+        self.cwd = ""
+        self._client = client
+        self._daemon = daemon
+        self._clean = clean
+        self._syncings: list[Syncing] = []
+
+    async def take_up(self, directories: tuple[str, ...]) -> None:
+        """Make the copies like the directories here.
+
+        Raises Failure if one has changed on both sides, or can't be copied whole: then what runs
+        there would not see what is here.
+        """
+        for each in directories:
+            there = await self._client.resolve(place_there(each))
+            self.cwd = self.cwd or there
+            syncing = await Syncing.begin(
+                self._client,
+                Home.locate(),
+                each,
+                there,
+                self._daemon,
+                delete=True,
+                say=lambda _: None,
+                warn=warn,
+            )
+            self._syncings.append(syncing)
+            await syncing.begin_anew_if_gone_there()
+            await syncing.once()
+            if syncing.conflicts or syncing.failed:
+                raise Failure(f"{each} and its copy in {there} differ: nothing is run", TROUBLE)
+
+    async def bring_back(self) -> bool:
+        """Take here what the command has made, changed or deleted; return whether all of it came.
+
+        A copy of which something did not come stays, also if all were to be removed.
+        """
+        whole = True
+        for syncing in self._syncings:
+            await syncing.once()
+            if syncing.conflicts or syncing.failed:
+                whole = False
+            elif self._clean:
+                await syncing.clean()
+        return whole
+
+
+def place_there(directory: str) -> str:
+    """Return where a directory's copy is: the same each time, and beside its neighbours' copies."""
+    parent, name = os.path.split(os.path.realpath(directory))
+    named = f"{platform.node()}\0{parent}".encode("utf-8", "surrogateescape")
+    return f"{WHERE}/{hashlib.sha256(named).hexdigest()[:16]}/{name or 'root'}"

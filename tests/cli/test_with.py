@@ -1,0 +1,91 @@
+"""``shellwire exec --with``: directories that a command takes along, and what comes back."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.home.hosts import Host, save_host
+from tests.cli.command_line import CommandLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+
+@pytest.fixture
+def box(own_daemon: Callable[..., Daemon], tmp_path: Path) -> CommandLine:
+    """Return a command line that knows a daemon as ``box``, whose user has a home of its own."""
+    (tmp_path / "user").mkdir()
+    daemon = own_daemon(env={"HOME": str(tmp_path / "user")})
+    box = CommandLine(tmp_path / "away")
+    save_host(box.home, "box", Host(f"{daemon.url}/ws", daemon.token))
+    return box
+
+
+def copies(tmp_path: Path) -> list[Path]:
+    """Return the copies there."""
+    return sorted((tmp_path / "user").glob(".cache/shellwire/with/*/*"))
+
+
+def test_there_and_back(box: CommandLine, tmp_path: Path) -> None:
+    src, lib = tmp_path / "src", tmp_path / "lib"
+    src.mkdir()
+    lib.mkdir()
+    (src / "run").write_text(
+        "#!/bin/sh\nmkdir sub\ncat ../lib/part | tr a-z A-Z >sub/out; rm gone\n"
+    )
+    (src / "run").chmod(0o755)
+    (src / "gone").touch()
+    (lib / "part").write_text("part")
+    words = ("exec", "-H", "box", "--with", str(src), "--with", str(lib))
+    assert box.ok(*words, "./run; pwd").strip() == str(copies(tmp_path)[1])
+    assert (src / "sub" / "out").read_text() == "PART"
+    assert not (src / "gone").exists()
+    (lib / "part").write_text("more")
+    done = box(*words, "-C", "sub", "cat ../../lib/part; echo x >new; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "more", "")
+    assert (src / "sub" / "new").read_text() == "x\n"
+    shutil.rmtree(copies(tmp_path)[0])  # somebody has tidied up there
+    assert box.ok(*words, "--clean", "cat ../lib/part; echo y >new") == "more"
+    assert (src / "new").read_text() == "y\n"
+    assert copies(tmp_path) == []
+    assert box.ok(*words, "-C", "/", "pwd") == "/\n"
+    assert len(copies(tmp_path)) == 2
+    assert [each.name for each in copies(tmp_path)] == ["lib", "src"]
+
+
+def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    src.mkdir()
+    (src / "f").write_text("1")
+    words = ("exec", "-H", "box", "--with", str(src))
+    # While it runs, f changes here too.
+    done = box(*words, "--clean", f"echo there >f; echo here >{src}/f; echo new >g")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "Error: conflict: f: changed on both sides\n"
+    assert (src / "f").read_text() == "here\n"
+    assert (src / "g").read_text() == "new\n"
+    (copy,) = copies(tmp_path)
+    assert (copy / "f").read_text() == "there\n"
+    done = box(*words, "echo it runs")
+    assert (done.returncode, done.stdout) == (255, "")
+    assert done.stderr.splitlines() == [
+        "Error: conflict: f: changed on both sides",
+        f"Error: {src} and its copy in {copy} differ: nothing is run",
+    ]
+    (src / "f").write_text("there\n")
+    assert box.ok(*words, "cat f; touch f") == "there\n"
+
+
+def test_usage(box: CommandLine, tmp_path: Path) -> None:
+    box.refused("exec", "--clean", "true", code=2)
+    box.refused("exec", "--with", f"{tmp_path}/no", "true", code=2)
+    (tmp_path / "f").touch()
+    box.refused("exec", "--with", f"{tmp_path}/f", "true", code=2)
+    (tmp_path / "d").mkdir()
+    box.refused("exec", "--with", f"{tmp_path}/d", "-H", "nobody", "true", code=255)
