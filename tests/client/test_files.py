@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.client import Client
+from shellwire.client.files.download import about
+from shellwire.client.files.paths import child
 from shellwire.client.place import Place
 from shellwire.errors import (
     Conflict,
@@ -269,3 +271,19 @@ async def test_a_file_that_changes_on_the_way(daemon: Daemon, proxy: Proxy, tmp_
         proxy.cut_after(LARGE // 2)
         assert await c.download(str(there), here, progress=change) == sha256(after)
     assert here.read_bytes() == after
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc"])
+def test_a_name_that_leads_elsewhere(name: str) -> None:
+    assert child("/d", "a") == child("/d/", "a") == "/d/a"
+    with pytest.raises(FileSystemError):
+        child("/d", name)
+
+
+@pytest.mark.parametrize("tag", ["", "x", "../" * 22, "0" * 63, "0" * 64 + "-gzip"])
+def test_a_hash_that_is_none(tag: str) -> None:
+    headers = {"Shellwire-Mtime": "1.5", "Shellwire-Mode": "0644", "Content-Length": "1"}
+    found = about("f", {**headers, "ETag": f'"{"0" * 64}"'})
+    assert (found.hash, found.size, found.mtime_ns) == ("0" * 64, 1, 1_500_000_000)
+    with pytest.raises(FileSystemError):
+        about("f", {**headers, "ETag": f'"{tag}"'})

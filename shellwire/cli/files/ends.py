@@ -29,7 +29,6 @@ class Node(NamedTuple):
     path: str
     is_directory: bool
     is_symlink: bool
-    is_regular: bool
     size: int
     mode: int
     mtime_ns: int
@@ -99,7 +98,7 @@ def _nodes(path: str) -> list[Node]:
         try:
             found.append(_node(joined(path, name)))
         except OSError:  # a symlink to nothing, or gone by now: who copies it is told
-            found.append(Node(joined(path, name), False, True, True, 0, 0, 0))
+            found.append(Node(joined(path, name), False, True, 0, 0, 0))
     return found
 
 
@@ -110,7 +109,6 @@ def _node(path: str) -> Node:
         path=path,
         is_directory=is_directory,
         is_symlink=os.path.islink(path),
-        is_regular=stat.S_ISREG(found.st_mode),
         size=0 if is_directory else found.st_size,
         mode=stat.S_IMODE(found.st_mode),
         mtime_ns=found.st_mtime_ns,
@@ -203,7 +201,6 @@ def _told(info: FileInfo) -> Node:
         path=info.path,
         is_directory=info.is_directory,
         is_symlink=info.is_symlink,
-        is_regular=True,  # or the daemon will say what is wrong
         size=info.size,
         mode=info.mode,
         mtime_ns=round(info.mtime * 1e9),

@@ -31,7 +31,7 @@ _AT_A_TIME = 4
 
 
 class Syncing:
-    """A directory here and one there. ``say`` gets each act, ``warn`` what goes wrong, once."""
+    """A directory here and one there. ``say`` gets each act, ``warn`` what has gone wrong since."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Syncing:
         self._say = say
         self._warn = warn
         self._warned: set[str] = set()
+        self._warned_before: set[str] = set()
 
     @classmethod
     async def begin(
@@ -84,6 +85,7 @@ class Syncing:
         """
         self.conflicts.clear()
         self.failed.clear()
+        self._warned, self._warned_before = set(), self._warned
         manifest = self._manifest
         try:
             here = await asyncio.to_thread(scan_here, self._here, manifest.here)
@@ -234,6 +236,6 @@ class Syncing:
         self._tell(f"conflict: {path}: {why}")
 
     def _tell(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
+        if text not in self._warned | self._warned_before:
             self._warn(text)
+        self._warned.add(text)

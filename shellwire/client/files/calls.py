@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shellwire.client.files.download import About, Download, look
 from shellwire.client.files.local import Arrival, umask
-from shellwire.client.files.paths import absolute, from_root, from_wire, on_wire
+from shellwire.client.files.paths import absolute, child, from_root, from_wire, on_wire
 from shellwire.client.files.upload import Upload, Wish
 from shellwire.client.files.web import PASSING
 from shellwire.client.results import FileInfo, Found, Match
@@ -194,7 +194,7 @@ class Files:
         if listing["truncated"]:
             raise FileSystemError(f"{where}: holds more than can be listed")
         return [
-            _info(entry, _child(where, from_wire(entry["name"]))) for entry in listing["entries"]
+            _info(entry, child(where, from_wire(entry["name"]))) for entry in listing["entries"]
         ]
 
     async def stat(self, path: str) -> FileInfo:
@@ -316,16 +316,6 @@ class Files:
             return (await look(self._web, path)).hash == hashed
         except ShellwireError:
             return False
-
-
-def _child(directory: str, name: str) -> str:
-    """Return the path of what is in a directory; whoever copies it here must be able to trust it.
-
-    Raises FileSystemError for a name that leads elsewhere.
-    """
-    if name in ("", ".", "..") or os.path.basename(name) != name:
-        raise FileSystemError(f"{directory}: holds {name!r}, which is no name of a file here")
-    return f"{directory.rstrip('/')}/{name}"
 
 
 def _info(entry: Message, path: str) -> FileInfo:

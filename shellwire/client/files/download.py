@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, BinaryIO
@@ -13,10 +14,11 @@ from shellwire.client.files.web import FINISH_SECONDS, PASSING
 from shellwire.errors import Conflict, FileSystemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shellwire.client.files.web import Web
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 _TIMES = 3
 """How often a file is begun anew that changes while it is read."""
 
@@ -50,18 +52,26 @@ async def look(web: Web, path: str) -> About:
             await attempts.again(why)
             continue
         answer.release()
-        found = answer.headers
-        try:
-            seconds, _, rest = found["Shellwire-Mtime"].partition(".")
-            return About(
-                hash=found["ETag"].strip('"'),
-                size=int(found["Content-Length"]),
-                mode=int(found["Shellwire-Mode"], 8),
-                mtime_ns=int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0")),
-                seen_at=_seconds(found.get("Date")),
-            )
-        except (KeyError, ValueError):
-            raise FileSystemError(f"{path}: the daemon did not tell what is there") from None
+        return about(path, answer.headers)
+
+
+def about(path: str, headers: Mapping[str, str]) -> About:
+    """Return what the headers of an answer say of a file. Raises FileSystemError for nonsense."""
+    try:
+        hashed = headers["ETag"].strip('"')
+        seconds, _, rest = headers["Shellwire-Mtime"].partition(".")
+        # Names of files here are made of it.
+        if not _HASH.fullmatch(hashed):
+            raise ValueError
+        return About(
+            hash=hashed,
+            size=int(headers["Content-Length"]),
+            mode=int(headers["Shellwire-Mode"], 8),
+            mtime_ns=int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0")),
+            seen_at=_seconds(headers.get("Date")),
+        )
+    except (KeyError, ValueError):
+        raise FileSystemError(f"{path}: the daemon did not tell what is there") from None
 
 
 def _seconds(date: str | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from shellwire.errors import InvalidArgument
+from shellwire.errors import FileSystemError, InvalidArgument
 from shellwire.protocol.names import decode_name, encode_name
 
 
@@ -35,3 +35,13 @@ def from_wire(text: str) -> str:
 def from_root(said: str, path: str) -> str:
     """Return what the daemon said of an absolute path, which it names without the first slash."""
     return f"/{said}" if said.startswith(path.lstrip("/") or ":") else said
+
+
+def child(directory: str, name: str) -> str:
+    """Return the path of what is in a directory; whoever copies it here must be able to trust it.
+
+    Raises FileSystemError for a name that leads elsewhere.
+    """
+    if name in ("", ".", "..") or os.path.basename(name) != name:
+        raise FileSystemError(f"{directory}: holds {name!r}, which is no name of a file here")
+    return f"{directory.rstrip('/')}/{name}"
