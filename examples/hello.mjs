@@ -12,8 +12,8 @@ ws.on("message", (frame) => {
   if (message.type === "output") process[message.stream].write(message.data);
   if (message.type === "error") console.error(`${message.code}: ${message.message}`);
   if (message.type !== "result") return;
-  console.error(`ended: ${message.reason} ${message.exit_code} in ${message.cwd}`);
-  process.exit();
+  if (message.reason !== "exited") console.error(message.reason);
+  process.exit(message.exit_code);
 });
 ws.on("error", (error) => console.error(error.message || error.code));
-ws.on("close", (code) => console.error(`closed with ${code}`));
+ws.on("close", (code) => process.exit(console.error(`closed with ${code}`) ?? 1));

@@ -17,4 +17,4 @@ with connect(os.environ["SHELLWIRE_URL"], max_size=None, proxy=None) as ws:
         elif message["type"] == "error":
             sys.exit(f"{message['code']}: {message['message']}")
         elif message["type"] == "result":
-            sys.exit(f"ended: {message['reason']} {message['exit_code']} in {message['cwd']}")
+            sys.exit(message["exit_code"] if message["reason"] == "exited" else message["reason"])

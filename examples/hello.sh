@@ -12,7 +12,7 @@ while IFS= read -r message <&"${WS[0]}"; do
     stdout) jq -j .data <<<"$message" ;;
     stderr) jq -j .data <<<"$message" >&2 ;;
     error) jq -r '"\(.code): \(.message)"' <<<"$message" >&2 && exit 1 ;;
-    result) jq -r '"ended: \(.reason) \(.exit_code) in \(.cwd)"' <<<"$message" >&2 && exit ;;
+    result) jq -r '.reason | select(. != "exited")' <<<"$message" >&2 && exit "$(jq .exit_code <<<"$message")" ;;
   esac
 done
 echo "the connection is gone" >&2

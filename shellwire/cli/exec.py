@@ -57,7 +57,10 @@ def _variables(
 )
 @click.option("-s", "context", metavar="CONTEXT", help="Context to run it in, which it may change.")
 @click.option(
-    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="End it after that; 0 is never."
+    "--timeout",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="End it after that; 0, the default, is never.",
 )
 @click.option("-t", "pty", is_flag=True, help="Give it a terminal.")
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND…")

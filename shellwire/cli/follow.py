@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
+
+import click
 
 from shellwire.cli.pipes import Input, write
 from shellwire.errors import SessionError, ShellwireError
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 _ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+
+_END_SECONDS = 3.0
+"""Seconds that the daemon has to hear that a job is to end."""
 
 
 async def with_pipes(client: Client, command: str, options: CommandOptions) -> Result:
@@ -64,7 +70,7 @@ def interrupts(job: Job) -> Iterator[None]:
 
     def do(number: int) -> None:
         gentle = number == signal.SIGINT and not tasks
-        tasks.append(asyncio.create_task(_interrupt(job) if gentle else _end(job)))
+        tasks.append(asyncio.create_task(_interrupt(job) if gentle else _end(job, number)))
         if not gentle:
             for each in _ENDING:
                 loop.remove_signal_handler(each)
@@ -85,9 +91,19 @@ async def _interrupt(job: Job) -> None:
     try:
         await job.signal("INT")
     except ShellwireError:  # it waits for a slot, say
-        await _end(job)
+        await _end(job, signal.SIGINT)
 
 
-async def _end(job: Job) -> None:
-    with contextlib.suppress(ShellwireError):
-        await job.kill()
+async def _end(job: Job, number: int) -> None:
+    """End the job; if its daemon can't be told soon, only us, by the signal that we got."""
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            await job.kill()
+    except ShellwireError:
+        return  # it has ended, or can't be followed any more: who follows it knows
+    except TimeoutError:
+        pass
+    else:
+        return
+    click.echo(f"shellwire: no connection; job {job.id} goes on there", err=True)
+    os.kill(os.getpid(), number)

@@ -27,6 +27,9 @@ TROUBLE = 255
 PATIENCE = 600.0
 """Seconds during which a connection that was cut is tried again; its user can end that."""
 
+LOCAL_PATIENCE = 15.0
+"""The same for the local daemon, which only its end cuts off; a restart takes one or two."""
+
 host_option = click.option(
     "-H", "--on", "host", metavar="NAME", help="The host of that name, see `login`."
 )
@@ -74,7 +77,7 @@ def talk_at(
     import asyncio
 
     try:
-        return asyncio.run(_connected(place, work, _say_on_terminal if follows else None))
+        return asyncio.run(_connected(place, work, _say if follows else None))
     except (NotRunning, Unreachable, Refusal) as error:
         hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
         raise Failure(f"{error}{hint}", TROUBLE) from error
@@ -94,12 +97,13 @@ async def _connected(
     from shellwire.client import Client
 
     name = f"cli-{secrets.token_hex(6)}"
-    async with Client.at(place, name, patience=PATIENCE, tell=tell) as client:
+    patience = LOCAL_PATIENCE if place.url is None else PATIENCE
+    async with Client.at(place, name, patience=patience, tell=tell) as client:
         return await work(client)
 
 
-def _say_on_terminal(cut: str | None) -> None:
-    """Tell a user who looks on; the terminal may be raw."""
-    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
-        now = "connected again" if cut is None else f"{cut}; trying again"
-        click.echo(f"\r\nshellwire: {printable(now)}\r", err=True)
+def _say(cut: str | None) -> None:
+    """Tell whoever reads what we say; a terminal may be raw."""
+    now = printable("connected again" if cut is None else f"{cut}; trying again")
+    is_raw = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    click.echo(f"\r\nshellwire: {now}\r" if is_raw else f"shellwire: {now}", err=True)

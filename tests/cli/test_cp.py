@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.cli.files.bar import amount, line
-from shellwire.cli.files.ends import Where, parsed
+from shellwire.cli.files.where import Where, parsed
 from shellwire.home.hosts import Host, save_host
 from tests.cli.terminal import Terminal
 

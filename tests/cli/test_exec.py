@@ -172,6 +172,30 @@ async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
         assert (tmp_path / "runs").read_text() == "once\n"
 
 
+async def test_what_ends_us_ends_us_also_without_a_connection(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    cli = CommandLine(tmp_path / "home")
+    async with Proxy(daemon.url) as proxy:
+        save_host(cli.home, "far", Host(proxy.url, daemon.token))
+        process = await asyncio.create_subprocess_exec(
+            *(*PROGRAM, "exec", "-H", "far", "echo begun; sleep 100"),
+            env=cli.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=-1,
+            stderr=-1,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert await process.stdout.readline() == b"begun\n"
+        await proxy.stop()
+        assert b"trying again" in await process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        _, err = await process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert b"goes on there" in err
+
+
 # Jobs --------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shellwire.cli.files.ends import Here, There, Where, parsed
+from shellwire.cli.files.where import Where, parsed
 from shellwire.cli.remote import talk
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def cp_command(
     async def copy(client: Client) -> int:
         from shellwire.cli.files.bar import Bar
         from shellwire.cli.files.copying import Copying, Flags
+        from shellwire.cli.files.ends import Here, There
 
         here, there = Here(), There(client, host or "")
         flags, bar = Flags(recursive, compress, preserve), Bar()

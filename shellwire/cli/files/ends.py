@@ -7,13 +7,11 @@ import contextlib
 import io
 import os
 import stat
-import sys
 import tarfile
 import time
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from shellwire.client.files.local import umask
 from shellwire.errors import NotFound
 from shellwire.output import printable
 
@@ -21,6 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shellwire.client import Client, FileInfo
+
+
+def _mask(*, preserve: bool) -> int:
+    """Return the bits that a new file or directory does not get."""
+    from shellwire.client.files.local import umask  # with aiohttp, which --help does not need
+
+    return 0 if preserve else umask()
 
 
 class Node(NamedTuple):
@@ -32,22 +37,6 @@ class Node(NamedTuple):
     size: int
     mode: int
     mtime_ns: int
-
-
-class Where(NamedTuple):
-    """What a user has written: a path, there if ``host`` is not None (empty: the default one)."""
-
-    host: str | None
-    path: str
-
-
-def parsed(word: str) -> Where:
-    """Tell ``NAME:path`` from a path here, as scp(1) does: by a colon before any slash."""
-    name, colon, path = word.partition(":")
-    drive = sys.platform == "win32" and len(name) == 1
-    if not colon or "/" in name or drive:
-        return Where(None, word)
-    return Where(name, path or "~")
 
 
 def joined(directory: str, name: str) -> str:
@@ -85,7 +74,7 @@ class Here:
 
     async def finish_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
         """Give them their modes, and with ``preserve`` times."""
-        mask = 0 if preserve else umask()
+        mask = _mask(preserve=preserve)
         for path, like in reversed(made):
             os.chmod(path, like.mode & 0o7777 & ~mask)
             if preserve:
@@ -153,7 +142,7 @@ class There:
 
     async def make_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
         """Make directories that are like others, so that they can be written to."""
-        mask = 0 if preserve else umask()
+        mask = _mask(preserve=preserve)
         now = time.time_ns()
         await self._unpack(
             [
@@ -164,7 +153,7 @@ class There:
 
     async def finish_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
         """Give them their modes, and with ``preserve`` times."""
-        mask = 0 if preserve else umask()
+        mask = _mask(preserve=preserve)
         exact = [(path, like._replace(mode=like.mode & ~mask)) for path, like in made]
         if preserve:
             await self._unpack(exact)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
-from shellwire.cli.files.ends import parsed
+from shellwire.cli.files.where import parsed
 from shellwire.cli.remote import place_of, talk
 from shellwire.home.paths import Home
 from shellwire.output import printable
@@ -49,6 +48,8 @@ def sync_command(
     host = there.host or None
 
     async def work(client: Client) -> int:
+        import asyncio
+
         from shellwire.cli.files.syncing import Syncing
 
         syncing = await Syncing.begin(
