@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import tempfile
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from shellwire.errors import Conflict
+from shellwire.errors import Conflict, FileSystemError
 from shellwire.files.compression import Compression, compressor, is_available
 from shellwire.files.hashes import version
 from shellwire.files.read import opened
@@ -39,17 +40,32 @@ class _Source:
 
     descriptor: int
     stat: os.stat_result
+    size: int
     hash: str
 
 
 def _open(path: bytes, hashes: Hashes, *, must_hash: bool) -> _Source:
     with Root(b"/") as root, root.at(path) as place, opened(place) as descriptor:
         found = os.fstat(descriptor)
+        if not found.st_size and os.pread(descriptor, 1, 0):
+            copy = _copied(descriptor)
+            return _Source(copy, found, os.fstat(copy).st_size, "")
         if must_hash or found.st_size <= HASHED_AT_ONCE:
             hashed = hashes.of(descriptor)
         else:
             hashed = hashes.known(version(found)) or ""
-        return _Source(os.dup(descriptor), found, hashed)
+        return _Source(os.dup(descriptor), found, found.st_size, hashed)
+
+
+def _copied(descriptor: int) -> int:
+    """Return a copy of what has no size before it is read, as files of proc(5)."""
+    with tempfile.TemporaryFile() as copy:
+        while data := os.read(descriptor, _PIECE):
+            copy.write(data)
+            if copy.tell() > HASHED_AT_ONCE:
+                raise FileSystemError("it has no size, and more than can be read at once")
+        copy.flush()
+        return os.dup(copy.fileno())
 
 
 async def send(request: web.Request, files: Files, path: bytes) -> web.StreamResponse:
@@ -72,7 +88,7 @@ async def _answer(
     if_none_match = request.headers.get("If-None-Match")
     if if_none_match is not None and headers.names_hash(if_none_match, source.hash, weak=True):
         return web.Response(status=304, headers={"ETag": head["ETag"]})
-    size = source.stat.st_size
+    size = source.size
     span = None
     if _range_holds(request, source, head["Last-Modified"]):
         try:
@@ -128,11 +144,11 @@ def _encoding(accepted: str, source: _Source) -> Compression | None:
     """Return how it should be compressed: if that is accepted, and saves a fifth of a sample."""
     available: tuple[Compression, ...] = ("zstd", "gzip") if is_available("zstd") else ("gzip",)
     chosen = headers.chosen_encoding(accepted, available)
-    if not chosen or source.stat.st_size < _SMALLEST:
+    if not chosen or source.size < _SMALLEST:
         return None
     found: Compression = "zstd" if chosen == "zstd" else "gzip"
     # From its middle: many formats begin with a head that is compressible.
-    sample = os.pread(source.descriptor, _SAMPLE, max(0, source.stat.st_size // 2 - _SAMPLE // 2))
+    sample = os.pread(source.descriptor, _SAMPLE, max(0, source.size // 2 - _SAMPLE // 2))
     trial = compressor(found)
     return found if len(trial.compress(sample) + trial.flush()) < len(sample) * _PAYS else None
 
@@ -159,7 +175,7 @@ async def _encoded(
         data = os.pread(source.descriptor, _PIECE, offset)
         return made.compress(data) if data else b""
 
-    while offset < source.stat.st_size:
+    while offset < source.size:
         piece = await files.run(step)
         offset += _PIECE
         if piece:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from tests.live import PATIENCE
 from tests.server.observe import memory
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.server.bulk.web import Web
 
 DATA = os.urandom(300_000)
@@ -40,6 +39,15 @@ def test_a_file(web: Web, path: Path) -> None:
     assert [head.headers[name] for name in same] == [answer.headers[name] for name in same]
     seconds, _, nanoseconds = head.headers["shellwire-mtime"].partition(".")
     assert int(seconds) * 10**9 + int(nanoseconds) == path.stat().st_mtime_ns
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc")
+def test_what_has_no_size_is_not_empty(web: Web) -> None:
+    answer = web.get(Path("/proc/self/status"))
+    assert answer.status == 200
+    assert answer.body.startswith(b"Name:")
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert web.get(Path("/proc/self/status"), Range="bytes=0-3").body == b"Name"
 
 
 @pytest.mark.parametrize(
