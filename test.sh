@@ -53,7 +53,8 @@ if [ $# -eq 0 ]; then
   step mypy --strict
   step mypy --config-file tests/windows/mypy.ini
   step lint-imports
-  # A daemon of its own for each processor; what is asked for by name runs in one process.
-  set -- --numprocesses auto
+  # Each process has a daemon of its own. Half as many again as processors, for tests wait for what
+  # others do; what is asked for by name runs in one process.
+  set -- --numprocesses "$(.venv/bin/python -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')"
 fi
 step pytest "$@"
