@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 from shellwire.errors import (
@@ -17,6 +17,7 @@ from shellwire.errors import (
     TooManyProcesses,
 )
 from shellwire.jobs.absence import Absence
+from shellwire.jobs.ids import Remembered
 from shellwire.jobs.job import Job
 from shellwire.jobs.kept import Kept, Retention
 from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
@@ -67,7 +68,7 @@ class Registry:
         self._kept = Kept(retention or Retention(), self._forget)
         # Living still, but their output is not kept any more.
         self._emptied: set[Job] = set()
-        self._used: OrderedDict[JobKey, None] = OrderedDict()
+        self._used = Remembered(MAX_REMEMBERED)
         self._stopping = False
         self._hurried = asyncio.Event()
 
@@ -116,10 +117,7 @@ class Registry:
 
     def _use(self, job: Job) -> None:
         self._jobs[job.key] = job
-        self._used[job.key] = None
-        self._used.move_to_end(job.key)
-        while len(self._used) > MAX_REMEMBERED:
-            self._used.popitem(last=False)
+        self._used.add(job.key)
 
     def _admit(self, key: JobKey, request: Request) -> int:
         try:

@@ -1,0 +1,25 @@
+"""The ids that have been used are remembered, the last ones."""
+
+from __future__ import annotations
+
+from shellwire.jobs.ids import Remembered
+from shellwire.jobs.model import JobKey
+
+
+def test_the_oldest_is_forgotten_first() -> None:
+    used = Remembered(3)
+    keys = [JobKey("client", str(number)) for number in range(5)]
+    for key in keys[:3]:
+        used.add(key)
+    used.add(keys[0])
+    assert len(used) == 3
+    for key in keys[3:]:
+        used.add(key)
+    assert [key in used for key in keys] == [False, False, True, True, True]
+
+
+def test_the_parts_of_a_key_stay_apart() -> None:
+    used = Remembered(3)
+    used.add(JobKey("a", "bc"))
+    assert JobKey("ab", "c") not in used
+    assert JobKey("a", "bc") in used
