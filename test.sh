@@ -55,6 +55,7 @@ if [ $# -eq 0 ]; then
   step lint-imports
   # Each process has a daemon of its own. Half as many again as processors, for tests wait for what
   # others do; what is asked for by name runs in one process.
-  set -- --numprocesses "$(.venv/bin/python -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')"
+  processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || processors=2
+  set -- --numprocesses $((processors * 3 / 2))
 fi
 step pytest "$@"
