@@ -7,7 +7,6 @@ hear Ctrl-Break. It reads what it shall do from its stdin, and tells by its stdo
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -16,23 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shellwire.daemon import health
-from shellwire.daemon.report import (
-    HEALTH_SECONDS,
-    START_SECONDS,
-    Reporter,
-    Started,
-    read_report,
-)
-from shellwire.errors import ShellwireError, StartError, Unreachable
-from shellwire.home.lock import daemon_lock
+from shellwire.daemon.report import START_SECONDS, Reporter, Started, healthy, read_report
+from shellwire.errors import StartError
 from shellwire.home.paths import Home
 from shellwire.home.settings import Settings
 
 if TYPE_CHECKING:
     from shellwire.process.portable import Apart
 
-_log = logging.getLogger(__name__)
 
 _APART: Apart
 if sys.platform == "win32":
@@ -73,12 +63,7 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
     if not line.endswith(b"\n"):
         raise StartError(f"the daemon ended before it was ready; see {home.log_file}")
     process.returncode = 0  # it outlives us, and is nobody's to wait for
-    started = read_report(line)
-    try:
-        health.ask_port(started.host, started.port, seconds=HEALTH_SECONDS)
-    except Unreachable as error:
-        raise StartError(f"the daemon has started, but {error}; see {home.log_file}") from error
-    return started
+    return healthy(read_report(line), home)
 
 
 def main() -> int:
@@ -89,22 +74,7 @@ def main() -> int:
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     home, settings = Home(Path(task["home"])), Settings(**_tuples(task["settings"]))
-    try:
-        with daemon_lock(home):
-            from shellwire.daemon.run import serve
-
-            return serve(
-                home, settings, start_cwd=task["cwd"], on_ready=reporter.ready, foreground=False
-            )
-    except ShellwireError as error:
-        _log.error("%s", error)
-        reporter.failed(str(error))
-    except BaseException as error:
-        _log.critical("unexpected", exc_info=True)
-        reporter.failed(f"{type(error).__name__}: {error}")
-    finally:
-        logging.shutdown()
-    return 1
+    return reporter.serve(home, settings, start_cwd=task["cwd"])
 
 
 def _tuples(settings: dict[str, Any]) -> dict[str, Any]:

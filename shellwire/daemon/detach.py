@@ -10,23 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import os
 import select
 import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from shellwire.daemon import health
-from shellwire.daemon.report import (
-    HEALTH_SECONDS,
-    START_SECONDS,
-    Reporter,
-    Started,
-    read_report,
-)
-from shellwire.errors import ShellwireError, StartError, Unreachable
-from shellwire.home.lock import daemon_lock
+from shellwire.daemon.report import START_SECONDS, Reporter, Started, healthy, read_report
+from shellwire.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +26,6 @@ if TYPE_CHECKING:
     from shellwire.home.settings import Settings
 
 _REPORT = 3
-_log = logging.getLogger(__name__)
 
 
 def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started:
@@ -60,11 +50,7 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
         raise StartError(f"can't start a process: {error.strerror}") from error
     finally:
         os.close(reader)
-    try:
-        health.ask_port(started.host, started.port, seconds=HEALTH_SECONDS)
-    except Unreachable as error:
-        raise StartError(f"the daemon has started, but {error}; see {home.log_file}") from error
-    return started
+    return healthy(started, home)
 
 
 def _await_report(reader: int, home: Home) -> Started:
@@ -89,7 +75,7 @@ def _detach(home: Home, settings: Settings, start_cwd: str, writer: int, starter
         os.setsid()
         if os.fork() == 0:
             _let_go(writer)
-            code = _serve(home, settings, start_cwd, Reporter(_REPORT), starter)
+            code = Reporter(_REPORT).serve(home, settings, start_cwd=start_cwd, starter=starter)
         else:
             code = 0
     finally:
@@ -116,27 +102,3 @@ def _open_descriptors() -> Iterable[int]:
         return [int(name) for name in os.listdir("/dev/fd")]
     except OSError:
         return range(os.sysconf("SC_OPEN_MAX"))
-
-
-def _serve(home: Home, settings: Settings, start_cwd: str, reporter: Reporter, starter: int) -> int:
-    try:
-        with daemon_lock(home):
-            from shellwire.daemon.run import serve
-
-            return serve(
-                home,
-                settings,
-                start_cwd=start_cwd,
-                on_ready=reporter.ready,
-                foreground=False,
-                starter=starter,
-            )
-    except ShellwireError as error:
-        _log.error("%s", error)
-        reporter.failed(str(error))
-    except BaseException as error:
-        _log.critical("unexpected", exc_info=True)
-        reporter.failed(f"{type(error).__name__}: {error}")
-    finally:
-        logging.shutdown()
-    return 1

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shellwire.errors import StartError
+from shellwire.daemon import health
+from shellwire.errors import ShellwireError, StartError, Unreachable
+from shellwire.home.lock import daemon_lock
+
+if TYPE_CHECKING:
+    from shellwire.home.paths import Home
+    from shellwire.home.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 """Seconds after which a daemon that reports nothing is given up."""
@@ -32,11 +41,46 @@ def read_report(line: bytes) -> Started:
     return Started(**report)
 
 
+def healthy(started: Started, home: Home) -> Started:
+    """Return ``started`` once it answers ``/health``. Raises StartError if it does not."""
+    try:
+        health.ask_port(started.host, started.port, seconds=HEALTH_SECONDS)
+    except Unreachable as error:
+        raise StartError(f"the daemon has started, but {error}; see {home.log_file}") from error
+    return started
+
+
 class Reporter:
     """The daemon's end of the pipe. Takes one report; later ones have no reader any more."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
+
+    def serve(
+        self, home: Home, settings: Settings, *, start_cwd: str, starter: int | None = None
+    ) -> int:
+        """Be the daemon until it is stopped, and report. Returns the exit status."""
+        try:
+            with daemon_lock(home):
+                from shellwire.daemon.run import serve
+
+                return serve(
+                    home,
+                    settings,
+                    start_cwd=start_cwd,
+                    on_ready=self.ready,
+                    foreground=False,
+                    starter=starter,
+                )
+        except ShellwireError as error:
+            _log.error("%s", error)
+            self.failed(str(error))
+        except BaseException as error:
+            _log.critical("unexpected", exc_info=True)
+            self.failed(f"{type(error).__name__}: {error}")
+        finally:
+            logging.shutdown()
+        return 1
 
     def ready(self, host: str, port: int) -> None:
         """Tell where the daemon listens. Raises StartError if nobody waits for it any more."""
