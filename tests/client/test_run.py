@@ -190,8 +190,8 @@ async def test_refusals_are_raised(own_daemon: Callable[..., Daemon]) -> None:
 
 
 async def test_what_runs_on_in_the_background_does_no_harm(c: Client) -> None:
-    result = await c.run("yes & echo $!")
-    pid = result.stdout.split()[0]
+    result = await c.run("yes & echo $! >&2")
+    pid = result.stderr.split()[0]
     assert (await c.run("echo after")).stdout == "after\n"
     assert (await c.run(f"kill {pid}")).exit_code == 0
 
