@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -169,6 +170,8 @@ class _Daemon:
                 pidfile.write(self._home, record)
                 stack.callback(self._remove_pid_file, record)
                 log.info("shellwire %s listens on %s port %d", __version__, host, port)
+                # What is there now stays: no full collection need look at it again.
+                gc.freeze()
                 on_ready(host, port)
                 await self._stop.wait()
                 log.info("stopping")

@@ -61,6 +61,8 @@ class Job(Readable):
         self._ended = ended
         self._cwd: str | None = request.cwd or os.fsdecode(context.state.cwd)
         self._origin: Origin | None = None
+        self.pid: int | None = None
+        """The leader's, once there is one."""
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
         self._reason: Reason = "exited"
@@ -116,6 +118,7 @@ class Job(Readable):
             exited=self._exited,
             changed=self._settle,
         )
+        self.pid = self._run.pid
         self._output.pump = self._run.pump
         if self._engine.journal is not None:
             self._engine.journal.began(self.key, request.kind, taken.shell.tag)
@@ -304,9 +307,10 @@ class Job(Readable):
             self._timeout.cancel()
         if self._idleness is not None:
             self._idleness.close()
-        if self._run is not None:
-            self._run.close_input()
-            self._run.take_report()  # if it has not been: what it holds is given back
+        run = self._run
+        if run is not None:
+            run.close_input()
+            run.take_report()  # if it has not been: what it holds is given back
         # Up to a frame's size each, which the job must not hold for as long as it is remembered.
         command = self.request.command
         self.request = replace(
@@ -321,8 +325,8 @@ class Job(Readable):
         self._output.wake()
         self._settle()
         self._engine.foresee(self._context)
-        if self._run is not None and self._engine.journal is not None:
-            self._engine.journal.ended(self._run.tag)
+        if run is not None and self._engine.journal is not None:
+            self._engine.journal.ended(run.tag)
 
     def _settle(self) -> None:
         """Become ``ended`` once the last process and the last pipe are gone."""
@@ -330,20 +334,24 @@ class Job(Readable):
             return
         if self._run is None or not self._run.is_left:
             self.state = "ended"
+            self._let_go()
             self._fall_silent()
         elif not (self._lingers or self._run.is_looking):
             self._lingers = True
             self._left(self)
 
+    def _let_go(self) -> None:
+        """Drop what ran it, which knows it as it knows that.
+
+        So it is gone with its last reference, and thousands do not wait for the collector.
+        """
+        self._run = self._origin = self._idleness = self._timeout = None
+        self._output.let_go()
+
     def _fall_silent(self) -> None:
         self.silenced = True
         self._ended(self)
         self._output.wake()
-
-    @property
-    def pid(self) -> int | None:
-        """The leader's pid; None before there is one."""
-        return self._run.pid if self._run is not None else None
 
     # Telling -------------------------------------------------------------------------------------
 

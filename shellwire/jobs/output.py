@@ -36,7 +36,7 @@ class Output:
         self._capacity = capacity
         self._window = min(WINDOW, capacity)
         self._limit = request.max_output_bytes
-        self._exceeded = exceeded
+        self._exceeded: Callable[[], None] | None = exceeded
         self._received_bytes = 0
         self._finished = False
         self._muted = False
@@ -90,7 +90,8 @@ class Output:
     def _take(self, stream: int, data: bytes) -> None:
         if self._limit and self._received_bytes + len(data) > self._limit:
             data = data[: self._limit - self._received_bytes]
-            self._exceeded()
+            if self._exceeded is not None:
+                self._exceeded()
         self._received_bytes += len(data)
         self.buffer.append(stream, data)
 
@@ -116,6 +117,7 @@ class Output:
     def leave(self, viewer: Viewer) -> None:
         """Go on without this reader."""
         self.viewers.remove(viewer)
+        viewer.wake = nobody
         self._release()
         self.advanced()
 
@@ -154,6 +156,14 @@ class Output:
         self._collectors = None
         return Collected(stdout, stderr, truncated=cut or cut_too)
 
+    def let_go(self) -> None:
+        """Know the job and its process no longer: both are over."""
+        self.pump = self._exceeded = None
+
     def mute(self) -> None:
         """Drop what comes from now on. It is still read, so nobody is blocked or gets SIGPIPE."""
         self._muted = True
+
+
+def nobody() -> None:
+    """Stands for whom there is no more to tell: he is not kept by who would have told him."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
+from shellwire.jobs.output import nobody
 from shellwire.jobs.search import Search, unfinished
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Poll:
     def close(self) -> None:
         """Wait no longer."""
         self.job.leave(self._viewer)
+        self._ready = nobody
         if self._timer is not None:
             self._timer.cancel()
 

@@ -40,7 +40,7 @@ class Pump:
         self._open = {STREAMS.index(name): source for name, source in outputs.items()}
         self._room = room
         self._received = received
-        self._closed = closed
+        self._closed: Callable[[], None] | None = closed
         self._paused = False
         self._listen()
 
@@ -108,8 +108,9 @@ class Pump:
     def _close(self, stream: int) -> None:
         self._open.pop(stream).close()
         self._received(stream, b"")
-        if not self._open:
-            self._closed()
+        if not self._open and self._closed is not None:
+            closed, self._closed = self._closed, None
+            closed()
 
     def close(self) -> None:
         """Stop reading. A process that still writes gets SIGPIPE: only for what was ended."""

@@ -27,7 +27,9 @@ PROBES = {
     "descriptors of a child": "ls -l /proc/self/fd | awk '{print $9}'",
     "limits": "ulimit -a; cat /proc/$$/limits",
     "umask and nice": "umask; nice; cat /proc/$$/oom_score_adj",
-    "signals": "grep -E '^(Sig(Blk|Ign|Cgt)|Shd)' /proc/$$/status; trap -p INT TERM HUP PIPE CHLD",
+    # Read by the shell itself: while it starts a child it blocks signals.
+    "signals": "while read -r line; do case $line in Sig[BIC]*|Shd*) echo $line;; esac; done"
+    " </proc/$$/status; trap -p INT TERM HUP PIPE CHLD",
     "terminal and session": "tty; ps -o tty= -p $$; [ $(ps -o sid=,pgid= -p $$) = $$ ]; echo $?",
     "directory": "pwd; pwd -P; echo $OLDPWD; dirs; [ . -ef /proc/$$/cwd ] && echo the same",
     "tables": "hash; jobs; history; times | wc -l",

@@ -18,25 +18,29 @@ if TYPE_CHECKING:
 
     from tests.live import Client, Daemon, Message
 
-COUNTING = """
+_COUNTING = """
 import asyncio, collections, gc
 from shellwire.server.hub import Hub
 
 health = Hub.health
 
 def counted(self):
-    gc.collect()
+    COLLECT
     kinds = collections.Counter(type(each).__name__ for each in gc.get_objects())
-    names = ("Connection", "WebSocketResponse", "Feed", "Question", "Viewer")
+    ours = "Connection", "Feed", "Question", "Viewer", "Job", "Run", "Pump", "Poll"
     return {
         **health(self),
         "tasks": len(asyncio.all_tasks()),
-        **{name: kinds[name] for name in names},
+        **{name: kinds[name] for name in (*ours, "WebSocketResponse")},
     }
 
 Hub.health = counted
 """
+COUNTING = _COUNTING.replace("COLLECT", "gc.collect()")
 """Makes ``/health`` of a patched daemon count what must not pile up."""
+
+COUNTING_UNCOLLECTED = _COUNTING.replace("COLLECT", "gc.disable()")
+"""The same, but that what refers to itself is never collected."""
 
 
 def cli(daemon: Daemon, *arguments: str) -> str:

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from tests.live import PATIENCE
-from tests.server.observe import COUNTING, health, health_is, memory
+from tests.server.observe import COUNTING, COUNTING_UNCOLLECTED, health, health_is, memory
 from tests.server.raw import CLOSE, PING, TEXT, Raw, frame, handshake, request, text
 
 if TYPE_CHECKING:
@@ -136,6 +136,31 @@ async def test_nothing_is_kept_of_a_finished_command(patched_daemon: Callable[..
     for number in range(100):
         assert (await client.run(f"echo {number}")).code == 0
     await health_is(daemon, expected)
+    await client.close()
+
+
+async def test_what_is_over_does_not_wait_for_the_collector(
+    patched_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = patched_daemon(COUNTING_UNCOLLECTED, "--retain", "0.01")
+    client = await daemon.client()
+    await health(daemon)
+    for number in range(5):
+        await client.run(f"echo {number}; echo >&2", timeout=20)
+        await client.run("cat", stdin_data="x" * 100_000)
+        await client.run("seq 1000", is_pty=True)
+        await client.run("yes", max_output_bytes=100_000)
+        await client.run("sleep 98765", timeout=0.01)
+        await client.run("sleep 0.01 & echo $!")
+        await client.run("kill -9 $$", collect=True)
+        await client.run(":", cwd="/nowhere")
+        session = await client.session(command="cat")
+        await client.send({"type": "read_output", "id": session, "wait_ms": 1})
+        await client.until("output_page", id=session)
+        await client.send({"type": "kill_session", "id": session})
+        await client.until("session_ended", id=session)
+    kinds = ("Job", "Run", "Pump", "Feed", "Viewer", "Question", "Poll")
+    await health_is(daemon, dict.fromkeys(kinds, 0))
     await client.close()
 
 
