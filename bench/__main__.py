@@ -12,6 +12,7 @@ from bench import (
     chart,
     commands,
     files,
+    floors,
     latency,
     output,
     readme,
@@ -43,13 +44,14 @@ BENCHMARKS: dict[str, Callable[[Effort], list[Row]]] = {
 }
 PEERS = "peers"
 WHERE = "where"
+FLOORS = "floors"
 SOAK = "soak"
 """Only when it is asked for: it takes minutes, and no document has its figures."""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    names = [*BENCHMARKS, WHERE, PEERS, SOAK]
+    names = [*BENCHMARKS, WHERE, FLOORS, PEERS, SOAK]
     parser.add_argument(
         "names", nargs="*", metavar="NAME", choices=[[], *names], help=f"of {', '.join(names)}"
     )
@@ -85,7 +87,7 @@ def main(arguments: list[str]) -> int:
         return readme.write()
     wire.FLAGS[:] = options.flags
     effort = Effort(options.scale)
-    names = options.names or [*BENCHMARKS, WHERE, PEERS]
+    names = options.names or [*BENCHMARKS, WHERE, FLOORS, PEERS]
     missed = 0
     own = [name for name in names if name in BENCHMARKS]
     if own:
@@ -103,6 +105,10 @@ def main(arguments: list[str]) -> int:
         stages = results.entry(where.where(effort), options.scale)
         results.store(WHERE, stages)
         print(f"\n{where.table(stages)}")
+    if FLOORS in names:
+        parts = results.entry(floors.floors(effort), options.scale)
+        results.store(FLOORS, parts)
+        print(f"\n{floors.table(parts)}")
     if PEERS in names:
         compared = results.entry(compare(effort, options.peer or ()), options.scale)
         if not options.peer:

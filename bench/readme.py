@@ -8,13 +8,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from bench import chart, results, tables, where
+from bench import chart, floors, results, tables, where
 from bench.measure import Row
 from bench.peers.compare import KINDS
 
 _ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- bench: written by python -m bench --readme -->", "<!-- bench: end -->"
 PROFILE = "<!-- profile: begin -->", "<!-- profile: end -->"
+PARTS = "<!-- floors: begin -->", "<!-- floors: end -->"
 _WIDTH = 100
 
 
@@ -23,6 +24,7 @@ def write() -> int:
     stored = results.load()
     compared = stored.pop("peers", None)
     profile = stored.pop("where", None)
+    parts = stored.pop("floors", None)
     if not compared or not stored:
         print("no results of this machine yet: run python -m bench first", file=sys.stderr)
         return 1
@@ -38,6 +40,9 @@ def write() -> int:
     if profile:
         block = f"{_wrap(origin([profile]))}\n\n{where.table(profile)}"
         replace(_ROOT / "bench" / "README.md", block, *PROFILE)
+    if parts:
+        block = f"{_wrap(origin([parts]))}\n\n{floors.table(parts)}"
+        replace(_ROOT / "bench" / "README.md", block, *PARTS)
     return 0
 
 

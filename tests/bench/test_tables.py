@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import chart, readme, tables, where
+from bench import chart, floors, readme, tables, where
 from bench.measure import Effort, Row, pairs, percentile, ratio
 
 if TYPE_CHECKING:
@@ -130,3 +130,11 @@ def test_a_real_daemon_passes_every_point() -> None:
     stages = where.where(Effort(0.001))["stages"]
     assert list(stages) == list(where.STAGES)
     assert all(microseconds > 0 for microseconds in stages.values())
+
+
+def test_the_parts_by_themselves() -> None:
+    found = floors.floors(Effort(0.001))
+    assert all(value > 0 for name, value in found.items() if name != "shell_cpu")  # ticks of 10 ms
+    table = floors.table({**found, "shell_cpu": 1500.0})
+    assert table.count("\n| ") == 13
+    assert "back to back is no less than" in table
