@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,6 +75,14 @@ def logs_command(host: str | None, follow: bool, job_id: str) -> None:
     talk(host, show)
 
 
+def _code(code: int) -> str:
+    """Return an exit code; minus a signal's number is that signal's name."""
+    try:
+        return signal.Signals(-code).name if code < 0 else str(code)
+    except ValueError:
+        return str(code)
+
+
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
     command = printable(" ".join(job["command"].split()))
     if len(command) > _LONGEST_COMMAND:
@@ -90,5 +99,5 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
 def _state(job: dict[str, Any]) -> str:
     if job["exit_code"] is None:
         return str(job["state"])
-    how = f"{job['reason']} {job['exit_code']}"
+    how = f"{job['reason']} {_code(job['exit_code'])}"
     return f"{how}, left something" if job["state"] == "background" else how

@@ -221,5 +221,5 @@ def test_jobs_kill_and_logs(here: CommandLine) -> None:
         [*PROGRAM, "logs", job_id], env=here.environment, capture_output=True, check=True
     )
     assert (logs.stdout, logs.stderr) == (b"begun\n", b"h\xff")
-    assert row(here, job_id)[:2] == ["killed", "-15"]
+    assert row(here, job_id)[:2] == ["killed", "SIGTERM"]
     assert here.refused("kill", job_id) == f"Error: command {job_id} has ended\n"
