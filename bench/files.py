@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TURNS = 5
 _SIZE = 1 << 30
 _ENTRIES = 100_000
-_LISTINGS = 3
+_LISTINGS = 5
 _BETWEEN_KEYS = 0.001
 _MOST_MEMORY = 32 * 1024 * 1024
 
@@ -87,23 +87,25 @@ def files(effort: Effort) -> list[Row]:
             grown = proc.rss([daemon.pid]) - before
             figure = f"+{grown / 2**20:.1f} MiB"
             rows.append(Row("memory for that", figure, "< 32 MiB", grown < _MOST_MEMORY))
-            return [*rows, _listing(effort, daemon, Path(directory, "many"))]
+            return [*rows, *_listing(effort, daemon, Path(directory, "many"))]
 
 
-def _listing(effort: Effort, daemon: Daemon, directory: Path) -> Row:
-    """Press keys while another client lists a large directory, again and again."""
+def _listing(effort: Effort, daemon: Daemon, directory: Path) -> list[Row]:
+    """Press keys while a large directory is listed again and again: by another, by the same."""
     entries = effort.times(_ENTRIES)
     directory.mkdir()
     for number in range(entries):
         (directory / f"{number:06}").touch()
+    question = {"type": "fs_list", "id": "list", "root": str(directory)}
+    beside = f"slowest PTY echo beside a list of {entries:,} files"
     with Client(daemon, "typist") as typist, Client(daemon, "lister") as lister:
         keys = Keys(typist)
         paced(keys.press, 50, _BETWEEN_KEYS)
 
         def list_it() -> None:
             for _ in range(_LISTINGS):
-                lister.send({"type": "fs_list", "id": "l", "root": str(directory)})
-                lister.receive_raw()
+                lister.send(question)
+                lister.pass_over()
 
         listing = threading.Thread(target=list_it)
         listing.start()
@@ -111,7 +113,16 @@ def _listing(effort: Effort, daemon: Daemon, directory: Path) -> Row:
         while listing.is_alive():
             taken += paced(keys.press, 10, _BETWEEN_KEYS)
         listing.join()
-    slow = percentile(taken, 0.99) * 1e3
-    detail = f"slowest of {len(taken)}: {max(taken) * 1e3:.1f} ms"
-    what = f"PTY echo p99 beside a list of {entries:,} files"
-    return Row(what, f"{slow:.1f} ms", "≤ 15 ms", slow <= 15, detail)
+        rows = [_slowest(f"{beside}, another's", taken)]
+        taken = []
+        for _ in range(_LISTINGS):
+            typist.send(question)
+            while not keys.passed(b'"fs_result"'):
+                taken += paced(keys.press, 10, _BETWEEN_KEYS)
+        return [*rows, _slowest(f"{beside}, its own", taken)]
+
+
+def _slowest(what: str, taken: list[float]) -> Row:
+    slowest = max(taken) * 1e3
+    detail = f"of {len(taken)} keys; p99 {percentile(taken, 0.99) * 1e3:.1f} ms"
+    return Row(what, f"{slowest:.1f} ms", "≤ 15 ms", slowest <= 15, detail)

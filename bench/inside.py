@@ -22,6 +22,8 @@ from shellwire.shell.shell import Shell
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from shellwire.server.frames import Payload
+
 passed: list[tuple[str, int]] = []
 """Points, and when they were passed in nanoseconds."""
 
@@ -54,14 +56,14 @@ def instrument() -> None:
         _around(kind, "run", "ready", "told")
     _around(Reaper, "_collect", "ended", None)
     _around(Job, "_conclude", None, "concluded")
-    original: Callable[..., Awaitable[None]] = Connection._send_frame
+    original: Callable[..., Awaitable[None]] = Connection._send
 
-    async def noted(self: Connection, frame: bytes) -> None:
+    async def noted(self: Connection, payload: Payload) -> None:
         note("writing")
-        await original(self, frame)
+        await original(self, payload)
         note("written")
 
-    Connection._send_frame = noted  # type: ignore[method-assign]
+    Connection._send = noted  # type: ignore[method-assign]
 
 
 def main(file: str, *flags: str) -> None:

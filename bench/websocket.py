@@ -10,6 +10,7 @@ import struct
 _TIMEOUT = 60.0
 _CHUNK = 1 << 16
 _CLOSE, _PING, _PONG = 8, 9, 10
+_FINAL = 0x80
 
 
 class WebSocket:
@@ -58,21 +59,26 @@ class WebSocket:
             head = struct.pack("!BBQ", 0x80 | opcode, 0xFF, length)
         self.socket.sendall(head + b"\0\0\0\0" + payload)
 
-    def receive(self) -> bytes:
-        """Return the payload of the next text or binary frame."""
+    def receive(self, *, whole: bool = True) -> bytes:
+        """Return the payload of the next text or binary message; not ``whole``, its first frame."""
+        fragments: list[bytes] = []
         while True:
             frame = self._take()
             if frame is None:
                 self._fill()
                 continue
-            opcode, payload = frame
+            first, payload = frame
+            opcode = first & 0x0F
             if opcode == _CLOSE:
                 raise ConnectionError(f"the server closed: {payload[2:].decode()}")
             if opcode == _PING:
                 self.send(payload, _PONG)
             elif opcode != _PONG:
                 self.received += len(payload)
-                return payload
+                if whole or not fragments:
+                    fragments.append(payload)
+                if first & _FINAL:
+                    return b"".join(fragments)
 
     def _fill(self) -> None:
         more = self.socket.recv(_CHUNK)
@@ -81,6 +87,7 @@ class WebSocket:
         self._buffer += more
 
     def _take(self) -> tuple[int, bytes] | None:
+        """Return a frame's first byte and its payload, None if it has not come as a whole."""
         buffer = self._buffer
         if len(buffer) < 2:
             return None
@@ -93,11 +100,11 @@ class WebSocket:
             length = struct.unpack_from("!Q", buffer, 2)[0] if len(buffer) >= start else 0
         if len(buffer) < start + length:
             return None
-        opcode = buffer[0] & 0x0F
+        first = buffer[0]
         with memoryview(buffer) as view:
             payload = bytes(view[start : start + length])
         del buffer[: start + length]
-        return opcode, payload
+        return first, payload
 
     def close(self) -> None:
         """Drop the connection."""

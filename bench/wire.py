@@ -98,6 +98,10 @@ class Client:
         """Return the next message, as it came."""
         return self._ws.receive()
 
+    def pass_over(self) -> bytes:
+        """Return how the next message begins: to keep all of a long one takes time."""
+        return self._ws.receive(whole=False)
+
     def receive(self) -> Message:
         """Return the next message."""
         message: Message = json.loads(self.receive_raw())
@@ -165,15 +169,23 @@ class Keys:
     def __init__(self, client: Client, job: str = "echo") -> None:
         self._client = client
         self._job = job.encode()
+        self._passed: list[bytes] = []
         client.send({"type": "start_session", "id": job, "command": self.COMMAND, "use_pty": True})
         self._await(b"ready")
 
     def _await(self, text: bytes) -> None:
         # Looked at, not parsed: beside a flood the client would else be what is slow.
         while True:
-            raw = self._client.receive_raw()
+            raw = self._client.pass_over()
             if self._job in raw[:160] and b'"output"' in raw[:160] and text in raw[-200:]:
                 return
+            self._passed.append(raw[:160])
+
+    def passed(self, text: bytes) -> bool:
+        """Whether something else has come since the last time with ``text`` where it begins."""
+        found = any(text in each for each in self._passed)
+        self._passed.clear()
+        return found
 
     def press(self) -> None:
         """Send one key and wait for its echo."""

@@ -134,16 +134,17 @@ def decode_auth(text: str | bytes) -> Auth:
     )
 
 
-def encode_fs_result(question: FileMessage, result: bytes) -> bytes:
-    """Return the ``fs_result`` that answers ``question``; ``result`` is JSON already."""
-    return encode(
-        FsResult(
-            id=question.id,
-            operation=type_of(question),
-            result=msgspec.Raw(result),  # type: ignore[arg-type]
-            request_id=question.request_id,
-        )
+def encode_fs_result(question: FileMessage) -> tuple[bytes, bytes]:
+    """Return what stands before and behind ``result`` in the answer to ``question``.
+
+    What stands between may be long, and is JSON already.
+    """
+    answer = FsResult(
+        id=question.id, operation=type_of(question), result={}, request_id=question.request_id
     )
+    head, empty, tail = encode(answer).rpartition(b"{}")
+    assert empty, "result is the last field"
+    return head, tail
 
 
 def error_answer(error: WireError, message: ClientMessage | None = None) -> Error:

@@ -211,8 +211,8 @@ class Server:
         # promised are two in all.
         ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
-        await ws.prepare(request)
+        writer = await ws.prepare(request)
         bound = transport.get_extra_info("sockname")
         apart = self._control_port is not None and bound[1] == self._control_port
-        await Connection(ws, address, self._hub, transport.abort, apart=apart).run()
+        await Connection(ws, transport, writer.drain, address, self._hub, apart=apart).run()
         return ws

@@ -23,15 +23,17 @@ from shellwire.protocol import codec
 from shellwire.protocol.messages import Ack, Credit
 from shellwire.server import handlers
 from shellwire.server.access import token_matches
+from shellwire.server.frames import frames
 from shellwire.server.writer import FairWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from aiohttp import web
 
     from shellwire.protocol.messages import Auth, ClientMessage, ServerMessage
     from shellwire.server.file_lane import FileLane
+    from shellwire.server.frames import Payload
     from shellwire.server.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -50,15 +52,16 @@ class Connection:
     """A WebSocket and who is at its other end. ``local`` is the Unix socket: its uid is proof.
 
     One that is ``apart``, that or the port for administration, takes no client slot and is not
-    remembered. ``abort`` cuts the socket, whatever is left to be sent.
+    remembered. ``drain`` returns when the transport has room again.
     """
 
     def __init__(
         self,
         ws: web.WebSocketResponse[bool],
+        transport: asyncio.Transport,
+        drain: Callable[[], Awaitable[None]],
         address: str,
         hub: Hub,
-        abort: Callable[[], None],
         *,
         apart: bool = False,
     ) -> None:
@@ -72,8 +75,10 @@ class Connection:
         self.token: str | None = None
         """The token that let it in."""
         self._ws = ws
-        self._abort = abort
-        self._writer = FairWriter(self._send_frame)
+        self._transport = transport
+        self._drain = drain
+        self._abort = transport.abort
+        self._writer = FairWriter(self._send)
         self._files: FileLane | None = None
         self._closing: asyncio.Task[None] | None = None
         self._watching: asyncio.TimerHandle | None = None
@@ -235,11 +240,15 @@ class Connection:
             log.exception("the writer of client %s failed", self.client_id)
             self._abort()
 
-    async def _send_frame(self, frame: bytes) -> None:
-        if self._ws.closed:
-            # While the close frame still waits for room, aiohttp would write behind it.
-            raise ConnectionResetError
-        await self._ws.send_frame(frame, WSMsgType.TEXT)
+    async def _send(self, payload: Payload) -> None:
+        for number, frame in enumerate(frames(payload)):
+            if number:
+                await asyncio.sleep(0)  # where there is room, to drain lets nobody else run
+            if self._ws.closed or self._transport.is_closing():
+                # Nothing may come behind a close frame, which may still wait for room itself.
+                raise ConnectionResetError
+            self._transport.write(frame)
+            await self._drain()
 
     # Closing -------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from shellwire.protocol import codec, messages
 from shellwire.protocol.names import decode_name
 from shellwire.server import render_files
 from shellwire.server.file_worker import LIST_SECONDS, About
+from shellwire.server.frames import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +33,11 @@ MAX_WORDS = 4096
 """Characters in a pattern or a query."""
 
 
-def do(files: Files, uploads: Uploads, message: FileMessage) -> bytes:
-    """Do what ``message`` asks; return the frame that answers it. Raises WireError."""
+def do(files: Files, uploads: Uploads, message: FileMessage) -> Pieces:
+    """Do what ``message`` asks; return what answers it. Raises WireError."""
     result = _ACTS[type(message)](files, uploads, message)
-    return codec.encode_fs_result(message, msgspec.json.encode(result))
+    head, tail = codec.encode_fs_result(message)
+    return Pieces([head, msgspec.json.encode(result), tail])
 
 
 def _root(message: Any) -> Root:
@@ -148,8 +150,8 @@ _ACTS: dict[type, Act] = {
 Walk = messages.FsList | messages.FsGlob | messages.FsSearch
 
 
-async def walk(files: Files, message: Walk) -> bytes:
-    """Have a worker do what ``message`` asks; return its answer's frame. Raises WireError."""
+async def walk(files: Files, message: Walk) -> Pieces:
+    """Have a worker do what ``message`` asks; return what answers it. Raises WireError."""
     words = getattr(message, "pattern", "") + getattr(message, "query", "")
     if len(words) > MAX_WORDS:
         raise InvalidArgument(f"expected at most {MAX_WORDS} characters, got {len(words)}")
@@ -160,22 +162,19 @@ async def walk(files: Files, message: Walk) -> bytes:
         raise told(about.code, about.message)
     if not whole and isinstance(message, messages.FsList):
         raise FileSystemError(f"the directory could not be read within {LIST_SECONDS:g} s")
-    return await files.run(_frame, message, lines, about)
+    return _answer(message, lines, about)
 
 
-def _frame(message: Walk, lines: list[bytes], about: About) -> bytes:
-    """Return the answer: what the worker wrote is not read again, for it may be long."""
-    head = {"path": about.path} if isinstance(message, messages.FsList) else {}
-    name = _NAMES[type(message)]
-    about_it = msgspec.json.encode({**head, "truncated": about.truncated})
-    result = b"".join([about_it[:-1], b',"', name, b'":[', *_between(lines), b"]}"])
-    return codec.encode_fs_result(message, result)
-
-
-def _between(lines: list[bytes]) -> list[bytes]:
-    parts = [b","] * (2 * len(lines) - 1) if lines else []
-    parts[::2] = lines
-    return parts
+def _answer(message: Walk, lines: list[bytes], about: About) -> Pieces:
+    """Put what the worker wrote, which may be long, into the answer without reading it again."""
+    first = {"path": about.path} if isinstance(message, messages.FsList) else {}
+    about_it = msgspec.json.encode({**first, "truncated": about.truncated})
+    head, tail = codec.encode_fs_result(message)
+    answer = Pieces([head, about_it[:-1], b',"', _NAMES[type(message)], b'":['])
+    for number, line in enumerate(lines):
+        answer.extend((b",", line) if number else (line,))
+    answer.extend((b"]}", tail))
+    return answer
 
 
 _NAMES: dict[type, bytes] = {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shellwire.files.service import Files
     from shellwire.protocol.messages import FileMessage
     from shellwire.server.connection import Connection
+    from shellwire.server.frames import Pieces
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +123,9 @@ class FileLane:
             act = self._files.run(file_acts.do, self._files, self._uploads, message)
             await self._answer(act, message)
 
-    async def _answer(self, frame: Awaitable[bytes], message: FileMessage) -> None:
+    async def _answer(self, answer: Awaitable[Pieces], message: FileMessage) -> None:
         try:
-            self._connection.writer.answer(await frame)
+            self._connection.writer.answer(await answer)
         except WireError as error:
             self._refuse(error, message)
         except asyncio.CancelledError:

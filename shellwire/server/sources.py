@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
     from shellwire.jobs.viewer import Viewer
     from shellwire.protocol.messages import Encoding, ReadOutput
+    from shellwire.server.frames import Pieces
 
 SLICE = 64 * 1024
 """Bytes of one job's output in one frame at most."""
@@ -99,27 +100,27 @@ class Answers:
 
     def __init__(self) -> None:
         self.ready = False
-        self._frames: deque[bytes] = deque()
+        self._answers: deque[Pieces] = deque()
         self._size = 0
         self._roomy = asyncio.Event()
         self._roomy.set()
 
-    def add(self, frame: bytes) -> None:
-        """Let a frame wait."""
-        self._frames.append(frame)
-        self._size += len(frame)
+    def add(self, answer: Pieces) -> None:
+        """Let an answer wait."""
+        self._answers.append(answer)
+        self._size += _size(answer)
         if self._size > MAX_ANSWERS:
             self._roomy.clear()
 
-    def take(self) -> bytes | None:
-        """Return the next frame, or None: nothing yet."""
-        if not self._frames:
+    def take(self) -> Pieces | None:
+        """Return the next answer, or None: nothing yet."""
+        if not self._answers:
             return None
-        frame = self._frames.popleft()
-        self._size -= len(frame)
+        answer = self._answers.popleft()
+        self._size -= _size(answer)
         if self._size <= MAX_ANSWERS:
             self._roomy.set()
-        return frame
+        return answer
 
     async def roomy(self) -> None:
         """Return when few enough wait."""
@@ -127,6 +128,10 @@ class Answers:
 
     def close(self) -> None:
         """Drop what waits."""
-        self._frames.clear()
+        self._answers.clear()
         self._size = 0
         self._roomy.set()
+
+
+def _size(answer: Pieces) -> int:
+    return sum(map(len, answer))

@@ -1,6 +1,6 @@
 """The fair writer: control messages first, then the jobs with bytes waiting, in turns.
 
-One task a connection writes to its socket, one frame at a time, and takes the next one only when
+One task a connection writes to its socket, one message at a time, and takes the next one only when
 the kernel has room for it. Nothing is queued but control messages: output stays in the jobs'
 buffers until its turn comes, so a slow socket makes larger frames, not longer queues.
 """
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.job import Job
     from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
+    from shellwire.server.frames import Payload, Pieces
 
 MAX_OWED = 16 * 1024 * 1024
 """Bytes of output of ended jobs that wait for a client before it may start no more."""
@@ -37,7 +38,7 @@ Source = Feed | Question | Answers
 class FairWriter:
     """Writes one connection's messages through ``send``, which waits while the socket is full."""
 
-    def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, send: Callable[[Payload], Awaitable[None]]) -> None:
         self._send = send
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
@@ -101,10 +102,10 @@ class FairWriter:
             raise QueueFull(f"{MAX_QUESTIONS} read_output of this client wait already")
         self._questions.add(Question(job, after, until, question, self.mark))
 
-    def answer(self, frame: bytes) -> None:
+    def answer(self, answer: Pieces) -> None:
         """Send an answer about files in its turn."""
         if not self._over:
-            self._answers.add(frame)
+            self._answers.add(answer)
             self.mark(self._answers)
 
     async def answered(self) -> None:
@@ -159,9 +160,9 @@ class FairWriter:
         """Write until cancelled, or until the socket fails."""
         try:
             while True:
-                frame = self._next()
-                if frame is not None:
-                    await self._send(frame)
+                payload = self._next()
+                if payload is not None:
+                    await self._send(payload)
                     continue
                 self._wake.clear()
                 self._idle.set()
@@ -186,7 +187,7 @@ class FairWriter:
             self._ready.append(source)
             self._signal()
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> Payload | None:
         if self._control:
             frame = self._control.popleft()
             self._control_bytes -= len(frame)

@@ -137,26 +137,36 @@ class Raw:
         """Send a message in one frame."""
         self.write(text(message))
 
-    async def frame(self) -> Frame:
-        """Read one frame."""
+    async def fragment(self) -> tuple[bool, Frame]:
+        """Read one frame, which may not be the last of its message; return whether it is."""
         async with asyncio.timeout(PATIENCE):
             first, second = await self.reader.readexactly(2)
-            assert first & 0x80, "the daemon does not fragment"
             assert not second & 0x80, "a server does not mask"
             length = second & 0x7F
             if length == 126:
                 (length,) = struct.unpack("!H", await self.reader.readexactly(2))
             elif length == 127:
                 (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
-            return Frame(first & 0x0F, await self.reader.readexactly(length))
+            payload = await self.reader.readexactly(length)
+            return bool(first & 0x80), Frame(first & 0x0F, payload)
+
+    async def frame(self) -> Frame:
+        """Read one frame that is a whole message."""
+        final, frame = await self.fragment()
+        assert final, "the daemon fragments only what is long"
+        return frame
 
     async def receive(self) -> Message:
         """Return the next message."""
-        opcode, payload = await self.frame()
-        while opcode in (PING, PONG):
-            opcode, payload = await self.frame()
-        assert opcode == TEXT, (opcode, payload)
-        message: Message = json.loads(payload)
+        parts: list[bytes] = []
+        final = False
+        while not final:
+            last, (opcode, payload) = await self.fragment()
+            if opcode not in (PING, PONG):
+                assert opcode == (CONTINUATION if parts else TEXT), (opcode, payload)
+                parts.append(payload)
+                final = last
+        message: Message = json.loads(b"".join(parts))
         return message
 
     async def until(self, *kinds: str, **fields: Any) -> Message:
