@@ -134,7 +134,6 @@ class _Daemon:
             detach_ttl=settings.detach_ttl,
         )
         litter = HomeLitter(self._home)
-        litter.sweep()
         files = _files(settings, litter, reaper)
         hub = Hub(
             registry,
@@ -248,11 +247,13 @@ def _limits(settings: Settings) -> Limits:
 def _files(settings: Settings, litter: HomeLitter, reaper: Reaper) -> Files | None:
     if sys.platform == "win32":
         return None
+    from shellwire.files.change import delete_all
     from shellwire.files.limits import FileLimits
     from shellwire.files.service import Files
     from shellwire.files.workers import Workers
     from shellwire.server import file_worker
 
+    litter.sweep(delete_all)
     limits = FileLimits(
         max_file=settings.max_file,
         max_upload=settings.max_upload,

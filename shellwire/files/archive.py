@@ -56,6 +56,7 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
                 with contextlib.suppress(OSError), opened(found.place) as descriptor:
                     info.size = os.fstat(descriptor).st_size
                     tar.addfile(info, _Exactly(descriptor))  # type: ignore[arg-type]
+            tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
     compressed.finish()
 
 
@@ -105,8 +106,9 @@ def unpack(
             errors="surrogateescape",
             encoding="utf-8",
         ) as tar:
-            for info in tar:
+            while (info := tar.next()) is not None:
                 unpacking.member(tar, info)
+                tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
     except tarfile.TarError as error:
         raise InvalidArgument(f"the content is no tar archive: {error}") from None
     finally:
@@ -177,7 +179,7 @@ class _Unpacking:
     def _symlink(self, path: bytes, target: bytes) -> None:
         with self._root.at(path, follow=False, create=True) as place:
             inside = os.path.normpath(os.path.join(os.path.dirname(place.real), target))
-            if inside.startswith((b"/", b"../")) or inside == b"..":
+            if inside.startswith((b"/", b"../")) or inside == b".." or _turns_back(target):
                 raise PathEscape(f"{shown(path)}: a symlink to {shown(target)} leads out")
             temporary = os.path.basename(path)[:200] + b".link"
             os.symlink(target, temporary, dir_fd=self._workshop)
@@ -216,6 +218,14 @@ class _Unpacking:
                     os.utime(descriptor, ns=(mtime_ns, mtime_ns))
                 finally:
                     os.close(descriptor)
+
+
+def _turns_back(target: bytes) -> bool:
+    """Whether ``..`` comes behind a name: that may be a symlink, by now or later."""
+    parts = [part for part in target.split(b"/") if part not in (b"", b".")]
+    while parts and parts[0] == b"..":
+        del parts[0]
+    return b".." in parts
 
 
 def _nanoseconds(info: tarfile.TarInfo) -> int:

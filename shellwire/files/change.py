@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, NotDirectory, NotFound
 from shellwire.files.entry import Entry, entry_at
 from shellwire.files.problems import shown, told_of
-from shellwire.files.root import Place
-
-if TYPE_CHECKING:
-    from shellwire.files.root import Root
+from shellwire.files.root import Place, Root
 
 _MAX_DEPTH = 64
 
@@ -46,6 +42,15 @@ def delete(root: Root, path: bytes, *, recursive: bool) -> bool:
     except NotFound:
         return False
     return True
+
+
+def delete_all(path: bytes) -> bool:
+    """Remove what is at an absolute path, a directory with all that is in it.
+
+    Returns whether there was anything. Raises what ``delete`` does.
+    """
+    with Root(b"/") as root:
+        return delete(root, path.lstrip(b"/"), recursive=True)
 
 
 def _remove(place: Place, *, recursive: bool) -> None:

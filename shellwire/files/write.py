@@ -158,8 +158,7 @@ class Replacement:
                     )
                 self._temporary = b""
                 if flush:
-                    with contextlib.suppress(OSError):  # some file systems can't (FUSE)
-                        os.fsync(self._directory)
+                    sync_directory(self._directory)
                 return entry_at(place)
         finally:
             self.discard()
@@ -234,6 +233,12 @@ def _replaceable(place: Place) -> os.stat_result | None:
 def _lock(directory: int, name: bytes) -> threading.Lock:
     found = os.fstat(directory)
     return _LOCKS[hash((found.st_dev, found.st_ino, name)) % len(_LOCKS)]
+
+
+def sync_directory(descriptor: int) -> None:
+    """Have what was renamed in an open directory on disk, where its file system can do that."""
+    with contextlib.suppress(OSError):  # FUSE may not
+        os.fsync(descriptor)
 
 
 def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:

@@ -2,7 +2,7 @@
 
 Each is a symlink in a directory of the home whose text is the file's absolute path: it is made in
 one step, never torn, and costs no block on most disks. An archive that is unpacked has a directory
-for its files.
+for its files, or comes to be as one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import contextlib
 import logging
 import os
 import re
-import stat
 from typing import TYPE_CHECKING
 
+from shellwire.errors import WireError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shellwire.home.paths import Home
 
 log = logging.getLogger(__name__)
@@ -55,8 +58,12 @@ class HomeLitter:
         except OSError as error:
             self._complain(error)
 
-    def sweep(self) -> None:
-        """Remove what a killed daemon has left."""
+    def sweep(self, remove: Callable[[bytes], bool]) -> None:
+        """Remove what a killed daemon has left.
+
+        ``remove`` removes what is at a path, with all that is in it, and returns whether there was
+        anything; it may raise OSError or a WireError.
+        """
         try:
             names = os.listdir(self._directory)
         except FileNotFoundError:
@@ -64,7 +71,8 @@ class HomeLitter:
         except OSError as error:
             self._complain(error)
             return
-        removed = sum(self._remove(os.path.join(self._directory, name)) for name in names)
+        noted = [os.path.join(self._directory, name) for name in names]
+        removed = sum(self._remove(each, remove) for each in noted)
         if removed:
             log.warning("removed %d unfinished files that the last daemon left", removed)
 
@@ -73,35 +81,22 @@ class HomeLitter:
         with contextlib.suppress(OSError):
             os.rmdir(self._directory)
 
-    def _remove(self, noted: bytes) -> bool:
+    def _remove(self, noted: bytes, remove: Callable[[bytes], bool]) -> bool:
         try:
             path = os.readlink(noted)
             is_ours = os.path.isabs(path) and _NAME.fullmatch(os.path.basename(path)) is not None
-            found = is_ours and _remove(path)
+            found = is_ours and remove(path)
             os.unlink(noted)
-        except OSError as error:
+        except (OSError, WireError) as error:
             self._complain(error)
             return False
         return found
 
-    def _complain(self, error: OSError) -> None:
+    def _complain(self, error: OSError | WireError) -> None:
         if not self._failed:
             self._failed = True
             log.error(
                 "%s: %s; after a crash unfinished files may be left",
                 os.fsdecode(self._directory),
-                error.strerror,
+                getattr(error, "strerror", error),
             )
-
-
-def _remove(path: bytes) -> bool:
-    """Remove a file, or a directory with the files in it. Returns whether there was one."""
-    if not os.path.lexists(path):
-        return False
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        for name in os.listdir(path):
-            os.unlink(os.path.join(path, name))
-        os.rmdir(path)
-    else:
-        os.unlink(path)
-    return True

@@ -6,18 +6,22 @@ It is told what to do by its last argument, in JSON.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from typing import Literal
 
 import msgspec
 
-from shellwire.errors import FileSystemError, WireError
+from shellwire.errors import FileSystemError, InvalidArgument, WireError
 from shellwire.files.compression import Archive  # noqa: TC001 - msgspec looks it up
 from shellwire.files.hashes import Hashes
 from shellwire.files.limits import FileLimits
 from shellwire.files.root import Root
 from shellwire.files.streams import ABOUT
 from shellwire.process.python import python
+
+# tarfile reads a header as a whole, however large the archive says that it is.
+_MOST_MEMORY = 512 * 1024 * 1024
 
 
 class Order(msgspec.Struct):
@@ -39,6 +43,7 @@ class About(msgspec.Struct, omit_defaults=True):
     bytes: int = 0
     code: str = ""
     message: str = ""
+    errno: int = 0
 
 
 def command(order: Order) -> list[bytes]:
@@ -49,14 +54,21 @@ def command(order: Order) -> list[bytes]:
 def main() -> None:
     """Do it."""
     order = msgspec.json.decode(os.fsencode(sys.argv[1]), type=Order)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
     try:
         about = _pack(order) if order.does == "pack" else _unpack(order)
     except BrokenPipeError:
         return  # nobody wants it any more
+    except FileSystemError as error:
+        about = About(code=error.code, message=str(error), errno=error.errno or 0)
     except WireError as error:
         about = About(code=error.code, message=str(error))
     except OSError as error:
-        about = About(code=FileSystemError.code, message=str(error.strerror))
+        about = About(
+            code=FileSystemError.code, message=str(error.strerror), errno=error.errno or 0
+        )
+    except MemoryError:
+        about = About(code=InvalidArgument.code, message="a header in the archive is too large")
     os.write(ABOUT, msgspec.json.encode(about))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -16,13 +16,14 @@ from shellwire.files.compression import ARCHIVES, Archive, is_available
 from shellwire.files.problems import shown
 from shellwire.files.root import Root
 from shellwire.files.streams import Stream
-from shellwire.files.write import TEMPORARY
+from shellwire.files.write import TEMPORARY, sync_directory
 from shellwire.server.bulk.archive_worker import About, Order, command
 from shellwire.server.bulk.patience import Patience
 from shellwire.server.bulk.pour import write
 from shellwire.server.bulk.receiving import blocks, proceed
 
 if TYPE_CHECKING:
+    from shellwire.files.limits import FileLimits
     from shellwire.files.service import Files
 
 _TYPES = {"tar.gz": "application/gzip", "tar.zst": "application/zstd"}
@@ -37,22 +38,19 @@ def format_of(text: str) -> Archive:
     raise InvalidArgument(f"archive: expected {' or '.join(known)}")
 
 
-def _directory(path: bytes, *, create: bool) -> bytes:
-    """Return where the directory at ``path`` is, without symlinks; made first with ``create``."""
-    with Root(b"/") as root:
-        if create and path.strip(b"/"):
-            change.make_directory(root, path)
-        with root.at(path) as place:
-            if not stat.S_ISDIR(place.stat().st_mode):
-                raise NotDirectory(f"{shown(path)}: only a directory can be an archive")
-            return root.absolute(place.real)
+def _directory(path: bytes) -> bytes:
+    """Return where the directory at ``path`` is, without symlinks."""
+    with Root(b"/") as root, root.at(path) as place:
+        if not stat.S_ISDIR(place.stat().st_mode):
+            raise NotDirectory(f"{shown(path)}: only a directory can be an archive")
+        return root.absolute(place.real)
 
 
 async def send(
     request: web.Request, files: Files, path: bytes, kind: Archive
 ) -> web.StreamResponse:
     """Answer with an archive of what is in the directory. Raises WireError."""
-    directory = await files.run(_directory, path, create=False)
+    directory = await files.run(_directory, path)
     response = web.StreamResponse(
         headers={"Content-Type": _TYPES[kind], "Cache-Control": "no-cache"}
     )
@@ -80,40 +78,82 @@ async def send(
 async def receive(
     request: web.Request, files: Files, path: bytes, kind: Archive
 ) -> web.StreamResponse:
-    """Unpack the content into the directory, which is made if it is missing. Raises WireError."""
-    directory = await files.run(_directory, path, create=True)
-    workshop = TEMPORARY + secrets.token_hex(8).encode()
-    order = Order(
-        root=directory,
-        kind=kind,
-        does="unpack",
-        workshop=workshop,
-        max_file=files.limits.max_file,
-        max_upload=files.limits.max_upload,
-        min_free=files.limits.min_free,
-    )
-    noted = files.litter.note(os.path.join(directory, workshop))
+    """Unpack the content into the directory. Raises WireError.
+
+    One that is missing comes to be in one step, with all that is in it; into one that is there each
+    file comes for itself.
+    """
+    site = await files.run(_site, path)
+    temporary = os.path.join(site.directory, _temporary())
+    noted = files.litter.note(temporary)
     try:
-        async with Stream(command(order), files.workers.reaper) as stream:
-            await proceed(request)
-            async for block in blocks(request, Patience()):
-                for data in block:
-                    await stream.write(data)
-            stream.write_end()
-            said = await stream.about()
+        order = await files.run(_order, site, temporary, kind, files.limits)
+        said = await _unpack(request, files, order)
+        if not _is_done(said):
+            raise _problem(said)
+        if site.missing:
+            await files.run(_put_in_place, site, temporary)
     finally:
-        await files.run(_clear, directory, workshop)
+        await files.run(change.delete_all, temporary)
         files.litter.forget(noted)
-    if not _is_done(said):
-        raise _problem(said)
     about = msgspec.json.decode(said, type=About)
     body = msgspec.json.encode({"files": about.files, "bytes": about.bytes})
     return web.Response(body=body + b"\n", content_type="application/json")
 
 
-def _clear(directory: bytes, workshop: bytes) -> None:
-    with Root(directory) as root:
-        change.delete(root, workshop, recursive=True)
+class _Site(NamedTuple):
+    """Where an archive goes: a directory, or one that is missing in it. Without symlinks."""
+
+    directory: bytes
+    missing: bytes = b""
+
+
+def _site(path: bytes) -> _Site:
+    with Root(b"/") as root, root.at(path, create=True) as place:
+        absolute = root.absolute(place.real)
+        try:
+            found = place.stat()
+        except FileNotFoundError:
+            return _Site(*os.path.split(absolute))
+        if not stat.S_ISDIR(found.st_mode):
+            raise NotDirectory(f"{shown(path)}: only a directory can take an archive")
+        return _Site(absolute)
+
+
+def _temporary() -> bytes:
+    return TEMPORARY + secrets.token_hex(8).encode()
+
+
+def _order(site: _Site, temporary: bytes, kind: Archive, limits: FileLimits) -> Order:
+    """Say what is to be unpacked where: a missing directory is made under another name."""
+    if site.missing:
+        with Root(site.directory) as root:
+            change.make_directory(root, os.path.basename(temporary))
+    return Order(
+        root=temporary if site.missing else site.directory,
+        kind=kind,
+        does="unpack",
+        workshop=_temporary() if site.missing else os.path.basename(temporary),
+        max_file=limits.max_file,
+        max_upload=limits.max_upload,
+        min_free=limits.min_free,
+    )
+
+
+async def _unpack(request: web.Request, files: Files, order: Order) -> bytes:
+    async with Stream(command(order), files.workers.reaper) as stream:
+        await proceed(request)
+        async for block in blocks(request, Patience()):
+            for data in block:
+                await stream.write(data)
+        stream.write_end()
+        return await stream.about()
+
+
+def _put_in_place(site: _Site, temporary: bytes) -> None:
+    with Root(site.directory) as root:
+        change.rename(root, os.path.basename(temporary), site.missing)
+        sync_directory(root.descriptor)
 
 
 def _is_done(said: bytes) -> bool:
@@ -124,4 +164,7 @@ def _problem(said: bytes) -> Exception:
     if not said:
         return FileSystemError("the archive could not be finished")
     about = msgspec.json.decode(said, type=About)
-    return told(about.code, about.message)
+    problem = told(about.code, about.message)
+    if isinstance(problem, FileSystemError):
+        problem.errno = about.errno or None
+    return problem

@@ -143,7 +143,7 @@ async def _at_once(
         await proceed(request)
         await _write(request, files, _Sink(replacement, wanted, None), Patience())
     except BaseException:
-        files.later(replacement.discard)
+        await files.run(replacement.discard)
         raise
     return await _commit(files, replacement, wanted)
 

@@ -8,19 +8,18 @@ import json
 import os
 import subprocess
 import tarfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from backports import zstd
 
-from tests.live import PATIENCE
+from tests.live import PATIENCE, Daemon
 from tests.server.bulk.web import Answer, Web, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from tests.live import Daemon
 
 
 def archive(*members: tuple[str, dict[str, Any], bytes]) -> bytes:
@@ -130,6 +129,11 @@ def test_what_is_there_is_replaced_or_kept(web: Web, tmp_path: Path) -> None:
         [("device", {"type": tarfile.CHRTYPE}, b"")],
         [("fifo", {"type": tarfile.FIFOTYPE}, b"")],
         [("..", {"type": tarfile.DIRTYPE}, b"")],
+        # By names alone the second stays within, and the kernel would go out.
+        [
+            ("l", {"type": tarfile.SYMTYPE, "linkname": "."}, b""),
+            ("m", {"type": tarfile.SYMTYPE, "linkname": "l/../secret"}, b""),
+        ],
     ],
 )
 def test_archives_that_lead_out(web: Web, tmp_path: Path, members: list[Any]) -> None:
@@ -146,6 +150,73 @@ def test_archives_that_lead_out(web: Web, tmp_path: Path, members: list[Any]) ->
     # What came before is there, and nothing of ours.
     assert (top / "first").read_text() == "1"
     assert not [name for name in os.listdir(top) if name.startswith(".shellwire")]
+
+
+def test_a_new_directory_comes_as_a_whole_or_not(web: Web, tmp_path: Path) -> None:
+    good = archive(
+        ("d/f", {"mode": 0o640}, b"1"), ("d", {"type": tarfile.DIRTYPE, "mode": 0o750}, b"")
+    )
+    bad = archive(("d/f", {}, b"1"), ("../out", {}, b"x"))
+    for path in (tmp_path / "new", tmp_path / "up" / "new"):
+        answer = unpack(web, path, bad)
+        assert (answer.status, json.loads(answer.body)["code"]) == (403, "PATH_ESCAPE")
+        assert not path.exists()
+        assert unpack(web, path, good).status == 200
+        assert (path / "d/f").read_text() == "1"
+        assert (path / "d").stat().st_mode & 0o777 == 0o750
+    assert sorted(os.listdir(tmp_path)) == ["new", "up"]
+    assert os.listdir(tmp_path / "up") == ["new"]
+
+
+def test_who_makes_the_directory_meanwhile_has_it(web: Web, tmp_path: Path) -> None:
+    data = archive(("f", {}, b"1"))
+    for there in ("file", "directory"):
+        sock = web.begin(tmp_path / "new", len(data), archive="tar.gz")
+        until(lambda: len(os.listdir(tmp_path)) == 1)
+        if there == "file":
+            (tmp_path / "new").write_text("theirs")
+        else:
+            (tmp_path / "new").mkdir()
+            (tmp_path / "new/f").write_text("theirs")
+        sock.sendall(data)
+        with sock:
+            assert b" 409 " in sock.makefile("rb").readline()
+        until(lambda: os.listdir(tmp_path) == ["new"])
+        found = tmp_path / "new"
+        assert (found if there == "file" else found / "f").read_text() == "theirs"
+        if there == "file":
+            found.unlink()
+
+
+def test_headers_without_an_end_cost_a_bounded_memory(web: Web, tmp_path: Path) -> None:
+    head = tarfile.TarInfo("././@PaxHeader")
+    head.type, head.size = tarfile.XHDTYPE, 2**30
+    squeezed = zlib.compressobj(1, zlib.DEFLATED, 31)
+    data = squeezed.compress(head.tobuf(tarfile.USTAR_FORMAT))
+    for _ in range(1024):
+        data += squeezed.compress(bytes(2**20))
+    answer = unpack(web, tmp_path / "t", data + squeezed.flush())
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "INVALID_ARGUMENT")
+    assert b"header" in answer.body
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_daemon_is_swept_after(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    daemon = own_daemon()
+    web = Web(daemon)
+    data = archive(*((f"d/f{number}", {}, os.urandom(10_000)) for number in range(300)))
+    (tmp_path / "top").mkdir()
+    sock = web.begin(tmp_path / "top" / "new", len(data), archive="tar.gz")
+    sock.sendall(data[: len(data) // 2])
+    until(lambda: list((tmp_path / "top").glob(".shellwire-*/d/f1")))
+    daemon.process.kill()
+    daemon.process.wait(PATIENCE)
+    sock.close()
+    next_one = Daemon(daemon.home)
+    try:
+        assert os.listdir(tmp_path / "top") == []
+    finally:
+        next_one.stop()
 
 
 def test_hard_links_within(web: Web, tmp_path: Path) -> None:
@@ -177,9 +248,9 @@ def test_a_cut_ends_the_process(web: Web, tmp_path: Path) -> None:
     for name, value in web.headers({"Content-Length": str(len(data))}).items():
         connection.putheader(name, value)
     connection.endheaders(data[: len(data) // 2])
-    until(lambda: top.exists() and len(os.listdir(top)) > 1)
+    until(lambda: [name for name in os.listdir(tmp_path) if name.startswith(".shellwire-")])
     connection.close()
-    until(lambda: not [name for name in os.listdir(top) if name.startswith(".shell")])
+    until(lambda: os.listdir(tmp_path) == [])
     until(lambda: not [p for p in web.daemon.children() if b"archive_worker" in _cmdline(p)])
 
 
