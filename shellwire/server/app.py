@@ -15,6 +15,7 @@ from aiohttp import web
 from shellwire.errors import StartError
 from shellwire.protocol import codec
 from shellwire.server.bulk.admission import refuse_flood
+from shellwire.server.bulk.problems import in_one_form
 from shellwire.server.connection import CLOSE_SECONDS, Connection
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Server:
         self._gate = gate
         self._ping_interval = ping_interval
         self._control_port: int | None = None
-        app = web.Application(middlewares=[self._check])
+        app = web.Application(middlewares=[in_one_form, self._check])
         app.router.add_get("/", self._root)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/health", self._health)

@@ -16,7 +16,7 @@ from shellwire.protocol.fields import Reason
 from shellwire.protocol.limits import REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
 from shellwire.server import connection, hub
-from shellwire.server.bulk import routes
+from shellwire.server.bulk import problems
 from tests.docs.document import Document, Row, Section, code
 
 PROTOCOL = Document("PROTOCOL.md")
@@ -201,9 +201,17 @@ def test_statuses_of_http() -> None:
         for row in statuses
         for name in re.findall(r"`(\w+)`", row["code"])
     }
-    assert set(routes.STATUS.items()) <= documented
-    rest = documented - set(routes.STATUS.items())
-    assert rest == {("FS_OS_ERROR", status) for status in routes.STATUS_OF_ERRNO.values()}
+    assert set(problems.STATUS.items()) <= documented
+    rest = documented - set(problems.STATUS.items())
+    of_http = {
+        ("FORBIDDEN", 403),
+        ("INVALID_ARGUMENT", 405),
+        ("CONFLICT", 409),
+        ("INVALID_ARGUMENT", 416),
+        ("INVALID_TOKEN", 429),
+    }
+    refused = {("FS_OS_ERROR", status) for status in problems.STATUS_OF_ERRNO.values()}
+    assert rest == of_http | refused
 
 
 def test_refusals_and_their_order() -> None:

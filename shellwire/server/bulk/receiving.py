@@ -19,6 +19,7 @@ from shellwire.protocol import messages
 from shellwire.server import render_files
 from shellwire.server.bulk import headers
 from shellwire.server.bulk.patience import Patience
+from shellwire.server.bulk.problems import answer
 from shellwire.server.bulk.sending import HASHED_AT_ONCE
 from shellwire.server.bulk.wanted import Wanted
 
@@ -178,7 +179,8 @@ async def _in_parts(
     if part.span.first == 0 and partial.size:
         await files.partials.restart(partial)  # its client begins anew
     if part.span.first != partial.size:
-        return _so_far(partial, status=409)
+        begun = Conflict(f"Content-Range: expected a part that begins at {partial.size}")
+        return answer(begun, 409, _offset(partial))
     if partial.replacement is None:
         partial.replacement = await files.run(_begin, files, partial.key.path, part.total, wanted)
     await proceed(request)
@@ -206,11 +208,15 @@ def _hash_of(files: Files, path: bytes) -> str:
         return ""
 
 
-def _so_far(partial: Partial, status: int = 308) -> web.Response:
+def _so_far(partial: Partial) -> web.Response:
+    return web.Response(status=308, headers=_offset(partial))
+
+
+def _offset(partial: Partial) -> dict[str, str]:
     found = {"Upload-Offset": str(partial.size)}
     if partial.size:
         found["Range"] = f"bytes=0-{partial.size - 1}"
-    return web.Response(status=status, headers=found)
+    return found
 
 
 async def _commit(files: Files, replacement: Replacement, wanted: Wanted) -> web.Response:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 from aiohttp import web
 
-from shellwire.errors import FileSystemError, InternalError, InvalidArgument, IsDirectory, WireError
+from shellwire.errors import InternalError, InvalidArgument, IsDirectory, NotFound, WireError
 from shellwire.files import change
+from shellwire.files.problems import shown
 from shellwire.files.root import Root
 from shellwire.server.bulk import archives, receiving, sending
 from shellwire.server.bulk.admission import admit, counted
+from shellwire.server.bulk.problems import PREFIX, answer
 from shellwire.server.bulk.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -25,37 +25,6 @@ if TYPE_CHECKING:
     from shellwire.server.hub import Hub
 
 log = logging.getLogger(__name__)
-
-PREFIX = "/files"
-"""What every path of these requests begins with."""
-
-STATUS = {
-    "INVALID_TOKEN": 401,
-    "CLIENT_REJECTED": 403,
-    "DAEMON_STOPPING": 503,
-    "QUEUE_FULL": 503,
-    "NOT_FOUND": 404,
-    "NOT_DIRECTORY": 409,
-    "NOT_FILE": 409,
-    "IS_DIRECTORY": 409,
-    "INVALID_ARGUMENT": 400,
-    "PATH_ESCAPE": 403,
-    "CONFLICT": 412,
-    "FS_OS_ERROR": 500,
-    "INTERNAL_ERROR": 500,
-}
-"""The status that each error is answered with."""
-
-STATUS_OF_ERRNO = {
-    errno.EACCES: 403,
-    errno.EPERM: 403,
-    errno.EROFS: 403,
-    errno.ENOTEMPTY: 409,
-    errno.EEXIST: 409,
-    errno.ENOSPC: 507,
-    errno.EDQUOT: 507,
-}
-"""The status of what the system refused, where that says more."""
 
 
 class Bulk:
@@ -68,10 +37,9 @@ class Bulk:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""
-        for method in ("GET", "HEAD", "PUT", "DELETE"):
-            router.add_route(
-                method, PREFIX + r"/{path:.*}", self._handle, expect_handler=_answer_later
-            )
+        for target in (PREFIX, PREFIX + r"/{path:.*}"):
+            for method in ("GET", "HEAD", "PUT", "DELETE"):
+                router.add_route(method, target, self._handle, expect_handler=_answer_later)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -79,7 +47,7 @@ class Bulk:
             with counted(self._hub, admission):
                 return await self._answer(request, admission)
         except WireError as error:
-            return _problem(error)
+            return answer(error)
         except ConnectionError as error:
             # There is nobody left to be answered.
             log.info("%s %s: %s", request.method, request.path, error)
@@ -90,7 +58,7 @@ class Bulk:
             raise
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            return _problem(InternalError("see the daemon's log"))
+            return answer(InternalError("see the daemon's log"))
 
     async def _answer(self, request: web.Request, admission: Admission) -> web.StreamResponse:
         files = self._files
@@ -128,25 +96,11 @@ async def _delete(request: web.Request, files: Files, path: bytes) -> web.Respon
     if recursive not in ("true", "false"):
         raise InvalidArgument("recursive: expected true or false")
     await receiving.check(files, path, Wanted(request))
-    deleted = await files.run(_delete_at, path, recursive=recursive == "true")
-    return web.Response(status=204 if deleted else 404)
+    if not await files.run(_delete_at, path, recursive=recursive == "true"):
+        raise NotFound(f"{shown(path)}: there is no such file or directory")
+    return web.Response(status=204)
 
 
 def _delete_at(path: bytes, *, recursive: bool) -> bool:
     with Root(b"/") as root:
         return change.delete(root, path, recursive=recursive)
-
-
-def _problem(error: WireError) -> web.Response:
-    status = STATUS.get(error.code, 500)
-    if isinstance(error, FileSystemError):
-        status = STATUS_OF_ERRNO.get(error.errno or 0, status)
-    found = {}
-    if status == 401:
-        found["WWW-Authenticate"] = "Bearer"
-    if status == 503:
-        found["Retry-After"] = "1"
-    body = msgspec.json.encode({"code": error.code, "message": str(error)})
-    return web.Response(
-        status=status, body=body + b"\n", content_type="application/json", headers=found
-    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from shellwire.errors import Conflict, FileSystemError
+from shellwire.errors import Conflict, FileSystemError, InvalidArgument
 from shellwire.files.compression import Compression, compressor, is_available
 from shellwire.files.hashes import version
 from shellwire.files.read import opened
@@ -19,6 +19,7 @@ from shellwire.files.root import Root
 from shellwire.server.bulk import headers
 from shellwire.server.bulk.headers import Span, Unsatisfiable
 from shellwire.server.bulk.pour import pour, write
+from shellwire.server.bulk.problems import answer
 
 if TYPE_CHECKING:
     from shellwire.files.hashes import Hashes
@@ -94,7 +95,8 @@ async def _answer(
         try:
             span = headers.wanted_range(request.headers.get("Range"), size)
         except Unsatisfiable:
-            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+            beyond = InvalidArgument(f"Range: the file has {size} bytes")
+            return answer(beyond, 416, {"Content-Range": f"bytes */{size}"})
     if span is None:
         encoding = await files.run(_encoding, request.headers.get("Accept-Encoding", ""), source)
         if encoding:

@@ -33,7 +33,7 @@ def test_wrong_tokens_are_slowed_down_and_shut_out(own_daemon: Callable[..., Dae
         answer = web.ask("GET", "/files/etc/hostname", Authorization=text)
         assert (answer.status, json.loads(answer.body)["code"]) == (401, "INVALID_TOKEN")
     answer = web.ask("GET", "/files/etc/hostname")
-    assert answer.status == 429
+    assert (answer.status, json.loads(answer.body)["code"]) == (429, "INVALID_TOKEN")
     assert int(answer.headers["retry-after"]) > 0
 
 
@@ -45,7 +45,58 @@ def test_hosts_and_origins(web: Web, tmp_path: Path) -> None:
 
 def test_methods(web: Web, tmp_path: Path) -> None:
     for method in ("POST", "PATCH", "OPTIONS"):
-        assert web.ask(method, web.target(tmp_path)).status == 405
+        answer = web.ask(method, web.target(tmp_path))
+        assert (answer.status, answer.headers["allow"]) == (405, "DELETE,GET,HEAD,PUT")
+
+
+def test_all_that_goes_wrong_is_told_in_one_form(web: Web, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("hello")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/f").touch()
+    here = web.target(tmp_path)
+    long = "/files/" + "x" * 4097
+    cases: list[tuple[str, str, dict[str, str], int, str]] = [
+        ("GET", "/files", {}, 400, "INVALID_ARGUMENT"),
+        ("GET", "/files/", {}, 409, "NOT_FILE"),
+        ("DELETE", "/files", {}, 400, "INVALID_ARGUMENT"),
+        ("PUT", "/files", {}, 400, "INVALID_ARGUMENT"),
+        ("GET", f"{here}/none", {}, 404, "NOT_FOUND"),
+        ("DELETE", f"{here}/none", {}, 404, "NOT_FOUND"),
+        ("GET", f"{here}/file/none", {}, 409, "NOT_DIRECTORY"),
+        ("GET", here, {}, 409, "NOT_FILE"),
+        ("DELETE", f"{here}/full", {}, 409, "FS_OS_ERROR"),
+        ("GET", f"{here}/../x", {}, 403, "PATH_ESCAPE"),
+        ("GET", f"{here}/%2e%2e/x", {}, 403, "PATH_ESCAPE"),
+        ("GET", f"{here}/a%00b", {}, 400, "INVALID_ARGUMENT"),
+        ("GET", long, {}, 400, "INVALID_ARGUMENT"),
+        ("GET", f"{here}/{'x' * 256}", {}, 400, "INVALID_ARGUMENT"),
+        ("GET", f"{here}/file", {"Range": "bytes=5-"}, 416, "INVALID_ARGUMENT"),
+        ("GET", f"{here}/file", {"If-Match": '"x"'}, 412, "CONFLICT"),
+        ("PUT", f"{here}/file", {"If-None-Match": "*"}, 412, "CONFLICT"),
+        ("PUT", f"{here}/file", {"Content-Range": "bytes 1-1/3"}, 409, "CONFLICT"),
+        ("PUT", f"{here}/file", {"Content-Range": "lines 1-1/3"}, 400, "INVALID_ARGUMENT"),
+        ("PUT", f"{here}/full", {}, 409, "IS_DIRECTORY"),
+        ("GET", f"{here}?archive=zip", {}, 400, "INVALID_ARGUMENT"),
+        ("GET", f"{here}/file?archive=tar.gz", {}, 409, "NOT_DIRECTORY"),
+        ("POST", here, {}, 405, "INVALID_ARGUMENT"),
+        ("POST", "/files", {}, 405, "INVALID_ARGUMENT"),
+        ("GET", here, {"Host": "evil.example"}, 403, "FORBIDDEN"),
+        ("GET", here, {"Origin": "https://evil.example"}, 403, "FORBIDDEN"),
+        ("GET", here, {"Shellwire-Client": "x" * 2000}, 403, "CLIENT_REJECTED"),
+        ("GET", here, {"Authorization": ""}, 401, "INVALID_TOKEN"),
+    ]
+    for method, target, headers, status, code in cases:
+        answer = web.ask(method, target, b"x" if method == "PUT" else None, **headers)
+        assert answer.headers["content-type"] == "application/json", (method, target, answer)
+        told = json.loads(answer.body)
+        assert (answer.status, told["code"]) == (status, code), (method, target, headers)
+        assert told.keys() == {"code", "message"}
+        assert told["message"].strip()
+        assert "\n" not in told["message"]
+        head = web.ask("HEAD", target, **headers) if method == "GET" else None
+        assert head is None or (head.status, head.body) == (status, b"")
+    assert file.read_text() == "hello"
 
 
 def test_revoked_clients(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:

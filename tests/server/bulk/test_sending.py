@@ -119,7 +119,7 @@ def test_what_is_no_file(web: Web, tmp_path: Path) -> None:
         assert web.ask("HEAD", web.target(path)).status == status
     assert web.get(b"/dev/zero").status == 409
     for target, status in (
-        ("/files", 404),
+        ("/files", 400),
         ("/files/../etc/passwd", 403),
         ("/files/%2e%2e/etc/passwd", 403),
         ("/files/etc%2f..%2fpasswd", 403),
