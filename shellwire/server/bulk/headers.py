@@ -91,6 +91,11 @@ def digest(header: str | None) -> str:
     return found.hex()
 
 
+def repr_digest(hashed: str) -> str:
+    """Return a ``Repr-Digest`` for a SHA-256 in hexadecimal."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(hashed)).decode()}:"
+
+
 def tag(hashed: str, encoding: str = "") -> str:
     """Return the entity tag of a content, which may be encoded."""
     return f'"{hashed}-{encoding}"' if encoding else f'"{hashed}"'

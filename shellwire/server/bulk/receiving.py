@@ -157,7 +157,7 @@ def _begin(files: Files, path: bytes, size: int | None, wanted: Wanted) -> Repla
             files.litter,
             files.limits,
             size=size or 0,
-            hashing=bool(wanted.digest) or size is None or size <= HASHED_AT_ONCE,
+            hashing=wanted.hash or size is None or size <= HASHED_AT_ONCE,
         )
 
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 HASHED_AT_ONCE = 16 * 1024 * 1024
 """Bytes of a file that is hashed for an answer that could do without; a larger one costs time."""
 
-_CONDITIONS = ("If-Match", "If-None-Match", "If-Range", "Range")
+WANT_HASH = "Want-Repr-Digest"
+"""Asks for a hash, whatever it costs (RFC 9530, 4)."""
+
+_NEED_HASH = ("If-Match", "If-None-Match", "If-Range", "Range", WANT_HASH)
 _SMALLEST = 1024
 _SAMPLE = 64 * 1024
 _PAYS = 0.8
@@ -71,7 +74,7 @@ def _copied(descriptor: int) -> int:
 
 async def send(request: web.Request, files: Files, path: bytes) -> web.StreamResponse:
     """Answer with the file at ``path``. Raises WireError."""
-    must_hash = request.method == "HEAD" or any(name in request.headers for name in _CONDITIONS)
+    must_hash = request.method == "HEAD" or any(name in request.headers for name in _NEED_HASH)
     source = await files.run(_open, path, files.hashes, must_hash=must_hash)
     try:
         return await _answer(request, files, path, source)
@@ -103,6 +106,8 @@ async def _answer(
             return await _encoded(request, files, source, head, encoding)
     else:
         head["Content-Range"] = f"bytes {span.first}-{span.end - 1}/{size}"
+    if source.hash and WANT_HASH in request.headers:
+        head["Repr-Digest"] = headers.repr_digest(source.hash)
     first, end = span or Span(0, size)
     response = web.StreamResponse(status=200 if span is None else 206, headers=head)
     response.content_length = end - first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import hashlib
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from backports import zstd
 
+from shellwire.server.bulk.sending import HASHED_AT_ONCE
 from tests.live import PATIENCE
 from tests.server.observe import memory
 
@@ -162,6 +164,21 @@ def test_a_large_file_costs_no_memory(web: Web, tmp_path: Path) -> None:
     before = memory(web.daemon)
     assert len(web.get(path).body) == 200_000_000
     assert memory(web.daemon) - before < 16 * 1024 * 1024
+
+
+def test_hashes_of_large_files_are_had_by_who_wants_them(web: Web, tmp_path: Path) -> None:
+    data = os.urandom(HASHED_AT_ONCE + 1)
+    digest = hashlib.sha256(data)
+    etag = f'"{digest.hexdigest()}"'
+    assert "etag" not in web.put(tmp_path / "plain", data).headers
+    wanted = web.put(tmp_path / "wanted", data, Want_Repr_Digest="sha-256=1")
+    assert wanted.headers["etag"] == etag
+    assert "etag" not in web.get(tmp_path / "plain").headers
+    answer = web.get(tmp_path / "plain", Want_Repr_Digest="sha-256=1")
+    assert answer.headers["etag"] == etag
+    repr_digest = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
+    assert answer.headers["repr-digest"] == repr_digest
+    assert web.ask("HEAD", web.target(tmp_path / "plain")).headers["etag"] == etag
 
 
 def test_a_reader_that_stands_still_holds_nobody_up(web: Web, tmp_path: Path) -> None:
