@@ -32,7 +32,8 @@ _PIECE = 256 * 1024
 def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
     """Write all that is below ``root``: files, directories and symlinks as such.
 
-    What can't be read, or has gone by then, is left out; so is what is neither of these.
+    What can't be read, or has gone by then, is left out; so is what is neither of these. Raises
+    FileSystemError if the root itself can't be read.
     """
     compressed: Any = CompressingWriter(out, ARCHIVES[kind])
     with (
@@ -109,7 +110,7 @@ def unpack(
             while (info := tar.next()) is not None:
                 unpacking.member(tar, info)
                 tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # it does not wrap all of them
         raise InvalidArgument(f"the content is no tar archive: {error}") from None
     finally:
         unpacking.close()
@@ -141,6 +142,8 @@ class _Unpacking:
     def member(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
         """Put one member in its place."""
         path = _bytes(info.name)
+        if info.size < 0:
+            raise InvalidArgument(f"{shown(path)}: its size is negative")
         if info.isdir():
             made = make_directory(self._root, path)
             self._directories.append((made.path, info.mode & 0o1777, _nanoseconds(info)))
@@ -229,4 +232,4 @@ def _turns_back(target: bytes) -> bool:
 
 
 def _nanoseconds(info: tarfile.TarInfo) -> int:
-    return max(0, min(int(info.mtime * 1_000_000_000), 2**62))
+    return max(-(2**62), min(int(info.mtime * 1_000_000_000), 2**62))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import (
     FileSystemError,
     InvalidArgument,
+    IsDirectory,
     NotDirectory,
     NotFile,
     NotFound,
@@ -37,6 +38,8 @@ def told_of(path: bytes) -> Iterator[None]:
         raise NotFound(f"{shown(path)}: there is no such file or directory") from None
     except NotADirectoryError:
         raise NotDirectory(f"{shown(path)}: not a directory") from None
+    except IsADirectoryError:
+        raise IsDirectory(f"{shown(path)}: is a directory") from None
     except OSError as error:
         raise _problem(path, error) from None
 

@@ -114,19 +114,19 @@ class Found:
 def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
     """Yield what is below a directory, each one's members sorted; no symlink is followed.
 
-    What can't be read is passed over, and so is what lies deeper than 128 levels.
+    What can't be read is passed over, and so is what lies deeper than 128 levels. Raises OSError if
+    that is the directory itself.
     """
     levels: list[tuple[int, bytes, Iterator[bytes]]] = []
 
     def enter(place: Place) -> None:
-        with contextlib.suppress(OSError):
-            descriptor = place.open_directory()
-            levels.append((descriptor, place.path, iter(())))
-            names = sorted(map(os.fsencode, os.listdir(descriptor)))
-            levels[-1] = (descriptor, place.path, iter(names))
+        descriptor = place.open_directory()
+        levels.append((descriptor, place.path, iter(())))
+        names = sorted(map(os.fsencode, os.listdir(descriptor)))
+        levels[-1] = (descriptor, place.path, iter(names))
 
-    enter(place)
     try:
+        enter(place)
         while levels:
             directory, above, names = levels[-1]
             name = next(names, None)
@@ -142,7 +142,8 @@ def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
                 continue
             yield Found(path, name, found, directory)
             if stat.S_ISDIR(found.st_mode) and len(levels) < _MAX_DEPTH:
-                enter(Place(directory, name, path, path))
+                with contextlib.suppress(OSError):
+                    enter(Place(directory, name, path, path))
     finally:
         for descriptor, _, _ in levels:
             os.close(descriptor)

@@ -226,6 +226,8 @@ def test_renaming(root: Root, top: Path) -> None:
     assert (top / "b").read_text() == "a"
     with pytest.raises(WireError):
         change.rename(root, b"missing", b"made/x")
+    with pytest.raises(IsDirectory):
+        change.rename(root, b"b", b"new")
     assert names(top) == ["b", "new"]
 
 

@@ -59,7 +59,8 @@ def about(path: str, headers: Mapping[str, str]) -> About:
     """Return what the headers of an answer say of a file. Raises FileSystemError for nonsense."""
     try:
         hashed = headers["ETag"].strip('"')
-        seconds, _, rest = headers["Shellwire-Mtime"].partition(".")
+        seconds, _, rest = headers["Shellwire-Mtime"].removeprefix("-").partition(".")
+        nanoseconds = int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0"))
         # Names of files here are made of it.
         if not _HASH.fullmatch(hashed):
             raise ValueError
@@ -67,7 +68,7 @@ def about(path: str, headers: Mapping[str, str]) -> About:
             hash=hashed,
             size=int(headers["Content-Length"]),
             mode=int(headers["Shellwire-Mode"], 8),
-            mtime_ns=int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0")),
+            mtime_ns=-nanoseconds if headers["Shellwire-Mtime"].startswith("-") else nanoseconds,
             seen_at=_seconds(headers.get("Date")),
         )
     except (KeyError, ValueError):

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from shellwire.errors import InvalidArgument
 
-_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.ASCII)
+# Names of units are case-insensitive (RFC 9110, 14.1).
+_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.ASCII | re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)", re.ASCII)
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 _TAG = re.compile(r'(W/)?"([^"]*)"')

@@ -41,6 +41,7 @@ STATUS_OF_ERRNO = {
     errno.EROFS: 403,
     errno.ENOTEMPTY: 409,
     errno.EEXIST: 409,
+    errno.ELOOP: 409,
     errno.ENOSPC: 507,
     errno.EDQUOT: 507,
 }

@@ -37,7 +37,7 @@ class Bulk:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""
-        for target in (PREFIX, PREFIX + r"/{path:.*}"):
+        for target in (PREFIX, PREFIX + r"/{path:[\s\S]*}"):  # a name may hold a line feed
             for method in ("GET", "HEAD", "PUT", "DELETE"):
                 router.add_route(method, target, self._handle, expect_handler=_answer_later)
 

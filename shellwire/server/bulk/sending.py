@@ -32,6 +32,8 @@ WANT_HASH = "Want-Repr-Digest"
 """Asks for a hash, whatever it costs (RFC 9530, 4)."""
 
 _NEED_HASH = ("If-Match", "If-None-Match", "If-Range", "Range", WANT_HASH)
+# The end of the year 9999: a date has four digits for it (RFC 9110, 5.6.7).
+_LAST_DATE = 253_402_300_799
 _SMALLEST = 1024
 _SAMPLE = 64 * 1024
 _PAYS = 0.8
@@ -121,14 +123,15 @@ async def _answer(
 def _head(path: bytes, source: _Source) -> dict[str, str]:
     found = source.stat
     kind, encoding = mimetypes.guess_type(os.fsdecode(os.path.basename(path)))
-    seconds, nanoseconds = divmod(found.st_mtime_ns, 1_000_000_000)
+    seconds, nanoseconds = divmod(abs(found.st_mtime_ns), 1_000_000_000)
+    sign = "-" if found.st_mtime_ns < 0 else ""
     head = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "no-cache",
         "Content-Type": kind if kind and not encoding else "application/octet-stream",
-        "Last-Modified": formatdate(max(0, found.st_mtime), usegmt=True),
+        "Last-Modified": formatdate(max(0, min(found.st_mtime, _LAST_DATE)), usegmt=True),
         "Shellwire-Mode": f"{found.st_mode & 0o7777:04o}",
-        "Shellwire-Mtime": f"{seconds}.{nanoseconds:09}",
+        "Shellwire-Mtime": f"{sign}{seconds}.{nanoseconds:09}",
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-_MTIME = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
+_MTIME = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _MODE = re.compile(r"[0-7]{1,4}")
 
 
@@ -48,7 +48,8 @@ class Wanted:
         match = _MTIME.fullmatch(text)
         if match is None:
             raise InvalidArgument("Shellwire-Mtime: expected seconds since 1970")
-        return int(match[1]) * 1_000_000_000 + int((match[2] or "").ljust(9, "0"))
+        nanoseconds = int(match[2]) * 1_000_000_000 + int((match[3] or "").ljust(9, "0"))
+        return -nanoseconds if match[1] else nanoseconds
 
     @staticmethod
     def _encoding(text: str) -> Compression | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import io
 import json
@@ -15,6 +16,7 @@ import pytest
 from backports import zstd
 
 from tests.live import PATIENCE, Daemon
+from tests.server.asking import Asking
 from tests.server.bulk.web import Answer, Web, until
 
 if TYPE_CHECKING:
@@ -199,6 +201,46 @@ def test_headers_without_an_end_cost_a_bounded_memory(web: Web, tmp_path: Path) 
     assert (answer.status, json.loads(answer.body)["code"]) == (400, "INVALID_ARGUMENT")
     assert b"header" in answer.body
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "record", [b"mtime=nan", b"mtime=-inf", b"size=-1", b"size=99999999999999", b"path=\0"]
+)
+def test_headers_that_say_nonsense(web: Web, tmp_path: Path, record: bytes) -> None:
+    body = b"%d %b\n" % (len(record) + 4 + (len(record) > 6), record)
+    head = tarfile.TarInfo("PaxHeader")
+    head.type, head.size = tarfile.XHDTYPE, len(body)
+    file = tarfile.TarInfo("f").tobuf(tarfile.USTAR_FORMAT)
+    data = head.tobuf(tarfile.USTAR_FORMAT) + body.ljust(512, b"\0") + file + bytes(1024)
+    answer = unpack(web, tmp_path / "t", gzip.compress(data))
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "INVALID_ARGUMENT")
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_directory_that_can_not_be_read_is_not_empty(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    # Root reads everything, unless its capabilities are taken from it (capabilities(7)).
+    drop = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.getuid() == 0 else []
+    daemon = Daemon(tmp_path / "home", wrapper=drop)
+    try:
+        closed.chmod(0)
+        web = Web(daemon)
+        answer = web.ask("GET", f"{web.target(closed)}?archive=tar.gz")
+        assert (answer.status, json.loads(answer.body)["code"]) == (403, "FS_OS_ERROR")
+        fs = Asking(await daemon.client(), closed)
+        assert await fs.code("glob") == "FS_OS_ERROR"
+        assert await fs.code("search", query="x") == "FS_OS_ERROR"
+        # Below what is asked for it is passed over.
+        fs.root = tmp_path
+        assert [entry["path"] for entry in (await fs("glob", pattern="closed*"))["matches"]] == [
+            "closed"
+        ]
+        await fs.client.close()
+        assert web.ask("GET", f"{web.target(tmp_path)}?archive=tar.gz").status == 200
+    finally:
+        closed.chmod(0o700)
+        daemon.stop()
 
 
 def test_a_killed_daemon_is_swept_after(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:

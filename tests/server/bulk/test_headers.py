@@ -22,6 +22,7 @@ HASH = "0f" * 32
         ("bytes=-3", (7, 10)),
         ("bytes=-100", (0, 10)),
         ("bytes = 9 - 9", (9, 10)),
+        ("Bytes=1-1", (1, 2)),
         ("bytes=4-2", None),
         ("bytes=-", None),
         ("bytes=0-1,3-4", None),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import decimal
 import gzip
 import hashlib
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +117,7 @@ def test_what_is_no_file(web: Web, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
     cases = [(tmp_path, 409), (tmp_path / "fifo", 409), (tmp_path / "none", 404)]
-    cases += [(tmp_path / "fifo" / "x", 409), (tmp_path / "loop", 500)]
+    cases += [(tmp_path / "fifo" / "x", 409), (tmp_path / "loop", 409)]
     for path, status in cases:
         assert web.get(path).status == status, path
         assert web.ask("HEAD", web.target(path)).status == status
@@ -133,11 +135,27 @@ def test_what_is_no_file(web: Web, tmp_path: Path) -> None:
 
 
 def test_names_of_any_bytes(web: Web, tmp_path: Path) -> None:
-    path = os.fsencode(tmp_path) + b"/caf\xe9 \xff?#%"
+    path = os.fsencode(tmp_path) + b"/caf\xe9 \xff?#%\r\n\"'\\"
     assert web.put(path, b"x").status == 201
     assert web.get(path).body == b"x"
     assert os.listdir(os.fsencode(tmp_path)) == [os.path.basename(path)]
     assert web.ask("DELETE", web.target(path)).status == 204
+
+
+@pytest.mark.parametrize("mtime_ns", [-1_500_000_000, 0, 10**18 + 1, 300_000_000_000 * 10**9])
+def test_times_of_any_year(web: Web, mtime_ns: int) -> None:
+    # Of the file systems there are, tmpfs keeps times beyond the year 9999.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        path = Path(directory, "f")
+        path.write_bytes(DATA)
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+        answer = web.get(path)
+        assert answer.status == 200
+        told = decimal.Decimal(answer.headers["shellwire-mtime"])
+        assert int(told * 10**9) == path.stat().st_mtime_ns
+        put = web.put(path, b"x", Shellwire_Mtime=answer.headers["shellwire-mtime"])
+        assert put.status == 200
+        assert path.stat().st_mtime_ns == mtime_ns
 
 
 def test_a_file_that_shrinks_is_not_passed_off_as_whole(web: Web, tmp_path: Path) -> None:
