@@ -1,8 +1,8 @@
 """Processes that go through directories for us, so that neither a large one nor a slow one, nor a
 regular expression that never ends, costs the daemon more than a wait.
 
-A worker takes one request after the other: a line on its standard input, answered by lines on its
-standard output, the last of which is empty. What the lines say is its maker's affair.
+A worker takes one request after the other: a line on its standard input, answered by one on its
+standard output. What these say is its maker's affair.
 
 It is the kernel that bounds the time: a worker sets an alarm (setitimer(2)) whose signal it does
 not handle, and so is ended by it even inside one match of an expression. What it has written by
@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.errors import FileSystemError, SpawnError
 from shellwire.process.feed import Feeder
@@ -24,7 +24,7 @@ from shellwire.process.python import environment
 from shellwire.process.spawn import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from shellwire.process.reap import Exit, Reaper
 
@@ -32,7 +32,15 @@ AT_ONCE = 2
 """Workers that there are at most, those of all clients together."""
 
 _IDLE_SECONDS = 60.0
-_LONGEST_LINE = 1024 * 1024
+_PIECE = 64 * 1024
+
+
+class Answer(NamedTuple):
+    """What a worker has written."""
+
+    pieces: list[bytes]
+    whole: bool
+    """Whether its end is there. Otherwise the worker's time was up."""
 
 
 class _Worker:
@@ -66,20 +74,22 @@ class _Worker:
         self.alive = False
         self._ended.set()
 
-    async def ask(self, request: bytes, take: Callable[[bytes], None]) -> bool:
-        """Give each line of the answer to ``take``. Returns whether it came to its end."""
+    async def ask(self, request: bytes) -> Answer:
+        """Return the answer, as far as it came."""
         if self._reader is None:
-            self._reader = asyncio.StreamReader(limit=_LONGEST_LINE)
+            self._reader = asyncio.StreamReader(limit=_PIECE)
             protocol = asyncio.StreamReaderProtocol(self._reader)
             pipe = os.fdopen(self._from, "rb", 0)
             loop = asyncio.get_running_loop()
             self._transport, _ = await loop.connect_read_pipe(lambda: protocol, pipe)
         self._to.write(request + b"\n")
-        while (line := await self._reader.readline()) != b"\n":
-            if not line.endswith(b"\n"):
-                return False
-            take(line[:-1])
-        return True
+        pieces: list[bytes] = []
+        while not (pieces and pieces[-1].endswith(b"\n")):
+            piece = await self._reader.read(_PIECE)
+            if not piece:
+                return Answer(pieces, whole=False)
+            pieces.append(piece)
+        return Answer(pieces, whole=True)
 
     async def end(self) -> None:
         """End it, and wait until it has."""
@@ -106,24 +116,24 @@ class Workers:
         self._rest: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def ask(self, request: bytes, take: Callable[[bytes], None]) -> bool:
-        """Have ``request`` done; give each line of the answer to ``take`` as it comes.
+    async def ask(self, request: bytes) -> Answer:
+        """Have ``request`` done; return the answer, which is not whole if its time was up.
 
-        Returns whether the answer is whole: otherwise its time was up. When this is cancelled the
-        worker is ended. Raises FileSystemError if there is no worker to be had.
+        When this is cancelled the worker is ended. Raises FileSystemError if there is no worker to
+        be had.
         """
         async with self._slots:
             worker = self._take()
-            whole = False
+            answer = Answer([], whole=False)
             try:
-                whole = await worker.ask(request, take)
+                answer = await worker.ask(request)
             finally:
-                if whole:
+                if answer.whole:
                     self._idle.append(worker)
                     self._rest_later()
                 else:
                     await asyncio.shield(self._end(worker))
-            return whole
+            return answer
 
     def _take(self) -> _Worker:
         while self._idle:

@@ -225,7 +225,10 @@ def _convert(fields: _Fields, kind: type[_Message]) -> _Message:
 
 def _mentions_nul(text: str | bytes) -> bool:
     """Tell whether ``text`` may hold a NUL: JSON has no other way to write one."""
-    return b"\\u0000" in text if isinstance(text, bytes) else "\\u0000" in text
+    # One character is found many times as fast as six (memchr(3)), and base64 has no such one.
+    if isinstance(text, bytes):
+        return b"\\" in text and b"\\u0000" in text
+    return "\\" in text and "\\u0000" in text
 
 
 def _refuse_nul(message: ClientMessage) -> None:

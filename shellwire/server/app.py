@@ -33,6 +33,9 @@ _SEND_BUFFER = 128 * 1024
 
 _READ_SIZE = 64 * 1024
 
+# A path may have 4,095 bytes, each of which may be percent-encoded; and something stands around it.
+_LONGEST_LINE = 16 * 1024
+
 _BACKLOG = 128
 
 HANDSHAKE_SECONDS = 10.0
@@ -104,6 +107,7 @@ class Server:
             shutdown_timeout=CLOSE_SECONDS,
             # Whoever reads a content decodes it, in a thread and with a bound.
             auto_decompress=False,
+            max_line_size=_LONGEST_LINE,
         )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:

@@ -6,6 +6,7 @@ Only ``fs_list``, ``fs_glob`` and ``fs_search`` are done by a worker (``file_wor
 from __future__ import annotations
 
 import binascii
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,7 @@ from shellwire.server.file_worker import LIST_SECONDS, About
 from shellwire.server.frames import Pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shellwire.files.service import Files
     from shellwire.files.uploads import Uploads
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 4096
 """Characters in a pattern or a query."""
+
+_PIECE = 256 * 1024
 
 
 def do(files: Files, uploads: Uploads, message: FileMessage) -> Pieces:
@@ -46,9 +49,19 @@ def _root(message: Any) -> Root:
 
 def _content(message: messages.FsWrite | messages.FsWriteChunk) -> bytes:
     try:
-        return binascii.a2b_base64(message.content_base64, strict_mode=True)
+        return b"".join(_decoded(message.content_base64))
     except ValueError:
         raise InvalidArgument("content_base64: expected base64") from None
+
+
+def _decoded(text: str) -> Iterator[bytes]:
+    """Decode base64 piece by piece: while it is decoded nothing else of Python runs."""
+    for at in range(0, len(text), _PIECE):
+        piece = binascii.a2b_base64(text[at : at + _PIECE], strict_mode=True)
+        if at + _PIECE < len(text) and len(piece) < _PIECE // 4 * 3:
+            raise ValueError("padding in the middle")
+        yield piece
+        time.sleep(0)  # others that wait for the interpreter have it now, not in 5 ms
 
 
 def _root_info(_files: Files, _uploads: Uploads, message: messages.FsRootInfo) -> FileResult:
@@ -155,26 +168,31 @@ async def walk(files: Files, message: Walk) -> Pieces:
     words = getattr(message, "pattern", "") + getattr(message, "query", "")
     if len(words) > MAX_WORDS:
         raise InvalidArgument(f"expected at most {MAX_WORDS} characters, got {len(words)}")
-    lines: list[bytes] = []
-    whole = await files.workers.ask(codec.encode(message), lines.append)
-    about = msgspec.json.decode(lines.pop()[1:], type=About) if whole else About(truncated=True)
+    found, whole = await files.workers.ask(codec.encode(message))
+    rest = _cut_off_rest(found)
+    about = msgspec.json.decode(rest, type=About) if whole else About(truncated=True)
     if about.code:
         raise told(about.code, about.message)
     if not whole and isinstance(message, messages.FsList):
         raise FileSystemError(f"the directory could not be read within {LIST_SECONDS:g} s")
-    return _answer(message, lines, about)
-
-
-def _answer(message: Walk, lines: list[bytes], about: About) -> Pieces:
-    """Put what the worker wrote, which may be long, into the answer without reading it again."""
     first = {"path": about.path} if isinstance(message, messages.FsList) else {}
     about_it = msgspec.json.encode({**first, "truncated": about.truncated})
     head, tail = codec.encode_fs_result(message)
-    answer = Pieces([head, about_it[:-1], b',"', _NAMES[type(message)], b'":['])
-    for number, line in enumerate(lines):
-        answer.extend((b",", line) if number else (line,))
-    answer.extend((b"]}", tail))
-    return answer
+    # What was found, which may be long, is not read again.
+    name = _NAMES[type(message)]
+    return Pieces([head, about_it[:-1], b',"', name, b'":[', *found, b"]}", tail])
+
+
+def _cut_off_rest(pieces: list[bytes]) -> bytes:
+    """Return what stands behind the last tab, and leave what stands before it."""
+    rest = b""
+    while pieces:
+        rest = pieces.pop() + rest
+        before, tab, behind = rest.rpartition(b"\t")
+        if tab:
+            pieces.append(before)
+            return behind
+    return rest
 
 
 _NAMES: dict[type, bytes] = {

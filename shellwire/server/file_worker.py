@@ -1,8 +1,8 @@
 """What a worker does: ``fs_list``, ``fs_glob`` and ``fs_search``, in a process of its own.
 
-It is given the client's message and answers with lines (``files/workers.py``): what was found, as
-JSON objects with commas between, ready for the answer; then a line that begins with ``!`` and is
-about the whole.
+It is given the client's message and answers (``files/workers.py``) with what was found, as JSON
+objects with commas between, ready to be sent on; then with an object about the whole. A tab, which
+JSON takes for a space between two things and has nowhere else, stands behind all that is complete.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class About(msgspec.Struct, omit_defaults=True):
-    """The last line: whether there is more, or why there is nothing."""
+    """What comes last: whether there is more, or why there is nothing."""
 
     path: str = ""
     truncated: bool = False
@@ -61,7 +61,7 @@ def main() -> None:
         except WireError as error:
             about = About(code=error.code, message=str(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        out.write(b"!" + _encode(about) + b"\n\n")
+        out.write(_encode(about) + b"\n")
         out.flush()
 
 
@@ -101,18 +101,19 @@ def _search(message: messages.FsSearch, out: BinaryIO) -> About:
 
 
 def _write(records: Iterable[msgspec.Struct], out: BinaryIO, batch: int) -> None:
-    """Write lines of at least ``batch`` bytes, each as soon as it is full."""
+    """Write pieces of at least ``batch`` bytes, each as soon as it is full."""
     waiting: list[bytes] = []
     size = 0
+    between = b""
     for record in records:
         waiting.append(_encode(record))
         size += len(waiting[-1])
         if size >= batch:
-            out.write(b",".join(waiting) + b"\n")
+            out.write(between + b",".join(waiting) + b"\t")
             out.flush()
-            waiting, size = [], 0
+            waiting, size, between = [], 0, b","
     if waiting:
-        out.write(b",".join(waiting) + b"\n")
+        out.write(between + b",".join(waiting) + b"\t")
 
 
 _DO: dict[type, Callable[[Any, BinaryIO], About]] = {

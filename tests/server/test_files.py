@@ -155,6 +155,17 @@ async def test_a_large_file_in_pieces(fs: Asking) -> None:
     assert piece["hash"] == digest
 
 
+async def test_long_contents_are_base64_as_a_whole(fs: Asking) -> None:
+    data = os.urandom(1_000_001)
+    text = encoded(data)
+    assert (await fs("write", path="f", content_base64=text))["entry"]["size"] == len(data)
+    assert (fs.root / "f").read_bytes() == data
+    # Padding may stand at the end only, wherever it is; and nothing else may be anywhere.
+    for wrong in (encoded(data[:196_607]) + text, text + text, text[:500_000] + "\n" + text):
+        assert await fs.code("write", path="f", content_base64=wrong) == "INVALID_ARGUMENT"
+    assert (fs.root / "f").read_bytes() == data
+
+
 async def test_names_of_any_bytes_return(fs: Asking) -> None:
     for name in (b"\xff\xfe", b"caf\xe9", "\uef80".encode(), "\uefbf\uefee".encode(), b"a\nb"):
         (fs.root / os.fsdecode(name)).write_bytes(name)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from backports import zstd
 
+from shellwire.files.root import MAX_PATH
 from shellwire.server.bulk.sending import HASHED_AT_ONCE
 from tests.live import PATIENCE
 from tests.server.observe import memory
@@ -140,6 +141,17 @@ def test_names_of_any_bytes(web: Web, tmp_path: Path) -> None:
     assert web.get(path).body == b"x"
     assert os.listdir(os.fsencode(tmp_path)) == [os.path.basename(path)]
     assert web.ask("DELETE", web.target(path)).status == 204
+
+
+def test_the_longest_path_may_be_encoded_as_a_whole(web: Web, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path)
+    while len(path) < MAX_PATH - 256:
+        path += b"/" + b"\xe9" * 200
+    path += b"/" + b"\xff" * (MAX_PATH - len(path) - 1)
+    target = "/files/" + "".join(f"%{byte:02x}" for byte in path.lstrip(b"/"))
+    assert web.ask("PUT", target, b"x").status == 201
+    assert web.ask("GET", target).body == b"x"
+    assert web.ask("GET", target + "%ff%ff").status == 400
 
 
 @pytest.mark.parametrize("mtime_ns", [-1_500_000_000, 0, 10**18 + 1, 300_000_000_000 * 10**9])
