@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,20 +65,49 @@ def talk(
     Raises Failure with 255 if there is no connection, and for whatever else goes wrong if the work
     ``follows`` a job, whose exit code is to be ours.
     """
-    try:
-        return talk_at(place_of(host), work, follows=follows)
-    except InvalidUrl as error:
-        raise Failure(str(error), TROUBLE) from error
+    return talk_at(_place(host), work, follows=follows)
+
+
+def talk_to(hosts: set[str], work: Callable[[dict[str, Client]], Coroutine[Any, Any, T]]) -> T:
+    """As ``talk``, with a client of each of these hosts; the empty one is that without a name."""
+    places = {host: _place(host or None) for host in sorted(hosts)}
+
+    async def connected() -> T:
+        async with contextlib.AsyncExitStack() as stack:
+            clients = {
+                host: await stack.enter_async_context(_client(place, None))
+                for host, place in places.items()
+            }
+            return await work(clients)
+
+    return _told(connected(), follows=False)
 
 
 def talk_at(
     place: Place, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
 ) -> T:
     """As ``talk``, with the daemon at that place."""
+
+    async def connected() -> T:
+        async with _client(place, _say if follows else None) as client:
+            return await work(client)
+
+    return _told(connected(), follows=follows)
+
+
+def _place(host: str | None) -> Place:
+    try:
+        return place_of(host)
+    except InvalidUrl as error:
+        raise Failure(str(error), TROUBLE) from error
+
+
+def _told(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
+    """Do it; what goes wrong is a line and an exit code."""
     import asyncio
 
     try:
-        return asyncio.run(_connected(place, work, _say if follows else None))
+        return asyncio.run(work)
     except (NotRunning, Unreachable, Refusal) as error:
         hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
         raise Failure(f"{error}{hint}", TROUBLE) from error
@@ -87,19 +117,14 @@ def talk_at(
         raise Failure(str(error), TROUBLE if follows else 1) from error
 
 
-async def _connected(
-    place: Place,
-    work: Callable[[Client], Coroutine[Any, Any, T]],
-    tell: Callable[[str | None], None] | None,
-) -> T:
+def _client(place: Place, tell: Callable[[str | None], None] | None) -> Client:
     import secrets
 
     from shellwire.client import Client
 
     name = f"cli-{secrets.token_hex(6)}"
     patience = LOCAL_PATIENCE if place.url is None else PATIENCE
-    async with Client.at(place, name, patience=patience, tell=tell) as client:
-        return await work(client)
+    return Client.at(place, name, patience=patience, tell=tell)
 
 
 def _say(cut: str | None) -> None:

@@ -16,6 +16,7 @@ from shellwire.home.hosts import Host, save_host
 from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.command_line import CommandLine
@@ -128,7 +129,7 @@ def test_what_fails_is_told_and_the_rest_copied(
         assert done.returncode == 1
         assert len(told) == 4, told
         assert f"Error: {source}-no: there is no such file or directory" in told
-        assert f"Error: {source}/loop: a symlink to a directory, which is not followed" in told
+        assert f"Error: {source}/loop: leads to a directory that it is in" in told
         assert f"Error: {tree}/fifo: not a regular file" in told
         assert any(f"{tree}/broken: " in each for each in told), there
         assert (target / "tree" / "sub" / "run").exists()
@@ -138,9 +139,90 @@ def test_what_fails_is_told_and_the_rest_copied(
     assert "is not a directory" in box.refused("cp", f"{tree}/a/", f"box:{target}/b")
 
 
+def test_from_there_to_there(
+    box: CommandLine, own_daemon: Callable[..., Daemon], tree: Path, tmp_path: Path
+) -> None:
+    other = own_daemon()
+    save_host(box.home, "other", Host(f"{other.url}/ws", other.token))
+    there, more = tmp_path / "there", tmp_path / "more"
+    box.ok("cp", "-rpz", f"box:{tree}", f"other:{there}")
+    assert shape(there, times=True) == shape(tree, times=True)
+    box.ok("cp", "-r", f"box:{tree}/sub", f"{tree}/a", f"other:{there}/sub/run", f"box:{there}/sub")
+    assert sorted(os.listdir(there / "sub")) == ["a", "deep", "run", "sub"]
+    assert shape(there / "sub" / "sub") == shape(tree / "sub")
+    # Within one daemon, also into itself and onto itself.
+    box.ok("cp", "-r", f"box:{tree}", f"box:{more}")
+    box.ok("cp", "-r", f"box:{more}", f"box:{more}/sub/..")
+    box.ok("cp", f"box:{more}/a", f"box:{more}/a")
+    assert shape(more / "more") == shape(tree)
+    os.mkfifo(tree / "fifo")
+    words = ("cp", f"box:{tree}/fifo", f"box:{tree}/no", f"box:{tree}/a", f"other:{there}/empty")
+    done = box(*words)
+    assert done.returncode == 1
+    assert sorted(done.stderr.splitlines()) == [
+        f"Error: {tree}/fifo: not a regular file",
+        f"Error: box:{tree}/no: there is no such file or directory",
+    ]
+    assert os.listdir(there / "empty") == ["a"]
+
+
+def test_a_symlink_is_what_it_leads_to(box: CommandLine, tree: Path, tmp_path: Path) -> None:
+    (tree / "sub" / "again").symlink_to("deep")
+    (tree / "empty" / "out").symlink_to(tree / "sub")
+    (tree / "sub" / "up").symlink_to("../empty")  # and empty/out leads here
+    for number, source in enumerate((str(tree), f"box:{tree}")):
+        target = tmp_path / f"there-{number}"
+        done = box("cp", "-r", source, str(target) if number else f"box:{target}")
+        assert done.returncode == 1
+        assert sorted(done.stderr.splitlines()) == [
+            f"Error: {source}/empty/out/up: leads to a directory that it is in",
+            f"Error: {source}/sub/up/out: leads to a directory that it is in",
+        ]
+        assert not any(each.is_symlink() for each in target.rglob("*"))
+        assert shape(target / "sub" / "again") == shape(tree / "sub" / "deep")
+        assert (target / "empty" / "out" / "run").exists()
+        assert (target / "sub" / "up").is_dir()
+
+
+def test_modes(box: CommandLine, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_text("x")
+    source.chmod(0o4755)
+    for words in ((str(source), f"box:{target}"), (f"box:{source}", str(target))):
+        target.write_text("old")
+        target.chmod(0o440)
+        box.ok("cp", *words)
+        assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("x", 0o440)
+        box.ok("cp", "-p", *words)
+        assert stat.S_IMODE(target.stat().st_mode) == 0o4755
+        assert target.stat().st_mtime_ns == source.stat().st_mtime_ns
+        target.unlink()
+        box.ok("cp", *words)
+        assert stat.S_IMODE(target.stat().st_mode) == 0o755
+        target.unlink()
+
+
+NAMES = ["a b", "-r", "a:b", "new\nline", 'it\'s "it"', "*", "\udce9\udcff", "é", "%2F?#", " "]
+
+
+def test_names(box: CommandLine, tmp_path: Path) -> None:
+    source, there, back = (tmp_path / name for name in ("source", "there", "back"))
+    for directory in (source, there, back):
+        directory.mkdir()
+    for name in NAMES:
+        (source / name).write_text(name, errors="surrogateescape")
+    words = [f"./{name}" for name in NAMES]
+    assert box("cp", *words, f"box:{there}", cwd=source).stderr == ""
+    box.ok("cp", "--", *(f"box:{there}/{name}" for name in NAMES), f"{back}/")
+    box.ok("cp", "-r", f"box:{there}", f"box:{back}/again")
+    for directory in (there, back, back / "again"):
+        for name in NAMES:
+            assert (directory / name).read_text(errors="surrogateescape") == name
+
+
 @pytest.mark.parametrize(
     "words",
-    [("a",), ("a", "b"), ("box:a", "box:b"), ("a", "box:b", "c"), ("box:a", ":b", "c"), ("-x",)],
+    [("a",), ("a", "b"), ("a", "box:b", "c"), ("box:a", "b", "c"), ("-x",)],
 )
 def test_usage(words: tuple[str, ...]) -> None:
     with pytest.raises(click.UsageError) as refused:

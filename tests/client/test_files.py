@@ -14,6 +14,7 @@ import pytest
 from shellwire.client import Client
 from shellwire.client.files.download import about
 from shellwire.client.files.paths import child
+from shellwire.client.files.relay import relay
 from shellwire.client.place import Place
 from shellwire.errors import (
     Conflict,
@@ -28,13 +29,14 @@ from shellwire.errors import (
     Unreachable,
 )
 from shellwire.home.paths import Home
+from tests.faults.proxy import Proxy
 from tests.live import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from tests.faults.proxy import Ending, Proxy
+    from tests.faults.proxy import Ending
     from tests.live import Daemon
 
 LARGE = 3_000_000
@@ -212,6 +214,71 @@ async def test_ten_cuts(daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str) 
     assert here.read_bytes() == there.read_bytes() == content
     assert BULK <= proxy.passed < 1.2 * BULK
     assert names(tmp_path) == ["here", "there"]
+
+
+async def test_from_one_to_another_through_cuts(
+    daemon: Daemon, own_daemon: Callable[..., Daemon], proxy: Proxy, tmp_path: Path
+) -> None:
+    content = os.urandom(BULK)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(content)
+    other = own_daemon()
+    async with (
+        asyncio.timeout(PATIENCE),
+        Proxy(other.url) as second,
+        Client(proxy.url, token=daemon.token) as c,
+        Client(second.url, token=other.token) as d,
+    ):
+        for _ in range(CUTS // 2):
+            proxy.cut_after(BULK // (CUTS // 2 + 2))
+            second.cut_after(BULK // (CUTS // 2 + 2), "rst")
+        assert await relay(c, str(source), d, str(target)) == sha256(content)
+        assert not proxy.planned
+        assert not second.planned
+    await proxy.stop()
+    assert target.read_bytes() == content
+    for each in (proxy, second):
+        assert BULK <= each.passed < 1.2 * BULK
+    assert not [name for name in names(tmp_path) if name.startswith(".")]
+
+
+async def test_what_is_passed_on_changes(
+    daemon: Daemon, proxy: Proxy, c: Client, tmp_path: Path
+) -> None:
+    source, target, other = (tmp_path / name for name in ("source", "target", "other"))
+    source.write_bytes(random_bytes(LARGE))
+    other.write_bytes(random_bytes(LARGE, seed=2))
+    target.write_text("old")
+
+    def change(done: int, total: int) -> None:
+        if other.exists() and done < total:
+            other.rename(source)
+
+    async with Client(proxy.url, token=daemon.token) as cut:
+        proxy.cut_after(LARGE // 2)
+        assert await relay(cut, str(source), c, str(target), progress=change) == sha256(
+            random_bytes(LARGE, seed=2)
+        )
+    assert target.read_bytes() == random_bytes(LARGE, seed=2)
+
+
+@pytest.mark.parametrize("way", ["up", "down", "across"])
+async def test_what_is_compressed_on_the_way(
+    daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str
+) -> None:
+    here, there, back = tmp_path / "here", tmp_path / "there", tmp_path / "back"
+    here.write_bytes(b"shellwire " * 300_000)
+    there.write_bytes(here.read_bytes())
+    async with Client(proxy.url, token=daemon.token) as c:
+        if way == "up":
+            await c.upload(here, str(back), compress=True)
+        elif way == "down":
+            await c.download(str(there), back, compress=True)
+        else:
+            await relay(c, str(there), c, str(back), compress=True)
+    await proxy.stop()
+    assert back.read_bytes() == here.read_bytes()
+    assert proxy.passed < LARGE / 20
 
 
 @pytest.mark.parametrize("way", ["up", "down"])

@@ -11,11 +11,10 @@ from shellwire.errors import NotRunning, Refusal, Unreachable, WireError
 from shellwire.output import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
     from typing import Any
 
     from shellwire.cli.files.bar import Bar
-    from shellwire.client import Client
 
 AT_A_TIME = 4
 """Files that are on their way at a time."""
@@ -34,29 +33,30 @@ class Flags(NamedTuple):
 class Copying:
     """A copy of some sources to one target. ``failed`` counts what could not be copied."""
 
-    def __init__(self, client: Client, source: End, target: End, flags: Flags, bar: Bar) -> None:
+    def __init__(self, target: End, flags: Flags, bar: Bar) -> None:
         self.failed = 0
-        self._client = client
-        self._source = source
         self._target = target
         self._flags = flags
         self._bar = bar
-        self._files: list[tuple[Node, str]] = []
+        self._files: list[tuple[End, Node, str]] = []
         self._made: list[list[tuple[str, Node]]] = []
 
-    async def run(self, sources: tuple[str, ...], target: str) -> None:
+    async def run(self, sources: Sequence[tuple[End, str]], target: str) -> None:
         """Copy. Raises Unreachable, NotRunning and Refusal: then there is no use in going on."""
-        there = await self._target.find(target)
+        goal = await self._target.straight(target)
+        there = await self._target.find(goal)
         into = there is not None and there.is_directory
-        words = [each for word in sources for each in await self._source.expand(word)]
-        if not into and (len(words) > 1 or target.endswith("/")):
+        words: list[tuple[End, str]] = []
+        for source, word in sources:
+            await self._attempt(self._expand(source, word, words))
+        if not into and (len(sources) > 1 or len(words) > 1 or target.endswith("/")):
             self._fail(f"{self._target.shown(target)}: is not a directory")
             return
-        for word in words:
-            await self._attempt(self._plan(word, target, into=into))
+        for source, word in words:
+            await self._attempt(self._plan(source, word, goal, into=into))
         for made in self._made:
             await self._attempt(self._target.make_directories(made, preserve=self._flags.preserve))
-        self._bar.expect(sum(node.size for node, _ in self._files))
+        self._bar.expect(sum(node.size for _, node, _ in self._files))
         await self._copy_all()
         for made in self._made:
             await self._attempt(
@@ -66,29 +66,35 @@ class Copying:
 
     # What goes where -----------------------------------------------------------------------------
 
-    async def _plan(self, word: str, target: str, *, into: bool) -> None:
-        node = await self._source.find(word.rstrip("/") or word[:1])
+    async def _expand(self, source: End, word: str, words: list[tuple[End, str]]) -> None:
+        words += [(source, each) for each in await source.expand(await source.straight(word))]
+
+    async def _plan(self, source: End, word: str, target: str, *, into: bool) -> None:
+        node = await source.find(word.rstrip("/") or word[:1])
         if node is None:
-            self._fail(f"{self._source.shown(word)}: there is no such file or directory")
+            self._fail(f"{source.shown(word)}: there is no such file or directory")
             return
         name = os.path.basename(word.rstrip("/"))
         inside = into and name not in ("", ".", "..", "~")
         goal = joined(target, name) if inside else target
         if not node.is_directory:
             if word.endswith("/"):
-                self._fail(f"{self._source.shown(word)}: is not a directory")
+                self._fail(f"{source.shown(word)}: is not a directory")
             else:
-                self._files.append((node._replace(path=word), goal))
+                self._files.append((source, node._replace(path=word), goal))
         elif self._flags.recursive:
-            await self._plan_tree(node._replace(path=word), goal)
+            await self._plan_tree(source, node._replace(path=word), goal)
         else:
-            self._fail(f"{self._source.shown(word)}: is a directory (-r copies it)")
+            self._fail(f"{source.shown(word)}: is a directory (-r copies it)")
 
-    async def _plan_tree(self, top: Node, goal: str) -> None:
+    async def _plan_tree(self, source: End, top: Node, goal: str) -> None:
         made: list[tuple[str, Node]] = []
-        waiting = [(top, goal)]
+        # Each with where it really is, and where all that it is in are.
+        waiting: list[tuple[Node, str, tuple[str, ...]]] = [
+            (top, goal, (await source.real(top.path),))
+        ]
         while waiting:
-            directory, path = waiting.pop()
+            directory, path, chain = waiting.pop()
             found = await self._target.find(path)
             if found is not None and not found.is_directory:
                 self._fail(f"{self._target.shown(path)}: is not a directory")
@@ -96,19 +102,22 @@ class Copying:
             if found is None or self._flags.preserve:
                 made.append((path, directory))
             try:
-                nodes = await self._source.inside(directory.path)
+                nodes = await source.inside(directory.path)
             except (OSError, WireError) as error:
                 self._note(error)
                 continue
             for node in nodes:
-                goes = joined(path, os.path.basename(node.path))
-                if node.is_directory and node.is_symlink:
-                    shown = self._source.shown(node.path)
-                    self._fail(f"{shown}: a symlink to a directory, which is not followed")
-                elif node.is_directory:
-                    waiting.append((node, goes))
+                name = os.path.basename(node.path)
+                if not node.is_directory:
+                    self._files.append((source, node, joined(path, name)))
+                    continue
+                real = joined(chain[-1], name)
+                if node.is_symlink:
+                    real = await source.real(node.path)
+                if real in chain:
+                    self._fail(f"{source.shown(node.path)}: leads to a directory that it is in")
                 else:
-                    self._files.append((node, goes))
+                    waiting.append((node, joined(path, name), (*chain, real)))
         if made:
             # All are made by one request from the first one on, which has the others in it.
             first = made[0][0]
@@ -122,8 +131,8 @@ class Copying:
         rest = iter(self._files)
 
         async def work() -> None:
-            for node, goal in rest:
-                await self._attempt(self._copy(node, goal))
+            for source, node, goal in rest:
+                await self._attempt(self._copy(source, node, goal))
 
         tasks = [asyncio.create_task(work()) for _ in range(AT_A_TIME)]
         try:
@@ -133,7 +142,9 @@ class Copying:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _copy(self, node: Node, goal: str) -> None:
+    async def _copy(self, source: End, node: Node, goal: str) -> None:
+        from shellwire.client.files.relay import relay
+
         name = os.path.basename(node.path)
         before = 0
 
@@ -143,13 +154,24 @@ class Copying:
             before = done
 
         compress, preserve = self._flags.compress, self._flags.preserve
-        if isinstance(self._source, Here):
-            await self._client.upload(
+        if isinstance(self._target, Here):
+            assert isinstance(source, There), "from here to here is refused"
+            await source.client.download(
+                node.path, goal, compress=compress, preserve=preserve, progress=progress
+            )
+        elif isinstance(source, Here):
+            await self._target.client.upload(
                 node.path, goal, compress=compress, preserve=preserve, progress=progress
             )
         else:
-            await self._client.download(
-                node.path, goal, compress=compress, preserve=preserve, progress=progress
+            await relay(
+                source.client,
+                node.path,
+                self._target.client,
+                goal,
+                compress=compress,
+                preserve=preserve,
+                progress=progress,
             )
 
     # What goes wrong -----------------------------------------------------------------------------

@@ -58,6 +58,14 @@ class Here:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    async def straight(self, path: str) -> str:
+        """Return the path as it can be asked for."""
+        return path
+
+    async def real(self, path: str) -> str:
+        """Return where a directory is, without symlinks."""
+        return await asyncio.to_thread(os.path.realpath, path)
+
     async def inside(self, path: str) -> list[Node]:
         """Return what is in a directory. Raises OSError."""
         return await asyncio.to_thread(_nodes, path)
@@ -108,7 +116,7 @@ class There:
     """The daemon's machine."""
 
     def __init__(self, client: Client, host: str) -> None:
-        self._client = client
+        self.client = client
         self._host = host
 
     def shown(self, path: str) -> str:
@@ -118,13 +126,26 @@ class There:
     async def find(self, path: str) -> Node | None:
         """Return what is at a path, symlinks followed; None if nothing is. Raises WireError."""
         try:
-            return _told(await self._client.stat(path))
+            return _told(await self.client.stat(path))
         except NotFound:
             return None
 
+    async def straight(self, path: str) -> str:
+        """Return the path without ``..``, which no path of a message holds. Raises WireError."""
+        parts = path.split("/")
+        if ".." not in parts:
+            return path
+        at = len(parts) - parts[::-1].index("..")
+        real = await self.real("/".join(parts[:at]))
+        return "/".join([real.rstrip("/"), *parts[at:]]) or "/"
+
+    async def real(self, path: str) -> str:
+        """Return where a directory is, without symlinks. Raises WireError."""
+        return await self.client.realpath(path)
+
     async def inside(self, path: str) -> list[Node]:
         """Return what is in a directory. Raises WireError."""
-        found = [_told(each) for each in await self._client.list_dir(path)]
+        found = [_told(each) for each in await self.client.list_dir(path)]
         return sorted(found, key=lambda each: each.path)
 
     async def expand(self, path: str) -> list[str]:
@@ -135,7 +156,7 @@ class There:
         parent = directory or ("/" if slash else "~")
         found = [
             each.path
-            for each in await self._client.list_dir(parent)
+            for each in await self.client.list_dir(parent)
             if fnmatchcase(each.name, name) and each.name.startswith(".") == name.startswith(".")
         ]
         return sorted(found) or [path]
@@ -172,17 +193,17 @@ class There:
         if not made:
             return
         # The first one has all others in it.
-        root = (await self._client.resolve(made[0][0])).rstrip("/")
+        root = (await self.client.resolve(made[0][0])).rstrip("/")
         parent, _, top = root.rpartition("/")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
             for path, like in made:
-                inside = (await self._client.resolve(path)).rstrip("/")[len(root) :]
+                inside = (await self.client.resolve(path)).rstrip("/")[len(root) :]
                 info = tarfile.TarInfo(top + inside)
                 info.type, info.mode = tarfile.DIRTYPE, like.mode & 0o1777
                 info.mtime = like.mtime_ns / 1e9
                 tar.addfile(info)
-        await self._client.unpack(archive.getvalue(), parent or "/")
+        await self.client.unpack(archive.getvalue(), parent or "/")
 
 
 def _told(info: FileInfo) -> Node:

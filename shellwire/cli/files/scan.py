@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shellwire.cli.files.manifest import File, Stamp
-from shellwire.client.files.upload import digest_of
+from shellwire.client.files.content import digest_of
 from shellwire.errors import NotDirectory, NotFile, NotFound
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shellwire.client.files.content import Local
 from shellwire.client.files.download import About, Download, look
 from shellwire.client.files.local import Arrival, umask
 from shellwire.client.files.paths import absolute, child, from_root, from_wire, on_wire
@@ -86,7 +87,8 @@ class Files:
         target = await self.resolve(path)
         if len(data) > SMALL:
             wish = Wish(if_match=expected_hash or None)
-            return await Upload(self._web, io.BytesIO(data), target, wish, None).run()
+            source = Local(io.BytesIO(data), target)
+            return await Upload(self._web, source, target, wish, None).run()
         ours = hashlib.sha256(data).hexdigest()
         content = base64.b64encode(data).decode()
         cut = False
@@ -125,10 +127,11 @@ class Files:
 
         It goes on where it was after a cut. If this process ends before it is done, the next upload
         of the same content to there goes on within the hour, if both have the ``client_id`` that
-        their caller chose, or none. Its mode is that of ``source``, for a new file less the umask;
-        with ``preserve`` it is the same, and so is the time. With ``compress`` it is compressed on
-        the way where that pays. ``progress`` is called with the bytes that have gone and all there
-        are. ``expected_hash`` is as for ``write_file``, and empty for a file that must not exist.
+        their caller chose, or none. The mode of a file that is there is kept; a new one has that of
+        ``source``, less the umask; with ``preserve`` it is the same, and so is the time. With
+        ``compress`` it is compressed on the way where that pays. ``progress`` is called with the
+        bytes that have gone and all there are. ``expected_hash`` is as for ``write_file``, and
+        empty for a file that must not exist.
 
         Raises OSError for what can't be read here.
         """
@@ -136,14 +139,17 @@ class Files:
         file = await asyncio.to_thread(_opened, os.fspath(source))
         try:
             about = os.fstat(file.fileno())
-            mode = stat.S_IMODE(about.st_mode)
-            wish = Wish(
-                mode=mode if preserve else mode & 0o777 & ~umask(),
-                mtime_ns=about.st_mtime_ns if preserve else None,
-                if_match=expected_hash,
+            wish = await wished(
+                self,
+                target,
+                stat.S_IMODE(about.st_mode),
+                about.st_mtime_ns,
                 compress=compress,
+                preserve=preserve,
+                if_match=expected_hash,
             )
-            return await Upload(self._web, file, target, wish, progress).run()
+            content = Local(file, os.fspath(source))
+            return await Upload(self._web, content, target, wish, progress).run()
         finally:
             file.close()
 
@@ -271,6 +277,11 @@ class Files:
         """
         await self._request("PUT", await self.resolve(path), {}, "?archive=tar.gz", archive)
 
+    async def realpath(self, path: str) -> str:
+        """Return where a directory is, without symlinks and ``..``."""
+        where = "/" + on_wire(await self.resolve(path))
+        return from_wire((await self._fs("root_info", root=where))["root"])
+
     async def resolve(self, path: str) -> str:
         """Return the absolute path that is meant."""
         if self._home_there is None and not path.startswith("/"):
@@ -327,6 +338,33 @@ def _info(entry: Message, path: str) -> FileInfo:
         size=entry["size"],
         mode=entry["mode"],
         mtime=entry["mtime"],
+    )
+
+
+async def wished(
+    files: Files,
+    path: str,
+    mode: int,
+    mtime_ns: int,
+    *,
+    compress: bool,
+    preserve: bool,
+    if_match: str | None = None,
+) -> Wish:
+    """Return what is wanted of the file at ``path`` there, which is to be like another."""
+    wanted: int | None = mode
+    if not preserve:
+        try:
+            await files.stat(path)
+        except NotFound:
+            wanted = mode & 0o777 & ~umask()
+        else:
+            wanted = None
+    return Wish(
+        mode=wanted,
+        mtime_ns=mtime_ns if preserve else None,
+        if_match=if_match,
+        compress=compress,
     )
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from shellwire.client.files.upload import BLOCK
 from shellwire.client.files.web import FINISH_SECONDS, PASSING
 from shellwire.errors import Conflict, FileSystemError
 
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
 
     from shellwire.client.files.web import Web
 
+BLOCK = 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}")
-_TIMES = 3
+TIMES = 3
 """How often a file is begun anew that changes while it is read."""
 
 
@@ -35,7 +35,7 @@ class About:
     """When, in whole seconds since 1970 by the clock there; 0 if it did not say."""
 
 
-class _Changed(Exception):
+class Changed(Exception):
     """It is not any more what it was when this began."""
 
 
@@ -106,10 +106,10 @@ class Download:
     async def run(self) -> None:
         """Get it. Raises WireError, OSError, Unreachable, NotRunning."""
         await asyncio.to_thread(self._take_up)
-        for _ in range(_TIMES):
+        for _ in range(TIMES):
             try:
                 await self._whole()
-            except _Changed:
+            except Changed:
                 pass
             else:
                 if self._digest.hexdigest() == self.about.hash:
@@ -159,7 +159,7 @@ class Download:
             async with asyncio.timeout(FINISH_SECONDS):
                 answer = await self._web.ask("GET", self._path, headers)
         except Conflict:
-            raise _Changed from None
+            raise Changed from None
         except TimeoutError:
             raise self._web.stalled() from None
         waiting = bytearray()
@@ -177,7 +177,7 @@ class Download:
         block = bytes(waiting)
         waiting.clear()
         if self._at + len(block) > self.about.size:
-            raise _Changed
+            raise Changed
         await asyncio.to_thread(self._put, block)
         self._at += len(block)
         self._progress(self._at, self.about.size)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
+import contextlib
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from shellwire.client.files.web import FINISH_SECONDS, PASSING, STALLED_SECONDS
 from shellwire.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from shellwire.client.files.content import Content
     from shellwire.client.files.web import Web
 
-BLOCK = 1024 * 1024
 _ASKED_FIRST = 1024 * 1024
-_SAMPLE = 64 * 1024
 _PAYS = 0.8
 _GZIP = 31  # as zlib counts window bits
 
@@ -57,29 +56,19 @@ class Wish:
         )
 
 
-def digest_of(file: BinaryIO) -> tuple[str, int]:
-    """Return SHA-256 and size of a file. Raises OSError."""
-    file.seek(0)
-    digest, size = hashlib.sha256(), 0
-    while block := file.read(BLOCK):
-        digest.update(block)
-        size += len(block)
-    return digest.hexdigest(), size
-
-
 class Upload:
-    """A content on its way; ``file`` is anything that can be read from any offset."""
+    """A content on its way."""
 
     def __init__(
         self,
         web: Web,
-        file: BinaryIO,
+        content: Content,
         path: str,
         wish: Wish,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self._web = web
-        self._file = file
+        self._content = content
         self._path = path
         self._wish = wish
         self._progress = progress or (lambda _done, _total: None)
@@ -89,8 +78,11 @@ class Upload:
         self._problem: Exception | None = None
 
     async def run(self) -> str:
-        """Send it; return its SHA-256. Raises WireError, OSError, Unreachable, NotRunning."""
-        self._hash, self._size = await asyncio.to_thread(digest_of, self._file)
+        """Send it; return its SHA-256.
+
+        Raises WireError, OSError, Unreachable, NotRunning, and what reading the content does.
+        """
+        self._hash, self._size = await self._content.about()
         offset: int | None = 0
         farthest = 0
         cut = False
@@ -141,15 +133,19 @@ class Upload:
     async def _send(self, offset: int) -> int | None:
         """Send what is missing from ``offset`` on; return None when the file is in its place."""
         headers = self._headers(f"{offset}-{self._size - 1}")
-        if self._wish.compress and await asyncio.to_thread(self._pays):
+        if self._wish.compress and await self._pays():
             headers["Content-Encoding"] = "gzip"
         else:
             headers["Content-Length"] = str(self._size - offset)
         self._problem = None
         try:
             async with asyncio.timeout(STALLED_SECONDS) as timer:
-                content = self._blocks(offset, timer, "Content-Encoding" in headers)
-                answer = await self._web.ask("PUT", self._path, headers, data=content)
+                blocks = self._blocks(offset, timer, "Content-Encoding" in headers)
+                try:
+                    answer = await self._web.ask("PUT", self._path, headers, data=blocks)
+                finally:
+                    with contextlib.suppress(RuntimeError):  # who reads it is being cancelled
+                        await blocks.aclose()
         except TimeoutError:
             raise self._web.stalled() from None
         except PASSING:
@@ -159,37 +155,32 @@ class Upload:
         answer.release()
         return None if answer.status < 300 else int(answer.headers.get("Upload-Offset", "0"))
 
-    def _pays(self) -> bool:
-        self._file.seek(max(0, self._size // 2 - _SAMPLE // 2))
-        sample = self._file.read(_SAMPLE)
+    async def _pays(self) -> bool:
+        sample = await self._content.sample()
         return len(zlib.compress(sample, 1)) < len(sample) * _PAYS
 
     async def _blocks(
         self, offset: int, timer: asyncio.Timeout, compressed: bool
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         compressor = zlib.compressobj(1, wbits=_GZIP) if compressed else None
         loop = asyncio.get_running_loop()
         try:
-            while offset < self._size:
-                block = await asyncio.to_thread(self._read, offset)
-                offset += len(block)
-                if compressor is not None:
-                    block = await asyncio.to_thread(compressor.compress, block)
-                if block:
-                    yield block
-                timer.reschedule(loop.time() + STALLED_SECONDS)
-                self._progress(offset, self._size)
+            async with contextlib.aclosing(self._content.blocks(offset)) as blocks:
+                timer.reschedule(None)  # only what is sent can stall, not what is read
+                async for block in blocks:
+                    timer.reschedule(loop.time() + STALLED_SECONDS)
+                    offset += len(block)
+                    sent = block
+                    if compressor is not None:
+                        sent = await asyncio.to_thread(compressor.compress, block)
+                    if sent:
+                        yield sent
+                    self._progress(offset, self._size)
+                    timer.reschedule(None)
+            timer.reschedule(loop.time() + FINISH_SECONDS)
             if compressor is not None:
                 yield compressor.flush()
-            timer.reschedule(loop.time() + FINISH_SECONDS)
-        except (OSError, Conflict) as error:
+        except Exception as error:
             # What comes out of here would look like a fault of the connection.
             self._problem = error
             raise
-
-    def _read(self, offset: int) -> bytes:
-        self._file.seek(offset)
-        block = self._file.read(min(BLOCK, self._size - offset))
-        if not block:
-            raise Conflict(f"{self._path}: its source has become shorter while it was sent")
-        return block

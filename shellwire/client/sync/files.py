@@ -122,6 +122,10 @@ class Files:
         """Put what a ``tar.gz`` holds into a directory."""
         self._loop.run(self._client.unpack(archive, path))
 
+    def realpath(self, path: str) -> str:
+        """Return where a directory is, without symlinks and ``..``."""
+        return self._loop.run(self._client.realpath(path))
+
     def resolve(self, path: str) -> str:
         """Return the absolute path that is meant."""
         return self._loop.run(self._client.resolve(path))

@@ -50,14 +50,14 @@ class Bulk:
             return answer(error)
         except ConnectionError as error:
             # There is nobody left to be answered.
-            log.info("%s %s: %s", request.method, request.path, error)
+            log.info("%s %s: %s", request.method, request.raw_path, error)
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=400)
         except web.HTTPException:
             raise
         except Exception:
-            log.exception("%s %s failed", request.method, request.path)
+            log.exception("%s %s failed", request.method, request.raw_path)
             return answer(InternalError("see the daemon's log"))
 
     async def _answer(self, request: web.Request, admission: Admission) -> web.StreamResponse:
