@@ -108,11 +108,11 @@ def exec_command(
             return await run(client), True
         from shellwire.cli.files.work import Work
 
-        work = Work(client, place_of(host).name, clean=clean)
-        await work.take_up(taken)
-        options["cwd"] = posixpath.join(work.cwd, options.get("cwd", ""))
-        result = await run(client)
-        return result, await work.bring_back()
+        async with Work(client, place_of(host).name, clean=clean) as work:
+            await work.take_up(taken)
+            options["cwd"] = posixpath.join(work.cwd, options.get("cwd", ""))
+            result = await run(client)
+            return result, await work.bring_back()
 
     result, whole = talk(host, follow, follows=True)
     exit_as(result, otherwise=0 if whole else _NOT_WHOLE)

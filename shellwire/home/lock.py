@@ -23,7 +23,7 @@ else:
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shellwire.home.paths import Home
 
@@ -87,6 +87,16 @@ def write_lock(home: Home, patience: float = PATIENCE) -> Iterator[None]:
                 raise HomeError(f"another process has held {path} for {patience:g} s")
             time.sleep(_RETRY)
         yield
+
+
+@contextlib.contextmanager
+def lock_of(path: Path) -> Iterator[Callable[[], bool]]:
+    """Give a function that tries to lock a file, made if it is missing, until the block ends.
+
+    It returns whether the lock is held now. Both raise HomeError.
+    """
+    with _opened(path) as descriptor:
+        yield lambda: _try_lock(descriptor, path)
 
 
 @contextlib.contextmanager

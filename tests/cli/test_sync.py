@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shellwire.cli.files.manifest import File, decided
+from shellwire.cli.files.manifest import DIRECTORY, File, Manifest, blocked, decided
+from shellwire.cli.files.scan import Stopped, scan_here
 from shellwire.cli.files.sync import sync_command
-from shellwire.home.hosts import Host, save_host
+from shellwire.home.hosts import Host, load_hosts, save_host
 from tests.cli.command_line import SECONDS, CommandLine
 
 if TYPE_CHECKING:
@@ -47,6 +52,22 @@ def sync(
     here, there = sides
     done = box("sync", *flags, str(here), f"box:{there}")
     return done.returncode, sorted(done.stdout.splitlines()), sorted(done.stderr.splitlines())
+
+
+def names(directory: Path) -> list[str]:
+    """Return what is in a directory."""
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+def sha256(text: str) -> str:
+    """Return the hash as a manifest has it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def manifest_of(box: CommandLine, sides: tuple[Path, Path]) -> Manifest:
+    """Return the manifest of a sync of these two."""
+    here, there = sides
+    return Manifest(box.home, str(here), load_hosts(box.home)["box"].url, str(there))
 
 
 def contents(directory: Path) -> dict[str, tuple[str, int]]:
@@ -87,8 +108,132 @@ def test_deleted_only_if_asked(box: CommandLine, sides: tuple[Path, Path]) -> No
     assert sync(box, sides, "--delete", "--dry-run") == (0, said, [])
     assert (there / "sub" / "b").exists()
     assert sync(box, sides, "--delete") == (0, said, [])
-    assert contents(here) == contents(there) == {}
-    assert not (there / "sub").exists()
+    assert names(here) == names(there) == ["sub"]
+
+
+def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    (here / "empty").mkdir()
+    (here / "deep" / "er").mkdir(parents=True)
+    told = ["push a", "push deep/er", "push empty", "push sub/b"]
+    assert sync(box, sides, "--dry-run") == (0, told, [])
+    assert sync(box, sides) == (0, told, [])
+    assert names(there) == names(here)
+    shutil.rmtree(here / "deep")
+    shutil.rmtree(here / "sub")
+    (there / "deep" / "er" / "new").write_text("new")  # which keeps these two
+    (there / "a").unlink()
+    (there / "a").mkdir()
+    (here / "empty").rmdir()
+    (here / "empty").write_text("a file now")
+    told = ["delete there sub/b", "pull a", "pull deep/er/new", "push empty"]
+    assert sync(box, sides, "--delete") == (0, told, [])
+    assert names(there) == names(here) == ["a", "deep", "deep/er", "deep/er/new", "empty"]
+    assert sync(box, sides, "--delete") == (0, [], [])
+    (here / "empty").unlink()
+    (there / "empty").unlink()
+    (here / "empty").mkdir()
+    (here / "empty" / "f").touch()
+    (there / "empty").write_text("another")
+    code, told, warned = sync(box, sides)
+    assert (code, told) == (3, [])
+    assert warned == ["Error: conflict: empty: changed on both sides"]
+
+
+def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert "there is neither" in box.refused("sync", str(here), f"box:{there}")
+    here.mkdir()
+    box.ok("sync", str(here), f"box:{there}")
+    assert there.is_dir()
+    here.rmdir()
+    box.ok("sync", f"box:{there}", str(here))
+    assert here.is_dir()
+
+
+def test_one_after_the_other(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    manifest = manifest_of(box, sides)
+    with manifest.lock() as take:
+        assert take()
+        assert sync(box, sides, "--dry-run")[0] == 0  # changes nothing, and waits for nobody
+        second = box.begin("sync", str(here), f"box:{there}", stdout=DEVNULL, stderr=PIPE)
+        assert second.stderr is not None
+        told = f"Error: {here}: another sync of it is at work; waiting for its end\n"
+        assert second.stderr.readline() == told
+        assert not there.exists()
+    with second:
+        assert second.wait(SECONDS) == 0
+    assert contents(there) == contents(here)
+
+
+def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    """What it had done is no change of theirs: none of it is in the way of what follows here."""
+    here, there = sides
+    sync(box, sides)
+    manifest = manifest_of(box, sides)
+    manifest.load()
+    manifest.begun = {  # so it is while it works
+        "a": (False, File(sha256("pushed"), False)),
+        "new": (False, File(sha256("new"), False)),
+        "pulled": (True, File(sha256("pulled"), False)),
+        "sub/b": (False, None),
+    }
+    manifest.save()
+    (there / "a").write_text("pushed")
+    (here / "a").write_text("and changed again")
+    (there / "sub" / "b").unlink()
+    (here / "sub" / "b").write_text("came again")
+    (here / "pulled").write_text("pulled")
+    (there / "pulled").write_text("pulled, and changed again")
+    (here / "new").write_text("new, and changed again")  # which was not pushed
+    unfinished = here / f".pulled.{'0' * 16}.part"
+    unfinished.touch()
+    told = ["pull pulled", "push a", "push new", "push sub/b"]
+    assert sync(box, sides, "--delete") == (0, told, [])
+    assert contents(here) == contents(there)
+    assert not unfinished.exists()
+    manifest.load()
+    assert manifest.begun == {}
+
+
+def test_what_can_not_be_read(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        root.chmod(0o755)
+        for name in ("closed", "open"):
+            (root / name).mkdir()
+            (root / name / "f").write_text(name)
+        (root / "secret").write_text("s")
+        (root / "secret").chmod(0)
+        (root / "closed").chmod(0)
+        was = os.geteuid()
+        os.seteuid(was or 65534)  # root could read all of it
+        try:
+            scan = scan_here(directory, {}, lambda: False)
+        finally:
+            os.seteuid(was)
+        (root / "closed").chmod(0o700)
+    assert scan.failed == {"closed": "permission denied", "secret": "permission denied"}
+    assert scan.files == {"open": DIRECTORY, "open/f": File(sha256("open"), False)}
+    # What was not seen is not deleted.
+    common = {**scan.files, "closed": DIRECTORY, "closed/f": File(sha256("closed"), False)}
+    assert decided(common, scan.files, common, delete=True, apart=scan.failed) == []
+
+
+def test_a_file_that_never_stands_still(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    with (tmp_path / "log").open("a") as log:
+
+        def grow() -> bool:
+            log.write("more\n")
+            log.flush()
+            return False
+
+        scan = scan_here(str(tmp_path), {}, grow)
+    assert scan.failed == {"log": "it changes while it is read"}
+    with pytest.raises(Stopped):
+        scan_here(str(tmp_path), {}, lambda: True)
 
 
 def test_what_changed_on_both_sides(box: CommandLine, sides: tuple[Path, Path]) -> None:
@@ -127,8 +272,9 @@ def test_what_is_no_file_is_told_and_left(
     (here / "link").symlink_to(outside / "made")
     os.mkfifo(there / "fifo")
     warned = [
-        f"Error: {name}: neither file nor directory, and not synced"
-        for name in ("fifo", "in", "link")
+        "Error: fifo: neither file nor directory, and not synced",
+        "Error: in: a symlink, and not synced",
+        "Error: link: a symlink, and not synced",
     ]
     assert sync(box, sides) == (0, ["push a", "push sub/b"], warned)
     assert list(outside.iterdir()) == []
@@ -178,7 +324,9 @@ def test_usage(box: CommandLine, tmp_path: Path) -> None:
 
 
 files = st.dictionaries(
-    st.sampled_from("abcd"), st.builds(File, st.sampled_from("123"), st.booleans()), max_size=4
+    st.sampled_from(["a", "b", "c", "c/d", "c/d/e", "c/f"]),
+    st.builds(File, st.sampled_from("123"), st.booleans()) | st.just(DIRECTORY),
+    max_size=6,
 )
 
 
@@ -187,15 +335,20 @@ def test_nothing_that_changed_is_lost(
     common: dict[str, File], here: dict[str, File], there: dict[str, File], delete: bool
 ) -> None:
     acts = {act.path: act.what for act in decided(common, here, there, delete=delete)}
+    conflicts = {path for path, what in acts.items() if what == "conflict"}
     for path in {*common, *here, *there}:
         before, ours, theirs = common.get(path), here.get(path), there.get(path)
         what = acts.get(path)
-        if ours != before and theirs != before:
+        if blocked(path, conflicts - {path}):
+            assert what is None
+        elif ours != before and theirs != before:
             assert what == (None if ours == theirs else "conflict")
         elif ours == theirs:
             assert what is None
         elif ours is None or (theirs is None and before is not None):
-            gone = "delete there" if ours is None else "delete here"
-            assert what == ("pull" if before is None else gone if delete else None)
+            gone, side = ("delete there", there) if ours is None else ("delete here", here)
+            below = [each for each in side if each.startswith(f"{path}/")]
+            kept = any(acts.get(each) != gone for each in below)
+            assert what == ("pull" if before is None else gone if delete and not kept else None)
         else:
             assert what == ("push" if ours != before else "pull")

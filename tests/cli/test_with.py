@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +12,7 @@ import pytest
 
 from shellwire.cli.exec import exec_command
 from shellwire.home.hosts import Host, save_host
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import SECONDS, CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 def box(own_daemon: Callable[..., Daemon], tmp_path: Path) -> CommandLine:
     """Return a command line that knows a daemon as ``box``, whose user has a home of its own."""
     (tmp_path / "user").mkdir()
-    daemon = own_daemon(env={"HOME": str(tmp_path / "user")})
+    daemon = own_daemon("--max-clients", "2", env={"HOME": str(tmp_path / "user")})
     box = CommandLine(tmp_path / "away")
     save_host(box.home, "box", Host(f"{daemon.url}/ws", daemon.token))
     return box
@@ -82,6 +84,33 @@ def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     ]
     (src / "f").write_text("there\n")
     assert box.ok(*words, "cat f; touch f") == "there\n"
+
+
+def test_one_after_the_other(box: CommandLine, tmp_path: Path) -> None:
+    src, lib = tmp_path / "src", tmp_path / "lib"
+    src.mkdir()
+    lib.mkdir()
+    os.mkfifo(tmp_path / "go")
+    words = ("exec", "-H", "box", "--clean", "--with")
+    first = box.begin(*words, str(src), f"--with={lib}", f"echo >one; cat {tmp_path}/go >two")
+    with first, open(tmp_path / "go", "w") as go:  # now it runs
+        # Twice the same, and in the other order.
+        second = box.begin(
+            *words,
+            str(lib),
+            f"--with={src}",
+            f"--with={src}/.",
+            "ls ../src",
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        assert second.stderr is not None
+        assert "waiting for its end" in second.stderr.readline()
+        go.write("two")
+    with second:
+        assert second.communicate(timeout=SECONDS)[0] == "one\ntwo\n"
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert copies(tmp_path) == []
 
 
 def test_usage(tmp_path: Path) -> None:

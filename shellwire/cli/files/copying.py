@@ -40,6 +40,8 @@ class Copying:
         self._bar = bar
         self._files: list[tuple[End, Node, str]] = []
         self._made: list[list[tuple[str, Node]]] = []
+        self._arrived: dict[str, set[str]] = {}
+        """Names of files that are whole, by directory."""
 
     async def run(self, sources: Sequence[tuple[End, str]], target: str) -> None:
         """Copy. Raises Unreachable, NotRunning and Refusal: then there is no use in going on."""
@@ -58,6 +60,8 @@ class Copying:
             await self._attempt(self._target.make_directories(made, preserve=self._flags.preserve))
         self._bar.expect(sum(node.size for _, node, _ in self._files))
         await self._copy_all()
+        for directory, names in self._arrived.items():
+            await self._attempt(self._target.sweep(directory, names))
         for made in self._made:
             await self._attempt(
                 self._target.finish_directories(made, preserve=self._flags.preserve)
@@ -173,6 +177,8 @@ class Copying:
                 preserve=preserve,
                 progress=progress,
             )
+        directory, name = os.path.split(goal)
+        self._arrived.setdefault(directory, set()).add(name)
 
     # What goes wrong -----------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from shellwire.errors import NotFound
 from shellwire.output import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from shellwire.client import Client, FileInfo
 
@@ -87,6 +87,12 @@ class Here:
             os.chmod(path, like.mode & 0o7777 & ~mask)
             if preserve:
                 os.utime(path, ns=(like.mtime_ns, like.mtime_ns))
+
+    async def sweep(self, directory: str, names: Collection[str]) -> None:
+        """Remove what copies of these files have left that came to nothing. Raises OSError."""
+        from shellwire.client.files.local import sweep
+
+        await asyncio.to_thread(sweep, directory or ".", names)
 
 
 def _nodes(path: str) -> list[Node]:
@@ -187,6 +193,9 @@ class There:
                     if like.mode & stat.S_IRWXU != stat.S_IRWXU
                 ]
             )
+
+    async def sweep(self, directory: str, names: Collection[str]) -> None:
+        """Leave that to the daemon, which keeps it for an hour."""
 
     async def _unpack(self, made: Sequence[tuple[str, Node]]) -> None:
         """Make directories, or change them, all by one request: no message sets modes and times."""

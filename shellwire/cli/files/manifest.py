@@ -6,15 +6,17 @@ been hashed, so that only what has changed is hashed again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shellwire.errors import DamagedFile, HomeError
 from shellwire.home.atomic import read_private, write_private
+from shellwire.home.lock import lock_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from shellwire.home.paths import Home
@@ -27,6 +29,15 @@ class File(NamedTuple):
 
     hash: str
     executable: bool
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is one."""
+        return self == DIRECTORY
+
+
+DIRECTORY = File("directory", False)
+"""What stands for each directory; what is in it counts by itself."""
 
 
 class Stamp(NamedTuple):
@@ -43,13 +54,22 @@ class Act(NamedTuple):
     what: What
     path: str
     why: str = ""
+    file: File | None = None
+    """What is there afterwards."""
+    is_quiet: bool = False
+    """Whether other acts tell of it: a directory's, if something is done in it."""
+
+    @property
+    def shown(self) -> str:
+        """What is told of it."""
+        return f"{self.what} {self.path}"
 
 
 class Manifest:
     """The file in the home that belongs to two directories."""
 
     def __init__(self, home: Home, here: str, daemon: str, there: str) -> None:
-        """Read it. Raises HomeError, DamagedFile."""
+        """Know where it is; nothing is read yet."""
         named = json.dumps([here, daemon, there]).encode()
         self._home = home
         self.path: Path = (
@@ -59,21 +79,45 @@ class Manifest:
         """What was the same on both sides."""
         self.here: dict[str, Stamp] = {}
         self.there: dict[str, Stamp] = {}
-        self._saved = read_private(self.path)
-        if self._saved is not None:
+        self.begun: dict[str, tuple[bool, File | None]] = {}
+        """What was begun and may be done: whether here, not there, and what is there then."""
+        self._saved: bytes | None = None
+
+    def load(self) -> None:
+        """Read it. Raises HomeError, DamagedFile."""
+        saved = read_private(self.path)
+        if saved == self._saved:
+            return
+        self.common, self.here, self.there, self.begun = {}, {}, {}, {}
+        self._saved = saved
+        if saved is not None:
             try:
-                found: dict[str, dict[str, Any]] = json.loads(self._saved)
+                found: dict[str, dict[str, Any]] = json.loads(saved)
                 self.common = {path: File(*each) for path, each in found["common"].items()}
                 self.here = {path: Stamp(*each) for path, each in found["here"].items()}
                 self.there = {path: Stamp(*each) for path, each in found["there"].items()}
+                self.begun = {
+                    path: (is_here, None if file is None else File(*file))
+                    for path, (is_here, file) in found.get("begun", {}).items()
+                }
             except (ValueError, TypeError, AttributeError, KeyError):
                 raise DamagedFile(
                     f"{self.path} is damaged: remove it, and what differs is a conflict"
                 ) from None
 
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[Callable[[], bool]]:
+        """Give what tries to be the only one who syncs these two, while the block runs.
+
+        Raises HomeError.
+        """
+        self._make_directory()
+        with lock_of(self.path.with_suffix(".lock")) as take:
+            yield take
+
     def forget(self) -> None:
         """Know nothing of the last time any more. Raises HomeError."""
-        self.common, self.here, self.there = {}, {}, {}
+        self.common, self.here, self.there, self.begun = {}, {}, {}, {}
         self._saved = None
         try:
             self.path.unlink(missing_ok=True)
@@ -82,16 +126,24 @@ class Manifest:
 
     def save(self) -> None:
         """Write it, if it has changed. Raises HomeError."""
-        content = {"common": self.common, "here": self.here, "there": self.there}
+        content = {
+            "begun": self.begun,
+            "common": self.common,
+            "here": self.here,
+            "there": self.there,
+        }
         text = json.dumps(content, sort_keys=True).encode() + b"\n"
         if text != self._saved:
-            self._home.ensure()
-            try:
-                self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            except OSError as error:
-                raise HomeError(f"can't make {self.path.parent}: {error.strerror}") from error
+            self._make_directory()
             write_private(self.path, text)
             self._saved = text
+
+    def _make_directory(self) -> None:
+        self._home.ensure()
+        try:
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise HomeError(f"can't make {self.path.parent}: {error.strerror}") from error
 
 
 def decided(
@@ -100,24 +152,44 @@ def decided(
     there: Mapping[str, File],
     *,
     delete: bool,
-) -> Iterator[Act]:
-    """Yield what is to be done, by path. What has changed on both sides is a conflict."""
+    apart: Collection[str] = (),
+) -> list[Act]:
+    """Return what is to be done, by path. What has changed on both sides is a conflict.
+
+    A directory is deleted only if all that is in it is, too. Nothing is done with what is
+    ``apart``, nor below that or below a conflict.
+    """
+    acts: dict[str, Act] = {}
+    conflicts: set[str] = set()
     for path in sorted({*common, *here, *there}):
         before, ours, theirs = common.get(path), here.get(path), there.get(path)
-        if ours == theirs:
+        if ours == theirs or blocked(path, apart) or blocked(path, conflicts):
             continue
         if ours == before:
             if theirs is not None:
-                yield Act("pull", path)
+                acts[path] = Act("pull", path, file=theirs)
             elif delete:
-                yield Act("delete here", path)
+                acts[path] = Act("delete here", path)
         elif theirs == before:
             if ours is not None:
-                yield Act("push", path)
+                acts[path] = Act("push", path, file=ours)
             elif delete:
-                yield Act("delete there", path)
+                acts[path] = Act("delete there", path)
         else:
-            yield Act("conflict", path, _why(ours, theirs))
+            conflicts.add(path)
+            acts[path] = Act("conflict", path, _why(ours, theirs))
+    _keep_what_is_not_empty(acts, {*here, *apart}, "delete here")
+    _keep_what_is_not_empty(acts, {*there, *apart}, "delete there")
+    busy = {(act.what, each) for act in acts.values() for each in parents(act.path)}
+    return [act._replace(is_quiet=(act.what, path) in busy) for path, act in acts.items()]
+
+
+def _keep_what_is_not_empty(acts: dict[str, Act], side: Collection[str], what: What) -> None:
+    for path in side:
+        if path not in acts or acts[path].what != what:
+            for each in parents(path):
+                if each in acts and acts[each].what == what:
+                    del acts[each]
 
 
 def _why(ours: File | None, theirs: File | None) -> str:
@@ -134,5 +206,5 @@ def parents(path: str) -> Iterator[str]:
 
 
 def blocked(path: str, others: Collection[str]) -> bool:
-    """Whether something that is neither file nor directory is at a path, or on the way to it."""
+    """Whether one of these is at a path, or on the way to it."""
     return path in others or any(each in others for each in parents(path))

@@ -1,4 +1,4 @@
-"""What is in a directory here, and in one there: files with their hashes."""
+"""What is in a directory here, and in one there: files with their hashes, and directories."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ import os
 import re
 import stat
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shellwire.cli.files.manifest import File, Stamp
-from shellwire.client.files.content import digest_of
-from shellwire.errors import NotDirectory, NotFile, NotFound
+from shellwire.cli.files.manifest import DIRECTORY, File, Stamp
+from shellwire.client.files.content import digest_of, opened
+from shellwire.errors import FileProblem, NotDirectory, NotFile, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shellwire.client import Client, FileInfo
 
 # As with git: a file that changes twice within the time's grain looks the same afterwards.
 _RACY_NS = 2_000_000_000
 _AT_A_TIME = 8
+_TIMES = 3
+"""How often a file is read anew that changes while it is read."""
 _OURS = re.compile(r"\.shellwire-[0-9a-f]{16}|\..*\.[0-9a-f]{16}\.part", re.DOTALL)
 """Names of files that are on their way: ours, or the daemon's."""
+
+
+_GONE = (FileNotFoundError, NotADirectoryError, NotDirectory, NotFound)
 
 
 class Scan:
@@ -34,8 +40,24 @@ class Scan:
         """Size and time in nanoseconds."""
         self.stamps: dict[str, Stamp] = {}
         """Of the files that can't change without looking different."""
-        self.others: set[str] = set()
-        """What is neither file nor directory."""
+        self.others: dict[str, str] = {}
+        """What is neither file nor directory, and why it is left out."""
+        self.failed: dict[str, str] = {}
+        """What can't be read, and why."""
+        self.unfinished: list[str] = []
+        """Files that are, or were, on their way to here."""
+
+    def read(self, directory: str) -> None:
+        """Take note of a directory; the root, which is empty, counts for nothing."""
+        if directory:
+            self.files[directory] = DIRECTORY
+
+    def not_read(self, directory: str, error: Exception, reason: str) -> None:
+        """Take note of one that can't be read, unless it is gone. Raises ``error`` for the root."""
+        if not directory:  # that all is gone must not look as if all were deleted
+            raise error
+        if not isinstance(error, _GONE):
+            self.failed[directory] = reason
 
     def add(self, path: str, found: tuple[int, int], file: File, hashed_at_ns: int) -> None:
         """Take note of a file, hashed at a time of its own machine's clock."""
@@ -51,8 +73,12 @@ def known(stamps: dict[str, Stamp], path: str, found: tuple[int, int]) -> str:
     return stamp.hash if stamp is not None and stamp[:2] == found else ""
 
 
-def scan_here(root: str, stamps: dict[str, Stamp]) -> Scan:
-    """Look at a directory here. Raises OSError."""
+class Stopped(Exception):
+    """Nobody wants to know any more."""
+
+
+def scan_here(root: str, stamps: dict[str, Stamp], stops: Callable[[], bool]) -> Scan:
+    """Look at a directory here. Raises OSError, and Stopped as soon as it ``stops``."""
     scan = Scan()
     if not os.path.isdir(root):
         if os.path.lexists(root):
@@ -63,38 +89,74 @@ def scan_here(root: str, stamps: dict[str, Stamp]) -> Scan:
     while waiting:
         directory = waiting.pop()
         try:
-            with os.scandir(os.path.join(root, directory)) as found:
-                entries = list(found)
-        except FileNotFoundError:
-            if not directory:  # that all is gone must not look as if all were deleted
-                raise
+            entries = _entries(root, directory)
+        except OSError as error:
+            scan.not_read(directory, error, _reason(error))
             continue
+        scan.read(directory)
         for entry in entries:
+            if stops():
+                raise Stopped
             path = f"{directory}/{entry.name}" if directory else entry.name
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
-            elif not entry.is_file(follow_symlinks=False):
-                scan.others.add(path)
-            elif not _OURS.fullmatch(entry.name):
-                _look_at(scan, root, path, stamps)
+            else:
+                _take_in(scan, root, path, entry, stamps, stops)
+    os.stat(root)  # if it has gone meanwhile, what was not found was not deleted
     return scan
 
 
-def _look_at(scan: Scan, root: str, path: str, stamps: dict[str, Stamp]) -> None:
+def _entries(root: str, directory: str) -> list[os.DirEntry[str]]:
+    with os.scandir(os.path.join(root, directory)) as found:
+        return list(found)
+
+
+def _take_in(
+    scan: Scan,
+    root: str,
+    path: str,
+    entry: os.DirEntry[str],
+    stamps: dict[str, Stamp],
+    stops: Callable[[], bool],
+) -> None:
+    if entry.is_symlink():
+        scan.others[path] = "a symlink"
+    elif not entry.is_file(follow_symlinks=False):
+        scan.others[path] = "neither file nor directory"
+    elif _OURS.fullmatch(entry.name):
+        scan.unfinished.append(path)
+    else:
+        _look_at(scan, root, path, stamps, stops)
+
+
+def _look_at(
+    scan: Scan, root: str, path: str, stamps: dict[str, Stamp], stops: Callable[[], bool]
+) -> None:
     full = os.path.join(root, path)
     try:
-        found = look_here(full)
-        hashed, now = known(stamps, path, found), time.time_ns()
-        if not hashed:
-            with open(full, "rb") as file:
-                hashed, _ = digest_of(file)
-        executable = bool(Path(full).stat().st_mode & stat.S_IXUSR)
-        if look_here(full) == found:
-            scan.add(path, found, File(hashed, executable), now)
-            return
+        for _ in range(_TIMES):
+            found = look_here(full)
+            hashed, now = known(stamps, path, found), time.time_ns()
+            executable = bool(os.stat(full).st_mode & stat.S_IXUSR)
+            if not hashed:
+                with opened(full) as file:
+                    hashed = digest_of(file, stops)[0]
+            if stops():
+                raise Stopped
+            if look_here(full) == found:
+                scan.add(path, found, File(hashed, executable), now)
+                return
+        scan.failed[path] = "it changes while it is read"
     except FileNotFoundError:
         return
-    _look_at(scan, root, path, stamps)  # it was written to meanwhile
+    except NotFile:
+        scan.others[path] = "neither file nor directory"
+    except OSError as error:
+        scan.failed[path] = _reason(error)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def look_here(path: str) -> tuple[int, int]:
@@ -116,22 +178,23 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
     waiting = [""]
     while waiting:
         directory = waiting.pop()
-        work = []
         try:
             infos = await client.list_dir(f"{root}/{directory}".rstrip("/") or "/")
-        except NotFound:
-            if not directory:  # that all is gone must not look as if all were deleted
-                raise
+        except (FileProblem, NotFound) as error:
+            scan.not_read(directory, error, str(error))
             continue
+        scan.read(directory)
+        work = []
         for info in infos:
             path = f"{directory}/{info.name}" if directory else info.name
             if info.is_symlink:
-                scan.others.add(path)
+                scan.others[path] = "a symlink"
             elif info.is_directory:
                 waiting.append(path)
             elif not _OURS.fullmatch(info.name):
                 work.append(_look_there(scan, client, path, info, stamps, room))
         await asyncio.gather(*work)
+    await client.stat(root)  # if it has gone meanwhile, what was not found was not deleted
     return scan
 
 
@@ -150,9 +213,12 @@ async def _look_there(
             async with room:
                 about = await client.look(info.path)
         except NotFile:
-            scan.others.add(path)
+            scan.others[path] = "neither file nor directory"
             return
         except NotFound:
+            return
+        except FileProblem as error:
+            scan.failed[path] = str(error)
             return
         hashed, at_ns = about.hash, about.seen_at * 1_000_000_000
     scan.add(path, found, File(hashed, bool(info.mode & stat.S_IXUSR)), at_ns)

@@ -5,29 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
+import time
 from typing import TYPE_CHECKING
 
-from shellwire.cli.files.manifest import Act, File, Manifest, blocked, decided, parents
-from shellwire.cli.files.scan import Scan, look_here, scan_here, scan_there
+from shellwire.cli.files.changes import Changes
+from shellwire.cli.files.manifest import Act, File, Manifest, blocked, decided
+from shellwire.cli.files.scan import Scan, scan_here, scan_there
+from shellwire.client.files.local import discard
 from shellwire.errors import (
     Conflict,
-    FileProblem,
-    FileSystemError,
     NotFound,
     NotRunning,
     Refusal,
+    Replaced,
     ShellwireError,
     Unreachable,
     WireError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from shellwire.client import Client
     from shellwire.home.paths import Home
 
 _AT_A_TIME = 4
+_PAUSE = 0.2
+"""Seconds between two looks whether another sync has ended."""
+_PATIENCE = 1.0
+"""Seconds that one waits for another without a word."""
 
 
 class Syncing:
@@ -48,9 +55,10 @@ class Syncing:
         """Paths that have one, after the last pass."""
         self.failed: set[str] = set()
         """Paths for which something went wrong in it."""
+        self.here = here
+        """Where it is, without symlinks."""
+        self.there = there
         self._client = client
-        self._here = here
-        self._there = there
         self._manifest = manifest
         self._delete = delete
         self._say = say
@@ -77,80 +85,154 @@ class Syncing:
         manifest = Manifest(home, here, daemon, there)
         return cls(client, here, there, manifest, delete=delete, say=say, warn=warn)
 
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Be the only one who syncs these two while the block runs; wait for another, and say so.
+
+        Raises HomeError.
+        """
+        with self._manifest.lock() as take:
+            since = time.monotonic()
+            while not take():
+                if time.monotonic() > since + _PATIENCE:
+                    self._tell(f"{self.here}: another sync of it is at work; waiting for its end")
+                await asyncio.sleep(_PAUSE)
+            yield
+
     async def once(self, *, dry: bool = False) -> None:
         """Look at both, and take each change to the other side. With ``dry`` say only what.
 
-        Raises WireError, Unreachable, NotRunning; ShellwireError if one side is gone, or can't be
-        read.
+        Nobody else may do so meanwhile, see ``alone``. Raises WireError, Unreachable, NotRunning;
+        HomeError; ShellwireError if one side is gone, or can't be read.
         """
         self.conflicts.clear()
         self.failed.clear()
         self._warned, self._warned_before = set(), self._warned
         manifest = self._manifest
+        manifest.load()
+        here = await self._look_here()
+        there = await scan_there(self._client, self.there, manifest.there)
+        self._check(here, there)
+        apart = self._leave_out(here, there)
+        self._agree(here, there, apart)
+        acts = decided(manifest.common, here.files, there.files, delete=self._delete, apart=apart)
+        if dry:
+            for act in acts:
+                await self._attempt(act, None)
+            return
+        manifest.here, manifest.there = here.stamps, there.stamps
+        # If this is killed, the next one knows from which side a change came.
+        manifest.begun = {
+            act.path: (act.what in ("pull", "delete here"), act.file)
+            for act in acts
+            if act.what != "conflict"
+        }
+        manifest.save()
+        if not there.exists:
+            await self._client.mkdir(self.there)
+        await asyncio.to_thread(os.makedirs, self.here, exist_ok=True)
         try:
-            here = await asyncio.to_thread(scan_here, self._here, manifest.here)
+            await self._do_all(acts, Changes(self._client, self.here, self.there, here, there))
+            await asyncio.to_thread(self._sweep, here)
+        finally:
+            manifest.save()
+
+    async def _look_here(self) -> Scan:
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(scan_here, self.here, self._manifest.here, stop.is_set)
         except OSError as error:
-            raise ShellwireError(f"{error.filename or self._here}: {error.strerror}") from error
-        there = await scan_there(self._client, self._there, manifest.there)
-        if manifest.common and not (here.exists and there.exists):
-            gone = self._there if here.exists else self._here
+            raise ShellwireError(f"{error.filename or self.here}: {error.strerror}") from error
+        finally:
+            stop.set()  # who is interrupted does not wait for its end
+
+    def _check(self, here: Scan, there: Scan) -> None:
+        """Raise ShellwireError if what is gone must not look as if all in it were deleted."""
+        if not (here.exists or there.exists):
+            raise ShellwireError(f"there is neither {self.here} here nor {self.there} there")
+        if self._manifest.common and not (here.exists and there.exists):
+            gone = self.there if here.exists else self.here
             raise ShellwireError(
                 f"{gone} is gone, which was synced before: nothing is done;"
-                f" to begin anew, remove {manifest.path}"
+                f" to begin anew, remove {self._manifest.path}"
             )
-        others = here.others | there.others
-        for path in sorted(others):
-            self._tell(f"{path}: neither file nor directory, and not synced")
-        acts = [
-            act
-            for act in decided(manifest.common, here.files, there.files, delete=self._delete)
-            if not blocked(act.path, others)
-        ]
-        if not dry:
-            manifest.here, manifest.there = here.stamps, there.stamps
-            self._agree(here, there)
+
+    def _leave_out(self, here: Scan, there: Scan) -> set[str]:
+        """Tell of what is not synced; return it."""
+        for path, why in sorted({**here.others, **there.others}.items()):
+            self._tell(f"{path}: {why}, and not synced")
+        for path, why in sorted({**here.failed, **there.failed}.items()):
+            self.failed.add(path)
+            self._tell(f"{path}: {why}")
+        return {*here.others, *there.others, *here.failed, *there.failed}
+
+    async def again(self) -> None:
+        """Do so once more, alone; what goes wrong is told, and may have passed the next time.
+
+        Raises Refusal and Replaced.
+        """
         try:
-            await self._do_all(acts, here, there, dry=dry)
-        finally:
-            if not dry:
-                manifest.save()
+            async with self.alone():
+                await self.once()
+        except (Refusal, Replaced):
+            raise
+        except ShellwireError as error:
+            self._tell(str(error))
 
     async def begin_anew_if_gone_there(self) -> None:
         """Forget the last time if the directory there is no more; make it if it is not there."""
         try:
-            await self._client.stat(self._there)
+            await self._client.stat(self.there)
         except NotFound:
             self._manifest.forget()
-            await self._client.mkdir(self._there)
+            await self._client.mkdir(self.there)
 
     async def clean(self) -> None:
         """Remove the directory there, and what is known of it."""
         self._manifest.forget()
-        await self._client.remove(self._there, recursive=True)
+        await self._client.remove(self.there, recursive=True)
 
-    def _agree(self, here: Scan, there: Scan) -> None:
-        """Take note of what is the same on both sides by now."""
-        common = self._manifest.common
+    def _agree(self, here: Scan, there: Scan, apart: Collection[str]) -> None:
+        """Take note of what is the same on both sides by now, and of what we have done to one."""
+        manifest = self._manifest
+        common = manifest.common
+        for path, (is_here, file) in manifest.begun.items():
+            if (here if is_here else there).files.get(path) == file and not blocked(path, apart):
+                _set(common, path, file)
+        manifest.begun = {}
         for path in {*common, *here.files, *there.files}:
-            ours, theirs = here.files.get(path), there.files.get(path)
-            if ours is not None and ours == theirs:
-                common[path] = ours
-            elif ours is None and theirs is None:
-                common.pop(path, None)
+            ours = here.files.get(path)
+            if ours == there.files.get(path) and not blocked(path, apart):
+                _set(common, path, ours)
 
-    async def _do_all(self, acts: list[Act], here: Scan, there: Scan, *, dry: bool) -> None:
+    async def _do_all(self, acts: list[Act], changes: Changes) -> None:
+        common = self._manifest.common
+        removed: list[Act] = []
+        emptied: list[Act] = []
+        made: list[Act] = []
+        rest: list[Act] = []
+        for act in acts:
+            if act.file is None and act.what != "conflict":
+                (emptied if common[act.path].is_directory else removed).append(act)
+            else:
+                is_directory = act.file is not None and act.file.is_directory
+                (made if is_directory else rest).append(act)
+        await self._do_each(removed, changes)
+        # A directory after what is in it.
+        await self._do_each(emptied[::-1], changes, at_a_time=1)
+        await self._do_each(made, changes)
+        await self._do_each(rest, changes)
+
+    async def _do_each(
+        self, acts: list[Act], changes: Changes, at_a_time: int = _AT_A_TIME
+    ) -> None:
         rest = iter(acts)
 
         async def work() -> None:
             for act in rest:
-                if act.what == "conflict":
-                    self._conflict(act.path, act.why)
-                elif dry:
-                    self._say(f"{act.what} {act.path}")
-                else:
-                    await self._attempt(act, here, there)
+                await self._attempt(act, changes)
 
-        tasks = [asyncio.create_task(work()) for _ in range(_AT_A_TIME)]
+        tasks = [asyncio.create_task(work()) for _ in range(at_a_time)]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -158,19 +240,14 @@ class Syncing:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _attempt(self, act: Act, here: Scan, there: Scan) -> None:
+    async def _attempt(self, act: Act, changes: Changes | None) -> None:
         path = act.path
-        common = self._manifest.common
+        if act.what == "conflict":
+            self._conflict(path, act.why)
+            return
         try:
-            if act.what == "push":
-                common[path] = await self._push(path, here, there)
-            elif act.what == "pull":
-                common[path] = await self._pull(path, here, there)
-            else:
-                await (self._delete_there if act.what == "delete there" else self._delete_here)(
-                    path, here, there
-                )
-                common.pop(path, None)
+            if changes is not None:
+                _set(self._manifest.common, path, await changes.do(act))
         except Conflict:
             self._conflict(path, "changed while it was synced")
         except (Unreachable, NotRunning, Refusal):
@@ -180,54 +257,14 @@ class Syncing:
             reason = error.strerror if isinstance(error, OSError) else None
             self._tell(f"{path}: {reason.lower() if reason else error}")
         else:
-            self._say(f"{act.what} {path}")
+            if not act.is_quiet:
+                self._say(act.shown)
+        self._manifest.begun.pop(path, None)
 
-    # What is done --------------------------------------------------------------------------------
-
-    async def _push(self, path: str, here: Scan, there: Scan) -> File:
-        theirs = there.files.get(path)
-        hashed = await self._client.upload(
-            os.path.join(self._here, path),
-            f"{self._there}/{path}",
-            preserve=True,
-            expected_hash=theirs.hash if theirs else "",
-        )
-        return File(hashed, here.files[path].executable)
-
-    async def _pull(self, path: str, here: Scan, there: Scan) -> File:
-        target = os.path.join(self._here, path)
-        directory = os.path.dirname(target)
-        real = await asyncio.to_thread(os.path.realpath, directory)
-        if real != directory:  # swapped for a symlink since it was seen
-            raise FileSystemError(f"{directory}: a symlink is in the way")
-        await asyncio.to_thread(os.makedirs, directory, exist_ok=True)
-        hashed = await self._client.download(
-            f"{self._there}/{path}",
-            target,
-            preserve=True,
-            unless=lambda: not self._is_as_seen(path, here),
-        )
-        return File(hashed, there.files[path].executable)
-
-    async def _delete_there(self, path: str, _here: Scan, there: Scan) -> None:
-        await self._client.remove(f"{self._there}/{path}", expected_hash=there.files[path].hash)
-        with contextlib.suppress(FileProblem):  # until one is not empty
-            for each in parents(path):
-                await self._client.remove(f"{self._there}/{each}")
-
-    async def _delete_here(self, path: str, here: Scan, _there: Scan) -> None:
-        if not self._is_as_seen(path, here):
-            raise Conflict(path)
-        os.unlink(os.path.join(self._here, path))
-        with contextlib.suppress(OSError):
-            for each in parents(path):
-                os.rmdir(os.path.join(self._here, each))
-
-    def _is_as_seen(self, path: str, here: Scan) -> bool:
-        try:
-            return look_here(os.path.join(self._here, path)) == here.seen.get(path)
-        except FileNotFoundError:
-            return path not in here.seen
+    def _sweep(self, here: Scan) -> None:
+        """Remove what downloads have left that came to nothing."""
+        for path in here.unfinished:
+            discard(os.path.join(self.here, path))
 
     # What is told --------------------------------------------------------------------------------
 
@@ -239,3 +276,10 @@ class Syncing:
         if text not in self._warned | self._warned_before:
             self._warn(text)
         self._warned.add(text)
+
+
+def _set(common: dict[str, File], path: str, file: File | None) -> None:
+    if file is None:
+        common.pop(path, None)
+    else:
+        common[path] = file

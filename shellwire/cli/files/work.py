@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from shellwire.cli.files.sync import warn
 from shellwire.cli.files.syncing import Syncing
@@ -21,7 +22,7 @@ WHERE = "~/.cache/shellwire/with"
 
 
 class Work:
-    """The directories of one command. ``cwd`` is the first one's copy there."""
+    """The directories of one command, in a block. ``cwd`` is the first one's copy there."""
 
     def __init__(self, client: Client, daemon: str, *, clean: bool) -> None:
         self.cwd = ""
@@ -29,6 +30,13 @@ class Work:
         self._daemon = daemon
         self._clean = clean
         self._syncings: list[Syncing] = []
+        self._alone = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._alone.aclose()
 
     async def take_up(self, directories: tuple[str, ...]) -> None:
         """Make the copies like the directories here.
@@ -36,12 +44,13 @@ class Work:
         Raises Failure if one has changed on both sides, or can't be copied whole: then what runs
         there would not see what is here.
         """
-        for each in directories:
+        home = Home.locate()
+        for each in dict.fromkeys(map(os.path.realpath, directories)):
             there = await self._client.resolve(place_there(each))
             self.cwd = self.cwd or there
             syncing = await Syncing.begin(
                 self._client,
-                Home.locate(),
+                home,
                 each,
                 there,
                 self._daemon,
@@ -50,10 +59,18 @@ class Work:
                 warn=warn,
             )
             self._syncings.append(syncing)
+        # Two commands in one copy would see, and bring back, what the other has half done. All take
+        # the locks in one order, or two could wait for each other.
+        for syncing in sorted(self._syncings, key=lambda each: each.here):
+            await self._alone.enter_async_context(syncing.alone())
+        for syncing in self._syncings:
             await syncing.begin_anew_if_gone_there()
             await syncing.once()
             if syncing.conflicts or syncing.failed:
-                raise Failure(f"{each} and its copy in {there} differ: nothing is run", TROUBLE)
+                raise Failure(
+                    f"{syncing.here} and its copy in {syncing.there} differ: nothing is run",
+                    TROUBLE,
+                )
 
     async def bring_back(self) -> bool:
         """Take here what the command has made, changed or deleted; return whether all of it came.

@@ -9,10 +9,9 @@ import io
 import os
 import secrets
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shellwire.client.files.content import Local
+from shellwire.client.files.content import Local, opened
 from shellwire.client.files.download import About, Download, look
 from shellwire.client.files.local import Arrival, umask
 from shellwire.client.files.paths import absolute, child, from_root, from_wire, on_wire
@@ -24,7 +23,6 @@ from shellwire.errors import (
     Disconnected,
     FileProblem,
     FileSystemError,
-    NotFile,
     NotFound,
     ShellwireError,
     Unreachable,
@@ -136,7 +134,7 @@ class Files:
         Raises OSError for what can't be read here.
         """
         target = await self.resolve(path)
-        file = await asyncio.to_thread(_opened, os.fspath(source))
+        file = await asyncio.to_thread(opened, os.fspath(source))
         try:
             about = os.fstat(file.fileno())
             wish = await wished(
@@ -366,9 +364,3 @@ async def wished(
         if_match=if_match,
         compress=compress,
     )
-
-
-def _opened(path: str) -> io.BufferedReader:
-    if not stat.S_ISREG(Path(path).stat().st_mode):
-        raise NotFile(f"{path}: not a regular file")
-    return open(path, "rb")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import stat
+import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from shellwire.client.files.download import BLOCK, Changed
 from shellwire.client.files.web import FINISH_SECONDS, PASSING
-from shellwire.errors import Conflict
+from shellwire.errors import Conflict, NotFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    import io
+    from collections.abc import AsyncGenerator, Callable
 
     import aiohttp
 
@@ -35,14 +39,34 @@ class Content(Protocol):
         """Yield it from there to its end. Raises OSError, WireError, Unreachable, Changed."""
 
 
-def digest_of(file: BinaryIO) -> tuple[str, int]:
-    """Return SHA-256 and size of a file. Raises OSError."""
+def digest_of(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tuple[str, int]:
+    """Return SHA-256 and size of a file as long as it is now; less of it once it ``stops``.
+
+    Raises OSError.
+    """
+    # One that has no size (proc(5)) is read to its end, and others may grow for ever.
+    end = file.seek(0, os.SEEK_END) or float("inf")
     file.seek(0)
     digest, size = hashlib.sha256(), 0
-    while block := file.read(BLOCK):
+    while not stops() and (block := file.read(int(min(BLOCK, end - size)))):
         digest.update(block)
         size += len(block)
     return digest.hexdigest(), size
+
+
+def opened(path: str) -> io.BufferedReader:
+    """Open a regular file, never waiting for the other end of one that is none.
+
+    Raises OSError, and NotFile for what is none.
+    """
+    # To open some devices does something (a tape is rewound), so it is not tried.
+    if stat.S_ISREG(os.stat(path).st_mode):
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        file = open(os.open(path, flags), "rb")  # noqa: SIM115
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file
+        file.close()
+    raise NotFile(f"{path}: not a regular file")
 
 
 class Local:
@@ -54,7 +78,11 @@ class Local:
         self._size = 0
 
     async def about(self) -> tuple[str, int]:
-        hashed, self._size = await asyncio.to_thread(digest_of, self._file)
+        stop = threading.Event()
+        try:
+            hashed, self._size = await asyncio.to_thread(digest_of, self._file, stop.is_set)
+        finally:
+            stop.set()  # who is interrupted does not wait for its end
         return hashed, self._size
 
     async def sample(self) -> bytes:

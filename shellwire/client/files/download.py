@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import threading
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, BinaryIO
@@ -105,7 +106,11 @@ class Download:
 
     async def run(self) -> None:
         """Get it. Raises WireError, OSError, Unreachable, NotRunning."""
-        await asyncio.to_thread(self._take_up)
+        stop = threading.Event()
+        try:
+            await asyncio.to_thread(self._take_up, stop.is_set)
+        finally:
+            stop.set()  # who is interrupted does not wait for its end
         for _ in range(TIMES):
             try:
                 await self._whole()
@@ -119,9 +124,9 @@ class Download:
             self.about = await look(self._web, self._path)
         raise Conflict(f"{self._path}: it changes while it is read")
 
-    def _take_up(self) -> None:
+    def _take_up(self, stops: Callable[[], bool]) -> None:
         self._file.seek(0)
-        while block := self._file.read(BLOCK):
+        while not stops() and (block := self._file.read(BLOCK)):
             self._digest.update(block)
             self._at += len(block)
         if self._at > self.about.size:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import secrets
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from shellwire.errors import Conflict, IsDirectory, NotFile
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from shellwire.client.files.download import About
 
 _LONGEST_NAME = 150
+_UNFINISHED = re.compile(r"\.(.*)\.[0-9a-f]{16}\.part", re.DOTALL)
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Arrival:
@@ -34,37 +43,55 @@ class Arrival:
             if not stat.S_ISREG(mode):
                 raise NotFile(f"{path}: not a regular file")
         # The hash in its name: what is left of another content is never gone on with.
-        name = os.fsencode(self.path.name)[:_LONGEST_NAME].decode(errors="ignore")
-        self._partial = self.path.with_name(f".{name}.{about.hash[:16]}.part")
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        self._partial = self._named(about.hash[:16])
+        self._is_alone = True
         try:
-            self.file: BinaryIO = open(os.open(self._partial, flags, 0o600), "r+b")  # noqa: SIM115
+            self.file = self._opened()
         except OSError as error:
             error.filename = path  # that is what its user knows
             raise
 
+    def _named(self, tag: str) -> Path:
+        return self.path.with_name(f".{_shortened(self.path.name)}.{tag}.part")
+
+    def _opened(self) -> BinaryIO:
+        while True:
+            file: BinaryIO = open(os.open(self._partial, _FLAGS, 0o600), "r+b")  # noqa: SIM115
+            if not _is_ours(file.fileno()):
+                # Another process gets the same content to here.
+                file.close()
+                self._is_alone = False
+                self._partial = self._named(secrets.token_hex(8))
+            elif _is_at(file.fileno(), self._partial):
+                return file
+            else:
+                file.close()  # it has got its place, or was removed, just before it was ours
+
     def keep(self) -> None:
         """Leave what has come for another attempt."""
-        self.file.close()
+        if self._is_alone and os.fstat(self.file.fileno()).st_size:
+            self.file.close()
+        else:
+            self.discard()
 
     def discard(self) -> None:
         """Leave nothing."""
-        self.file.close()
         self._partial.unlink(missing_ok=True)
+        self.file.close()
 
     def finish(self, about: About, *, preserve: bool, unless: Callable[[], bool] | None) -> None:
         """Put it in its place. Raises OSError, and Conflict if ``unless`` is so by then."""
-        try:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-        finally:
-            self.file.close()
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        if sys.platform == "win32":
+            self.file.close()  # nothing that is open gets another name there
         os.chmod(self._partial, self._mode(about, preserve=preserve))
         if preserve:
             os.utime(self._partial, ns=(about.mtime_ns, about.mtime_ns))
         if unless is not None and unless():
             raise Conflict(f"{self.path}: it is not what was expected")
         os.replace(self._partial, self.path)
+        self.file.close()
 
     def _mode(self, about: About, *, preserve: bool) -> int:
         if preserve:
@@ -73,6 +100,51 @@ class Arrival:
             return stat.S_IMODE(self.path.stat().st_mode)
         except FileNotFoundError:
             return about.mode & 0o777 & ~umask()
+
+
+def sweep(directory: str, names: Collection[str]) -> None:
+    """Remove what unfinished downloads of these files have left, unless somebody is at work on it.
+
+    Raises OSError.
+    """
+    wanted = {_shortened(name) for name in names}
+    for name in os.listdir(directory):
+        found = _UNFINISHED.fullmatch(name)
+        if found is not None and found[1] in wanted:
+            discard(os.path.join(directory, name))
+
+
+def discard(path: str) -> None:
+    """Remove what an unfinished download has left, unless somebody is at work on it."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, _FLAGS & ~os.O_CREAT | getattr(os, "O_NONBLOCK", 0))
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode) and _is_ours(descriptor):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+
+
+def _shortened(name: str) -> str:
+    return os.fsencode(name)[:_LONGEST_NAME].decode(errors="ignore")
+
+
+def _is_ours(descriptor: int) -> bool:
+    """Whether no other process has it; from now on none will until it is closed."""
+    if sys.platform == "win32":
+        return True  # it has no flock(2)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno != errno.EWOULDBLOCK  # a file system without locks
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def umask() -> int:
