@@ -21,7 +21,7 @@ async def _resolve(client: Client, path: str) -> str:
     """Return the absolute path that is meant: it counts from where the next command starts."""
     if not path.startswith(("/", "~")):
         path = posixpath.join((await client.context("default").get()).cwd, path)
-    return await client.resolve(path)
+    return await client.resolve(await client.straight(path))
 
 
 async def read_file(
@@ -37,11 +37,12 @@ async def read_file(
     text = data.decode(errors="replace")
     is_whole = eof and given.offset == 0
     end = given.offset + len(data)
+    tells = eof and (data or not given.offset)  # what begins behind its end does not
     return files.FileContent(
         path=path,
         content=text,
         is_text=_is_text(data),
-        size=end if eof else (await client.stat(path)).size,
+        size=end if tells else (await client.stat(path)).size,
         next_offset=end,
         eof=eof,
         hash=hashlib.sha256(data).hexdigest() if is_whole else None,

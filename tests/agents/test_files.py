@@ -54,6 +54,27 @@ def test_pieces_end_between_characters(agent: Agent, here: Path) -> None:
         assert seen == text
 
 
+def test_behind_its_end(agent: Agent, here: Path) -> None:
+    (here / "short").write_text("12345")
+    (here / "empty").touch()
+    for path, size in (("short", 5), ("empty", 0)):
+        read = agent.call("read_file", path=path, offset=100)
+        assert (read["content"], read["size"], read["eof"]) == ("", size, True)
+        assert agent.call("read_file", path=path)["size"] == size
+
+
+def test_paths_count_from_where_the_commands_stand(agent: Agent, here: Path) -> None:
+    (here / "sub").mkdir()
+    (here / "link").symlink_to("sub")
+    assert agent.call("write_file", path="sub/../a", content="a")["path"] == str(here / "a")
+    agent.call("run_command", command="cd sub")
+    assert agent.call("read_file", path="../a")["content"] == "a"
+    assert agent.call("read_file", path="../link/../a")["content"] == "a"
+    found = agent.call("search_files", query="a", path="..")
+    assert [match["path"] for match in found["matches"]] == [str(here / "a")]
+    assert agent.refused("read_file", path="../none/a").startswith("NOT_FOUND: ")
+
+
 def test_bytes_are_no_text(agent: Agent, here: Path) -> None:
     (here / "bytes").write_bytes(b"a\xff\xfe\x80\x80\x80\x80b")
     assert agent.call("read_file", path="bytes", length=4)["is_text"] is False

@@ -137,13 +137,8 @@ class There:
             return None
 
     async def straight(self, path: str) -> str:
-        """Return the path without ``..``, which no path of a message holds. Raises WireError."""
-        parts = path.split("/")
-        if ".." not in parts:
-            return path
-        at = len(parts) - parts[::-1].index("..")
-        real = await self.real("/".join(parts[:at]))
-        return "/".join([real.rstrip("/"), *parts[at:]]) or "/"
+        """Return the path as it can be asked for, without ``..``. Raises WireError."""
+        return await self.client.straight(path)
 
     async def real(self, path: str) -> str:
         """Return where a directory is, without symlinks. Raises WireError."""

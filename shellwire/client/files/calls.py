@@ -280,6 +280,15 @@ class Files:
         where = "/" + on_wire(await self.resolve(path))
         return from_wire((await self._fs("root_info", root=where))["root"])
 
+    async def straight(self, path: str) -> str:
+        """Return a path without ``..``, which no other call takes, by where that leads there."""
+        parts = path.split("/")
+        if ".." not in parts:
+            return path
+        at = len(parts) - parts[::-1].index("..")
+        real = await self.realpath("/".join(parts[:at]))
+        return "/".join([real.rstrip("/"), *parts[at:]]) or "/"
+
     async def resolve(self, path: str) -> str:
         """Return the absolute path that is meant."""
         if self._home_there is None and not path.startswith("/"):

@@ -126,6 +126,10 @@ class Files:
         """Return where a directory is, without symlinks and ``..``."""
         return self._loop.run(self._client.realpath(path))
 
+    def straight(self, path: str) -> str:
+        """Return a path without ``..``, which no other call takes, by where that leads there."""
+        return self._loop.run(self._client.straight(path))
+
     def resolve(self, path: str) -> str:
         """Return the absolute path that is meant."""
         return self._loop.run(self._client.resolve(path))
