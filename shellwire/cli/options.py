@@ -190,6 +190,12 @@ SETTINGS = (
     ),
     Setting("ping_interval", Seconds(0.1, 3600), "Seconds between pings to a client."),
     Setting(
+        "compress",
+        click.BOOL,
+        "Compress what is sent to clients that offer it.",
+        is_flag=True,
+    ),
+    Setting(
         "allow_host",
         _HOST,
         "Another name that clients may connect by. Repeatable; commas in the variable.",

@@ -178,7 +178,9 @@ async def _connect(
         else:
             connector = aiohttp.TCPConnector()
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        ws = await session.ws_connect(target.url, max_msg_size=0, heartbeat=ping_interval)
+        ws = await session.ws_connect(
+            target.url, max_msg_size=0, heartbeat=ping_interval, compress=15
+        )
     stack.push_async_callback(ws.close)
     return session, ws
 

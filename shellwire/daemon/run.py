@@ -145,7 +145,7 @@ class _Daemon:
             _features(engine),
         )
         gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
-        server = Server(hub, gate, ping_interval=settings.ping_interval)
+        server = Server(hub, gate, ping_interval=settings.ping_interval, compress=settings.compress)
         with contextlib.ExitStack() as stack:
             stack.callback(signals.close)
             stack.callback(reaper.stop)

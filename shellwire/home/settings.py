@@ -86,6 +86,9 @@ class Settings:
     ping_interval: float = 20.0
     """Seconds between two pings to a client."""
 
+    compress: bool = False
+    """Whether messages are compressed (permessage-deflate, RFC 7692) for clients that offer it."""
+
     allow_host: tuple[str, ...] = ()
     """Names, besides the daemon's own, that a Host header may carry."""
 

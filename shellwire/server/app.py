@@ -86,10 +86,13 @@ def _reason(error: OSError | UnicodeError) -> str:
 class Server:
     """The daemon's HTTP server on one port, and on a Unix socket."""
 
-    def __init__(self, hub: Hub, gate: Gate, *, ping_interval: float) -> None:
+    def __init__(
+        self, hub: Hub, gate: Gate, *, ping_interval: float, compress: bool = False
+    ) -> None:
         self._hub = hub
         self._gate = gate
         self._ping_interval = ping_interval
+        self._compress = compress
         self._control_port: int | None = None
         app = web.Application(middlewares=[in_one_form, self._check])
         app.router.add_get("/", self._root)
@@ -207,7 +210,7 @@ class Server:
             timeout=CLOSE_SECONDS,
             # Refused from this size on, so that exactly MAX_FRAME passes.
             max_msg_size=codec.MAX_FRAME + 1,
-            compress=False,
+            compress=self._compress,
             writer_limit=0,
             # The codec decodes UTF-8 itself: what is wrong is an error then, not an end.
             decode_text=False,

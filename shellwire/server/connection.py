@@ -241,7 +241,7 @@ class Connection:
             self._abort()
 
     async def _send(self, payload: Payload) -> None:
-        for number, frame in enumerate(frames(payload)):
+        for number, frame in enumerate(frames(payload, int(self._ws.compress))):
             if number:
                 await asyncio.sleep(0)  # where there is room, to drain lets nobody else run
             if self._ws.closed or self._transport.is_closing():

@@ -1,4 +1,4 @@
-"""Messages as frames of a WebSocket (RFC 6455, 5.2 and 5.4); pure.
+"""Messages as frames of a WebSocket (RFC 6455, 5.2 and 5.4; compressed, RFC 7692, 7.2.1); pure.
 
 aiohttp writes a message as one frame in one step. Of one with many MiB that step is long, and for
 as long as it takes nobody else's keystroke is seen. In fragments others have their turn between,
@@ -8,6 +8,7 @@ and so have pings: control frames may stand between the fragments of a message.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -22,20 +23,40 @@ Pieces = deque["bytes | memoryview"]
 Payload = bytes | Pieces
 """A message's JSON; a long one may be in the pieces in which it was made."""
 
+WORTH_COMPRESSING = 1024
+"""Bytes of a message from which on it is compressed, where that was agreed on."""
+
 _FINAL = 0x80
+_COMPRESSED = 0x40
 _TEXT = 1
 _CONTINUATION = 0
 
 
-def frames(payload: Payload) -> Iterator[bytes]:
-    """Yield the frames of a text message. Pieces of it are let go as they are used."""
+# What ends each part that is flushed, and is left out at a message's end (RFC 7692, 7.2.1).
+_FLUSHED = b"\0\0\xff\xff"
+
+
+def frames(payload: Payload, window_bits: int = 0) -> Iterator[bytes]:
+    """Yield the frames of a text message. Pieces of it are let go as they are used.
+
+    ``window_bits`` is what permessage-deflate was agreed on with, 0 if it was not. Each message is
+    compressed by itself: it refers to none before it, so that nothing is kept for the next one.
+    """
     if isinstance(payload, bytes):
         payload = Pieces([payload])
-    opcode = _TEXT
+    deflate = None
+    first = _TEXT
+    if window_bits and sum(map(len, payload)) >= WORTH_COMPRESSING:
+        deflate = zlib.compressobj(zlib.Z_BEST_SPEED, zlib.DEFLATED, -window_bits)
+        first |= _COMPRESSED
     while payload:
         part = _part(payload)
-        yield _head(opcode | (0 if payload else _FINAL), len(part)) + part
-        opcode = _CONTINUATION
+        if deflate is not None:
+            part = deflate.compress(part) + deflate.flush(zlib.Z_SYNC_FLUSH)
+            if not payload:
+                part = part.removesuffix(_FLUSHED)
+        yield _head(first | (0 if payload else _FINAL), len(part)) + part
+        first = _CONTINUATION
 
 
 def _part(pieces: Pieces) -> bytes:

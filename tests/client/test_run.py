@@ -10,6 +10,7 @@ import pytest
 
 from shellwire.client import Client
 from shellwire.errors import InvalidMessage, OutputLost, QueueFull
+from tests.faults.proxy import Proxy
 from tests.live import PATIENCE
 
 if TYPE_CHECKING:
@@ -218,3 +219,15 @@ async def test_reading_text_tells_of_a_gap_once(c: Client, daemon: Daemon) -> No
             assert (await late.read()).startswith("y\n")
         await stream.write("\n")
         assert (await stream.wait()).exit_code == 0
+
+
+async def test_what_crosses_is_compressed_if_the_daemon_does(
+    own_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = own_daemon("--compress")
+    async with Proxy(daemon.url) as proxy:
+        async with Client(proxy.url, token=daemon.token) as client:
+            result = await client.run("seq 100000")
+        assert len(result.stdout) == 588_895
+        await proxy.stop()
+    assert 0 < proxy.passed < 400_000

@@ -1,21 +1,27 @@
-"""Long messages come in fragments, between which others have their turn."""
+"""Long messages come in fragments, between which others have their turn; maybe compressed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+import aiohttp
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from shellwire.server.frames import FRAGMENT, Pieces, frames
+from shellwire.server.frames import FRAGMENT, WORTH_COMPRESSING, Pieces, frames
+from tests.live import PATIENCE
 from tests.server.raw import CONTINUATION, PING, PONG, TEXT, Raw, frame
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.live import Daemon
+    from tests.live import Daemon, Message
 
 # Around each bound of the header's forms, and of a fragment.
 LENGTHS = [0, 1, 125, 126, 65535, 65536, FRAGMENT - 1, FRAGMENT, FRAGMENT + 1, 2 * FRAGMENT + 1]
@@ -80,3 +86,83 @@ async def test_pings_are_answered_between_the_fragments_of_a_message(
     assert len(message["result"]["entries"]) == count
     assert ponged_at is not None
     assert ponged_at < len(parts)
+
+
+async def test_nothing_is_compressed_unless_told(daemon: Daemon) -> None:
+    raw = await Raw.open(daemon)
+    response = await raw.upgrade(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
+    assert response.status == 101
+    assert "sec-websocket-extensions" not in response.headers
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([0, WORTH_COMPRESSING - 1, *LENGTHS]), max_size=4), st.booleans())
+def test_compressed_messages_are_read_in_a_row(lengths: list[int], keeps_context: bool) -> None:
+    inflate = zlib.decompressobj(-9)
+    for length in lengths:
+        message = (b"%d," % length * length)[:length]
+        is_compressed = length >= WORTH_COMPRESSING
+        found = b""
+        for number, each in enumerate(frames(Pieces([message]), 9)):
+            first, payload = each[0], each[{126: 4, 127: 10}.get(each[1], 2) :]
+            assert bool(first & 0x40) is (is_compressed and number == 0)
+            if is_compressed:
+                payload = inflate.decompress(payload + b"\0\0\xff\xff" * (first >> 7))
+            found += payload
+        assert found == message
+        if not keeps_context:
+            inflate = zlib.decompressobj(-9)
+
+
+async def _whole(
+    send: Callable[[str], Awaitable[None]],
+    receive: Callable[[], Awaitable[str | bytes]],
+    questions: list[Message],
+) -> list[Message]:
+    """Return what is answered to each, leaving out what comes between."""
+    answers: list[Message] = []
+    for question in questions:
+        await send(json.dumps(question))
+        async with asyncio.timeout(PATIENCE):
+            while (message := json.loads(await receive()))["type"] not in ANSWERS:
+                pass
+        answers.append(message)
+    return answers
+
+
+ANSWERS = ("status", "pong", "fs_result", "result")
+
+
+@pytest.mark.parametrize("bits", [9, None])
+async def test_libraries_read_what_is_compressed(
+    own_daemon: Callable[..., Daemon], tmp_path: Path, bits: int | None
+) -> None:
+    daemon = own_daemon("--compress", "--max-clients", "2")
+    count = many_files(tmp_path / "many")
+    ping: Message = {"type": "ping"}
+    questions: list[Message] = [
+        ping,
+        {"type": "fs_list", "id": "list", "root": str(tmp_path / "many")},
+        {"type": "execute", "id": "run", "command": "seq 10000", "collect": True},
+        {"type": "execute", "id": "long", "command": f"echo {'x' * 100_000}", "collect": True},
+        ping,
+    ]
+    offer = ClientPerMessageDeflateFactory(server_max_window_bits=bits)
+    one = await daemon.connect(extensions=[offer])
+    assert [each.name for each in one.protocol.extensions] == ["permessage-deflate"]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(daemon.url, compress=15, max_msg_size=0) as other,
+    ):
+        assert other.compress == 15
+        for name, send, receive in (
+            ("one", one.send, one.recv),
+            ("other", other.send_str, other.receive_str),
+        ):
+            first, *answers = await _whole(send, receive, [Raw.auth(daemon, name), *questions])
+            assert first["client_id"] == name
+            assert answers[0] == answers[4] == {"type": "pong"}
+            assert len(answers[1]["result"]["entries"]) == count
+            assert answers[2]["stdout"].startswith("1\n2\n")
+            assert answers[3]["stdout"].count("x") == 49_999  # and the end of line
+    await one.close()
