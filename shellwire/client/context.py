@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from shellwire.client.results import ContextState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from shellwire.client.client import Client
     from shellwire.client.job import Job
     from shellwire.client.options import CommandOptions, ShellOptions
     from shellwire.client.results import Message, Result
 
 
+class Commands(Protocol):
+    """What of a client a context needs."""
+
+    async def run(self, command: str, **options: Unpack[CommandOptions]) -> Result: ...
+
+    def stream(self, command: str, **options: Unpack[CommandOptions]) -> Job: ...
+
+    def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job: ...
+
+    async def request(self, kind: str, /, **fields: Any) -> Message: ...
+
+
 class Context:
     """A context by its name: ``default`` is the client's own, every other one is everybody's."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Commands, name: str) -> None:
         self.name = name
         self._client = client
 

@@ -18,10 +18,9 @@ from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
-    from shellwire.client.client import Client
-
-C = TypeVar("C", bound="Client")
+C = TypeVar("C")
 
 START_SECONDS = 30.0
 """Seconds that it has to start."""
@@ -34,7 +33,9 @@ _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
 
 
 @contextlib.asynccontextmanager
-async def connected(at: Callable[[Place, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
+async def connected(
+    at: Callable[[Place, str], AbstractAsyncContextManager[C]], flags: tuple[str, ...]
+) -> AsyncIterator[C]:
     """Run a daemon while the block runs; yield the client ``at`` it. Raises StartError."""
     async with daemon(flags) as place, at(place, "python") as client:
         yield client
