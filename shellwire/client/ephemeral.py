@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shellwire.client.place import Place
 from shellwire.errors import StartError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-C = TypeVar("C")
+C = TypeVar("C", bound="AbstractAsyncContextManager[Any]")
 
 START_SECONDS = 30.0
 """Seconds that it has to start."""
@@ -33,12 +33,12 @@ _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
 
 
 @contextlib.asynccontextmanager
-async def connected(
-    at: Callable[[Place, str], AbstractAsyncContextManager[C]], flags: tuple[str, ...]
-) -> AsyncIterator[C]:
+async def connected(at: Callable[[Place, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
     """Run a daemon while the block runs; yield the client ``at`` it. Raises StartError."""
-    async with daemon(flags) as place, at(place, "python") as client:
-        yield client
+    async with daemon(flags) as place:
+        client = at(place, "python")
+        async with client:
+            yield client
 
 
 @contextlib.asynccontextmanager

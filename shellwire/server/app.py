@@ -17,6 +17,7 @@ from shellwire.protocol import codec
 from shellwire.server.bulk.admission import refuse_flood
 from shellwire.server.bulk.problems import in_one_form
 from shellwire.server.connection import CLOSE_SECONDS, Connection
+from shellwire.server.handlers import handle
 
 if TYPE_CHECKING:
     import asyncio
@@ -222,5 +223,5 @@ class Server:
         writer = await ws.prepare(request)
         bound = transport.get_extra_info("sockname")
         apart = self._control_port is not None and bound[1] == self._control_port
-        await Connection(ws, transport, writer.drain, address, self._hub, apart=apart).run()
+        await Connection(ws, transport, writer.drain, address, self._hub, handle, apart=apart).run()
         return ws

@@ -21,7 +21,6 @@ from shellwire.errors import (
 )
 from shellwire.protocol import codec
 from shellwire.protocol.messages import Ack, Credit
-from shellwire.server import handlers
 from shellwire.server.access import token_matches
 from shellwire.server.frames import frames
 from shellwire.server.writer import FairWriter
@@ -52,7 +51,8 @@ class Connection:
     """A WebSocket and who is at its other end. ``local`` is the Unix socket: its uid is proof.
 
     One that is ``apart``, that or the port for administration, takes no client slot and is not
-    remembered. ``drain`` returns when the transport has room again.
+    remembered. ``drain`` returns when the transport has room again; ``handle`` does what a message
+    asks, or raises WireError.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Connection:
         drain: Callable[[], Awaitable[None]],
         address: str,
         hub: Hub,
+        handle: Callable[[Connection, ClientMessage], None],
         *,
         apart: bool = False,
     ) -> None:
@@ -74,6 +75,7 @@ class Connection:
         """Whether an id names one job for ever (``protocol: 1``)."""
         self.token: str | None = None
         """The token that let it in."""
+        self._handle_message = handle
         self._ws = ws
         self._transport = transport
         self._drain = drain
@@ -115,7 +117,7 @@ class Connection:
                 raise FileSystemError("files are not served on Windows")
             from shellwire.server.file_lane import FileLane
 
-            self._files = FileLane(self, self.hub.files)
+            self._files = FileLane(self.client_id, self._writer, self.hub.files)
         return self._files
 
     def cancel_file_message(self, message_id: str) -> bool:
@@ -197,7 +199,7 @@ class Connection:
         message: ClientMessage | None = None
         try:
             message = codec.decode_client(text)
-            handlers.handle(self, message)
+            self._handle_message(self, message)
         except WireError as error:
             self.send(codec.error_answer(error, message))
         except Exception:
@@ -209,7 +211,7 @@ class Connection:
         with contextlib.suppress(WireError):
             message = codec.decode_client(text)
             if isinstance(message, Credit):
-                handlers.handle(self, message)
+                self._handle_message(self, message)
 
     # Writing -------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, get_args
 
-from shellwire.errors import Cancelled, DaemonStopping, InternalError, WireError
+from shellwire.errors import Cancelled, InternalError, WireError
 from shellwire.files.uploads import Uploads
 from shellwire.protocol import codec
 from shellwire.server import file_acts
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from shellwire.files.service import Files
     from shellwire.protocol.messages import FileMessage
-    from shellwire.server.connection import Connection
     from shellwire.server.frames import Pieces
+    from shellwire.server.writer import FairWriter
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,11 @@ _WALKS = get_args(file_acts.Walk)
 
 
 class FileLane:
-    """Does the file messages of ``connection``."""
+    """Does the file messages of one client, and answers them by ``writer``."""
 
-    def __init__(self, connection: Connection, files: Files) -> None:
-        self._connection = connection
+    def __init__(self, client_id: str, writer: FairWriter, files: Files) -> None:
+        self._client_id = client_id
+        self._writer = writer
         self._files = files
         self._uploads = Uploads(self._files.limits.max_uploads, self._files.hashes)
         self._waiting: deque[FileMessage] = deque()
@@ -53,9 +54,7 @@ class FileLane:
         self._begun = False
 
     def submit(self, message: FileMessage) -> None:
-        """Do this when its turn comes, and answer it. Raises DaemonStopping."""
-        if self._connection.hub.stopping:
-            raise DaemonStopping("the daemon is stopping")
+        """Do this when its turn comes, and answer it."""
         self._begun = True
         self._waiting.append(message)
         self._count(_weight(message))
@@ -105,7 +104,7 @@ class FileLane:
 
     async def _work(self) -> None:
         while self._waiting:
-            await self._connection.writer.answered()
+            await self._writer.answered()
             if len(self._walks) >= _WALKS_AT_ONCE and isinstance(self._waiting[0], _WALKS):
                 await asyncio.wait(self._walks, return_when=asyncio.FIRST_COMPLETED)
             elif self._waiting:
@@ -125,17 +124,17 @@ class FileLane:
 
     async def _answer(self, answer: Awaitable[Pieces], message: FileMessage) -> None:
         try:
-            self._connection.writer.answer(await answer)
+            self._writer.answer(await answer)
         except WireError as error:
             self._refuse(error, message)
         except asyncio.CancelledError:
             self._refuse(Cancelled("cancelled"), message)
         except Exception:
-            log.exception("%s of client %s failed", message, self._connection.client_id)
+            log.exception("%s of client %s failed", message, self._client_id)
             self._refuse(InternalError("see the daemon's log"), message)
 
     def _refuse(self, error: WireError, message: FileMessage) -> None:
-        self._connection.send(codec.error_answer(error, message))
+        self._writer.put(codec.error_answer(error, message))
 
 
 def _weight(message: FileMessage) -> int:

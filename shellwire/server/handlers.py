@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING, Any, get_args
 
 from shellwire.errors import (
+    DaemonStopping,
     DuplicateId,
     InvalidMessage,
     NotFound,
@@ -270,6 +271,8 @@ def _reset_context(connection: Connection, message: messages.ResetContext) -> No
 
 
 def _file(connection: Connection, message: messages.FileMessage) -> None:
+    if connection.hub.stopping:
+        raise DaemonStopping("the daemon is stopping")
     connection.files.submit(message)
 
 

@@ -8,7 +8,7 @@ import platform
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shellwire import __version__
 from shellwire.errors import ClientRejected
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from shellwire.files.service import Files
     from shellwire.jobs.registry import Registry
     from shellwire.server.access import AccessList
-    from shellwire.server.bulk.admission import Admission
-    from shellwire.server.connection import Connection
+    from shellwire.server.writer import FairWriter
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +31,34 @@ REVOKED = 1008
 GOING_AWAY = 1001
 
 _STOPPING = "the daemon is stopping"
+
+
+class Admitted(Protocol):
+    """Who was let in. ``token`` is None on the Unix socket."""
+
+    client_id: str
+    token: str | None
+
+
+class Working(Admitted, Protocol):
+    """A request by plain HTTP that is being worked on."""
+
+    @property
+    def abort(self) -> Callable[[], None]: ...
+
+
+class Connected(Admitted, Protocol):
+    """A connection, as the hub sees it."""
+
+    local: bool
+    apart: bool
+
+    @property
+    def writer(self) -> FairWriter: ...
+
+    def send(self, message: messages.ServerMessage) -> None: ...
+
+    def close(self, code: int, reason: str) -> asyncio.Task[None]: ...
 
 
 @dataclass(slots=True)
@@ -50,9 +77,9 @@ class Hub:
     throttle: Throttle = field(default_factory=Throttle)
     _instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _began: float = field(default_factory=time.monotonic)
-    _open: set[Connection] = field(default_factory=set)
-    _connected: dict[str, Connection] = field(default_factory=dict)
-    requests: set[Admission] = field(default_factory=set)
+    _open: set[Connected] = field(default_factory=set)
+    _connected: dict[str, Connected] = field(default_factory=dict)
+    requests: set[Working] = field(default_factory=set)
     """The requests by plain HTTP that are being worked on."""
     _stopping: bool = False
 
@@ -68,13 +95,13 @@ class Hub:
 
     # Coming and going ----------------------------------------------------------------------------
 
-    def enter(self, connection: Connection) -> None:
+    def enter(self, connection: Connected) -> None:
         """A connection has begun; it has yet to authenticate."""
         self._open.add(connection)
         if self._stopping:
             connection.close(GOING_AWAY, _STOPPING)
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, connection: Connected) -> None:
         """Let an authenticated client in. Raises ClientRejected."""
         client_id = connection.client_id
         if self.access.is_revoked(client_id):
@@ -103,12 +130,12 @@ class Hub:
                 " --max-clients allows more"
             )
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Connected) -> None:
         """A connection has ended; its jobs go on. A late end of a replaced one changes nothing."""
         self._open.discard(connection)
         self._disconnect(connection)
 
-    def _disconnect(self, connection: Connection) -> None:
+    def _disconnect(self, connection: Connected) -> None:
         if self._connected.get(connection.client_id) is connection:
             del self._connected[connection.client_id]
             if not connection.local:
@@ -116,7 +143,7 @@ class Hub:
             self.registry.absence.left(connection.client_id)
             log.info("client %s disconnected", connection.client_id)
 
-    def _close(self, connection: Connection, code: int, reason: str) -> None:
+    def _close(self, connection: Connected, code: int, reason: str) -> None:
         # It is out at once; that its socket closes may take as long as its client takes to read.
         self._disconnect(connection)
         connection.writer.leave_jobs()
@@ -165,7 +192,7 @@ class Hub:
             for each in self.access.clients()
         ]
 
-    def status(self, connection: Connection, request_id: str | None) -> messages.Status:
+    def status(self, connection: Connected, request_id: str | None) -> messages.Status:
         """Return the answer to ``auth``."""
         return messages.Status(
             request_id=request_id,
