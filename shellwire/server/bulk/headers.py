@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from shellwire.errors import InvalidArgument
 
+WANT_HASH = "Want-Repr-Digest"
+"""Asks for a hash, whatever it costs (RFC 9530, 4)."""
+
 # Names of units are case-insensitive (RFC 9110, 14.1).
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.ASCII | re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)", re.ASCII)

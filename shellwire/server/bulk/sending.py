@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 HASHED_AT_ONCE = 16 * 1024 * 1024
 """Bytes of a file that is hashed for an answer that could do without; a larger one costs time."""
 
-WANT_HASH = "Want-Repr-Digest"
-"""Asks for a hash, whatever it costs (RFC 9530, 4)."""
-
-_NEED_HASH = ("If-Match", "If-None-Match", "If-Range", "Range", WANT_HASH)
+_NEED_HASH = ("If-Match", "If-None-Match", "If-Range", "Range", headers.WANT_HASH)
 # The end of the year 9999: a date has four digits for it (RFC 9110, 5.6.7).
 _LAST_DATE = 253_402_300_799
 _SMALLEST = 1024
@@ -108,7 +105,7 @@ async def _answer(
             return await _encoded(request, files, source, head, encoding)
     else:
         head["Content-Range"] = f"bytes {span.first}-{span.end - 1}/{size}"
-    if source.hash and WANT_HASH in request.headers:
+    if source.hash and headers.WANT_HASH in request.headers:
         head["Repr-Digest"] = headers.repr_digest(source.hash)
     first, end = span or Span(0, size)
     response = web.StreamResponse(status=200 if span is None else 206, headers=head)

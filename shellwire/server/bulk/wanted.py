@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from shellwire.errors import InvalidArgument
 from shellwire.files.compression import Compression, is_available
 from shellwire.server.bulk import headers
-from shellwire.server.bulk.sending import WANT_HASH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,7 @@ class Wanted:
         """Read them. Raises InvalidArgument."""
         found = request.headers
         self.digest = headers.digest(found.get("Repr-Digest"))
-        self.hash = bool(self.digest) or WANT_HASH in found
+        self.hash = bool(self.digest) or headers.WANT_HASH in found
         self.if_match = found.get("If-Match")
         self.if_none_match = found.get("If-None-Match")
         self.mode = self._mode(found.get("Shellwire-Mode"))
