@@ -114,6 +114,7 @@ def unpack(
         raise InvalidArgument(f"the content is no tar archive: {error}") from None
     finally:
         unpacking.close()
+    unpacking.settle()
     return unpacking.done
 
 
@@ -207,12 +208,18 @@ class _Unpacking:
             os.rename(temporary, new.name, src_dir_fd=self._workshop, dst_dir_fd=new.directory)
 
     def close(self) -> None:
-        """Give directories their modes and times, which writing in them has changed."""
+        """Remove the workshop."""
         with told_of(self._name):
             for name in os.listdir(self._workshop):
                 os.unlink(name, dir_fd=self._workshop)
             os.close(self._workshop)
             os.rmdir(self._name, dir_fd=self._root.descriptor)
+
+    def settle(self) -> None:
+        """Give directories their times, which writing in them has changed, and their modes.
+
+        These come last: what can't be written to can't be cleared away after an error either.
+        """
         for path, mode, mtime_ns in reversed(self._directories):
             with self._root.at(path) as place:
                 descriptor = place.open_directory()

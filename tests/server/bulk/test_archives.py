@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Root reads and writes everything, unless its capabilities are taken from it (capabilities(7)).
+DROP = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.getuid() == 0 else []
+
+
 def archive(*members: tuple[str, dict[str, Any], bytes]) -> bytes:
     """Return a gzipped tar with members of any kind."""
     out = io.BytesIO()
@@ -217,12 +221,28 @@ def test_headers_that_say_nonsense(web: Web, tmp_path: Path, record: bytes) -> N
     assert os.listdir(tmp_path) == []
 
 
+def test_directories_that_are_read_only(tmp_path: Path) -> None:
+    closed = {"type": tarfile.DIRTYPE, "mode": 0o555}
+    good = [("d", closed, b""), ("d/f", {}, b"x"), ("d/e", closed, b""), ("d/e/f", {}, b"x")]
+    daemon = Daemon(tmp_path / "home", wrapper=DROP)
+    try:
+        web = Web(daemon)
+        answer = unpack(web, tmp_path / "bad", archive(*good, ("../out", {}, b"")))
+        assert (answer.status, json.loads(answer.body)["code"]) == (403, "PATH_ESCAPE")
+        assert sorted(os.listdir(tmp_path)) == ["home", "home.stderr"]
+        assert unpack(web, tmp_path / "good", archive(*good)).status == 200
+        assert (tmp_path / "good/d/e").stat().st_mode & 0o777 == 0o555
+        assert (tmp_path / "good/d/e/f").read_text() == "x"
+    finally:
+        for path in ("good/d", "good/d/e"):
+            (tmp_path / path).chmod(0o755)
+        daemon.stop()
+
+
 async def test_a_directory_that_can_not_be_read_is_not_empty(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir()
-    # Root reads everything, unless its capabilities are taken from it (capabilities(7)).
-    drop = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.getuid() == 0 else []
-    daemon = Daemon(tmp_path / "home", wrapper=drop)
+    daemon = Daemon(tmp_path / "home", wrapper=DROP)
     try:
         closed.chmod(0)
         web = Web(daemon)
