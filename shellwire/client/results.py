@@ -152,6 +152,9 @@ class FileInfo:
     mtime: float
     """Seconds since 1970."""
 
+    target: str | None = None
+    """What a symlink says, as readlink(1) prints it."""
+
 
 class Match(NamedTuple):
     """A match in a line of a file there. ``start`` and ``end`` count characters of ``line``."""

@@ -28,6 +28,8 @@ class Entry:
     mode: int
     """The permissions (inode(7)), without the kind."""
     mtime_ns: int
+    target: bytes | None = None
+    """What a symlink says (readlink(2))."""
 
     @property
     def rank(self) -> tuple[bool, bytes, bytes]:
@@ -35,17 +37,20 @@ class Entry:
         return not self.is_directory, self.name.lower(), self.name
 
 
-def entry_of(path: bytes, name: bytes, found: os.stat_result, *, is_symlink: bool) -> Entry:
-    """Return the entry for what stat(2) says."""
+def entry_of(
+    path: bytes, name: bytes, found: os.stat_result, *, target: bytes | None = None
+) -> Entry:
+    """Return the entry for what stat(2) says, and readlink(2) if it is a symlink."""
     is_directory = stat.S_ISDIR(found.st_mode)
     return Entry(
         path=path,
         name=name,
         is_directory=is_directory,
-        is_symlink=is_symlink,
+        is_symlink=target is not None,
         size=0 if is_directory else found.st_size,
         mode=stat.S_IMODE(found.st_mode),
         mtime_ns=found.st_mtime_ns,
+        target=target,
     )
 
 
@@ -59,12 +64,12 @@ def look(root: Root, path: bytes) -> Entry:
         found = place.stat()
         if place.name == b".":
             name = os.path.basename(root.real) or b"/"
-            return entry_of(b"", name, found, is_symlink=False)
-        is_symlink = stat.S_ISLNK(found.st_mode)
-        if is_symlink:
+            return entry_of(b"", name, found)
+        target = _target(place, found)
+        if target is not None:
             with contextlib.suppress(NotFound):
                 found = _followed(root, place.path)
-        return entry_of(place.path, place.name, found, is_symlink=is_symlink)
+        return entry_of(place.path, place.name, found, target=target)
 
 
 def glance(root: Root, path: bytes, name: bytes, found: os.stat_result) -> Entry:
@@ -72,11 +77,20 @@ def glance(root: Root, path: bytes, name: bytes, found: os.stat_result) -> Entry
 
     As ``look``, but a symlink that leads out of the root is told of as what it is.
     """
-    is_symlink = stat.S_ISLNK(found.st_mode)
-    if is_symlink:
+    target = None
+    if stat.S_ISLNK(found.st_mode):
+        target = b""  # it may be gone by now, or none any more
+        with contextlib.suppress(WireError), root.at(path, follow=False) as place:
+            target = os.readlink(place.name, dir_fd=place.directory)
         with contextlib.suppress(WireError):
             found = _followed(root, path)
-    return entry_of(path, name, found, is_symlink=is_symlink)
+    return entry_of(path, name, found, target=target)
+
+
+def _target(place: Place, found: os.stat_result) -> bytes | None:
+    if not stat.S_ISLNK(found.st_mode):
+        return None
+    return os.readlink(place.name, dir_fd=place.directory)
 
 
 def _followed(root: Root, path: bytes) -> os.stat_result:
@@ -88,4 +102,4 @@ def entry_at(place: Place) -> Entry:
     """Return the entry of what has just been made or renamed there. Raises OSError."""
     found = place.stat()
     name = place.path.rpartition(b"/")[2]
-    return entry_of(place.path, name, found, is_symlink=stat.S_ISLNK(found.st_mode))
+    return entry_of(place.path, name, found, target=_target(place, found))

@@ -46,6 +46,7 @@ class Entry(_Record, frozen=True, kw_only=True):
     last_modified: Annotated[int, Meta(description="Milliseconds since the epoch.")]
     mode: Annotated[int, Meta(description="The permissions, as chmod(2) takes them.")]
     mtime: Time
+    target: Annotated[str | None, Meta(description="What a symlink says; null if it is none.")]
 
 
 class Listing(_Record, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ def entry(found: Entry) -> messages.Entry:
         last_modified=found.mtime_ns // 1_000_000,
         mode=found.mode,
         mtime=found.mtime_ns / 1e9,
+        target=None if found.target is None else encode_name(found.target),
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shellwire.cli.files.manifest import DIRECTORY, File, Manifest, blocked, decided
+from shellwire.cli.files.manifest import DIRECTORY, File, Manifest, blocked, decided, symlink
 from shellwire.cli.files.scan import Stopped, scan_here
 from shellwire.cli.files.sync import sync_command
 from shellwire.home.hosts import Host, load_hosts, save_host
@@ -57,6 +57,15 @@ def sync(
 def names(directory: Path) -> list[str]:
     """Return what is in a directory."""
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+def links_in(directory: Path) -> dict[str, str]:
+    """Return what the symlinks in a directory say."""
+    return {
+        str(path.relative_to(directory)): os.readlink(path)
+        for path in directory.rglob("*")
+        if path.is_symlink()
+    }
 
 
 def sha256(text: str) -> str:
@@ -138,6 +147,57 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     code, told, warned = sync(box, sides)
     assert (code, told) == (3, [])
     assert warned == ["Error: conflict: empty: changed on both sides"]
+
+
+def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    links = {"sub/up": "../a", "dir": "sub", "broken": "./no\udcff", "sub/self": "self"}
+    for name, target in links.items():
+        (here / name).symlink_to(target)
+    (here / "out").symlink_to("../here/a")
+    told = [f"push {name}" for name in ("a", "broken", "dir", "sub/b", "sub/self", "sub/up")]
+    warned = ["Error: out: a symlink that leads out, and not synced"]
+    assert sync(box, sides) == (0, told, warned)
+    assert {name: os.readlink(there / name) for name in links} == links
+    assert sync(box, sides, "--delete") == (0, [], warned)
+    (there / "dir").unlink()
+    (there / "dir").symlink_to("sub/.")
+    (there / "made").symlink_to("a")
+    (there / "sub" / "up").unlink()
+    (there / "sub" / "up").write_text("a file now")
+    (here / "broken").unlink()
+    (here / "a").unlink()
+    (here / "a").symlink_to("sub/b")
+    told = ["delete there broken", "pull dir", "pull made", "pull sub/up", "push a"]
+    assert sync(box, sides, "--delete") == (0, told, warned)
+    (here / "out").unlink()
+    assert sync(box, sides, "--delete") == (0, [], [])
+    assert links_in(here) == links_in(there)
+    assert links_in(here) == {"a": "sub/b", "dir": "sub/.", "made": "a", "sub/self": "self"}
+    for side, target in ((here, "sub"), (there, "a")):
+        (side / "dir").unlink()
+        (side / "dir").symlink_to(target)
+    both = ["Error: conflict: dir: changed on both sides"]
+    assert sync(box, sides, "--delete") == (3, [], both)
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "stays"),
+    [
+        ("a", "b", True),
+        ("a", ".", True),
+        ("a/b/c", "../../d", True),
+        ("a/b", "../..", False),
+        ("a", "..", False),
+        ("a", "/b", False),
+        ("a", "", False),
+        ("a/b", "c/../d", False),  # c may be a symlink itself
+    ],
+)
+def test_what_stays_in_the_tree(path: str, target: str, stays: bool) -> None:
+    found = symlink(path, target)
+    assert (found is not None) == stays
+    assert found is None or (found.target, found.kind) == (target, "symlink")
 
 
 def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> None:
@@ -273,8 +333,8 @@ def test_what_is_no_file_is_told_and_left(
     os.mkfifo(there / "fifo")
     warned = [
         "Error: fifo: neither file nor directory, and not synced",
-        "Error: in: a symlink, and not synced",
-        "Error: link: a symlink, and not synced",
+        "Error: in: a symlink that leads out, and not synced",
+        "Error: link: a symlink that leads out, and not synced",
     ]
     assert sync(box, sides) == (0, ["push a", "push sub/b"], warned)
     assert list(outside.iterdir()) == []
@@ -325,7 +385,7 @@ def test_usage(box: CommandLine, tmp_path: Path) -> None:
 
 files = st.dictionaries(
     st.sampled_from(["a", "b", "c", "c/d", "c/d/e", "c/f"]),
-    st.builds(File, st.sampled_from("123"), st.booleans()) | st.just(DIRECTORY),
+    st.builds(File, st.sampled_from(["1", "2", "symlink a"]), st.booleans()) | st.just(DIRECTORY),
     max_size=6,
 )
 

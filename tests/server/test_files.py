@@ -39,7 +39,7 @@ def noted(daemon: Daemon, root: Path) -> list[str]:
 async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) -> None:
     digest = hashlib.sha256(b"hi").hexdigest()
     entry = {"name", "relative_path", "is_directory", "size", "last_modified"}
-    ours = {"path", "is_symlink", "mode", "mtime"}
+    ours = {"path", "is_symlink", "mode", "mtime", "target"}
     info = await fs("root_info")
     assert info.keys() == {"root", "display_name", "capabilities"}
     assert (info["root"], info["display_name"]) == (str(fs.root), "root")
@@ -51,6 +51,13 @@ async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) ->
     assert (await fs("stat"))["is_directory"]
     listed = await fs("list", path="d")
     assert listed == {"path": "d", "entries": [written["entry"]], "truncated": False}
+    (fs.root / "d/g").symlink_to("f")
+    (fs.root / "d/no").symlink_to("../no\udcff")
+    targets = {each["name"]: each["target"] for each in (await fs("list", path="d"))["entries"]}
+    assert targets == {"f": None, "g": "f", "no": "../no\uefff"}
+    assert (await fs("stat", path="d/g"))["target"] == "f"
+    for name in ("g", "no"):
+        (fs.root / "d" / name).unlink()
     found = fs.root / "d/f"
     assert written["entry"]["last_modified"] == found.stat().st_mtime_ns // 1_000_000
     assert await fs("read", path="d/f") == {

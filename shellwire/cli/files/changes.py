@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
+import secrets
+import tarfile
 from typing import TYPE_CHECKING
 
 from shellwire.cli.files.scan import look_here
@@ -47,11 +50,15 @@ class Changes:
         assert act.file is not None, "there is something to be pushed"
         there = f"{self._there}/{act.path}"
         before = self._seen_there.files.get(act.path)
-        if before is not None and before.is_directory != act.file.is_directory:
+        if before is not None and before.kind != act.file.kind:
             await self._delete_there(act.path)
             before = None
         if act.file.is_directory:
             await self._client.mkdir(there)
+            return act.file
+        if act.file.target is not None:
+            await self._check_there(act.path, before)
+            await self._client.unpack(_archive(act.path, act.file.target), self._there)
             return act.file
         pushed = await self._client.upload(
             os.path.join(self._here, act.path),
@@ -69,13 +76,16 @@ class Changes:
             # It was swapped for a symlink since it was seen.
             raise FileSystemError(f"{directory}: a symlink is in the way")
         before = self._seen_here.files.get(act.path)
-        if before is not None and before.is_directory != act.file.is_directory:
+        if before is not None and before.kind != act.file.kind:
             await self._delete_here(act.path)
             before = None
         if act.file.is_directory:
             await asyncio.to_thread(os.makedirs, target, exist_ok=True)
             return act.file
         await asyncio.to_thread(os.makedirs, directory, exist_ok=True)
+        if act.file.target is not None:
+            self._link_here(act.path, act.file.target, is_there=before is not None)
+            return act.file
         pulled = await self._client.download(
             f"{self._there}/{act.path}",
             target,
@@ -84,14 +94,42 @@ class Changes:
         )
         return act.file._replace(hash=pulled)
 
+    def _link_here(self, path: str, target: str, *, is_there: bool) -> None:
+        full = os.path.join(self._here, path)
+        temporary = os.path.join(os.path.dirname(full), f".shellwire-{secrets.token_hex(8)}")
+        os.symlink(target, temporary)
+        try:
+            if not self._is_as_seen(path, is_there=is_there):
+                raise Conflict(path)
+            os.replace(temporary, full)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
     async def _delete_there(self, path: str) -> None:
         seen = self._seen_there.files[path]
-        there = f"{self._there}/{path}"
-        with contextlib.suppress(NotFound):
-            is_directory = (await self._client.stat(there)).is_directory
-            if is_directory != seen.is_directory:
-                raise Conflict(path)
-            await self._client.remove(there, expected_hash=None if seen.is_directory else seen.hash)
+        await self._check_there(path, seen)
+        expected = seen.hash if seen.kind == "file" else None
+        await self._client.remove(f"{self._there}/{path}", expected_hash=expected)
+
+    async def _check_there(self, path: str, seen: File | None) -> None:
+        """Raise Conflict unless this is there still; the hash of a file is compared elsewhere.
+
+        A symlink can change between this and what follows: nothing can be asked of it at once.
+        """
+        try:
+            found = await self._client.stat(f"{self._there}/{path}")
+        except NotFound:
+            if seen is not None and seen.kind == "symlink":
+                raise Conflict(path) from None
+            return
+        kind = "directory" if found.is_directory else "file"
+        if (
+            seen is None
+            or seen.target != found.target
+            or seen.kind != ("symlink" if found.is_symlink else kind)
+        ):
+            raise Conflict(path)
 
     async def _delete_here(self, path: str) -> None:
         full = os.path.join(self._here, path)
@@ -109,3 +147,13 @@ class Changes:
         except FileNotFoundError:
             return not is_there
         return is_there and found == self._seen_here.seen.get(path)
+
+
+def _archive(path: str, target: str) -> bytes:
+    """Return an archive of a symlink: no message makes one."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo(path)
+        info.type, info.linkname = tarfile.SYMTYPE, target
+        tar.addfile(info)
+    return archive.getvalue()

@@ -35,9 +35,36 @@ class File(NamedTuple):
         """Whether it is one."""
         return self == DIRECTORY
 
+    @property
+    def target(self) -> str | None:
+        """What it says if it is a symlink."""
+        return self.hash.removeprefix(_SYMLINK) if self.hash.startswith(_SYMLINK) else None
 
+    @property
+    def kind(self) -> str:
+        """What can't be written over by another."""
+        is_file = self.target is None and not self.is_directory
+        return "file" if is_file else "directory" if self.is_directory else "symlink"
+
+
+_SYMLINK = "symlink "
 DIRECTORY = File("directory", False)
 """What stands for each directory; what is in it counts by itself."""
+
+
+def symlink(path: str, target: str) -> File | None:
+    """Return what stands for a symlink at a relative path; None if it may lead out of the tree.
+
+    Only at its beginning ``..`` leads where it seems to: behind a name it counts from where that
+    leads, if it is another symlink.
+    """
+    parts = target.split("/")
+    up = 0
+    while up < len(parts) and parts[up] == "..":
+        up += 1
+    if not target or target.startswith("/") or ".." in parts[up:] or up > path.count("/"):
+        return None
+    return File(_SYMLINK + target, False)
 
 
 class Stamp(NamedTuple):

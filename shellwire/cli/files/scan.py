@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import stat
 import time
 from typing import TYPE_CHECKING
 
-from shellwire.cli.files.manifest import DIRECTORY, File, Stamp
+from shellwire.cli.files.manifest import DIRECTORY, File, Stamp, symlink
 from shellwire.client.files.content import digest_of, opened
 from shellwire.errors import FileProblem, NotDirectory, NotFile, NotFound
 
@@ -58,6 +59,14 @@ class Scan:
             raise error
         if not isinstance(error, _GONE):
             self.failed[directory] = reason
+
+    def link(self, path: str, target: str | None, looks: tuple[int, int]) -> None:
+        """Take note of a symlink, and what it says if that is known."""
+        file = symlink(path, target or "")
+        if file is None:
+            self.others[path] = "a symlink that leads out"
+        else:
+            self.files[path], self.seen[path] = file, looks
 
     def add(self, path: str, found: tuple[int, int], file: File, hashed_at_ns: int) -> None:
         """Take note of a file, hashed at a time of its own machine's clock."""
@@ -119,12 +128,15 @@ def _take_in(
     stamps: dict[str, Stamp],
     stops: Callable[[], bool],
 ) -> None:
-    if entry.is_symlink():
-        scan.others[path] = "a symlink"
-    elif not entry.is_file(follow_symlinks=False):
+    is_symlink = entry.is_symlink()
+    if not is_symlink and not entry.is_file(follow_symlinks=False):
         scan.others[path] = "neither file nor directory"
     elif _OURS.fullmatch(entry.name):
         scan.unfinished.append(path)
+    elif is_symlink:
+        full = os.path.join(root, path)
+        with contextlib.suppress(OSError):  # it is gone
+            scan.link(path, os.readlink(full), look_here(full))
     else:
         _look_at(scan, root, path, stamps, stops)
 
@@ -188,7 +200,7 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
         for info in infos:
             path = f"{directory}/{info.name}" if directory else info.name
             if info.is_symlink:
-                scan.others[path] = "a symlink"
+                scan.link(path, info.target, (0, 0))
             elif info.is_directory:
                 waiting.append(path)
             elif not _OURS.fullmatch(info.name):

@@ -264,7 +264,11 @@ class Syncing:
     def _sweep(self, here: Scan) -> None:
         """Remove what downloads have left that came to nothing."""
         for path in here.unfinished:
-            discard(os.path.join(self.here, path))
+            full = os.path.join(self.here, path)
+            if os.path.islink(full):
+                os.unlink(full)
+            else:
+                discard(full)
 
     # What is told --------------------------------------------------------------------------------
 
