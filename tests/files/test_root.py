@@ -174,6 +174,7 @@ def test_special_files_are_refused_at_once(root: Root, top: Path) -> None:
 def test_a_race_for_a_directory_lets_nothing_out(root: Root, top: Path) -> None:
     (top / "d").mkdir()
     (top / "d" / "secret").write_text("ours")
+    (top / "d" / "moved").touch()
     outside = top.parent / "outside"
     read_there: set[bytes] = set()
     found: list[walk.Match] = []
@@ -183,7 +184,9 @@ def test_a_race_for_a_directory_lets_nothing_out(root: Root, top: Path) -> None:
         lambda: begin(root, b"d/new", create_parents=False).commit(None, Hashes()),
         lambda: change.delete(root, b"d/new", recursive=False),
         lambda: change.delete(root, b"d/made", recursive=True),
-        lambda: change.rename(root, b"d/secret", b"d/secret"),
+        # Not the secret: into a directory that is made anew meanwhile it would be lost.
+        lambda: change.rename(root, b"d/moved", b"d/renamed"),
+        lambda: change.rename(root, b"d/renamed", b"d/moved"),
         lambda: found.extend(walk.search(root, b"d", "secret", **how)),
     ]
     with swapping(top / "d", outside):
