@@ -108,6 +108,16 @@ class CommandLine:
             os.close(descriptor)
 
 
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Give a command that was begun; it has ended with the block, whatever happens."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def unread(cli: CommandLine, *arguments: str) -> int:
     """Run a command whose output nobody reads, and which says nothing of it; return its code."""
     reader, writer = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -20,7 +21,7 @@ from shellwire.cli.files.manifest import DIRECTORY, File, Manifest, blocked, dec
 from shellwire.cli.files.scan import Stopped, scan_here
 from shellwire.cli.files.sync import sync_command
 from shellwire.home.hosts import Host, load_hosts, save_host
-from tests.cli.command_line import SECONDS, CommandLine
+from tests.cli.command_line import SECONDS, CommandLine, ended
 
 if TYPE_CHECKING:
     from tests.live import Daemon
@@ -213,16 +214,16 @@ def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> Non
 
 def test_one_after_the_other(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
-    manifest = manifest_of(box, sides)
-    with manifest.lock() as take:
-        assert take()
-        assert sync(box, sides, "--dry-run")[0] == 0  # changes nothing, and waits for nobody
-        second = box.begin("sync", str(here), f"box:{there}", stdout=DEVNULL, stderr=PIPE)
-        assert second.stderr is not None
-        told = f"Error: {here}: another sync of it is at work; waiting for its end\n"
-        assert second.stderr.readline() == told
-        assert not there.exists()
-    with second:
+    with contextlib.ExitStack() as stack:
+        with manifest_of(box, sides).lock() as take:
+            assert take()
+            assert sync(box, sides, "--dry-run")[0] == 0  # changes nothing, and waits for nobody
+            begun = box.begin("sync", str(here), f"box:{there}", stdout=DEVNULL, stderr=PIPE)
+            second = stack.enter_context(ended(begun))
+            assert second.stderr is not None
+            told = f"Error: {here}: another sync of it is at work; waiting for its end\n"
+            assert second.stderr.readline() == told
+            assert not there.exists()
         assert second.wait(SECONDS) == 0
     assert contents(there) == contents(here)
 

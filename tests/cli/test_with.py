@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from subprocess import PIPE
@@ -12,7 +13,7 @@ import pytest
 
 from shellwire.cli.exec import exec_command
 from shellwire.home.hosts import Host, save_host
-from tests.cli.command_line import SECONDS, CommandLine
+from tests.cli.command_line import SECONDS, CommandLine, ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,24 +93,18 @@ def test_one_after_the_other(box: CommandLine, tmp_path: Path) -> None:
     lib.mkdir()
     os.mkfifo(tmp_path / "go")
     words = ("exec", "-H", "box", "--clean", "--with")
-    first = box.begin(*words, str(src), f"--with={lib}", f"echo >one; cat {tmp_path}/go >two")
-    with first, open(tmp_path / "go", "w") as go:  # now it runs
-        # Twice the same, and in the other order.
-        second = box.begin(
-            *words,
-            str(lib),
-            f"--with={src}",
-            f"--with={src}/.",
-            "ls ../src",
-            stdout=PIPE,
-            stderr=PIPE,
-        )
-        assert second.stderr is not None
-        assert "waiting for its end" in second.stderr.readline()
-        go.write("two")
-    with second:
+    with contextlib.ExitStack() as stack:
+        command = f"echo >one; cat {tmp_path}/go >two"
+        first = stack.enter_context(ended(box.begin(*words, str(src), f"--with={lib}", command)))
+        with open(tmp_path / "go", "w") as go:  # now it runs
+            # Twice the same, and in the other order.
+            more = (str(lib), f"--with={src}", f"--with={src}/.", "ls ../src")
+            second = stack.enter_context(ended(box.begin(*words, *more, stdout=PIPE, stderr=PIPE)))
+            assert second.stderr is not None
+            assert "waiting for its end" in second.stderr.readline()
+            go.write("two")
         assert second.communicate(timeout=SECONDS)[0] == "one\ntwo\n"
-    assert (first.returncode, second.returncode) == (0, 0)
+        assert (first.wait(SECONDS), second.returncode) == (0, 0)
     assert copies(tmp_path) == []
 
 
