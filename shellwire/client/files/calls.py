@@ -345,7 +345,7 @@ def _info(entry: Message, path: str) -> FileInfo:
         size=entry["size"],
         mode=entry["mode"],
         mtime=entry["mtime"],
-        target=None if entry["target"] is None else from_wire(entry["target"]),
+        target=None if entry.get("target") is None else from_wire(entry["target"]),
     )
 
 
