@@ -220,7 +220,12 @@ class Server:
         # promised are two in all.
         ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
-        writer = await ws.prepare(request)
+        try:
+            writer = await ws.prepare(request)
+        except ConnectionError as error:  # it left while we shook hands
+            log.debug("%s: %s", address or "a local client", error)
+            transport.abort()
+            return web.Response(status=400)
         bound = transport.get_extra_info("sockname")
         apart = self._control_port is not None and bound[1] == self._control_port
         await Connection(ws, transport, writer.drain, address, self._hub, handle, apart=apart).run()

@@ -40,6 +40,13 @@ async def _hangs_up_while_it_shakes_hands(daemon: Daemon, _: str) -> Raw:
     return raw
 
 
+async def _leaves_before_it_is_answered(daemon: Daemon, _: str) -> Raw:
+    raw = await Raw.open(daemon, local=True)
+    raw.write(request("/ws", handshake()))
+    await raw.close()
+    return raw
+
+
 async def _never_authenticates(daemon: Daemon, _: str) -> Raw:
     return await Raw.upgraded(daemon)
 
@@ -91,6 +98,7 @@ WAYS: list[Way] = [
     _asks_for_health,
     _is_refused_by_host,
     _hangs_up_while_it_shakes_hands,
+    _leaves_before_it_is_answered,
     _never_authenticates,
     _is_refused,
     _says_goodbye,
