@@ -131,12 +131,11 @@ def _shortened(name: str) -> str:
 
 def _is_ours(descriptor: int) -> bool:
     """Whether no other process has it; from now on none will until it is closed."""
-    if sys.platform == "win32":
-        return True  # it has no flock(2)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno != errno.EWOULDBLOCK  # a file system without locks
+    if sys.platform != "win32":  # which has no flock(2)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno != errno.EWOULDBLOCK  # a file system without locks
     return True
 
 
