@@ -195,22 +195,23 @@ def _token(token: str) -> str:
         return "[^/]*"
     if token == "?":
         return "[^/]"
-    if len(token) > 2 and token.startswith("["):
-        inside = token[1:-1].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
-        for operator in ("&&", "||", "~~"):
-            inside = inside.replace(operator, "\\" + operator)
-        if inside.startswith("!"):
-            inside = f"^{inside[1:]}"
-        return f"[{inside}]" if _is_set(inside) else re.escape(token)
-    return re.escape(token)
+    found = _set(token[1:-1]) if len(token) > 2 and token.startswith("[") else None
+    return re.escape(token) if found is None else found
 
 
-def _is_set(inside: str) -> bool:
-    try:
-        re.compile(f"[{inside}]")
-    except re.error:  # a range that goes backwards
-        return False
-    return True
+# What may stand in a set: a range, or one character.
+_MEMBER = re.compile(r"(.)-(.)|(.)", re.DOTALL)
+
+
+def _set(inside: str) -> str | None:
+    """Return a set as a regular expression; None for an empty one, or with a range backwards."""
+    outside = inside.startswith("!")
+    members = []
+    for first, last, alone in _MEMBER.findall(inside.removeprefix("!")):
+        if first > last:
+            return None
+        members.append(re.escape(alone) or f"{re.escape(first)}-{re.escape(last)}")
+    return f"[{'^' if outside else ''}{''.join(members)}]" if members else None
 
 
 def search(

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shellwire.errors import InvalidArgument, InvalidRegex, NotDirectory, NotFound
@@ -68,6 +68,8 @@ def test_what_a_glob_passes_over(root: Root, top: Path) -> None:
 
 
 @given(st.text(st.sampled_from("ab*?[]!-^\\&|~./"), max_size=12), st.text("ab/", max_size=8))
+@example("[?--]", "-")
+@example("[a&&b]", "&")
 def test_any_pattern_compiles(pattern: str, path: str) -> None:
     try:
         walk._matcher(pattern)(path.encode())
