@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, InvalidRegex, NotDirectory, WireError
 from shellwire.files.entry import Entry, glance
-from shellwire.files.problems import shown
+from shellwire.files.problems import shown, told_of
 from shellwire.files.read import opened
 from shellwire.files.root import Place, Root
 
@@ -86,12 +86,15 @@ class Directory:
         os.close(self._descriptor)
 
     def entries(self) -> list[Entry]:
-        """Return them, directories first, then by name. What has just gone is not among them."""
+        """Return them, directories first, then by name. What has just gone is not among them.
+
+        Raises FileSystemError, as for a directory that may be read and not entered.
+        """
         found = []
         for name in self._names:
-            with contextlib.suppress(FileNotFoundError):
+            path = self.path + b"/" + name if self.path else name
+            with told_of(path), contextlib.suppress(FileNotFoundError):
                 looked = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-                path = self.path + b"/" + name if self.path else name
                 found.append(glance(self._root, path, name, looked))
         return sorted(found, key=lambda entry: entry.rank)
 

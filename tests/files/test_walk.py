@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shellwire.errors import InvalidArgument, InvalidRegex, NotDirectory, NotFound
+from shellwire.errors import FileSystemError, InvalidArgument, InvalidRegex, NotDirectory, NotFound
 from shellwire.files import change, walk
 
 if TYPE_CHECKING:
@@ -100,6 +100,20 @@ def test_lists(root: Root, top: Path) -> None:
     for path, kind in ((b"b", NotDirectory), (b"gone", NotFound)):
         with pytest.raises(kind):
             walk.Directory(root, path, include_hidden=False)
+
+
+def test_a_directory_that_may_only_be_listed(root: Root, top: Path) -> None:
+    tree(top, "d/f")
+    (top / "d").chmod(0o444)
+    was = os.geteuid()
+    with walk.Directory(root, b"d", include_hidden=True) as directory:
+        os.seteuid(was or 65534)  # root may do all
+        try:
+            with pytest.raises(FileSystemError, match="d/f: permission denied"):
+                directory.entries()
+        finally:
+            os.seteuid(was)
+    (top / "d").chmod(0o700)
 
 
 def found_in(root: Root, query: str, path: bytes = b"", **how: bool) -> list[tuple[str, int, str]]:
