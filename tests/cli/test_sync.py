@@ -258,6 +258,64 @@ def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert manifest.begun == {}
 
 
+def test_killed_before_the_new_one_came(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    """What is of another kind is removed first: that it is gone is no change of theirs either."""
+    here, there = sides
+    sync(box, sides)
+    manifest = manifest_of(box, sides)
+    manifest.load()
+    for side in sides:
+        (side / "a").unlink()
+    (here / "a").mkdir()
+    assert sync(box, sides)[0] == 3
+    manifest.begun = {"a": (False, DIRECTORY)}
+    manifest.save()
+    assert sync(box, sides) == (0, ["push a"], [])
+    assert (there / "a").is_dir()
+
+
+def test_what_others_are_at_work_on(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    for side in sides:  # as a daemon has it while it takes an archive and a large file
+        (side / f".shellwire-{'0' * 16}" / "half").mkdir(parents=True)
+        (side / f".shellwire-{'1' * 16}").touch()
+    (sides[1] / f".shellwire-{'2' * 16}").mkdir()
+    before = names(sides[0])
+    assert sync(box, sides, "--delete") == (0, ["push a", "push sub/b"], [])
+    assert names(sides[0]) == before
+
+
+def test_contents_of_the_same_size_and_time(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    for side, text in zip(sides, "ab", strict=True):
+        side.mkdir(exist_ok=True)
+        (side / "a").write_text(text)
+        os.utime(side / "a", (10**9, 10**9))
+    assert sync(box, sides)[0] == 3
+    manifest = manifest_of(box, sides)
+    manifest.load()
+    manifest.common["a"] = File(sha256("a"), False)
+    manifest.save()
+    assert sync(box, sides) == (0, ["pull a"], [])
+    assert sync(box, sides) == (0, [], [])
+
+
+def test_nothing_goes_through_a_symlink(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    (here / "other").mkdir()
+    sync(box, sides)
+    shutil.rmtree(there / "sub")
+    (there / "sub").symlink_to("other")
+    (here / "sub" / "new").write_text("n")
+    (here / "sub" / "more").mkdir()
+    code, told, warned = sync(box, sides)
+    assert (code, told) == (1, [])
+    assert warned == [
+        "Error: sub/more: " + (why := f"{there}/sub: a symlink is in the way"),
+        f"Error: sub/new: {why}",
+        "Error: sub: directory not empty",
+    ]
+    assert names(there / "other") == []
+
+
 def test_what_can_not_be_read(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
@@ -268,6 +326,9 @@ def test_what_can_not_be_read(tmp_path: Path) -> None:
         (root / "secret").write_text("s")
         (root / "secret").chmod(0)
         (root / "closed").chmod(0)
+        (root / "listed").mkdir()
+        (root / "listed" / "link").symlink_to("f")
+        (root / "listed").chmod(0o444)
         was = os.geteuid()
         os.seteuid(was or 65534)  # root could read all of it
         try:
@@ -275,10 +336,16 @@ def test_what_can_not_be_read(tmp_path: Path) -> None:
         finally:
             os.seteuid(was)
         (root / "closed").chmod(0o700)
-    assert scan.failed == {"closed": "permission denied", "secret": "permission denied"}
-    assert scan.files == {"open": DIRECTORY, "open/f": File(sha256("open"), False)}
+        (root / "listed").chmod(0o700)
+    assert scan.failed == dict.fromkeys(("closed", "listed/link", "secret"), "permission denied")
+    assert scan.files == {
+        "listed": DIRECTORY,
+        "open": DIRECTORY,
+        "open/f": File(sha256("open"), False),
+    }
     # What was not seen is not deleted.
     common = {**scan.files, "closed": DIRECTORY, "closed/f": File(sha256("closed"), False)}
+    common["listed/link"] = File("symlink f", False)
     assert decided(common, scan.files, common, delete=True, apart=scan.failed) == []
 
 

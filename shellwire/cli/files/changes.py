@@ -10,6 +10,7 @@ import secrets
 import tarfile
 from typing import TYPE_CHECKING
 
+from shellwire.cli.files.manifest import parents
 from shellwire.cli.files.scan import look_here
 from shellwire.errors import Conflict, FileSystemError, NotFound
 
@@ -49,6 +50,10 @@ class Changes:
     async def _push(self, act: Act) -> File:
         assert act.file is not None, "there is something to be pushed"
         there = f"{self._there}/{act.path}"
+        for each in parents(act.path):
+            seen = self._seen_there.files.get(each)
+            if seen is not None and seen.target is not None:
+                await self._refuse_symlink(each)
         before = self._seen_there.files.get(act.path)
         if before is not None and before.kind != act.file.kind:
             await self._delete_there(act.path)
@@ -111,6 +116,11 @@ class Changes:
         await self._check_there(path, seen)
         expected = seen.hash if seen.kind == "file" else None
         await self._client.remove(f"{self._there}/{path}", expected_hash=expected)
+
+    async def _refuse_symlink(self, path: str) -> None:
+        """Raise FileSystemError if it is a symlink: what is below it would come elsewhere."""
+        if (await self._client.stat(f"{self._there}/{path}")).is_symlink:
+            raise FileSystemError(f"{self._there}/{path}: a symlink is in the way")
 
     async def _check_there(self, path: str, seen: File | None) -> None:
         """Raise Conflict unless this is there still; the hash of a file is compared elsewhere.

@@ -87,6 +87,11 @@ class Act(NamedTuple):
     """Whether other acts tell of it: a directory's, if something is done in it."""
 
     @property
+    def is_here(self) -> bool:
+        """Whether it changes something here."""
+        return self.what in ("pull", "delete here")
+
+    @property
     def shown(self) -> str:
         """What is told of it."""
         return f"{self.what} {self.path}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import stat
@@ -25,7 +24,7 @@ _AT_A_TIME = 8
 _TIMES = 3
 """How often a file is read anew that changes while it is read."""
 _OURS = re.compile(r"\.shellwire-[0-9a-f]{16}|\..*\.[0-9a-f]{16}\.part", re.DOTALL)
-"""Names of files that are on their way: ours, or the daemon's."""
+"""Names of what is on its way: ours, or a daemon's, which has directories for archives too."""
 
 
 _GONE = (FileNotFoundError, NotADirectoryError, NotDirectory, NotFound)
@@ -46,7 +45,7 @@ class Scan:
         self.failed: dict[str, str] = {}
         """What can't be read, and why."""
         self.unfinished: list[str] = []
-        """Files that are, or were, on their way to here."""
+        """Files and symlinks that are, or were, on our way to here."""
 
     def read(self, directory: str) -> None:
         """Take note of a directory; the root, which is empty, counts for nothing."""
@@ -107,10 +106,10 @@ def scan_here(root: str, stamps: dict[str, Stamp], stops: Callable[[], bool]) ->
             if stops():
                 raise Stopped
             path = f"{directory}/{entry.name}" if directory else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
-            else:
+            if not entry.is_dir(follow_symlinks=False):
                 _take_in(scan, root, path, entry, stamps, stops)
+            elif not _OURS.fullmatch(entry.name):
+                waiting.append(path)
     os.stat(root)  # if it has gone meanwhile, what was not found was not deleted
     return scan
 
@@ -132,11 +131,16 @@ def _take_in(
     if not is_symlink and not entry.is_file(follow_symlinks=False):
         scan.others[path] = "neither file nor directory"
     elif _OURS.fullmatch(entry.name):
-        scan.unfinished.append(path)
+        if is_symlink or entry.name.endswith(".part"):  # another one is a daemon's, here
+            scan.unfinished.append(path)
     elif is_symlink:
         full = os.path.join(root, path)
-        with contextlib.suppress(OSError):  # it is gone
+        try:
             scan.link(path, os.readlink(full), look_here(full))
+        except FileNotFoundError:
+            return
+        except OSError as error:  # that it can't be read must not look as if it were deleted
+            scan.failed[path] = _reason(error)
     else:
         _look_at(scan, root, path, stamps, stops)
 
@@ -201,9 +205,11 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
             path = f"{directory}/{info.name}" if directory else info.name
             if info.is_symlink:
                 scan.link(path, info.target, (0, 0))
+            elif _OURS.fullmatch(info.name):
+                continue
             elif info.is_directory:
                 waiting.append(path)
-            elif not _OURS.fullmatch(info.name):
+            else:
                 work.append(_look_there(scan, client, path, info, stamps, room))
         await asyncio.gather(*work)
     await client.stat(root)  # if it has gone meanwhile, what was not found was not deleted

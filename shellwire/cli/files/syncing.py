@@ -121,11 +121,13 @@ class Syncing:
                 await self._attempt(act, None)
             return
         manifest.here, manifest.there = here.stamps, there.stamps
+        for act in acts:
+            # What comes may look like what was there, for it keeps its time.
+            stamps = manifest.here if act.is_here else manifest.there
+            stamps.pop(act.path, None)
         # If this is killed, the next one knows from which side a change came.
         manifest.begun = {
-            act.path: (act.what in ("pull", "delete here"), act.file)
-            for act in acts
-            if act.what != "conflict"
+            act.path: (act.is_here, act.file) for act in acts if act.what != "conflict"
         }
         manifest.save()
         if not there.exists:
@@ -197,8 +199,12 @@ class Syncing:
         manifest = self._manifest
         common = manifest.common
         for path, (is_here, file) in manifest.begun.items():
-            if (here if is_here else there).files.get(path) == file and not blocked(path, apart):
-                _set(common, path, file)
+            found = (here if is_here else there).files.get(path)
+            before = common.get(path)
+            # What is of another kind is removed before the new one comes.
+            is_half = found is None and file and before and before.kind != file.kind
+            if (found == file or is_half) and not blocked(path, apart):
+                _set(common, path, found)
         manifest.begun = {}
         for path in {*common, *here.files, *there.files}:
             ours = here.files.get(path)
@@ -249,6 +255,7 @@ class Syncing:
             if changes is not None:
                 _set(self._manifest.common, path, await changes.do(act))
         except Conflict:
+            self._manifest.begun.pop(path, None)
             self._conflict(path, "changed while it was synced")
         except (Unreachable, NotRunning, Refusal):
             raise
@@ -257,9 +264,9 @@ class Syncing:
             reason = error.strerror if isinstance(error, OSError) else None
             self._tell(f"{path}: {reason.lower() if reason else error}")
         else:
+            self._manifest.begun.pop(path, None)
             if not act.is_quiet:
                 self._say(act.shown)
-        self._manifest.begun.pop(path, None)
 
     def _sweep(self, here: Scan) -> None:
         """Remove what downloads have left that came to nothing."""
