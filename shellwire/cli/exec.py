@@ -81,7 +81,8 @@ def exec_command(
     command runs in the first one's copy, from which a relative -C counts, and what it has made,
     changed or deleted comes back. What has changed on both sides before is a conflict, and nothing
     is run. The copies stay in ~/.cache/shellwire/with, so that the next time is quick, unless
-    --clean is given. Another command with the same directories waits until this one has ended.
+    --clean is given; what is missing in one by then is copied again. Another command with the same
+    directories waits until this one has ended.
 
     Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
     128 + n; 255 if it could not be run or followed; 3 if it exited with 0 but not all could be

@@ -64,6 +64,21 @@ def test_there_and_back(box: CommandLine, tmp_path: Path) -> None:
     assert [each.name for each in copies(tmp_path)] == ["lib", "src"]
 
 
+def test_what_a_copy_has_lost_is_not_deleted_here(box: CommandLine, tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    (src / "sub").mkdir(parents=True)
+    for name in ("a", "b", "sub/c"):
+        (src / name).write_text(name)
+    words = ("exec", "-H", "box", "--with", str(src))
+    box.ok(*words, "true")
+    (copy,) = copies(tmp_path)
+    (copy / "a").unlink()  # as who clears caches by their age does
+    shutil.rmtree(copy / "sub")
+    (src / "b").unlink()
+    assert box.ok(*words, "find . -type f | sort") == "./a\n./sub/c\n"
+    assert sorted(each.name for each in src.rglob("*")) == ["a", "c", "sub"]
+
+
 def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     src = tmp_path / "src"
     src.mkdir()

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shellwire.cli.files.changes import Changes
-from shellwire.cli.files.manifest import Act, File, Manifest, blocked, decided
+from shellwire.cli.files.manifest import Act, File, Manifest, blocked, decided, parents
 from shellwire.cli.files.scan import Scan, scan_here, scan_there
 from shellwire.client.files.local import discard
 from shellwire.errors import (
@@ -99,9 +99,10 @@ class Syncing:
                 await asyncio.sleep(_PAUSE)
             yield
 
-    async def once(self, *, dry: bool = False) -> None:
+    async def once(self, *, dry: bool = False, restores: bool = False) -> None:
         """Look at both, and take each change to the other side. With ``dry`` say only what.
 
+        If it ``restores``, what is missing there comes there again, and is not deleted here.
         Nobody else may do so meanwhile, see ``alone``. Raises WireError, Unreachable, NotRunning;
         HomeError; ShellwireError if one side is gone, or can't be read.
         """
@@ -115,6 +116,8 @@ class Syncing:
         self._check(here, there)
         apart = self._leave_out(here, there)
         self._agree(here, there, apart)
+        if restores:
+            self._forget_missing(there, apart)
         acts = decided(manifest.common, here.files, there.files, delete=self._delete, apart=apart)
         if dry:
             for act in acts:
@@ -210,6 +213,14 @@ class Syncing:
             ours = here.files.get(path)
             if ours == there.files.get(path) and not blocked(path, apart):
                 _set(common, path, ours)
+
+    def _forget_missing(self, there: Scan, apart: Collection[str]) -> None:
+        """Take what is missing there for what has never come, if nothing stands in its way."""
+        common = self._manifest.common
+        for path in set(common) - set(there.files):
+            ways = [there.files[each] for each in parents(path) if each in there.files]
+            if all(each.is_directory for each in ways) and not blocked(path, apart):
+                del common[path]
 
     async def _do_all(self, acts: list[Act], changes: Changes) -> None:
         common = self._manifest.common

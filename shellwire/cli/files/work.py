@@ -65,7 +65,8 @@ class Work:
             await self._alone.enter_async_context(syncing.alone())
         for syncing in self._syncings:
             await syncing.begin_anew_if_gone_there()
-            await syncing.once()
+            # It is in a cache: who has cleared some of that did not mean what is here.
+            await syncing.once(restores=True)
             if syncing.conflicts or syncing.failed:
                 raise Failure(
                     f"{syncing.here} and its copy in {syncing.there} differ: nothing is run",
