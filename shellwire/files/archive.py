@@ -12,7 +12,7 @@ import stat
 import tarfile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from shellwire.errors import InvalidArgument, PathEscape
+from shellwire.errors import InvalidArgument, PathEscape, WireError
 from shellwire.files.change import make_directory
 from shellwire.files.compression import ARCHIVES, CompressingWriter, DecompressedReader
 from shellwire.files.problems import shown, told_of
@@ -33,7 +33,7 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
     """Write all that is below ``root``: files, directories and symlinks as such.
 
     What can't be read, or has gone by then, is left out; so is what is neither of these. Raises
-    FileSystemError if the root itself can't be read.
+    FileSystemError if the root itself can't be read, OSError if a file can't be to its end.
     """
     compressed: Any = CompressingWriter(out, ARCHIVES[kind])
     with (
@@ -50,26 +50,40 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
                 tar.addfile(info)
             elif stat.S_ISLNK(found.stat.st_mode):
                 info.type = tarfile.SYMTYPE
-                with contextlib.suppress(OSError):
+                try:
                     info.linkname = _text(os.readlink(found.name, dir_fd=found.directory))
-                    tar.addfile(info)
+                except OSError:
+                    continue
+                tar.addfile(info)
             elif stat.S_ISREG(found.stat.st_mode):
-                with contextlib.suppress(OSError), opened(found.place) as descriptor:
-                    info.size = os.fstat(descriptor).st_size
-                    tar.addfile(info, _Exactly(descriptor))  # type: ignore[arg-type]
+                with contextlib.ExitStack() as stack:
+                    try:
+                        descriptor = stack.enter_context(opened(found.place))
+                        info.size = os.fstat(descriptor).st_size
+                        content: Any = _Exactly(descriptor)
+                    except (OSError, WireError):
+                        continue
+                    # From here on an error is the archive's: what follows would stand askew.
+                    tar.addfile(info, content)
             tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
     compressed.finish()
 
 
 class _Exactly:
-    """A file that is as long as it was said to be: one that shrinks meanwhile ends in NULs."""
+    """A file that is as long as it was said to be: one that shrinks meanwhile ends in NULs.
+
+    Raises OSError for one that can be opened and not be read, before anything is asked of it.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._data = os.read(descriptor, _PIECE)
 
     def read(self, size: int) -> bytes:
-        data = os.read(self._descriptor, size)
-        return data if data else bytes(size)
+        data, self._data = self._data[:size], self._data[size:]
+        while len(data) < size and (more := os.read(self._descriptor, size - len(data))):
+            data += more
+        return data.ljust(size, b"\0")
 
 
 def _text(name: bytes) -> str:

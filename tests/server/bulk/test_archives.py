@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from backports import zstd
 
+from shellwire.files.archive import pack
+from shellwire.files.root import Root
 from tests.live import PATIENCE, Daemon
 from tests.server.asking import Asking
 from tests.server.bulk.web import Answer, Web, until
@@ -279,6 +281,27 @@ def test_a_killed_daemon_is_swept_after(own_daemon: Callable[..., Daemon], tmp_p
         assert os.listdir(tmp_path / "top") == []
     finally:
         next_one.stop()
+
+
+def test_a_file_that_shrinks_meanwhile(tmp_path: Path) -> None:
+    content = os.urandom(2_000_000)
+    (tmp_path / "a").write_bytes(content)
+    (tmp_path / "b").write_text("b")
+
+    class Out(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            if self.tell() + len(data) > 600_000:
+                os.truncate(tmp_path / "a", 1_000_001)
+            return super().write(data)
+
+    out = Out()
+    with Root(os.fsencode(tmp_path)) as root:
+        pack(root, out, "tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
+        found = {each.name: tar.extractfile(each) for each in tar}
+        assert list(found) == ["a", "b"]
+        assert found["a"] is not None
+        assert found["a"].read() == content[:1_000_001].ljust(len(content), b"\0")
 
 
 def test_hard_links_within(web: Web, tmp_path: Path) -> None:
