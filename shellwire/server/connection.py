@@ -96,6 +96,8 @@ class Connection:
             log.info("refused %s: %s", self.address or "a local client", refusal.code)
             self.send(codec.error_answer(refusal))
             self.close(refusal.close_code, str(refusal))
+        except ConnectionError:
+            pass  # it left while aiohttp answered a ping of its
         finally:
             self.hub.leave(self)
             self._writer.leave_jobs()

@@ -80,6 +80,13 @@ async def _is_replaced(daemon: Daemon, name: str) -> Raw:
     return new
 
 
+async def _leaves_before_its_pings_are_answered(daemon: Daemon, name: str) -> Raw:
+    raw = await Raw.client(daemon, name)
+    raw.write(frame(PING, b"x") * 1000)
+    raw.reset()
+    return raw
+
+
 async def _leaves_half_a_message(daemon: Daemon, name: str) -> Raw:
     raw = await Raw.client(daemon, name, local=True)
     raw.write(frame(TEXT, b"{" * 1000)[:500])
@@ -104,6 +111,7 @@ WAYS: list[Way] = [
     _says_goodbye,
     _breaks_the_protocol,
     _is_replaced,
+    _leaves_before_its_pings_are_answered,
     _leaves_half_a_message,
     _leaves_with_a_command_done,
 ]
