@@ -39,6 +39,9 @@ _LONGEST_LINE = 16 * 1024
 
 _BACKLOG = 128
 
+# aiohttp unpacks a frame before anybody can ask who sent it: 16 KiB may become 16 MiB.
+_COMPRESSING_STRANGERS = 4
+
 HANDSHAKE_SECONDS = 10.0
 """Seconds that a client has for a whole request, and between two of them."""
 
@@ -211,7 +214,7 @@ class Server:
             timeout=CLOSE_SECONDS,
             # Refused from this size on, so that exactly MAX_FRAME passes.
             max_msg_size=codec.MAX_FRAME + 1,
-            compress=self._compress,
+            compress=self._compress and self._hub.strangers < _COMPRESSING_STRANGERS,
             writer_limit=0,
             # The codec decodes UTF-8 itself: what is wrong is an error then, not an end.
             decode_text=False,

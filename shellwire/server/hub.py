@@ -89,6 +89,11 @@ class Hub:
         return time.monotonic() - self._began
 
     @property
+    def strangers(self) -> int:
+        """How many connections have not authenticated yet."""
+        return sum(not each.client_id for each in self._open)
+
+    @property
     def stopping(self) -> bool:
         """Whether the daemon takes nothing new."""
         return self._stopping

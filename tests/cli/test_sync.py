@@ -480,3 +480,46 @@ def test_nothing_that_changed_is_lost(
             assert what == ("pull" if before is None else gone if delete and not kept else None)
         else:
             assert what == ("push" if ours != before else "pull")
+
+
+def test_what_is_private_stays_private(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    there.mkdir()
+    for top, name in ((here, "ours"), (there, "theirs")):
+        (top / name / "deep").mkdir(parents=True)
+        (top / name).chmod(0o700)
+        (top / name / "deep" / "file").touch()
+    assert sync(box, sides)[0] == 0
+    for top in sides:
+        assert (top / "ours" / "deep" / "file").exists()
+        assert [stat.S_IMODE((top / each).stat().st_mode) for each in ("ours", "theirs")] == [
+            0o700,
+            0o700,
+        ]
+    there, back = here.with_name("other"), here.with_name("back")
+    here.chmod(0o700)
+    assert sync(box, (here, there))[0] == sync(box, (back, there))[0] == 0
+    assert stat.S_IMODE(there.stat().st_mode) == stat.S_IMODE(back.stat().st_mode) == 0o700
+
+
+def test_a_directory_is_not_synced_with_one_in_it(
+    box: CommandLine, sides: tuple[Path, Path]
+) -> None:
+    here, _ = sides
+    (here / "alias").symlink_to(here)
+    for there in (here, here / "in", here / "alias" / "in", here.parent):
+        status, said, (warning,) = sync(box, (here, there))
+        assert (status, said) == (1, [])
+        assert "one is in the other" in warning
+    assert names(here) == ["a", "alias", "sub", "sub/b"]
+
+
+def test_a_pair_has_one_manifest_by_whatever_name(
+    box: CommandLine, sides: tuple[Path, Path]
+) -> None:
+    here, there = sides
+    assert sync(box, sides)[0] == 0
+    alias = there.with_name("alias")
+    alias.symlink_to(there)
+    (there / "a").unlink()
+    assert sync(box, (here, alias), "--delete") == (0, ["delete here a"], [])

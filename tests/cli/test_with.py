@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from subprocess import PIPE
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ def test_there_and_back(box: CommandLine, tmp_path: Path) -> None:
     assert box.ok(*words, "-C", "/", "pwd") == "/\n"
     assert len(copies(tmp_path)) == 2
     assert [each.name for each in copies(tmp_path)] == ["lib", "src"]
+    where = tmp_path / "user" / ".cache" / "shellwire" / "with"
+    assert stat.S_IMODE(where.stat().st_mode) == 0o700
 
 
 def test_what_a_copy_has_lost_is_not_deleted_here(box: CommandLine, tmp_path: Path) -> None:

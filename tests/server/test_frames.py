@@ -15,7 +15,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 
 from shellwire.server.frames import FRAGMENT, WORTH_COMPRESSING, Pieces, frames
 from tests.live import PATIENCE
-from tests.server.raw import CONTINUATION, PING, PONG, TEXT, Raw, frame
+from tests.server.raw import CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -93,6 +93,27 @@ async def test_nothing_is_compressed_unless_told(daemon: Daemon) -> None:
     response = await raw.upgrade(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
     assert response.status == 101
     assert "sec-websocket-extensions" not in response.headers
+
+
+async def test_few_who_are_not_known_may_compress(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--compress")
+    offer = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+
+    async def knock() -> tuple[Raw, bool]:
+        raw = await Raw.open(daemon)
+        response = await raw.upgrade(headers=offer)
+        assert response.status == 101
+        return raw, "sec-websocket-extensions" in response.headers
+
+    strangers = [await knock() for _ in range(6)]
+    assert [accepted for _, accepted in strangers] == [True] * 4 + [False] * 2
+    known, _ = strangers[5]
+    known.send(Raw.auth(daemon))
+    assert (await known.receive())["type"] == "status"
+    for raw, _ in strangers[:2]:
+        raw.write(frame(CLOSE))
+        await raw.gone()
+    assert (await knock())[1]
 
 
 @settings(deadline=None)

@@ -8,6 +8,7 @@ import io
 import os
 import secrets
 import tarfile
+import time
 from typing import TYPE_CHECKING
 
 from shellwire.cli.files.manifest import parents
@@ -59,11 +60,14 @@ class Changes:
             await self._delete_there(act.path)
             before = None
         if act.file.is_directory:
-            await self._client.mkdir(there)
+            mode = (await asyncio.to_thread(os.stat, os.path.join(self._here, act.path))).st_mode
+            await make_there(self._client, there, mode)
             return act.file
         if act.file.target is not None:
             await self._check_there(act.path, before)
-            await self._client.unpack(_archive(act.path, act.file.target), self._there)
+            link = tarfile.TarInfo(act.path)
+            link.type, link.linkname = tarfile.SYMTYPE, act.file.target
+            await self._client.unpack(_archive(link), self._there)
             return act.file
         pushed = await self._client.upload(
             os.path.join(self._here, act.path),
@@ -85,7 +89,7 @@ class Changes:
             await self._delete_here(act.path)
             before = None
         if act.file.is_directory:
-            await asyncio.to_thread(os.makedirs, target, exist_ok=True)
+            await make_here(self._client, f"{self._there}/{act.path}", target)
             return act.file
         await asyncio.to_thread(os.makedirs, directory, exist_ok=True)
         if act.file.target is not None:
@@ -159,11 +163,23 @@ class Changes:
         return is_there and found == self._seen_here.seen.get(path)
 
 
-def _archive(path: str, target: str) -> bytes:
-    """Return an archive of a symlink: no message makes one."""
+async def make_there(client: Client, path: str, mode: int) -> None:
+    """Make a directory with these permissions, and those above it. Raises as ``unpack``."""
+    parent, _, name = path.rpartition("/")
+    made = tarfile.TarInfo(name)
+    made.type, made.mode, made.mtime = tarfile.DIRTYPE, mode & 0o1777, time.time()
+    await client.unpack(_archive(made), parent or "/")
+
+
+async def make_here(client: Client, there: str, path: str) -> None:
+    """Make a directory with the permissions of one there. Raises OSError, WireError."""
+    mode = (await client.stat(there)).mode
+    await asyncio.to_thread(os.makedirs, path, mode & 0o777, exist_ok=True)
+
+
+def _archive(member: tarfile.TarInfo) -> bytes:
+    """Return an archive of what no message makes: a symlink, a directory with a mode."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
-        info = tarfile.TarInfo(path)
-        info.type, info.linkname = tarfile.SYMTYPE, target
-        tar.addfile(info)
+        tar.addfile(member)
     return archive.getvalue()

@@ -35,10 +35,11 @@ def sync_command(
     code is 3. Make one like the other to end it. The first time, what is on one side only is
     copied, and what differs is a conflict.
 
-    Files are synced with modes and times, directories, empty ones too, and symlinks as such.
-    Symlinks that lead out of DIR, FIFOs and devices are told and left out. What is there is written
-    as for `cp`. Of two that sync the same at a time one waits for the other. --watch goes on when
-    the daemon or a directory is gone for a while.
+    Files are synced with modes and times, directories, empty ones too, with the modes they had when
+    they came, and symlinks as such. Symlinks that lead out of DIR, FIFOs and devices are told and
+    left out. A file counts as changed when its size or time has. What is there is written as for
+    `cp`. Of two that sync the same at a time one waits for the other. --watch goes on when the
+    daemon or a directory is gone for a while.
 
     Exit codes: 0 both are the same, as far as that was asked for; 1 something went wrong, a line
     says what; 2 bad options; 3 conflicts; 255 no connection.

@@ -7,10 +7,12 @@ import contextlib
 import os
 import threading
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from shellwire.cli.files.changes import Changes
+from shellwire.cli.files.changes import Changes, make_here, make_there
 from shellwire.cli.files.manifest import Act, File, Manifest, blocked, decided, parents
+from shellwire.cli.files.pair import real, refuse_itself
 from shellwire.cli.files.scan import Scan, scan_here, scan_there
 from shellwire.client.files.local import discard
 from shellwire.errors import (
@@ -81,7 +83,9 @@ class Syncing:
     ) -> Syncing:
         """Return one with what is known from the last time. Raises HomeError and what calls do."""
         here = await asyncio.to_thread(os.path.realpath, here)
-        there = (await client.resolve(there)).rstrip("/")
+        # One pair has one manifest and one lock, by whatever name.
+        there = (await real(client, await client.resolve(there))).rstrip("/")
+        await refuse_itself(client, here, there)
         manifest = Manifest(home, here, daemon, there)
         return cls(client, here, there, manifest, delete=delete, say=say, warn=warn)
 
@@ -134,8 +138,9 @@ class Syncing:
         }
         manifest.save()
         if not there.exists:
-            await self._client.mkdir(self.there)
-        await asyncio.to_thread(os.makedirs, self.here, exist_ok=True)
+            await self._make_there()
+        if not here.exists:
+            await make_here(self._client, self.there, self.here)
         try:
             await self._do_all(acts, Changes(self._client, self.here, self.there, here, there))
             await asyncio.to_thread(self._sweep, here)
@@ -190,7 +195,11 @@ class Syncing:
             await self._client.stat(self.there)
         except NotFound:
             self._manifest.forget()
-            await self._client.mkdir(self.there)
+            await self._make_there()
+
+    async def _make_there(self) -> None:
+        mode = (await asyncio.to_thread(os.stat, self.here)).st_mode
+        await make_there(self._client, self.there, mode)
 
     async def clean(self) -> None:
         """Remove the directory there, and what is known of it."""
@@ -237,7 +246,9 @@ class Syncing:
         await self._do_each(removed, changes)
         # A directory after what is in it.
         await self._do_each(emptied[::-1], changes, at_a_time=1)
-        await self._do_each(made, changes)
+        # And before that, so that it has its own mode and not one that was made for the way there.
+        for _, level in groupby(sorted(made, key=_depth), _depth):
+            await self._do_each(list(level), changes)
         await self._do_each(rest, changes)
 
     async def _do_each(
@@ -305,3 +316,7 @@ def _set(common: dict[str, File], path: str, file: File | None) -> None:
         common.pop(path, None)
     else:
         common[path] = file
+
+
+def _depth(act: Act) -> int:
+    return act.path.count("/")

@@ -8,6 +8,7 @@ import os
 import platform
 from typing import TYPE_CHECKING, Self
 
+from shellwire.cli.files.changes import make_there
 from shellwire.cli.files.sync import warn
 from shellwire.cli.files.syncing import Syncing
 from shellwire.cli.program import Failure
@@ -45,6 +46,8 @@ class Work:
         there would not see what is here.
         """
         home = Home.locate()
+        # What is private here is not to be read there by everybody.
+        await make_there(self._client, await self._client.resolve(WHERE), 0o700)
         for each in dict.fromkeys(map(os.path.realpath, directories)):
             there = await self._client.resolve(place_there(each))
             self.cwd = self.cwd or there
