@@ -184,6 +184,51 @@ def test_a_symlink_is_what_it_leads_to(box: CommandLine, tree: Path, tmp_path: P
         assert (target / "sub" / "up").is_dir()
 
 
+def test_a_symlink_to_what_the_source_is_in(box: CommandLine, tree: Path, tmp_path: Path) -> None:
+    source = tree / "sub"
+    links = {"up": "..", "root": "/", "deep/far": str(tmp_path), "deep/self": str(source)}
+    for name, leads_to in links.items():
+        (source / name).symlink_to(leads_to)
+    (tree / "beside").mkdir()
+    (source / "beside").symlink_to("../beside")
+    for number, word in enumerate((str(source), f"box:{source}")):
+        target = tmp_path / f"there-{number}"
+        done = box("cp", "-r", word, str(target) if number else f"box:{target}")
+        assert done.returncode == 1
+        assert sorted(done.stderr.splitlines()) == sorted(
+            f"Error: {word}/{name}: leads to a directory that it is in" for name in links
+        )
+        assert sorted(os.listdir(target)) == ["beside", "deep", "run"]
+        assert os.listdir(target / "deep") == [".hidden é"]
+
+
+@pytest.mark.parametrize("flags", ["-r", "-rp"])
+def test_directories_that_nothing_can_be_put_into(
+    box: CommandLine, tmp_path: Path, flags: str
+) -> None:
+    source, merged = tmp_path / "source", tmp_path / "merged"
+    for name in ("locked", "ro", "deep/er/ro", "deep/er/locked"):
+        (source / name).mkdir(parents=True)
+        (source / name / "f").touch()
+        (source / name).chmod(0o555)
+    (source / "deep" / "er").chmod(0o511)
+    (merged / "source" / "rocked").mkdir(parents=True)
+    try:
+        wanted = shape(source)
+        box.ok("cp", flags, str(source), f"box:{tmp_path}/there")
+        box.ok("cp", flags, f"box:{tmp_path}/there", f"box:{tmp_path}/more")
+        box.ok("cp", flags, f"box:{tmp_path}/more", f"{tmp_path}/back")
+        for name in ("there", "more", "back"):
+            assert shape(tmp_path / name) == wanted
+        box.ok("cp", flags, str(source), f"box:{merged}")
+        found = shape(merged / "source")
+        assert found.pop("rocked") is not None
+        assert found == wanted
+    finally:
+        for path, _, _ in os.walk(tmp_path):
+            os.chmod(path, 0o755)
+
+
 def test_modes(box: CommandLine, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_text("x")

@@ -147,7 +147,55 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (there / "empty").write_text("another")
     code, told, warned = sync(box, sides)
     assert (code, told) == (3, [])
-    assert warned == ["Error: conflict: empty: changed on both sides"]
+    assert warned == ["Error: conflict: empty: a directory here, a file there"]
+
+
+def test_a_change_of_kind_deletes_only_if_asked(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    here, there = sides
+    for name in ("c", "d"):
+        (here / name).write_text(name)
+    for name in ("empty", "e"):
+        (here / name).mkdir()
+    (here / "link").symlink_to("a")
+    (here / "full").mkdir()
+    (here / "full" / "f").write_text("f")
+    sync(box, sides)
+    (here / "c").unlink()
+    (here / "c").mkdir()
+    (here / "c" / "new").write_text("new")
+    (there / "d").unlink()
+    (there / "d").symlink_to("a")
+    (here / "link").unlink()
+    (here / "link").write_text("a file now")
+    shutil.rmtree(there / "full")
+    (there / "full").write_text("a file now")
+    (there / "empty").rmdir()
+    (there / "empty").write_text("a file now")
+    (here / "e").rmdir()
+    (here / "e").symlink_to("a")
+    before = contents(here), contents(there)
+    wanted = (
+        3,
+        ["pull empty", "push e"],
+        [
+            "Error: conflict: c: a directory here, a file there",
+            "Error: conflict: d: a file here, a symlink there",
+            "Error: conflict: full: a directory here, a file there",
+            "Error: conflict: link: a file here, a symlink there",
+        ],
+    )
+    assert sync(box, sides, "--dry-run") == wanted
+    assert sync(box, sides) == wanted
+    (here / "empty").unlink()
+    (there / "e").unlink()
+    assert (contents(here), contents(there)) == before, before
+    (here / "empty").write_text("a file now")
+    (there / "e").symlink_to("a")
+    code, _, warned = sync(box, sides, "--delete")
+    assert (code, warned) == (0, [])
+    assert contents(here) == contents(there)
+    assert names(here) == names(there)
+    assert names(here) == ["a", "c", "c/new", "d", "e", "empty", "full", "link", "sub", "sub/b"]
 
 
 def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
@@ -306,8 +354,8 @@ def test_nothing_goes_through_a_symlink(box: CommandLine, sides: tuple[Path, Pat
     (there / "sub").symlink_to("other")
     (here / "sub" / "new").write_text("n")
     (here / "sub" / "more").mkdir()
-    code, told, warned = sync(box, sides)
-    assert (code, told) == (1, [])
+    code, told, warned = sync(box, sides, "--delete")
+    assert (code, told) == (1, ["delete here sub/b"])
     assert warned == [
         "Error: sub/more: " + (why := f"{there}/sub: a symlink is in the way"),
         f"Error: sub/new: {why}",
@@ -479,7 +527,12 @@ def test_nothing_that_changed_is_lost(
             kept = any(acts.get(each) != gone for each in below)
             assert what == ("pull" if before is None else gone if delete and not kept else None)
         else:
-            assert what == ("push" if ours != before else "pull")
+            side, old, new = (there, theirs, ours) if ours != before else (here, ours, theirs)
+            full = any(each.startswith(f"{path}/") for each in side)
+            loses = old is not None and new is not None and old.kind != new.kind
+            loses = loses and (full or old != DIRECTORY)
+            taken = "push" if ours != before else "pull"
+            assert what == ("conflict" if loses and not delete else taken)
 
 
 def test_what_is_private_stays_private(box: CommandLine, sides: tuple[Path, Path]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from shellwire.cli.files.ends import Here, Node, There, joined
+from shellwire.cli.files.ends import Here, Node, There, holds, joined
 from shellwire.errors import NotRunning, Refusal, Unreachable, WireError
 from shellwire.output import printable
 
@@ -118,7 +118,7 @@ class Copying:
                 real = joined(chain[-1], name)
                 if node.is_symlink:
                     real = await source.real(node.path)
-                if real in chain:
+                if any(holds(real, each) for each in chain):
                     self._fail(f"{source.shown(node.path)}: leads to a directory that it is in")
                 else:
                     waiting.append((node, joined(path, name), (*chain, real)))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import posixpath
 import stat
 import tarfile
 import time
@@ -44,6 +45,11 @@ def joined(directory: str, name: str) -> str:
     return f"{directory.rstrip('/')}/{name}" if directory else name
 
 
+def holds(directory: str, path: str) -> bool:
+    """Whether a path is a directory's own, or in it, where both have no symlinks."""
+    return f"{path}/".startswith(f"{directory.rstrip('/')}/")
+
+
 class Here:
     """This machine."""
 
@@ -64,7 +70,7 @@ class Here:
 
     async def real(self, path: str) -> str:
         """Return where a directory is, without symlinks."""
-        return await asyncio.to_thread(os.path.realpath, path)
+        return (await asyncio.to_thread(os.path.realpath, path)).replace(os.sep, "/")
 
     async def inside(self, path: str) -> list[Node]:
         """Return what is in a directory. Raises OSError."""
@@ -196,18 +202,17 @@ class There:
         """Make directories, or change them, all by one request: no message sets modes and times."""
         if not made:
             return
-        # The first one has all others in it.
-        root = (await self.client.resolve(made[0][0])).rstrip("/")
-        parent, _, top = root.rpartition("/")
+        paths = [(await self.client.resolve(path)).rstrip("/") for path, _ in made]
+        # Not one of them itself: that may be one that nothing can be put into.
+        common = posixpath.commonpath([posixpath.dirname(path) or "/" for path in paths])
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
-            for path, like in made:
-                inside = (await self.client.resolve(path)).rstrip("/")[len(root) :]
-                info = tarfile.TarInfo(top + inside)
+            for path, (_, like) in zip(paths, made, strict=True):
+                info = tarfile.TarInfo(posixpath.relpath(path or "/", common))
                 info.type, info.mode = tarfile.DIRTYPE, like.mode & 0o1777
                 info.mtime = like.mtime_ns / 1e9
                 tar.addfile(info)
-        await self.client.unpack(archive.getvalue(), parent or "/")
+        await self.client.unpack(archive.getvalue(), common)
 
 
 def _told(info: FileInfo) -> Node:

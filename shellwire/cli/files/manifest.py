@@ -188,21 +188,25 @@ def decided(
 ) -> list[Act]:
     """Return what is to be done, by path. What has changed on both sides is a conflict.
 
-    A directory is deleted only if all that is in it is, too. Nothing is done with what is
-    ``apart``, nor below that or below a conflict.
+    A directory is deleted only if all that is in it is, too. What has become of another kind
+    replaces what was there, which is deleted with that: unless this is an empty directory it is a
+    conflict, too, without ``delete``. Nothing is done with what is ``apart``, nor below that or
+    below a conflict.
     """
+    full_here = {each for path in (*here, *apart) for each in parents(path)}
+    full_there = {each for path in (*there, *apart) for each in parents(path)}
     acts: dict[str, Act] = {}
     conflicts: set[str] = set()
     for path in sorted({*common, *here, *there}):
         before, ours, theirs = common.get(path), here.get(path), there.get(path)
         if ours == theirs or blocked(path, apart) or blocked(path, conflicts):
             continue
-        if ours == before:
+        if ours == before and (delete or not _loses(ours, theirs, is_full=path in full_here)):
             if theirs is not None:
                 acts[path] = Act("pull", path, file=theirs)
             elif delete:
                 acts[path] = Act("delete here", path)
-        elif theirs == before:
+        elif theirs == before and (delete or not _loses(theirs, ours, is_full=path in full_there)):
             if ours is not None:
                 acts[path] = Act("push", path, file=ours)
             elif delete:
@@ -224,10 +228,21 @@ def _keep_what_is_not_empty(acts: dict[str, Act], side: Collection[str], what: W
                     del acts[each]
 
 
+def _loses(old: File | None, new: File | None, *, is_full: bool) -> bool:
+    """Whether something is deleted when the one is replaced by the other, of another kind."""
+    if old is None or new is None or old.kind == new.kind:
+        return False
+    return is_full or not old.is_directory
+
+
 def _why(ours: File | None, theirs: File | None) -> str:
     if ours is None:
         return "deleted here, changed there"
-    return "changed here, deleted there" if theirs is None else "changed on both sides"
+    if theirs is None:
+        return "changed here, deleted there"
+    if ours.kind != theirs.kind:
+        return f"a {ours.kind} here, a {theirs.kind} there"
+    return "changed on both sides"
 
 
 def parents(path: str) -> Iterator[str]:

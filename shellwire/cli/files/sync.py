@@ -33,7 +33,8 @@ def sync_command(
     What changed since the last time is known by a manifest of SHA-256, which is kept in the home. A
     file that changed on both sides is a conflict: it is named, left as it is on both, and the exit
     code is 3. Make one like the other to end it. The first time, what is on one side only is
-    copied, and what differs is a conflict.
+    copied, and what differs is a conflict. So is, without --delete, a file that became a directory
+    or a symlink on one side, or the other way round, unless only an empty directory is replaced.
 
     Files are synced with modes and times, directories, empty ones too, with the modes they had when
     they came, and symlinks as such. Symlinks that lead out of DIR, FIFOs and devices are told and
