@@ -79,19 +79,25 @@ def exec_command(
 
     With --with DIR the command finds a copy of DIR there: it is synced first (see `sync`), the
     command runs in the first one's copy, from which a relative -C counts, and what it has made,
-    changed or deleted comes back. What has changed on both sides before is a conflict, and nothing
-    is run. The copies stay in ~/.cache/shellwire/with, so that the next time is quick, unless
-    --clean is given; what is missing in one by then is copied again. Another command with the same
-    directories waits until this one has ended.
+    changed or deleted comes back. All copies are beside each other, with the names that the
+    directories have here: two may not have the same. What has changed on both sides before is a
+    conflict, and nothing is run. The copies stay in ~/.cache/shellwire/with, so that the next time
+    is quick, unless --clean is given; what is missing in one by then is copied again. Directories
+    from different places have copies of their own for each set of them that is taken along.
+    Another command with the same copies waits until this one has ended.
 
     Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
-    128 + n; 255 if it could not be run or followed; 3 if it exited with 0 but not all could be
-    brought back.
+    128 + n; 255 if it could not be run or followed; 3 if there was a conflict before and nothing
+    was run, or if it exited with 0 but not all could be brought back.
     """
     if clean and not taken:
         raise click.UsageError("--clean is for --with.", click.get_current_context())
     if pty:
         require_terminals()
+    if taken:
+        from shellwire.cli.files.work import places
+
+        places(taken)  # that they have some is seen before there is a connection
     command = words[0] if len(words) == 1 else shlex.join(words)
     options: CommandOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 

@@ -567,6 +567,12 @@ def test_a_directory_is_not_synced_with_one_in_it(
     assert names(here) == ["a", "alias", "sub", "sub/b"]
 
 
+def test_a_whole_file_system_is_not_synced(box: CommandLine, tmp_path: Path) -> None:
+    why = "Error: /: a whole file system can't be synced\n"
+    assert box.refused("sync", "--dry-run", "/", f"box:{tmp_path}/there") == why
+    assert box.refused("sync", "--dry-run", str(tmp_path), "box:/") == why
+
+
 def test_a_pair_has_one_manifest_by_whatever_name(
     box: CommandLine, sides: tuple[Path, Path]
 ) -> None:

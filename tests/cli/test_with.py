@@ -60,11 +60,55 @@ def test_there_and_back(box: CommandLine, tmp_path: Path) -> None:
     assert box.ok(*words, "--clean", "cat ../lib/part; echo y >new") == "more"
     assert (src / "new").read_text() == "y\n"
     assert copies(tmp_path) == []
+    assert os.listdir(tmp_path / "user" / ".cache" / "shellwire" / "with") == []
     assert box.ok(*words, "-C", "/", "pwd") == "/\n"
     assert len(copies(tmp_path)) == 2
     assert [each.name for each in copies(tmp_path)] == ["lib", "src"]
     where = tmp_path / "user" / ".cache" / "shellwire" / "with"
     assert stat.S_IMODE(where.stat().st_mode) == 0o700
+
+
+def test_from_different_places(box: CommandLine, tmp_path: Path) -> None:
+    src, lib, other = tmp_path / "a" / "src", tmp_path / "b" / "lib", tmp_path / "a" / "lib"
+    for each in (src, lib, other):
+        each.mkdir(parents=True)
+        (each / "f").write_text(str(each))
+    words = ("exec", "-H", "box")
+    both = (f"--with={src}", f"--with={lib}")
+    assert box.ok(*words, *both, "pwd; cat f ../lib/f; echo x >../lib/new").endswith(
+        f"/src\n{src}{lib}"
+    )
+    assert (lib / "new").read_text() == "x\n"
+    kept = copies(tmp_path)
+    assert box.ok(*words, *both[::-1], "cat f ../src/f; echo y >new") == f"{lib}{src}"
+    assert (lib / "new").read_text() == "y\n"
+    assert copies(tmp_path) == kept
+    # Another one of the same name has another place, also if its first neighbour is the same.
+    assert box.ok(*words, both[0], f"--with={other}", "cat ../lib/f; ls ../lib") == f"{other}f\n"
+    assert sorted(os.listdir(other)) == ["f"]
+    box.ok(*words, *both, "--clean", "true")
+    assert [each.name for each in copies(tmp_path)] == ["lib", "src"]
+    assert len(os.listdir(tmp_path / "user" / ".cache" / "shellwire" / "with")) == 1
+
+
+def test_what_can_not_be_taken_along(box: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "a" / "src").mkdir(parents=True)
+    (tmp_path / "src").mkdir()
+    user = tmp_path / "user"
+    two = (f"--with={tmp_path}/src", f"--with={tmp_path}/a/src")
+    for words, why in (
+        (("--with", "/"), "--with /: a whole file system can't be taken along."),
+        (two, f"--with: {tmp_path}/src and {tmp_path}/a/src have the same name."),
+    ):
+        done = box("exec", "-H", "box", *words, "echo it runs")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"Error: {why} See ")
+        assert done.stderr.count("\n") == 1
+    assert not (user / ".cache").exists()
+    # What holds the copies.
+    said = box.refused("exec", "-H", "box", "--with", str(user), "echo it runs", code=255)
+    assert said.startswith(f"Error: {user}: can't be synced with {user}/.cache/")
+    assert copies(tmp_path) == []
 
 
 def test_what_a_copy_has_lost_is_not_deleted_here(box: CommandLine, tmp_path: Path) -> None:
@@ -96,7 +140,7 @@ def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     (copy,) = copies(tmp_path)
     assert (copy / "f").read_text() == "there\n"
     done = box(*words, "echo it runs")
-    assert (done.returncode, done.stdout) == (255, "")
+    assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines() == [
         "Error: conflict: f: changed on both sides",
         f"Error: {src} and its copy in {copy} differ: nothing is run",

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from shellwire.client import Client
 
 _PAUSE = 1.0
-_CONFLICT = 3
+CONFLICT = 3
+"""Exit code where something has changed on both sides."""
 
 
 @click.command("sync")
@@ -36,14 +37,15 @@ def sync_command(
     copied, and what differs is a conflict. So is, without --delete, a file that became a directory
     or a symlink on one side, or the other way round, unless only an empty directory is replaced.
 
-    Files are synced with modes and times, directories, empty ones too, with the modes they had when
-    they came, and symlinks as such. Symlinks that lead out of DIR, FIFOs and devices are told and
-    left out. A file counts as changed when its size or time has. What is there is written as for
-    `cp`. Of two that sync the same at a time one waits for the other. --watch goes on when the
-    daemon or a directory is gone for a while.
+    A file has changed when its content has, or whether its owner may execute it; it comes with its
+    mode and time. Another mode or time alone does not come. A content whose size and time are as
+    they were is not read again. Directories come with their modes, empty ones too, and keep those
+    that they have; symlinks come as such. Symlinks that lead out of DIR, FIFOs and devices are told
+    and left out. What is there is written as for `cp`. Of two that sync the same at a time one
+    waits for the other. --watch goes on when the daemon or a directory is gone for a while.
 
     Exit codes: 0 both are the same, as far as that was asked for; 1 something went wrong, a line
-    says what; 2 bad options; 3 conflicts; 255 no connection.
+    says what; 2 bad options; 3 conflicts; 130 ended by Ctrl-C, as --watch is; 255 no connection.
     """
     ends = {each.host is None: each for each in (parsed(first), parsed(second))}
     if len(ends) != 2:
@@ -74,7 +76,7 @@ def sync_command(
         while watch and not dry:
             await asyncio.sleep(_PAUSE)
             await syncing.again()
-        return _CONFLICT if syncing.conflicts else bool(syncing.failed)
+        return CONFLICT if syncing.conflicts else bool(syncing.failed)
 
     ctx.exit(talk(host, work))
 

@@ -17,6 +17,7 @@ from shellwire.cli.files.scan import Scan, scan_here, scan_there
 from shellwire.client.files.local import discard
 from shellwire.errors import (
     Conflict,
+    InvalidArgument,
     NotFound,
     NotRunning,
     Refusal,
@@ -85,6 +86,9 @@ class Syncing:
         here = await asyncio.to_thread(os.path.realpath, here)
         # One pair has one manifest and one lock, by whatever name.
         there = (await real(client, await client.resolve(there))).rstrip("/")
+        for each in (here, there or "/"):
+            if os.path.dirname(each) == each:
+                raise InvalidArgument(f"{each}: a whole file system can't be synced")
         await refuse_itself(client, here, there)
         manifest = Manifest(home, here, daemon, there)
         return cls(client, here, there, manifest, delete=delete, say=say, warn=warn)

@@ -6,16 +6,22 @@ import contextlib
 import hashlib
 import os
 import platform
+import posixpath
 from typing import TYPE_CHECKING, Self
 
+import click
+
 from shellwire.cli.files.changes import make_there
-from shellwire.cli.files.sync import warn
+from shellwire.cli.files.sync import CONFLICT, warn
 from shellwire.cli.files.syncing import Syncing
 from shellwire.cli.program import Failure
 from shellwire.cli.remote import TROUBLE
+from shellwire.errors import FileSystemError
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shellwire.client import Client
 
 WHERE = "~/.cache/shellwire/with"
@@ -48,8 +54,8 @@ class Work:
         home = Home.locate()
         # What is private here is not to be read there by everybody.
         await make_there(self._client, await self._client.resolve(WHERE), 0o700)
-        for each in dict.fromkeys(map(os.path.realpath, directories)):
-            there = await self._client.resolve(place_there(each))
+        for each, place in places(directories).items():
+            there = await self._client.resolve(place)
             self.cwd = self.cwd or there
             syncing = await Syncing.begin(
                 self._client,
@@ -73,7 +79,7 @@ class Work:
             if syncing.conflicts or syncing.failed:
                 raise Failure(
                     f"{syncing.here} and its copy in {syncing.there} differ: nothing is run",
-                    TROUBLE,
+                    CONFLICT if syncing.conflicts else TROUBLE,
                 )
 
     async def bring_back(self) -> bool:
@@ -88,11 +94,28 @@ class Work:
                 whole = False
             elif self._clean:
                 await syncing.clean()
+                with contextlib.suppress(FileSystemError):  # others' copies are there
+                    await self._client.remove(posixpath.dirname(syncing.there))
         return whole
 
 
-def place_there(directory: str) -> str:
-    """Return where a directory's copy is: the same each time, and beside its neighbours' copies."""
-    parent, name = os.path.split(os.path.realpath(directory))
-    named = f"{platform.node()}\0{parent}".encode("utf-8", "surrogateescape")
-    return f"{WHERE}/{hashlib.sha256(named).hexdigest()[:16]}/{name or 'root'}"
+def places(directories: Iterable[str]) -> dict[str, str]:
+    """Return each directory, without symlinks, and where its copy is: beside the others' copies.
+
+    The same ones have the same place each time, in whatever order, and so have neighbours together
+    or alone. Raises UsageError if that can't be.
+    """
+    found = list(dict.fromkeys(map(os.path.realpath, directories)))
+    names: dict[str, str] = {}
+    for each in found:
+        parent, name = os.path.split(each)
+        if parent == each:
+            raise click.UsageError(f"--with {each}: a whole file system can't be taken along.")
+        if name in names:
+            raise click.UsageError(f"--with: {names[name]} and {each} have the same name.")
+        names[name] = each
+    parents = {os.path.dirname(each) for each in found}
+    # What is beside each other here is so there in any case; others only for such a command.
+    named = "\0".join([platform.node(), *(parents if len(parents) == 1 else sorted(found))])
+    beside = hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return {each: f"{WHERE}/{beside}/{name}" for name, each in names.items()}
