@@ -68,14 +68,21 @@ def talk(
     return talk_at(_place(host), work, follows=follows)
 
 
-def talk_to(hosts: set[str], work: Callable[[dict[str, Client]], Coroutine[Any, Any, T]]) -> T:
-    """As ``talk``, with a client of each of these hosts; the empty one is that without a name."""
+def talk_to(
+    hosts: set[str],
+    work: Callable[[dict[str, Client]], Coroutine[Any, Any, T]],
+    say: Callable[[str], None],
+) -> T:
+    """As ``talk``, with a client of each of these hosts; the empty one is that without a name.
+
+    ``say`` gets what is said of their connections.
+    """
     places = {host: _place(host or None) for host in sorted(hosts)}
 
     async def connected() -> T:
         async with contextlib.AsyncExitStack() as stack:
             clients = {
-                host: await stack.enter_async_context(_client(place, None))
+                host: await stack.enter_async_context(_client(place, say, f"{host}:"))
                 for host, place in places.items()
             }
             return await work(clients)
@@ -89,7 +96,7 @@ def talk_at(
     """As ``talk``, with the daemon at that place."""
 
     async def connected() -> T:
-        async with _client(place, _say if follows else None) as client:
+        async with _client(place, _say_amid if follows else _say) as client:
             return await work(client)
 
     return _told(connected(), follows=follows)
@@ -117,18 +124,25 @@ def _told(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
         raise Failure(str(error), TROUBLE if follows else 1) from error
 
 
-def _client(place: Place, tell: Callable[[str | None], None] | None) -> Client:
+def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client:
     import secrets
 
     from shellwire.client import Client
 
+    def tell(cut: str | None) -> None:
+        now = printable("connected again" if cut is None else f"{cut}; trying again")
+        say(f"shellwire: {now}")
+
     name = f"cli-{secrets.token_hex(6)}"
     patience = LOCAL_PATIENCE if place.url is None else PATIENCE
-    return Client.at(place, name, patience=patience, tell=tell)
+    return Client.at(place, name, patience=patience, tell=tell, label=label)
 
 
-def _say(cut: str | None) -> None:
-    """Tell whoever reads what we say; a terminal may be raw."""
-    now = printable("connected again" if cut is None else f"{cut}; trying again")
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _say_amid(text: str) -> None:
+    """Say it amid what a job writes; a terminal may be raw."""
     is_raw = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    click.echo(f"\r\nshellwire: {now}\r" if is_raw else f"shellwire: {now}", err=True)
+    _say(f"\r\n{text}\r" if is_raw else text)

@@ -13,6 +13,7 @@ from shellwire.client.context import Context
 from shellwire.client.files.calls import Files
 from shellwire.client.files.web import Web
 from shellwire.client.job import Job
+from shellwire.client.outage import Outage
 from shellwire.client.place import Place
 from shellwire.client.results import page
 from shellwire.errors import OutputLost
@@ -64,12 +65,14 @@ class Client(Files):
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
         place = Place.find(url, token)
         # An id that is made up would keep an upload from being taken up by another process.
-        self._web = Web(place, chosen, patience)
+        outage = Outage()
+        self._web = Web(place, chosen, patience, outage)
         self._connection = Connection(
             place,
             chosen or f"python-{secrets.token_hex(6)}",
             patience=patience,
             ping_interval=ping_interval,
+            outage=outage,
         )
 
     @classmethod
@@ -80,15 +83,18 @@ class Client(Files):
         *,
         patience: float = PATIENCE,
         tell: Callable[[str | None], None] | None = None,
+        label: str = "",
     ) -> Self:
         """Return a client of the daemon at that place, whatever the variables say.
 
-        ``tell`` is called when the connection is cut, with how, and with None when it is back.
+        ``tell`` is called when the connection is cut or a request for a file did not come through,
+        with how, and with None when that is over. ``label`` stands before paths there in errors.
         """
         client = cls.__new__(cls)
-        client._web = Web(place, None, patience)
+        outage = Outage(tell)
+        client._web = Web(place, None, patience, outage, label)
         client._connection = Connection(
-            place, client_id, patience=patience, ping_interval=PING_INTERVAL, tell=tell
+            place, client_id, patience=patience, ping_interval=PING_INTERVAL, outage=outage
         )
         return client
 

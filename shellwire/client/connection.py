@@ -22,8 +22,9 @@ from shellwire.errors import (
 from shellwire.protocol.limits import REPLACED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
+    from shellwire.client.outage import Outage
     from shellwire.client.place import Place
     from shellwire.client.results import Message
 
@@ -71,10 +72,10 @@ class Connection:
         *,
         patience: float,
         ping_interval: float,
-        tell: Callable[[str | None], None] | None = None,
+        outage: Outage,
     ) -> None:
         self.client_id = client_id
-        self._tell = tell or (lambda _: None)
+        self._outage = outage
         self._place = place
         self._patience = patience
         self._ping_interval = ping_interval
@@ -113,7 +114,9 @@ class Connection:
             await current.result().close()
 
     async def _open(self) -> Link:
-        return await Link.open(self._place, self.client_id, self, ping_interval=self._ping_interval)
+        link = await Link.open(self._place, self.client_id, self, ping_interval=self._ping_interval)
+        self._outage.ends()
+        return link
 
     def lost(self, link: Link) -> None:
         """Let who asks from now on wait for the next link."""
@@ -130,13 +133,12 @@ class Connection:
                 return self._give_up(self._over)
             if code in _FINAL:
                 return self._give_up(Disconnected(how))
-            self._tell(how)
+            self._outage.begins(how)
             try:
                 link = await self._reopen(Disconnected(how))
             except ShellwireError as error:
                 return self._give_up(error)
             self._current.set_result(link)
-            self._tell(None)
             for follower in list(self._followers.values()):
                 self.spawn(follower.resume(link))
 

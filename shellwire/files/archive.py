@@ -172,7 +172,7 @@ class _Unpacking:
             raise InvalidArgument(f"{shown(path)}: neither file, directory nor symlink")
 
     def _file(self, tar: tarfile.TarFile, info: tarfile.TarInfo, path: bytes) -> None:
-        self._limits.check(info.size, self.done.bytes + info.size)
+        self._limits.check(path, info.size, self.done.bytes + info.size)
         replacement = Replacement(
             self._root, path, _NoLitter(), self._limits, size=info.size, workshop=self._workshop
         )

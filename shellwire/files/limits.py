@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 
 from shellwire.errors import InvalidArgument
-from shellwire.files.problems import os_problem
+from shellwire.files.problems import os_problem, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,15 @@ class FileLimits:
     min_free: int = 0
     """What a write must leave free on the disk."""
 
-    def check(self, size: int, uploaded: int) -> None:
+    def check(self, path: bytes, size: int, uploaded: int) -> None:
         """Raise InvalidArgument if a file of ``size``, or ``uploaded`` in all, is too much."""
         if self.max_file and size > self.max_file:
-            raise InvalidArgument(f"a file may have at most {self.max_file} bytes (--max-file)")
+            raise InvalidArgument(
+                f"{shown(path)}: a file may have at most {self.max_file} bytes (--max-file)"
+            )
         if self.max_upload and uploaded > self.max_upload:
             raise InvalidArgument(
-                f"an upload may have at most {self.max_upload} bytes (--max-upload)"
+                f"{shown(path)}: an upload may have at most {self.max_upload} bytes (--max-upload)"
             )
 
     def check_space(self, path: bytes, directory: int, size: int) -> None:

@@ -77,7 +77,7 @@ class Replacement:
         self._digest = hashlib.sha256() if hashing else None
         self._limits = limits
         self._litter = litter
-        limits.check(size, size)
+        limits.check(path, size, size)
         with root.at(path, create=create_parents) as place:
             found = _replaceable(place)
             limits.check_space(path, place.directory, size)
@@ -109,7 +109,7 @@ class Replacement:
     def write(self, data: bytes | memoryview) -> None:
         """Append ``data``, or nothing of it if there is not enough room."""
         end = self.size + len(data)
-        self._limits.check(end, end)
+        self._limits.check(self.path, end, end)
         with told_of(self.path):
             self._limits.check_space(self.path, self._directory, len(data))
             try:

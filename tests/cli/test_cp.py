@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -13,13 +14,14 @@ from shellwire.cli.files.bar import amount, line
 from shellwire.cli.files.cp import cp_command
 from shellwire.cli.files.where import Where, parsed
 from shellwire.home.hosts import Host, save_host
+from tests.cli.command_line import PROGRAM, CommandLine
 from tests.cli.terminal import Terminal
+from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.command_line import CommandLine
     from tests.live import Daemon
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -123,15 +125,14 @@ def test_what_fails_is_told_and_the_rest_copied(
     assert done.stderr == f"Error: box:{target}: is not a directory\n"
     target.mkdir()
     for source, goal in ((str(tree), f"box:{target}"), (f"box:{tree}", f"{target}")):
-        there = source.startswith("box")
         done = box("cp", "-r", source, f"{source}-no", goal)
         told = sorted(done.stderr.splitlines())
         assert done.returncode == 1
         assert len(told) == 4, told
         assert f"Error: {source}-no: there is no such file or directory" in told
         assert f"Error: {source}/loop: leads to a directory that it is in" in told
-        assert f"Error: {tree}/fifo: not a regular file" in told
-        assert any(f"{tree}/broken: " in each for each in told), there
+        assert f"Error: {source}/fifo: not a regular file" in told
+        assert any(f"Error: {source}/broken: " in each for each in told)
         assert (target / "tree" / "sub" / "run").exists()
         assert not (target / "tree" / "fifo").exists()
     assert "is a directory (-r copies it)" in box.refused("cp", str(tree), f"box:{target}")
@@ -160,7 +161,7 @@ def test_from_there_to_there(
     done = box(*words)
     assert done.returncode == 1
     assert sorted(done.stderr.splitlines()) == [
-        f"Error: {tree}/fifo: not a regular file",
+        f"Error: box:{tree}/fifo: not a regular file",
         f"Error: box:{tree}/no: there is no such file or directory",
     ]
     assert os.listdir(there / "empty") == ["a"]
@@ -279,6 +280,44 @@ def test_no_connection(box: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     assert "no host 'nobody'" in box.refused("cp", f"{tmp_path}/f", "nobody:", code=255)
     assert "not running" in box.refused("cp", f"{tmp_path}/f", ":", code=255)
+
+
+async def test_a_cut_is_told_once(daemon: Daemon, tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / "home")
+    content = os.urandom(12_000_000)
+    (tmp_path / "large").write_bytes(content)
+    async with Proxy(daemon.url) as proxy:
+        save_host(cli.home, "far", Host(proxy.url, daemon.token))
+        proxy.cut_after(10**9)  # what is asked by messages goes on
+        proxy.cut_after(3_000_000, "rst")
+        process = await asyncio.create_subprocess_exec(
+            *(*PROGRAM, "cp", f"{tmp_path}/large", f"far:{tmp_path}/there"),
+            env=cli.environment,
+            stdout=-1,
+            stderr=-1,
+        )
+        out, err = await process.communicate()
+        url = proxy.url
+    assert (process.returncode, out) == (0, b"")
+    cut, back = err.decode().splitlines()
+    assert cut.startswith(f"shellwire: {url}")
+    assert cut.endswith("; trying again")
+    assert back == "shellwire: connected again"
+    assert (tmp_path / "there").read_bytes() == content
+
+
+def test_a_file_that_is_too_large_is_named(
+    box: CommandLine, own_daemon: Callable[..., Daemon], tree: Path, tmp_path: Path
+) -> None:
+    small = own_daemon("--max-file", "10")
+    save_host(box.home, "small", Host(f"{small.url}/ws", small.token))
+    done = box("cp", "-r", str(tree), f"small:{tmp_path}/there")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: small:{tmp_path}/there/sub/deep/.hidden é:"
+        " a file may have at most 10 bytes (--max-file)\n"
+    )
+    assert (tmp_path / "there" / "sub" / "run").exists()
 
 
 def test_on_a_terminal_one_sees_how_far_it_is(box: CommandLine, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from pathlib import Path
@@ -21,7 +23,8 @@ from shellwire.cli.files.manifest import DIRECTORY, File, Manifest, blocked, dec
 from shellwire.cli.files.scan import Stopped, scan_here
 from shellwire.cli.files.sync import sync_command
 from shellwire.home.hosts import Host, load_hosts, save_host
-from tests.cli.command_line import SECONDS, CommandLine, ended
+from tests.cli.command_line import PROGRAM, SECONDS, CommandLine, ended
+from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:
     from tests.live import Daemon
@@ -488,6 +491,41 @@ def test_it_watches(box: CommandLine, sides: tuple[Path, Path]) -> None:
         watching.send_signal(2)
         assert watching.wait(SECONDS) == 130
     assert contents(here) == contents(there)
+
+
+async def test_it_says_when_the_daemon_is_gone_and_back(
+    daemon: Daemon, sides: tuple[Path, Path], tmp_path: Path
+) -> None:
+    here, there = sides
+    cli = CommandLine(tmp_path / "home")
+    async with Proxy(daemon.url) as proxy:
+        save_host(cli.home, "far", Host(proxy.url, daemon.token))
+        process = await asyncio.create_subprocess_exec(
+            *(*PROGRAM, "sync", "--watch", str(here), f"far:{there}"),
+            env=cli.environment,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            while await process.stdout.readline() != b"push sub/b\n":
+                pass
+            target, proxy.target = proxy.target, "ws://127.0.0.1:1"
+            proxy.cut("rst")
+            assert (await process.stderr.readline()).endswith(b"; trying again\n")
+            (here / "new").touch()
+            proxy.target = target
+            assert await process.stderr.readline() == b"shellwire: connected again\n"
+            while await process.stdout.readline() != b"push new\n":
+                pass
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 130
+            assert await process.stderr.read() == b""
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()
 
 
 def test_usage(box: CommandLine, tmp_path: Path) -> None:

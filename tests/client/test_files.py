@@ -354,3 +354,17 @@ def test_a_hash_that_is_none(tag: str) -> None:
     assert (found.hash, found.size, found.mtime_ns) == ("0" * 64, 1, 1_500_000_000)
     with pytest.raises(FileSystemError):
         about("f", {**headers, "ETag": f'"{tag}"'})
+
+
+async def test_what_changes_while_it_is_sent_is_named(c: Client, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(random_bytes(LARGE))
+
+    def progress(done: int, _total: int) -> None:
+        with source.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([done % 251]) + b"more")
+
+    with pytest.raises(Conflict, match=f"^{source}: it changed while it was sent$"):
+        await c.upload(source, str(tmp_path / "there"), progress=progress)
+    assert names(tmp_path) == ["source"]

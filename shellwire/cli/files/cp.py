@@ -46,14 +46,16 @@ def cp_command(
     if target.host is None and any(each.host is None for each in sources):
         raise click.UsageError("One side must be NAME:PATH.", ctx)
 
+    from shellwire.cli.files.bar import Bar
+
+    bar = Bar()
+
     async def copy(clients: dict[str, Client]) -> int:
-        from shellwire.cli.files.bar import Bar
         from shellwire.cli.files.copying import Copying, End, Flags
         from shellwire.cli.files.ends import Here, There
 
         ends: dict[str | None, End] = {host: There(each, host) for host, each in clients.items()}
         ends[None] = Here()
-        bar = Bar()
         copying = Copying(ends[target.host], Flags(recursive, compress, preserve), bar)
         try:
             await copying.run([(ends[each.host], each.path) for each in sources], target.path)
@@ -62,4 +64,4 @@ def cp_command(
         return copying.failed
 
     hosts = {each.host for each in (*sources, target) if each.host is not None}
-    ctx.exit(1 if talk_to(hosts, copy) else 0)
+    ctx.exit(1 if talk_to(hosts, copy, bar.tell) else 0)

@@ -196,7 +196,7 @@ class Files:
         where = await self.resolve(path)
         listing = await self._fs("list", root="/", path=on_wire(where), include_hidden=True)
         if listing["truncated"]:
-            raise FileSystemError(f"{where}: holds more than can be listed")
+            raise FileSystemError(f"{self._web.label}{where}: holds more than can be listed")
         return [
             _info(entry, child(where, from_wire(entry["name"]))) for entry in listing["entries"]
         ]
@@ -307,7 +307,8 @@ class Files:
                 self._connection.spawn(self._connection.tell(cancel))
             raise
         except (FileProblem, NotFound) as error:
-            raise type(error)(from_root(str(error), str(fields.get("path")))) from None
+            path = str(fields.get("path"))
+            raise type(error)(from_root(str(error), path, self._web.label)) from None
         result: Message = answer["result"]
         return result
 

@@ -29,6 +29,9 @@ SAMPLE = 64 * 1024
 class Content(Protocol):
     """Bytes that can be read from any offset on."""
 
+    name: str
+    """What errors call it."""
+
     async def about(self) -> tuple[str, int]:
         """Return SHA-256 and size. Raises OSError."""
 
@@ -74,7 +77,7 @@ class Local:
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
-        self._name = name
+        self.name = name
         self._size = 0
 
     async def about(self) -> tuple[str, int]:
@@ -93,7 +96,7 @@ class Local:
             most = min(BLOCK, self._size - offset)
             block = await asyncio.to_thread(self._read, offset, most)
             if not block:
-                raise Conflict(f"{self._name}: it has become shorter while it was sent")
+                raise Conflict(f"{self.name}: it has become shorter while it was sent")
             offset += len(block)
             yield block
 
@@ -106,6 +109,7 @@ class Remote:
     """A file at another daemon, which is asked again where it was when a connection breaks."""
 
     def __init__(self, web: Web, path: str, about: About, *, compress: bool) -> None:
+        self.name = web.label + path
         self._web = web
         self._path = path
         self._about = about

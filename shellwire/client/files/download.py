@@ -53,7 +53,7 @@ async def look(web: Web, path: str) -> About:
             await attempts.again(why)
             continue
         answer.release()
-        return about(path, answer.headers)
+        return about(web.label + path, answer.headers)
 
 
 def about(path: str, headers: Mapping[str, str]) -> About:
@@ -122,7 +122,7 @@ class Download:
                     return
             await asyncio.to_thread(self._begin_anew)
             self.about = await look(self._web, self._path)
-        raise Conflict(f"{self._path}: it changes while it is read")
+        raise Conflict(f"{self._web.label}{self._path}: it changes while it is read")
 
     def _take_up(self, stops: Callable[[], bool]) -> None:
         self._file.seek(0)

@@ -32,9 +32,12 @@ def from_wire(text: str) -> str:
     return os.fsdecode(decode_name(text))
 
 
-def from_root(said: str, path: str) -> str:
-    """Return what the daemon said of an absolute path, which it names without the first slash."""
-    return f"/{said}" if said.startswith(path.lstrip("/") or ":") else said
+def from_root(said: str, path: str, label: str) -> str:
+    """Return what the daemon said of an absolute path, which it names without the first slash.
+
+    ``label`` is put before that.
+    """
+    return f"{label}/{said}" if said.startswith(path.lstrip("/") or ":") else said
 
 
 def child(directory: str, name: str) -> str:

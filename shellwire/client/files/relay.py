@@ -43,4 +43,4 @@ async def relay(
             return await Upload(target._web, content, goal, wish, progress).run()
         except Changed:
             continue
-    raise Conflict(f"{path}: it changes while it is read")
+    raise Conflict(f"{source._web.label}{path}: it changes while it is read")

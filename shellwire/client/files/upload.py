@@ -122,7 +122,7 @@ class Upload:
             # All of it and no more to come: its end was lost, and it can't be ended any more.
             return int(answer.headers.get("Upload-Offset", "0")) % self._size
         if not cut and self._wish.if_match not in (None, self._hash):
-            raise Conflict(f"{self._path}: it is not what was expected")
+            raise Conflict(f"{self._web.label}{self._path}: it is not what was expected")
         try:
             answer = await self._web.ask("HEAD", self._path, {})
         except NotFound:
@@ -151,6 +151,11 @@ class Upload:
         except PASSING:
             if self._problem is not None:
                 raise self._problem from None
+            raise
+        except Conflict:
+            # That what came is not what was said is a matter of what was read here.
+            if await self._content.about() != (self._hash, self._size):
+                raise Conflict(f"{self._content.name}: it changed while it was sent") from None
             raise
         answer.release()
         return None if answer.status < 300 else int(answer.headers.get("Upload-Offset", "0"))

@@ -22,6 +22,7 @@ from shellwire.home.socket import socket_address
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from shellwire.client.outage import Outage
     from shellwire.client.place import Place, Target
     from shellwire.errors import ShellwireError
 
@@ -42,8 +43,9 @@ _SAFE = "/~!$&'()*,;=:@-._"
 class Attempts:
     """How often, and for how long, something is tried that goes on where it was."""
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, outage: Outage) -> None:
         self._patience = patience
+        self._outage = outage
         self.progressed()
 
     def progressed(self) -> None:
@@ -56,6 +58,8 @@ class Attempts:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise why
+        if not isinstance(why, QueueFull):  # which came from the daemon
+            self._outage.begins(str(why))
         await asyncio.sleep(min(random.uniform(0, self._longest), left))
         self._longest = min(2 * self._longest, _LONGEST_DELAY)
 
@@ -63,10 +67,20 @@ class Attempts:
 class Web:
     """Asks the daemon at a place. Its connections are kept for the next request."""
 
-    def __init__(self, place: Place, client_id: str | None, patience: float) -> None:
+    def __init__(
+        self,
+        place: Place,
+        client_id: str | None,
+        patience: float,
+        outage: Outage,
+        label: str = "",
+    ) -> None:
         self.patience = patience
+        self.label = label
+        """What stands before paths there in errors."""
         self._place = place
         self._client_id = client_id
+        self._outage = outage
         self._session: aiohttp.ClientSession | None = None
         self._open = contextlib.ExitStack()
 
@@ -79,7 +93,7 @@ class Web:
 
     def attempts(self) -> Attempts:
         """Return how often one transfer may be tried."""
-        return Attempts(self.patience)
+        return Attempts(self.patience, self._outage)
 
     async def ask(
         self,
@@ -114,6 +128,7 @@ class Web:
             )
         except (OSError, aiohttp.ClientError, ValueError) as error:
             raise unreachable(error, target, self._place.name) from None
+        self._outage.ends()
         if answer.status < 400 or "Upload-Offset" in answer.headers:
             return answer
         if method == "HEAD":
@@ -160,9 +175,9 @@ class Web:
         try:
             body = await answer.read()
             if answer.status == 404 and not body:
-                return NotFound(f"{path}: there is no such file or directory")
+                return NotFound(f"{self.label}{path}: there is no such file or directory")
             said = json.loads(body)
-            return told(said["code"], from_root(said["message"], path))
+            return told(said["code"], from_root(said["message"], path, self.label))
         except (OSError, aiohttp.ClientError):
             return Unreachable(f"{name} broke off the connection")
         except (ValueError, TypeError, KeyError):
