@@ -95,7 +95,7 @@ def contents(directory: Path) -> dict[str, tuple[str, int]]:
 def test_changes_go_to_the_other_side(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     planned = sync(box, sides, "--dry-run")
-    assert planned == (0, ["push a", "push sub/b"], [])
+    assert planned == (0, [f"make there {there}", "push a", "push sub/b"], [])
     assert not there.exists()
     assert sync(box, sides) == planned
     assert contents(there) == contents(here)
@@ -128,7 +128,7 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     (here / "empty").mkdir()
     (here / "deep" / "er").mkdir(parents=True)
-    told = ["push a", "push deep/er", "push empty", "push sub/b"]
+    told = [f"make there {there}", "push a", "push deep/er", "push empty", "push sub/b"]
     assert sync(box, sides, "--dry-run") == (0, told, [])
     assert sync(box, sides) == (0, told, [])
     assert names(there) == names(here)
@@ -208,6 +208,7 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
         (here / name).symlink_to(target)
     (here / "out").symlink_to("../here/a")
     told = [f"push {name}" for name in ("a", "broken", "dir", "sub/b", "sub/self", "sub/up")]
+    told.insert(0, f"make there {there}")
     warned = ["Error: out: a symlink that leads out, and not synced"]
     assert sync(box, sides) == (0, told, warned)
     assert {name: os.readlink(there / name) for name in links} == links
@@ -256,10 +257,12 @@ def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> Non
     here, there = tmp_path / "here", tmp_path / "there"
     assert "there is neither" in box.refused("sync", str(here), f"box:{there}")
     here.mkdir()
-    box.ok("sync", str(here), f"box:{there}")
+    assert box.ok("sync", "--dry-run", str(here), f"box:{there}") == f"make there {there}\n"
+    assert not there.exists()
+    assert box.ok("sync", str(here), f"box:{there}") == f"make there {there}\n"
     assert there.is_dir()
     here.rmdir()
-    box.ok("sync", f"box:{there}", str(here))
+    assert box.ok("sync", f"box:{there}", str(here)) == f"make here {here}\n"
     assert here.is_dir()
 
 
@@ -475,13 +478,15 @@ def test_a_side_that_is_gone_takes_nothing_with_it(
     assert code == 1
     assert contents(there)
     Path(warned.rpartition(" ")[2]).unlink()
-    assert sync(box, sides) == (0, ["pull a", "pull sub/b"], [])
+    assert sync(box, sides) == (0, [f"make here {here}", "pull a", "pull sub/b"], [])
 
 
 def test_it_watches(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
-    with box.begin("sync", "--watch", str(here), f"box:{there}", stdout=-1) as watching:
+    begun = box.begin("sync", "--watch", str(here), f"box:{there}", stdout=-1)
+    with ended(begun) as watching:
         assert watching.stdout is not None
+        assert watching.stdout.readline() == f"make there {there}\n"
         seen = [watching.stdout.readline(), watching.stdout.readline()]
         assert sorted(seen) == ["push a\n", "push sub/b\n"]
         (there / "c").write_text("c")

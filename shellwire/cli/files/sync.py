@@ -35,7 +35,8 @@ def sync_command(
     file that changed on both sides is a conflict: it is named, left as it is on both, and the exit
     code is 3. Make one like the other to end it. The first time, what is on one side only is
     copied, and what differs is a conflict. So is, without --delete, a file that became a directory
-    or a symlink on one side, or the other way round, unless only an empty directory is replaced.
+    or a symlink on one side, or the other way round, unless only an empty directory is replaced. A
+    side that does not exist the first time is made, and a line says so.
 
     A file has changed when its content has, or whether its owner may execute it; it comes with its
     mode and time. Another mode or time alone does not come. A content whose size and time are as

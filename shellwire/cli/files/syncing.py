@@ -127,7 +127,11 @@ class Syncing:
         if restores:
             self._forget_missing(there, apart)
         acts = decided(manifest.common, here.files, there.files, delete=self._delete, apart=apart)
+        made = [] if here.exists else [f"make here {self.here}"]
+        made += [] if there.exists else [f"make there {self.there}"]
         if dry:
+            for each in made:
+                self._say(each)
             for act in acts:
                 await self._attempt(act, None)
             return
@@ -145,6 +149,8 @@ class Syncing:
             await self._make_there()
         if not here.exists:
             await make_here(self._client, self.there, self.here)
+        for each in made:
+            self._say(each)
         try:
             await self._do_all(acts, Changes(self._client, self.here, self.there, here, there))
             await asyncio.to_thread(self._sweep, here)
