@@ -99,5 +99,7 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
 def _state(job: dict[str, Any]) -> str:
     if job["exit_code"] is None:
         return str(job["state"])
-    how = f"{job['reason']} {_code(job['exit_code'])}"
+    # Of a lost one nobody knows the exit code: its -1 is no signal (SIGHUP).
+    lost = job["reason"] == "lost"
+    how = "lost" if lost else f"{job['reason']} {_code(job['exit_code'])}"
     return f"{how}, left something" if job["state"] == "background" else how

@@ -223,3 +223,13 @@ def test_jobs_kill_and_logs(here: CommandLine) -> None:
     assert (logs.stdout, logs.stderr) == (b"begun\n", b"h\xff")
     assert row(here, job_id)[:2] == ["killed", "SIGTERM"]
     assert here.refused("kill", job_id) == f"Error: command {job_id} has ended\n"
+
+
+def test_a_lost_job_is_lost_by_no_signal(cli: CommandLine) -> None:
+    started = cli.start("--max-clients", "2")
+    with begun(cli, "sleep 100", stderr=subprocess.DEVNULL) as process:
+        os.kill(started["pid"], signal.SIGKILL)
+        cli.start()
+        assert process.wait(SECONDS) == 255
+    assert [line.split()[1] for line in cli.ok("jobs").splitlines()] == ["STATE", "lost"]
+    assert "SIGHUP" not in cli.ok("jobs")
