@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill
+from shellwire.process.ending import TerminalEnd
 from shellwire.process.send import send_to_group
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Run:
         self._shell = shell
         self._engine = engine
         self.tag = shell.tag
+        self._received = received
         self._exited = exited
         self._changed = changed
         self._has_exited = asyncio.Event()
@@ -59,12 +61,13 @@ class Run:
         self._looking = False
         self._looks = 0
         self._last_input = b""
+        self._end: TerminalEnd | None = None
         # Before anything is awaited: until then the child would pass for a stray.
         engine.reaper.watch(shell.pid, self._on_exit)
         self.pump = Pump(
             shell.outputs,
             room=room,
-            received=received,
+            received=self._on_output,
             closed=self._on_closed,
         )
 
@@ -97,6 +100,8 @@ class Run:
     def give(self, data: bytes) -> None:
         """Send the input that came with the request: it is bounded by the frame that brought it."""
         if self._shell.stdin is not None and data:
+            if self._end is not None:
+                self._end.stop()
             self._shell.stdin.write(data)
             self._last_input = data[-1:]
 
@@ -108,7 +113,9 @@ class Run:
         if terminal is None:
             feeder.finish()
         else:
-            feeder.write(terminal.eof(self._last_input))
+            if self._end is None:
+                self._end = TerminalEnd(terminal, feeder)
+            self._end.send(self._last_input)
             self._last_input = b""
 
     def resize(self, cols: int, rows: int) -> None:
@@ -138,6 +145,11 @@ class Run:
         self._engine.reaper.collect()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
+
+    def _on_output(self, stream: int, data: bytes) -> None:
+        self._received(stream, data)
+        if self._end is not None:
+            self._end.stir()
 
     def _on_exit(self, ended: Exit) -> None:
         self.exit = ended
@@ -171,6 +183,8 @@ class Run:
         self._changed()
 
     def _on_closed(self) -> None:
+        if self._end is not None:
+            self._end.stop()
         if self._shell.terminal is not None and self._shell.stdin is not None:
             self._shell.stdin.close()
         self._changed()
@@ -181,4 +195,6 @@ class Run:
 
     def close_input(self) -> None:
         """Drop what has not been read."""
+        if self._end is not None:
+            self._end.stop()
         self._shell.close_input()

@@ -62,6 +62,10 @@ class Terminal:
             ends.add(b"\r")
         return character if last in ends else character * 2
 
+    def is_canonical(self) -> bool:
+        """Whether input is read line by line, and VEOF is no character (termios(3), ICANON)."""
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ICANON)
+
     def foreground_group(self) -> int | None:
         """Return the id of the foreground process group, or None when there is none."""
         try:

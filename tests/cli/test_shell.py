@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -196,3 +197,15 @@ def _leave_by_interrupt(here: CommandLine, job_id: str) -> None:
         terminal.child.sendcontrol("c")
         assert terminal.exits() == 0
         assert job_id_in(terminal.rest) == job_id
+
+
+@pytest.mark.parametrize("words", [("shell",), ("exec", "-t", "bash")])
+@pytest.mark.parametrize("given", ["", "echo hi there\n"])
+def test_an_input_that_ends_ends_a_shell(
+    here: CommandLine, words: tuple[str, ...], given: str
+) -> None:
+    for _ in range(3):
+        with here.begin(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            out, _ = process.communicate(given, PATIENCE)
+        assert process.returncode == 0, out
+        assert ("\nhi there" in out) is bool(given)

@@ -89,6 +89,30 @@ async def test_closing_the_input_ends_cat_once(client: Client) -> None:
     assert ended["exit_code"] == 0
 
 
+@pytest.mark.parametrize(
+    "data", ["", "sleep 0.3\n", "cat\n", "bash --norc\n", "sleep 0.3; cat; stty raw; head -c 1\n"]
+)
+async def test_the_end_of_the_input_survives_a_change_of_mode(client: Client, data: str) -> None:
+    for _ in range(3):
+        # Before the shell's first prompt, behind it, or as it comes: all are the end.
+        job = await client.session(use_pty=True, command="bash --norc")
+        await client.send({"type": "send_input", "id": job, "data": data, "close_stdin": True})
+        ended = (await client.until("session_ended", id=job))[-1]
+        assert ended["reason"] == "exited"
+
+
+async def test_input_behind_the_end_is_followed_by_no_other_end(client: Client) -> None:
+    command = "stty -echo; cat; echo first; read x; stty raw; echo u''p; head -c 2 | od -An -c"
+    job = await client.session(use_pty=True, command=command)
+    await client.send({"type": "send_input", "id": job, "data": "", "close_stdin": True})
+    await client.output_until(job, "first")
+    await client.send({"type": "send_input", "id": job, "data": "line\n"})
+    await client.output_until(job, "up")
+    await client.send({"type": "send_input", "id": job, "data": "ab"})
+    seen = await client.output_until(job, "b")
+    assert seen.split() == ["a", "b"]
+
+
 async def test_a_command_on_a_terminal_takes_input(client: Client) -> None:
     job = await client.start("read x; echo got:$x", is_pty=True)
     await client.send({"type": "send_input", "id": job, "data": "word\n"})
