@@ -6,7 +6,7 @@ import errno
 import os
 from dataclasses import dataclass
 
-from shellwire.errors import InvalidArgument
+from shellwire.errors import FileSystemError, InvalidArgument
 from shellwire.files.problems import os_problem, shown
 
 
@@ -41,5 +41,11 @@ class FileLimits:
         """
         found = os.fstatvfs(directory)
         # Some file systems (FUSE, those of /proc) don't count.
-        if found.f_blocks and found.f_bavail * found.f_frsize - size < self.min_free:
-            raise os_problem(path, errno.ENOSPC)
+        left = found.f_bavail * found.f_frsize - size
+        if found.f_blocks and left < self.min_free:
+            problem = os_problem(path, errno.ENOSPC)
+            if left < 0:
+                raise problem
+            ours = FileSystemError(f"{problem}: {self.min_free} bytes are kept free (--min-free)")
+            ours.errno = problem.errno
+            raise ours

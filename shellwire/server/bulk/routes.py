@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
-from shellwire.errors import InternalError, InvalidArgument, IsDirectory, NotFound, WireError
+from shellwire.errors import (
+    InternalError,
+    InvalidArgument,
+    IsDirectory,
+    NotFile,
+    NotFound,
+    WireError,
+)
 from shellwire.files import change
 from shellwire.files.problems import shown
 from shellwire.files.root import Root
+from shellwire.output import printable
 from shellwire.server.bulk import archives, receiving, sending
 from shellwire.server.bulk.admission import admit, counted
 from shellwire.server.bulk.problems import PREFIX, answer
@@ -25,6 +34,8 @@ if TYPE_CHECKING:
     from shellwire.server.hub import Hub
 
 log = logging.getLogger(__name__)
+
+_LONGEST_ECHO = 200
 
 
 class Bulk:
@@ -63,6 +74,7 @@ class Bulk:
     async def _answer(self, request: web.Request, admission: Admission) -> web.StreamResponse:
         files = self._files
         path = _path(request)
+        _check_query(request)
         archive = request.query.get("archive")
         if request.method == "DELETE":
             return await _delete(request, files, path)
@@ -73,11 +85,25 @@ class Bulk:
             if request.rel_url.raw_path.endswith("/"):
                 raise IsDirectory("the path of a file does not end with a slash")
             return await receiving.receive(request, files, admission, path)
-        return await sending.send(request, files, path)
+        try:
+            return await sending.send(request, files, path)
+        except NotFile as error:
+            if not await files.run(os.path.isdir, b"/" + path):
+                raise
+            raise NotFile(f"{error}: ?archive=tar.gz gets what is in a directory") from None
 
 
 async def _answer_later(_request: web.Request) -> None:
     """Leave it to who reads the content to ask for it, once nothing speaks against that."""
+
+
+def _check_query(request: web.Request) -> None:
+    known = "recursive" if request.method == "DELETE" else "archive"
+    for name in request.query:
+        if name != known:
+            raise InvalidArgument(
+                f"?{printable(name)[:_LONGEST_ECHO]}: {request.method} knows only ?{known}"
+            )
 
 
 def _path(request: web.Request) -> bytes:

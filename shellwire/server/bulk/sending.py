@@ -52,7 +52,7 @@ def _open(path: bytes, hashes: Hashes, *, must_hash: bool) -> _Source:
         found = os.fstat(descriptor)
         if not found.st_size and os.pread(descriptor, 1, 0):
             copy = _copied(descriptor)
-            return _Source(copy, found, os.fstat(copy).st_size, "")
+            return _Source(copy, found, os.fstat(copy).st_size, hashes.of(copy))
         if must_hash or found.st_size <= HASHED_AT_ONCE:
             hashed = hashes.of(descriptor)
         else:

@@ -53,6 +53,12 @@ def test_what_has_no_size_is_not_empty(web: Web) -> None:
     assert answer.body.startswith(b"Name:")
     assert int(answer.headers["content-length"]) == len(answer.body)
     assert web.get(Path("/proc/self/status"), Range="bytes=0-3").body == b"Name"
+    version = Path("/proc/version")
+    head = web.ask("HEAD", web.target(version))
+    assert head.headers["etag"] == f'"{hashlib.sha256(version.read_bytes()).hexdigest()}"'
+    assert head.headers["content-length"] == str(len(version.read_bytes()))
+    assert web.get(version).headers["etag"] == head.headers["etag"]
+    assert web.get(version, **{"If-None-Match": head.headers["etag"]}).status == 304
 
 
 @pytest.mark.parametrize(
@@ -112,6 +118,25 @@ def test_compression_where_it_pays(web: Web, tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(b"x" * 1000)
     for name in ("random", "short"):
         assert "content-encoding" not in web.get(tmp_path / name, Accept_Encoding="gzip").headers
+
+
+def test_a_query_that_means_nothing_is_refused(web: Web, path: Path) -> None:
+    for method, query in (
+        ("GET", "arhive=tar.gz"),
+        ("HEAD", "x"),
+        ("PUT", "arhive=tar.gz"),
+        ("DELETE", "recursiv=true"),
+        ("GET", "recursive=true"),
+    ):
+        answer = web.ask(method, f"{web.target(path)}?{query}")
+        assert answer.status == 400
+        if method != "HEAD":
+            assert f"?{query.partition('=')[0]}: ".encode() in answer.body
+    assert path.read_bytes() == DATA
+
+
+def test_a_directory_tells_how_to_get_it(web: Web, tmp_path: Path) -> None:
+    assert b"?archive=tar.gz" in web.get(tmp_path).body
 
 
 def test_what_is_no_file(web: Web, tmp_path: Path) -> None:
