@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import stat
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,6 +132,14 @@ async def test_paths_count_from_home(c: Client, daemon: Daemon) -> None:
     assert await c.resolve("~") == home
     assert await c.resolve("~/a") == await c.resolve("a") == f"{home}/a"
     assert await c.resolve("/a") == "/a"
+
+
+async def test_paths_may_be_objects(c: Client, tmp_path: Path) -> None:
+    await c.write_file(tmp_path / "a", "text")
+    assert await c.read_file(PurePosixPath(tmp_path) / "a") == b"text"
+    assert await c.straight(tmp_path / "x" / "a") == str(tmp_path / "x" / "a")
+    assert [each.name for each in await c.list_dir(tmp_path)] == ["a"]
+    assert await c.remove(tmp_path / "a")
 
 
 async def test_believing(c: Client, tmp_path: Path) -> None:

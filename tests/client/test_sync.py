@@ -14,7 +14,7 @@ import pytest
 from shellwire import client as asynchronous
 from shellwire.client import sync
 from shellwire.client.sync import Client
-from shellwire.errors import NotFound, StartError
+from shellwire.errors import Disconnected, NotFound, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,14 @@ def c(daemon: Daemon) -> Iterator[Client]:
     """Yield a client that is connected."""
     with Client(daemon.url, token=daemon.token) as c:
         yield c
+
+
+def test_behind_its_block_it_is_closed(daemon: Daemon) -> None:
+    with Client(daemon.url, token=daemon.token) as c:
+        job = c.stream("echo")
+    for use in (lambda: c.run("echo"), c.jobs, lambda: c.read_file(Path("/x")), job.__enter__):
+        with pytest.raises(Disconnected, match="this client is closed"):
+            use()
 
 
 @pytest.mark.parametrize("name", ["Client", "Job", "Context"])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.connection import Connection
+    from shellwire.client.files.paths import StrPath
     from shellwire.client.files.web import Web
     from shellwire.client.results import Message
 
@@ -51,7 +52,7 @@ class Files:
     _web: Web
     _home_there: str | None = None
 
-    async def read_file(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
+    async def read_file(self, path: StrPath, offset: int = 0, length: int | None = None) -> bytes:
         """Return a file's content, or ``length`` bytes of it from ``offset`` on."""
         found = bytearray()
         where = on_wire(await self.resolve(path))
@@ -73,7 +74,7 @@ class Files:
                 return content.getvalue()
 
     async def write_file(
-        self, path: str, data: str | bytes, *, expected_hash: str | None = None
+        self, path: StrPath, data: str | bytes, *, expected_hash: str | None = None
     ) -> str:
         """Give a file a content, in one step, and return its SHA-256 in hexadecimal.
 
@@ -114,7 +115,7 @@ class Files:
     async def upload(
         self,
         source: str | os.PathLike[str],
-        path: str,
+        path: StrPath,
         *,
         compress: bool = False,
         preserve: bool = False,
@@ -153,7 +154,7 @@ class Files:
 
     async def download(
         self,
-        path: str,
+        path: StrPath,
         target: str | os.PathLike[str],
         *,
         compress: bool = False,
@@ -191,7 +192,7 @@ class Files:
             raise
         return transfer.about.hash
 
-    async def list_dir(self, path: str = "~") -> list[FileInfo]:
+    async def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
         """Return what is in a directory, hidden names too: directories first, then by name."""
         where = await self.resolve(path)
         listing = await self._fs("list", root="/", path=on_wire(where), include_hidden=True)
@@ -201,20 +202,20 @@ class Files:
             _info(entry, child(where, from_wire(entry["name"]))) for entry in listing["entries"]
         ]
 
-    async def stat(self, path: str) -> FileInfo:
+    async def stat(self, path: StrPath) -> FileInfo:
         """Return what is at a path; of a symlink what it leads to. Raises NotFound."""
         where = await self.resolve(path)
         found = await self._fs("stat", root="/", path=on_wire(where))
         return _info(found, where.rstrip("/") or "/")
 
-    async def look(self, path: str) -> About:
+    async def look(self, path: StrPath) -> About:
         """Return hash, size, mode and time of a file."""
         return await look(self._web, await self.resolve(path))
 
     async def search(
         self,
         query: str,
-        path: str = "~",
+        path: StrPath = "~",
         *,
         regex: bool = False,
         case_sensitive: bool = False,
@@ -249,12 +250,12 @@ class Files:
         )
         return Found(matches, found["truncated"])
 
-    async def mkdir(self, path: str) -> None:
+    async def mkdir(self, path: StrPath) -> None:
         """Make a directory, and those that are missing on the way; one may be there already."""
         await self._fs("mkdir", root="/", path=on_wire(await self.resolve(path)))
 
     async def remove(
-        self, path: str, *, recursive: bool = False, expected_hash: str | None = None
+        self, path: StrPath, *, recursive: bool = False, expected_hash: str | None = None
     ) -> bool:
         """Remove a file, a symlink, or a directory; return whether there was one.
 
@@ -268,20 +269,21 @@ class Files:
             return False
         return True
 
-    async def unpack(self, archive: bytes, path: str) -> None:
+    async def unpack(self, archive: bytes, path: StrPath) -> None:
         """Put what a ``tar.gz`` holds into a directory, each member in its place by itself.
 
         The directory is made if it is missing. Modes and times are the archive's.
         """
         await self._request("PUT", await self.resolve(path), {}, "?archive=tar.gz", archive)
 
-    async def realpath(self, path: str) -> str:
+    async def realpath(self, path: StrPath) -> str:
         """Return where a directory is, without symlinks and ``..``."""
         where = "/" + on_wire(await self.resolve(path))
         return from_wire((await self._fs("root_info", root=where))["root"])
 
-    async def straight(self, path: str) -> str:
+    async def straight(self, path: StrPath) -> str:
         """Return a path without ``..``, which no other call takes, by where that leads there."""
+        path = os.fspath(path)
         parts = path.split("/")
         if ".." not in parts:
             return path
@@ -289,8 +291,9 @@ class Files:
         real = await self.realpath("/".join(parts[:at]))
         return "/".join([real.rstrip("/"), *parts[at:]]) or "/"
 
-    async def resolve(self, path: str) -> str:
+    async def resolve(self, path: StrPath) -> str:
         """Return the absolute path that is meant."""
+        path = os.fspath(path)
         if self._home_there is None and not path.startswith("/"):
             self._home_there = from_wire((await self._fs("root_info", root="~"))["root"])
         return absolute(path, self._home_there or "/")
@@ -352,7 +355,7 @@ def _info(entry: Message, path: str) -> FileInfo:
 
 async def wished(
     files: Files,
-    path: str,
+    path: StrPath,
     mode: int,
     mtime_ns: int,
     *,

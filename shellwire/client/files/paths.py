@@ -7,6 +7,9 @@ import os
 from shellwire.errors import FileSystemError, InvalidArgument
 from shellwire.protocol.names import decode_name, encode_name
 
+StrPath = str | os.PathLike[str]
+"""What names a path there; a path object gives its own form of it, so take PurePosixPath."""
+
 
 def absolute(path: str, home: str) -> str:
     """Return ``path`` from the root there; a relative one, and ``~``, count from ``home``.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from shellwire.client.client import Client
     from shellwire.client.files.download import About
+    from shellwire.client.files.paths import StrPath
     from shellwire.client.results import FileInfo, Found
     from shellwire.client.sync.loop import Loop
 
@@ -20,18 +21,20 @@ class Files:
     _client: Client
     _loop: Loop
 
-    def read_file(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
+    def read_file(self, path: StrPath, offset: int = 0, length: int | None = None) -> bytes:
         """Return a file's content, or ``length`` bytes of it from ``offset`` on."""
         return self._loop.run(self._client.read_file(path, offset, length))
 
-    def write_file(self, path: str, data: str | bytes, *, expected_hash: str | None = None) -> str:
+    def write_file(
+        self, path: StrPath, data: str | bytes, *, expected_hash: str | None = None
+    ) -> str:
         """Give a file a content, in one step, and return its SHA-256 in hexadecimal."""
         return self._loop.run(self._client.write_file(path, data, expected_hash=expected_hash))
 
     def upload(
         self,
         source: str | os.PathLike[str],
-        path: str,
+        path: StrPath,
         *,
         compress: bool = False,
         preserve: bool = False,
@@ -52,7 +55,7 @@ class Files:
 
     def download(
         self,
-        path: str,
+        path: StrPath,
         target: str | os.PathLike[str],
         *,
         compress: bool = False,
@@ -72,22 +75,22 @@ class Files:
             )
         )
 
-    def list_dir(self, path: str = "~") -> list[FileInfo]:
+    def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
         """Return what is in a directory, hidden names too: directories first, then by name."""
         return self._loop.run(self._client.list_dir(path))
 
-    def stat(self, path: str) -> FileInfo:
+    def stat(self, path: StrPath) -> FileInfo:
         """Return what is at a path; of a symlink what it leads to."""
         return self._loop.run(self._client.stat(path))
 
-    def look(self, path: str) -> About:
+    def look(self, path: StrPath) -> About:
         """Return hash, size, mode and time of a file."""
         return self._loop.run(self._client.look(path))
 
     def search(
         self,
         query: str,
-        path: str = "~",
+        path: StrPath = "~",
         *,
         regex: bool = False,
         case_sensitive: bool = False,
@@ -106,30 +109,30 @@ class Files:
             )
         )
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: StrPath) -> None:
         """Make a directory, and those that are missing on the way."""
         self._loop.run(self._client.mkdir(path))
 
     def remove(
-        self, path: str, *, recursive: bool = False, expected_hash: str | None = None
+        self, path: StrPath, *, recursive: bool = False, expected_hash: str | None = None
     ) -> bool:
         """Remove a file, a symlink, or a directory; return whether there was one."""
         return self._loop.run(
             self._client.remove(path, recursive=recursive, expected_hash=expected_hash)
         )
 
-    def unpack(self, archive: bytes, path: str) -> None:
+    def unpack(self, archive: bytes, path: StrPath) -> None:
         """Put what a ``tar.gz`` holds into a directory."""
         self._loop.run(self._client.unpack(archive, path))
 
-    def realpath(self, path: str) -> str:
+    def realpath(self, path: StrPath) -> str:
         """Return where a directory is, without symlinks and ``..``."""
         return self._loop.run(self._client.realpath(path))
 
-    def straight(self, path: str) -> str:
+    def straight(self, path: StrPath) -> str:
         """Return a path without ``..``, which no other call takes, by where that leads there."""
         return self._loop.run(self._client.straight(path))
 
-    def resolve(self, path: str) -> str:
+    def resolve(self, path: StrPath) -> str:
         """Return the absolute path that is meant."""
         return self._loop.run(self._client.resolve(path))

@@ -7,6 +7,8 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shellwire.errors import Disconnected
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -24,7 +26,13 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what ``work`` does. What interrupts this cancels it, and waits for that."""
+        """Return what ``work`` does. What interrupts this cancels it, and waits for that.
+
+        Raises Disconnected when it was stopped.
+        """
+        if self._loop.is_closed():
+            work.close()
+            raise Disconnected("this client is closed")
         done: Future[T] = Future()
         tasks: list[asyncio.Task[None]] = []
 
