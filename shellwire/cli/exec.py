@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shellwire.cli.options import Seconds
 from shellwire.cli.program import Failure
 from shellwire.cli.remote import TROUBLE, host_option, place_of, require_terminals, talk
 
@@ -55,10 +56,15 @@ def _variables(
 @click.option(
     "-e", "env", metavar="NAME=VALUE", multiple=True, callback=_variables, help="A variable for it."
 )
-@click.option("-s", "context", metavar="CONTEXT", help="Context to run it in, which it may change.")
+@click.option(
+    "-s",
+    "context",
+    metavar="CONTEXT",
+    help="Context, which it may change; without one, what it leaves is gone.",
+)
 @click.option(
     "--timeout",
-    type=click.FloatRange(0),
+    type=Seconds(0),
     metavar="SECONDS",
     help="End it after that; 0, the default, is never.",
 )
@@ -76,6 +82,9 @@ def exec_command(
 
     One argument is text for the shell: exec 'cd /srv && ls | wc -l'. Several are words, which are
     quoted, so that each arrives as it is: exec -- grep -r 'a b' .
+
+    It starts in the directory in which the daemon was started, and a relative -C counts from there;
+    with -s, both count from where the context's last command ended.
 
     With --with DIR the command finds a copy of DIR there: it is synced first (see `sync`), the
     command runs in the first one's copy, from which a relative -C counts, and what it has made,

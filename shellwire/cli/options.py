@@ -14,6 +14,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from click.core import ParameterSource
 from click.types import StringParamType
 
 from shellwire.errors import InvalidSettings
@@ -117,6 +118,13 @@ class Setting(click.Option):
             entries = ctx.meta[_FILE] = _read_file(ctx)
             ctx.default_map = {key: entry.value for key, entry in entries.items()}
         return super().consume_value(ctx, opts)
+
+    def get_error_hint(self, ctx: click.Context | None, *more: Any) -> str:
+        """Return what to blame: the variable only if it was it."""
+        name = self.name or ""
+        if ctx is not None and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            return click.Parameter.get_error_hint(self, ctx, *more)
+        return super().get_error_hint(ctx, *more)
 
     def check(self, value: Any, ctx: click.Context) -> None:
         """Raise BadParameter unless ``value``, as TOML gives it, is of the type and in range."""

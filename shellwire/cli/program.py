@@ -29,6 +29,9 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE
 _CAN_NOT_PRINT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
+_HOST = ("-H", "--on")
+
+
 class Failure(ShellwireError):
     """What a command could not do, with an exit code of its own."""
 
@@ -111,11 +114,17 @@ def _usage(error: click.ClickException) -> str:
     # Some of click's messages are lists with a line for each item.
     message = " ".join(error.format_message().split())
     ctx = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption) and error.option_name in _HOST and _is_group(ctx):
+        message = f"{message.rstrip('.')} here: it comes after the command."
     if ctx is None:
         return message
     stop = "" if message.endswith((".", "?")) else "."
     words = [called_as(), *ctx.command_path.split()[1:]]
     return f"{message}{stop} See `{' '.join(words)} --help`"
+
+
+def _is_group(ctx: click.Context | None) -> bool:
+    return ctx is not None and isinstance(ctx.command, click.Group)
 
 
 def _fail(reason: str, code: int = _FAILED) -> NoReturn:

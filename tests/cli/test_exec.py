@@ -57,6 +57,7 @@ def test_options(here: CommandLine) -> None:
     context = f"exec-{os.getpid()}"
     assert ran(here, "-s", context, "cd /var; export KEPT=1")[0] == 0
     assert ran(here, "-s", context, "pwd; echo $KEPT")[1] == b"/var\n1\n"
+    assert b"'abc' is not a valid number of seconds" in ran(here, "--timeout", "abc", ":")[2]
     code, _, err = ran(here, "--timeout", "0.2", "sleep 100")
     assert (code, err) == (143, b"shellwire: ended: its time was over\n")
 

@@ -37,6 +37,18 @@ def test_nothing_said_means_the_defaults() -> None:
     assert parse() == Settings()
 
 
+def test_only_the_variable_that_is_wrong_is_named(cli: CommandLine) -> None:
+    flag, variable = ("--port", "abc"), {"SHELLWIRE_PORT": "x"}
+    assert "SHELLWIRE_PORT" not in cli("start", *flag).stderr
+    assert "SHELLWIRE_PORT" not in cli("start", *flag, env=variable).stderr
+    assert "(env var: 'SHELLWIRE_PORT')" in cli("start", env=variable).stderr
+
+
+def test_a_host_comes_after_the_command(cli: CommandLine) -> None:
+    refused = cli.refused("-H", "box", "whoami", code=2)
+    assert "No such option '-H' here: it comes after the command." in refused
+
+
 def test_every_setting_has_a_flag_and_a_variable(cli: CommandLine) -> None:
     text = " ".join(cli.ok("start", "--help").split())
     for field in fields(Settings):
