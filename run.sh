@@ -102,6 +102,9 @@ take_link_lock() {
 # shellcheck disable=SC2094  # nothing reads or writes descriptor 9
 setup() ( # EXTRA
   extra=$1
+  # shellcheck disable=SC3067  # -O: every sh in use has it
+  [ ! -e "$sw_root/.venv" ] || [ -O "$sw_root/.venv" ] ||
+    fail "$sw_root/.venv belongs to another user, and can't be used by you: take a checkout of yours"
   say "setting up .venv …"
   flock 9 2>/dev/null || take_link_lock
   if is_fresh "$extra"; then exit; fi # another run.sh did it meanwhile

@@ -205,6 +205,21 @@ def test_replaced_python_and_moved_checkout_start_over(checkout: Checkout) -> No
     assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_environment_of_another_user_is_left_alone(checkout: Checkout, shell: list[str]) -> None:
+    theirs = checkout.root / ".venv" / "theirs"
+    theirs.mkdir(parents=True)
+    os.chown(theirs.parent, 54321, 54321)
+    program = shutil.which(shell[0])
+    assert program
+    done = checkout.run(program, *shell[1:], checkout.script, "status")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "belongs to another user" in done.stderr
+    assert theirs.is_dir()
+
+
 def test_failed_setup_is_shown_in_full_and_tried_again(checkout: Checkout) -> None:
     failed = checkout.run(checkout.script, "x", FAILS=UV_INSTALL)
     assert failed.returncode == 1
