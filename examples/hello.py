@@ -6,9 +6,9 @@ import sys
 
 from websockets.sync.client import connect
 
-auth = {"type": "auth", "token": os.environ["SHELLWIRE_TOKEN"], "client_id": "hello.py"}
-with connect(os.environ["SHELLWIRE_URL"], max_size=None, proxy=None) as ws:
-    ws.send(json.dumps(auth))
+url, token = (os.getenv(x) or sys.exit(f"set {x}") for x in ("SHELLWIRE_URL", "SHELLWIRE_TOKEN"))
+with connect(url, max_size=None, proxy=None) as ws:
+    ws.send(json.dumps({"type": "auth", "token": token, "client_id": "hello.py"}))
     for message in map(json.loads, ws):
         if message["type"] == "status":
             ws.send(json.dumps({"type": "execute", "id": "1", "command": " ".join(sys.argv[1:])}))

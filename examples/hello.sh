@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # hello.sh COMMAND: run it in the daemon's shell. Needs websocat and jq.
+type websocat jq >/dev/null || exit 1
 coproc WS { exec websocat -B 16777216 "$SHELLWIRE_URL"; }
 trap 'kill "$pid"' EXIT
 pid=$WS_PID

@@ -62,7 +62,7 @@ class SearchFiles(Given, frozen=True, kw_only=True):
     query: Annotated[str, Meta(min_length=1, description="What is searched for in each line.")]
     path: Path = "."
     regex: Annotated[bool, Meta(description="`query` is a regular expression of Python's.")] = False
-    case_sensitive: Annotated[bool, Meta(description="Tell upper from lower case.")] = True
+    case_sensitive: Annotated[bool, Meta(description="Tell upper from lower case.")] = False
     include_hidden: Annotated[bool, Meta(description="Names that begin with a dot too.")] = False
     limit: Annotated[int, Meta(ge=1, le=1000, description="Matches at most.")] = MATCHES
 

@@ -338,6 +338,8 @@ async def test_a_reader_that_leaves_is_one_line(
 @pytest.mark.parametrize("kind", ["python", "javascript", "shell"])
 def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) -> None:
     hello = made(kind, "hello", tmp_path)
+    if kind == "python":
+        assert hello(":").stderr == "set SHELLWIRE_URL\n"
     hello.calls(daemon)
     done = hello("cd /usr; echo out; echo err >&2; export A=é")
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
