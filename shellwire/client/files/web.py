@@ -35,6 +35,9 @@ STALLED_SECONDS = 60.0
 FINISH_SECONDS = 600.0
 """Seconds that a daemon has to answer when it has everything: it may have much to flush or hash."""
 
+_BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
+"""What a connection that was made ends with; that it can't be made is one of these, too."""
+
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 5.0
 _SAFE = "/~!$&'()*,;=:@-._"
@@ -127,6 +130,8 @@ class Web:
                 allow_redirects=False,
             )
         except (OSError, aiohttp.ClientError, ValueError) as error:
+            if isinstance(error, _BROKEN) and not isinstance(error, aiohttp.ClientConnectorError):
+                raise Unreachable(f"{self._place.name} broke off the connection") from None
             raise unreachable(error, target, self._place.name) from None
         self._outage.ends()
         if answer.status < 400 or "Upload-Offset" in answer.headers:
