@@ -43,7 +43,10 @@ def jobs_command(host: str | None, as_json: bool) -> None:
 @host_option
 @click.argument("job_id", metavar="ID")
 def kill_command(host: str | None, job_id: str) -> None:
-    """End job ID, and what it left in the background."""
+    """End job ID, and what it left in the background; return when that has begun.
+
+    Done again while it is ending, it changes nothing; once the job has ended, there is none to end.
+    """
     talk(host, lambda client: client.kill(job_id))
 
 
