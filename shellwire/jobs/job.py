@@ -290,7 +290,8 @@ class Job(Readable):
             log.exception("the state left by job %s can't be kept", self.key.id)
             self._notify("STATE_NOT_KEPT", "its state could not be read")
             return False
-        if commit.problem is not None:
+        # One that was ended while it entered its context lacks a part of it; nothing is wrong.
+        if commit.problem is not None and not (commit.committed and self._ending is not None):
             self._notify("STATE_NOT_KEPT", commit.problem)
         return commit.committed
 

@@ -110,9 +110,14 @@ class Pump:
         self._received(stream, b"")
         if not self._open and self._closed is not None:
             closed, self._closed = self._closed, None
+            self._received = _nowhere
             closed()
 
     def close(self) -> None:
         """Stop reading. A process that still writes gets SIGPIPE: only for what was ended."""
         for stream in list(self._open):
             self._close(stream)
+
+
+def _nowhere(_stream: int, _data: bytes) -> None:
+    """Stands for who knows the pump as it knows him, when nothing can come any more."""

@@ -18,7 +18,7 @@ _TIMES = 100
 
 
 class TerminalEnd:
-    """Sends VEOF, and again when the mode changes, or who reads keys falls silent at a prompt.
+    """Sends VEOF, and again to who comes to the foreground, changes the mode, or reads keys.
 
     A terminal has no end of its own. VEOF that waits while ICANON is switched off or on is lost: it
     is kept as the end of a line, which a reader in the other mode does not know, or as a character,
@@ -31,6 +31,7 @@ class TerminalEnd:
         self._terminal = terminal
         self._feeder = feeder
         self._canonical: bool | None = None
+        self._group: int | None = None
         self._left = 0
         self._times = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -39,6 +40,7 @@ class TerminalEnd:
         """Let its reader see end-of-file after the byte ``last``; empty is none."""
         self._feeder.write(self._terminal.eof(last))
         self._canonical = self._terminal.is_canonical()
+        self._group = self._terminal.foreground_group()
         self._times = 0
         self.stir()
 
@@ -61,9 +63,14 @@ class TerminalEnd:
         self._timer = None
         if self._canonical is None or self._feeder.closed or self._times >= _TIMES:
             return
-        was, self._canonical = self._canonical, self._terminal.is_canonical()
+        was = self._canonical, self._group
+        self._canonical = self._terminal.is_canonical()
+        self._group = self._terminal.foreground_group()
         self._left -= 1
-        if self._canonical != was or (self._left == 0 and not self._canonical):
+        # Two changes of the mode between two looks don't show, but a command of an interactive
+        # shell is a process group of its own.
+        is_new = (self._canonical, self._group) != was
+        if is_new or (self._left == 0 and not self._canonical):
             self._times += 1
             self._feeder.write(self._terminal.eof(b""))
         if self._left > 0:
