@@ -11,8 +11,13 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from shellwire.jobs.ring import Ring
+
 STDOUT, STDERR = 0, 1
 STREAMS = ("stdout", "stderr")
+
+# What is put in before what is too much goes: as much as is read at once.
+_AT_ONCE = 64 * 1024
 
 _BACKGROUND = 2
 _KIND_BITS = 2
@@ -30,7 +35,7 @@ def incomplete_tail(data: bytes | bytearray) -> int:
     return len(data) - boundary(data, len(data))
 
 
-def boundary(data: bytes | bytearray | memoryview, cut: int) -> int:
+def boundary(data: bytes | bytearray | Ring, cut: int) -> int:
     """Return the greatest position up to ``cut`` that is not inside a character.
 
     At the end of ``data`` a character that may still come to be complete counts as one.
@@ -67,7 +72,7 @@ class Buffer:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._data = bytearray()
+        self._data = Ring(capacity + _AT_ONCE)
         # Runs of one kind: (end << 2 | background | stream); those before _first are gone.
         self._runs: array[int] = array("Q")
         self._first = 0
@@ -112,7 +117,7 @@ class Buffer:
         if not data:
             return
         kind = stream | (_BACKGROUND if background else 0)
-        self._data += data
+        self._data.append(data)
         self.end += len(data)
         self.totals[stream] += len(data)
         run = self.end << _KIND_BITS | kind
@@ -128,7 +133,7 @@ class Buffer:
         while self.align(self.start + count) != self.start + count:
             count += 1
         self.start += count
-        del self._data[:count]
+        self._data.drop(count)
         while self._first < len(self._runs) and self._runs[self._first] >> _KIND_BITS <= self.start:
             self._first += 1
         if self._first > 1024 and self._first * 2 > len(self._runs):
@@ -169,7 +174,7 @@ class Buffer:
                 return None
         return Piece(
             stream=STREAMS[run & 1],
-            data=bytes(memoryview(self._data)[begin:stop]),
+            data=self._data.read(begin, stop),
             end=self.start + stop,
             background=bool(run & _BACKGROUND),
         )
@@ -190,4 +195,4 @@ class Buffer:
     def tail(self, limit: int) -> bytes:
         """Return the last bytes, about ``limit``, of both streams as they came."""
         begin = max(0, len(self._data) - limit)
-        return bytes(self._data[boundary(self._data, begin) :])
+        return self._data.read(boundary(self._data, begin), len(self._data))
