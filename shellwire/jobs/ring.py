@@ -28,9 +28,11 @@ class Ring:
 
     def append(self, data: bytes) -> None:
         """Put bytes behind the last one."""
+        if not data:
+            return
         if self._length + len(data) > len(self._store):
             self._grow(self._length + len(data))
-        at = (self._begin + self._length) % len(self._store) if data else 0
+        at = (self._begin + self._length) % len(self._store)
         first = min(len(data), len(self._store) - at)
         self._store[at : at + first] = data[:first]
         self._store[: len(data) - first] = data[first:]

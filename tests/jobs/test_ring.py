@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shellwire.jobs.ring import Ring
@@ -18,6 +18,7 @@ ACTS = st.lists(
 )
 
 
+@example(0, [("append", 0)], 0, 0)
 @given(st.integers(0, 2000), ACTS, st.integers(0, 3000), st.integers(0, 3000))
 def test_it_is_a_queue(usual: int, acts: list[tuple[str, int]], begin: int, stop: int) -> None:
     ring, queue, number = Ring(usual), bytearray(), 0
