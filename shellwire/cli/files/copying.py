@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.cli.files.ends import Here, Node, There, holds, joined
+from shellwire.cli.files.several import several
 from shellwire.errors import NotRunning, Refusal, Unreachable, WireError
 from shellwire.output import printable
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shellwire.cli.files.bar import Bar
-
-AT_A_TIME = 4
-"""Files that are on their way at a time."""
 
 End = Here | There
 
@@ -132,19 +129,10 @@ class Copying:
     # Doing it ------------------------------------------------------------------------------------
 
     async def _copy_all(self) -> None:
-        rest = iter(self._files)
+        async def copy(one: tuple[End, Node, str]) -> None:
+            await self._attempt(self._copy(*one))
 
-        async def work() -> None:
-            for source, node, goal in rest:
-                await self._attempt(self._copy(source, node, goal))
-
-        tasks = [asyncio.create_task(work()) for _ in range(AT_A_TIME)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await several(copy, self._files)
 
     async def _copy(self, source: End, node: Node, goal: str) -> None:
         from shellwire.client.files.relay import relay

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import stat
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.cli.files.manifest import DIRECTORY, File, Stamp, symlink
+from shellwire.cli.files.several import several
 from shellwire.client.files.content import digest_of, opened
 from shellwire.errors import FileProblem, NotDirectory, NotFile, NotFound
 
@@ -190,7 +191,7 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
     except NotFound:
         return scan
     scan.exists = True
-    room = asyncio.Semaphore(_AT_A_TIME)
+    look = partial(_look_there, scan, client, stamps)
     waiting = [""]
     while waiting:
         directory = waiting.pop()
@@ -200,7 +201,7 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
             scan.not_read(directory, error, str(error))
             continue
         scan.read(directory)
-        work = []
+        files = []
         for info in infos:
             path = f"{directory}/{info.name}" if directory else info.name
             if info.is_symlink:
@@ -210,8 +211,8 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
             elif info.is_directory:
                 waiting.append(path)
             else:
-                work.append(_look_there(scan, client, path, info, stamps, room))
-        await asyncio.gather(*work)
+                files.append((path, info))
+        await several(look, files, _AT_A_TIME)
     await client.stat(root)  # if it has gone meanwhile, what was not found was not deleted
     return scan
 
@@ -219,17 +220,15 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
 async def _look_there(
     scan: Scan,
     client: Client,
-    path: str,
-    info: FileInfo,
     stamps: dict[str, Stamp],
-    room: asyncio.Semaphore,
+    file: tuple[str, FileInfo],
 ) -> None:
+    path, info = file
     found = (info.size, round(info.mtime * 1e9))
     hashed, at_ns = known(stamps, path, found), 2**62
     if not hashed:
         try:
-            async with room:
-                about = await client.look(info.path)
+            about = await client.look(info.path)
         except NotFile:
             scan.others[path] = "neither file nor directory"
             return

@@ -7,6 +7,7 @@ import contextlib
 import os
 import threading
 import time
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from shellwire.cli.files.changes import Changes, make_here, make_there
 from shellwire.cli.files.manifest import Act, File, Manifest, blocked, decided, parents
 from shellwire.cli.files.pair import real, refuse_itself
 from shellwire.cli.files.scan import Scan, scan_here, scan_there
+from shellwire.cli.files.several import several
 from shellwire.client.files.local import discard
 from shellwire.errors import (
     Conflict,
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from shellwire.client import Client
     from shellwire.home.paths import Home
 
-_AT_A_TIME = 4
 _PAUSE = 0.2
 """Seconds between two looks whether another sync has ended."""
 _PATIENCE = 1.0
@@ -253,30 +254,14 @@ class Syncing:
             else:
                 is_directory = act.file is not None and act.file.is_directory
                 (made if is_directory else rest).append(act)
-        await self._do_each(removed, changes)
+        attempt = partial(self._attempt, changes=changes)
+        await several(attempt, removed)
         # A directory after what is in it.
-        await self._do_each(emptied[::-1], changes, at_a_time=1)
+        await several(attempt, emptied[::-1], at_a_time=1)
         # And before that, so that it has its own mode and not one that was made for the way there.
         for _, level in groupby(sorted(made, key=_depth), _depth):
-            await self._do_each(list(level), changes)
-        await self._do_each(rest, changes)
-
-    async def _do_each(
-        self, acts: list[Act], changes: Changes, at_a_time: int = _AT_A_TIME
-    ) -> None:
-        rest = iter(acts)
-
-        async def work() -> None:
-            for act in rest:
-                await self._attempt(act, changes)
-
-        tasks = [asyncio.create_task(work()) for _ in range(at_a_time)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await several(attempt, level)
+        await several(attempt, rest)
 
     async def _attempt(self, act: Act, changes: Changes | None) -> None:
         path = act.path
