@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -53,18 +52,23 @@ def swapping(directory: Path, target: Path) -> Iterator[None]:
     link.symlink_to(target)
     over = threading.Event()
 
+    def arrive(path: Path) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                os.rename(path, directory)
+                return
+            # What makes directories on the way has made it anew, and may have moved a file there.
+            with contextlib.suppress(OSError):
+                for name in os.listdir(directory):
+                    os.rename(directory / name, spare / name)
+                os.rmdir(directory)
+
     def swap() -> None:
         while not over.is_set():
             os.rename(directory, spare)
-            while True:
-                try:
-                    os.rename(link, directory)
-                    break
-                except OSError:
-                    # What makes directories on the way has made it anew.
-                    shutil.rmtree(directory, ignore_errors=True)
+            arrive(link)
             os.rename(directory, link)
-            os.rename(spare, directory)
+            arrive(spare)
 
     thread = threading.Thread(target=swap)
     thread.start()
