@@ -30,5 +30,6 @@ async def refuse_itself(client: Client, here: str, there: str) -> None:
     except (NotFound, OSError):
         return
     # That much alike is only one and the same: there is this machine.
-    if (round(found.mtime, 5), found.mode) == (round(ours.st_mtime, 5), ours.st_mode & 0o7777):
+    # Nanoseconds are made seconds as there: another way to reckon can differ in the last bit.
+    if (found.mtime, found.mode) == (ours.st_mtime_ns / 1e9, ours.st_mode & 0o7777):
         raise InvalidArgument(f"{here}: can't be synced with {there}: one is in the other")
