@@ -101,6 +101,7 @@ _UNREPORTED = (
 
 _POSIX = b"POSIXLY_CORRECT"
 _LONGEST_PATCH = 2048
+_NEVER_RESTORED = WITHHELD | SECRETS | {_POSIX}
 # What bash gives a value of its own if it is started without one, or reads only then.
 _SET_AT_START = frozenset({_POSIX, b"HOSTNAME", b"PATH", b"SHELL", b"TERM"})
 _ENTER = (
@@ -233,7 +234,7 @@ def _restore(state: State, *, report: bool) -> bytes:
     # The functions come last: until then no name of a builtin can mean anything else. (``builtin``
     # itself would make ``declare a=(...)`` a syntax error.)
     for name, variable in state.variables.items():
-        if IDENTIFIER.match(name) and name not in WITHHELD | SECRETS | {_POSIX}:
+        if IDENTIFIER.match(name) and name not in _NEVER_RESTORED:
             if _by_environment(name, variable) and len(name + variable.value) < LONGEST_STRING:
                 continue
             value = variable.value if variable.is_array else quote(variable.value)

@@ -105,10 +105,13 @@ def difference(
     ``visible(name, variable)`` says whether the shell would have reported that variable of
     ``start``: one that it can't report is not taken for removed. Without ``removals`` nothing is.
     """
-    shown = {name: each for name, each in start.variables.items() if visible(name, each)}
+    variables = _difference(start.variables, end.variables, removals=removals)
+    for name, after in list(variables.items()):
+        if after is None and not visible(name, start.variables[name]):
+            del variables[name]
     return Change(
         cwd=end.cwd if end.cwd != start.cwd else None,
-        variables=_difference(shown, end.variables, removals=removals),
+        variables=variables,
         functions=_difference(start.functions, end.functions, removals=removals),
         aliases=_difference(start.aliases, end.aliases, removals=removals),
     )
