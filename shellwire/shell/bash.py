@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING
 from shellwire.shell import bash_report
 from shellwire.shell.dialect import (
     CD_FAILED,
-    LONGEST_STRING,
     SECRETS,
     WITHHELD,
     CannotEnter,
@@ -101,6 +100,7 @@ _UNREPORTED = (
 
 _POSIX = b"POSIXLY_CORRECT"
 _LONGEST_PATCH = 2048
+# Set by a line of its own, or not at all.
 _NEVER_RESTORED = WITHHELD | SECRETS | {_POSIX}
 # What bash gives a value of its own if it is started without one, or reads only then.
 _SET_AT_START = frozenset({_POSIX, b"HOSTNAME", b"PATH", b"SHELL", b"TERM"})
@@ -129,7 +129,8 @@ class Bash(Dialect):
     def start(self, state: State, token: bytes, *, report: bool) -> Start:
         text = _TEMPLATE.replace(b"TOKEN", token) if report else _UNREPORTED
         if self._last is None or self._last[0] is not state or self._last[1] != report:
-            self._last = (state, report, _environment(state), _restore(state, report=report))
+            carried = _environment(state)
+            self._last = (state, report, carried, _restore(state, carried, report=report))
         _, _, env, restore = self._last
         cwd = quote(state.cwd)
         enter = _ENTER % (cwd, token, token) if report else _BASHRC % cwd
@@ -166,17 +167,14 @@ class Bash(Dialect):
 
 
 def _environment(state: State) -> dict[bytes, bytes]:
+    # Locale variables are set by the shell with its messages off: one that names a locale which is
+    # not installed would warn at every start. POSIXLY_CORRECT would change how all this is read.
+    variables = state.variables
     return {
         name: value
         for name, value in environment(state).items()
-        if _by_environment(name, state.variables[name])
+        if variables[name].flags == "x" and not name.startswith(b"LC_") and name != _POSIX
     }
-
-
-def _by_environment(name: bytes, variable: Variable) -> bool:
-    # Locale variables are set by the shell with its messages off: one that names a locale which is
-    # not installed would warn at every start. POSIXLY_CORRECT would change how all this is read.
-    return variable.flags == "x" and not name.startswith(b"LC_") and name != _POSIX
 
 
 def _patch(have: State, want: State, token: bytes) -> bytes | None:
@@ -229,14 +227,13 @@ def _old_directory(state: State) -> bytes:
     return b"\\builtin unset -v OLDPWD; \\builtin export OLDPWD"
 
 
-def _restore(state: State, *, report: bool) -> bytes:
+def _restore(state: State, env: Mapping[bytes, bytes], *, report: bool) -> bytes:
+    """Return what sets that of ``state`` which does not come with the environment ``env``."""
     lines = [_old_directory(state)]
     # The functions come last: until then no name of a builtin can mean anything else. (``builtin``
     # itself would make ``declare a=(...)`` a syntax error.)
     for name, variable in state.variables.items():
-        if IDENTIFIER.match(name) and name not in _NEVER_RESTORED:
-            if _by_environment(name, variable) and len(name + variable.value) < LONGEST_STRING:
-                continue
+        if name not in env and name not in _NEVER_RESTORED and IDENTIFIER.match(name):
             value = variable.value if variable.is_array else quote(variable.value)
             # An attribute that changes what is assigned may be younger than the value.
             late = "".join(flag for flag in variable.flags if flag in "iluc")

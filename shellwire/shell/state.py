@@ -120,8 +120,11 @@ def difference(
 def _difference(
     start: Mapping[bytes, V], end: Mapping[bytes, V], *, removals: bool
 ) -> dict[bytes, V | None]:
+    # Most are the same object: what is read of the same line is remembered.
     changed: dict[bytes, V | None] = {
-        name: value for name, value in end.items() if start.get(name) != value
+        name: value
+        for name, value in end.items()
+        if (before := start.get(name)) is not value and before != value
     }
     if removals:
         changed.update((name, None) for name in start if name not in end)
