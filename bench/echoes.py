@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from bench import proc
+from bench.least import Least
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def server(kind: str) -> Iterator[int]:
-    """Yield the port of such a server, in a process of its own: tcp, frame or relay."""
+    """Yield the port of such a server, in a process of its own: tcp, frame, relay or least."""
     program = [sys.executable, "-m", "bench.echoes", kind]
     process = subprocess.Popen(program, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -67,9 +68,9 @@ async def _frames(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _serve(kind: str) -> None:
-    if kind == "frame":
+    if kind in ("frame", "least"):
         app = web.Application()
-        app.router.add_get("/ws", _frames)
+        app.router.add_get("/ws", _frames if kind == "frame" else Least().serve)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

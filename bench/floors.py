@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import bare, echoes, proc
+from bench import bare, echoes, least, proc
 from bench.measure import PACE, median, paced, spawn_bash
 from bench.websocket import WebSocket
 from bench.wire import Client, Daemon
@@ -41,6 +41,11 @@ _STAGES = {
     "key": "a key to `cat` on a bare raw terminal and back",
     "relay": "the same through asyncio, over TCP, without a protocol",
 }
+_LEAST = {
+    "least_paced": "4 ms apart",
+    "least_fast": "back to back",
+    "least_four": "four clients at once, rate",
+}
 _COSTS = {
     "bare_cpu": "a bare `bash -c :`, and who starts it",
     "shell_cpu": "the bash of a command, with its report",
@@ -50,7 +55,7 @@ _COSTS = {
 
 
 def floors(effort: Effort) -> dict[str, float]:
-    """Measure the parts. Returns microseconds, by name."""
+    """Measure the parts. Returns microseconds, by name, and ratios of the least server."""
     times = effort.times(600, least=10)
     found = asyncio.run(_shells(times))
     with (
@@ -67,6 +72,8 @@ def floors(effort: Effort) -> dict[str, float]:
     ):
         found["relay"] = _median(lambda: _through(line), times, 0.001)
         found["key"] = _median(keys.press, times, 0.001)
+    with echoes.server("least") as port:
+        found.update(least.measure(port, effort))
     return {**found, **_costs(effort.times(2000, least=20))}
 
 
@@ -166,6 +173,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"| {what} | {found[name]:.0f} | {share:.2f} of {of} |")
     least = (found["frame"] + found["shell"]) / command
     lines.append(f"| **a frame, and a bash that waits** | | **{least:.2f} of a bare bash** |")
+    lines += ["", "| `:` by the least server | of a bare bash |", "|---|---:|"]
+    lines += [f"| {what} | {found[name]:.2f} |" for name, what in _LEAST.items()]
     lines += ["", "| processor time of a command | µs |", "|---|---:|"]
     lines += [f"| {what} | {found[name]:.0f} |" for name, what in _COSTS.items()]
     one, cores = found["bare_cpu"], os.cpu_count() or 1

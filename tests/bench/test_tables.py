@@ -136,5 +136,5 @@ def test_the_parts_by_themselves() -> None:
     found = floors.floors(Effort(0.001))
     assert all(value > 0 for name, value in found.items() if name != "shell_cpu")  # ticks of 10 ms
     table = floors.table({**found, "shell_cpu": 1500.0})
-    assert table.count("\n| ") == 13
+    assert table.count("\n| ") == 17
     assert "back to back is no less than" in table
