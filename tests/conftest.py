@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Users have buffers, which can trip over what is full or closed.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
+# Else each of the thousand processes here would compile what it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # What nohup or a shell's & ignores, all that the tests start would ignore too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
