@@ -61,11 +61,13 @@ async def test_every_byte_comes(client: Client) -> None:
     assert ran.err == "".join(f"{number}\n" for number in range(1, 1001))
 
 
-async def test_the_last_byte_comes_before_the_result(client: Client) -> None:
+async def test_the_last_byte_comes_before_the_result(daemon: Daemon, client: Client) -> None:
     for number in range(20):
         ran = await client.run(f"{FOREVER} & printf {number}")
         assert ran.out == str(number)
         await client.ask({"type": "kill_session", "id": ran.last["id"]})
+    # A process group without its leader hears nothing before it is killed.
+    await becomes(lambda: below(daemon) == [])
 
 
 async def test_input(client: Client) -> None:
