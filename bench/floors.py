@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import bare, echoes, least, proc
+from bench import bare, echoes, least, proc, shares
 from bench.measure import PACE, median, paced, spawn_bash
 from bench.websocket import WebSocket
 from bench.wire import Client, Daemon
@@ -74,6 +74,7 @@ def floors(effort: Effort) -> dict[str, float]:
         found["key"] = _median(keys.press, times, 0.001)
     with echoes.server("least") as port:
         found.update(least.measure(port, effort))
+    found.update(shares.shares(effort))
     return {**found, **_costs(effort.times(2000, least=20))}
 
 
@@ -176,7 +177,10 @@ def table(found: dict[str, Any]) -> str:
     lines += ["", "| `:` by the least server | of a bare bash |", "|---|---:|"]
     lines += [f"| {what} | {found[name]:.2f} |" for name, what in _LEAST.items()]
     lines += ["", "| processor time of a command | µs |", "|---|---:|"]
-    lines += [f"| {what} | {found[name]:.0f} |" for name, what in _COSTS.items()]
+    for name, what in _COSTS.items():
+        lines.append(f"| {what} | {found[name]:.0f} |")
+        if name == "daemon_cpu":
+            lines += [f"| – {room} | {found[room] * found[name]:.0f} |" for room in shares.ROOMS]
     one, cores = found["bare_cpu"], os.cpu_count() or 1
     all_of_it = (found["shell_cpu"] + found["daemon_cpu"] + found["client_cpu"]) / one
     lines.append(f"| **together, × a bare one** | **{all_of_it:.2f}** |")

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import chart, floors, readme, tables, where
+from bench import chart, floors, readme, shares, tables, where
 from bench.measure import Effort, Row, pairs, percentile, ratio
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ def test_a_real_daemon_passes_every_point() -> None:
 
 def test_the_parts_by_themselves() -> None:
     found = floors.floors(Effort(0.001))
-    assert all(value > 0 for name, value in found.items() if name != "shell_cpu")  # ticks of 10 ms
+    assert sum(found[room] for room in shares.ROOMS) == pytest.approx(1)
+    coarse = {"shell_cpu", *shares.ROOMS}  # counted in ticks
+    assert all(value > 0 for name, value in found.items() if name not in coarse)
     table = floors.table({**found, "shell_cpu": 1500.0})
-    assert table.count("\n| ") == 17
+    assert table.count("\n| ") == 24
     assert "back to back is no less than" in table
