@@ -37,6 +37,14 @@ def test_behind_its_block_it_is_closed(daemon: Daemon) -> None:
             use()
 
 
+@pytest.mark.parametrize("ephemeral", [False, True])
+def test_before_its_block_it_is_not_open(ephemeral: bool) -> None:
+    c = Client.ephemeral() if ephemeral else Client("ws://127.0.0.1:1/ws", token="t")
+    for use in (lambda: c.run("echo"), c.jobs, lambda: c.read_file("/x"), lambda: c.shell()):
+        with pytest.raises(Disconnected, match="use it in a block"):
+            use()
+
+
 @pytest.mark.parametrize("name", ["Client", "Job", "Context"])
 def test_it_is_the_same(name: str) -> None:
     theirs, ours = getattr(asynchronous, name), getattr(sync, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack, cast
 
 from shellwire.client import client as asynchronous
 from shellwire.client.client import PATIENCE, PING_INTERVAL
@@ -10,6 +10,7 @@ from shellwire.client.sync.context import Context
 from shellwire.client.sync.files import Files
 from shellwire.client.sync.job import Job
 from shellwire.client.sync.loop import Loop
+from shellwire.errors import Disconnected
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -20,8 +21,21 @@ if TYPE_CHECKING:
     from shellwire.protocol.messages import JobInfo
 
 
+class _NotOpen:
+    """Stands for what is there only once the block has begun."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Disconnected("this client is not open: use it in a block, with Client() as c")
+
+
 class Client(Files):
-    """As ``shellwire.client.Client``: ``with Client() as c: c.run("make")``."""
+    """As ``shellwire.client.Client``: ``with Client() as c: c.run("make")``.
+
+    Outside of its block each method raises Disconnected.
+    """
+
+    _client: asynchronous.Client = cast("asynchronous.Client", _NotOpen())
+    _loop: Loop = cast("Loop", _NotOpen())
 
     def __init__(
         self,
@@ -36,8 +50,6 @@ class Client(Files):
         self._open: AbstractAsyncContextManager[asynchronous.Client] = asynchronous.Client(
             url, token=token, client_id=client_id, patience=patience, ping_interval=ping_interval
         )
-        self._client: asynchronous.Client
-        self._loop: Loop
 
     @classmethod
     def ephemeral(cls, *flags: str) -> Self:
