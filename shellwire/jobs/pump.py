@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 _READ = 64 * 1024
 
+# A terminal gives so much at a time (n_tty.c, N_TTY_BUF_SIZE less one), though more may be there;
+# after less than that no more is.
+_PAGE = 4095
+
 
 class Room(Protocol):
     """Says how many bytes may be read now."""
@@ -73,8 +77,11 @@ class Pump:
         room = min(self._room(), _READ)
         if room <= 0:
             self._pause()
-        elif stream in self._open:
-            self._read(stream, room)
+        while room > 0 and stream in self._open:
+            taken = self._read(stream, room)
+            if taken < _PAGE:
+                break
+            room -= taken
 
     def _read(self, stream: int, count: int) -> int:
         """Read once. Returns how many bytes came: 0 at end-of-file or when none wait."""
