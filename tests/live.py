@@ -101,6 +101,14 @@ class Daemon:
         """Return how many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def sockets(self) -> int:
+        """Return how many of them are sockets."""
+        found = 0
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found += os.readlink(f"/proc/{self.pid}/fd/{name}").startswith("socket:")
+        return found
+
     def is_busy(self) -> bool:
         """Whether a command or a session runs."""
         with urllib.request.urlopen(self.url.replace("ws://", "http://") + "/health") as answer:

@@ -75,11 +75,11 @@ async def test_silent_with_a_full_socket(often: Daemon) -> None:
     raw.send({"type": "execute", "id": "flood", "command": "yes"})
     observer = await often.client(local=True)
     await window_is_full(observer, "flood")
-    descriptors = often.descriptors()
+    sockets = often.sockets()
     await nobody_is_connected(often)
     async with asyncio.timeout(PATIENCE):
         # Nor does the socket linger, with bytes in it that nobody takes.
-        while often.descriptors() >= descriptors:
+        while often.sockets() >= sockets:
             await observer.ask({"type": "ping"})
     await observer.close()
 
