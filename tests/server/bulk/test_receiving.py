@@ -248,10 +248,12 @@ def test_rubbish_for_chunks(web: Web, tmp_path: Path, rubbish: bytes) -> None:
     until(lambda: not (tmp_path / "new").exists() or os.listdir(tmp_path / "new") == [])
 
 
-def test_many_small_ones_leave_nothing(web: Web, tmp_path: Path) -> None:
+def test_many_small_ones_leave_nothing(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    web = Web(own_daemon("--spares", "0"))  # which come and go by themselves
+    file = tmp_path / "new" / "f"
     before = web.daemon.descriptors()
     for number in range(100):
-        assert web.put(tmp_path / "f", b"%d" % number).status in (200, 201)
-        assert web.get(tmp_path / "f").body == b"%d" % number
+        assert web.put(file, b"%d" % number).status in (200, 201)
+        assert web.get(file).body == b"%d" % number
     until(lambda: web.daemon.descriptors() <= before)
-    assert os.listdir(tmp_path) == ["f"]
+    assert os.listdir(tmp_path / "new") == ["f"]
