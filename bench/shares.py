@@ -14,10 +14,13 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shellwire
+from bench.measure import at_once
 from bench.wire import Client, Daemon
 
 if TYPE_CHECKING:
@@ -39,15 +42,13 @@ ROOMS = {
     "the job, its slot, its buffer, what is kept of it": ("jobs/",),
     "the context, its report": ("shell/",),
     "the journal": ("home/", "daemon/journal.py"),
-    "the connection: decode, handle, render, encode, write; aiohttp below it": (
-        "server/",
-        "protocol/",
-    ),
-    "the event loop": ("",),
+    "the connection: decode, handle, render, encode, write": ("server/", "protocol/"),
+    "the event loop; aiohttp's reading": ("",),
 }
 """What is told of the time, by the beginnings of the names of files: the first that fits."""
 
 _EACH = 0.001
+_numbers = count()
 _HERE = str(Path(shellwire.__file__).parent) + "/"
 
 sampled: Counter[str] = Counter()
@@ -65,16 +66,18 @@ def room(frame: FrameType | None) -> str:
 
 
 def shares(effort: Effort) -> dict[str, float]:
-    """Return the share (0 to 1) of the daemon's time that each of ROOMS has, back to back."""
+    """Return the share (0 to 1) that each of ROOMS has where four clients ask at once."""
     with tempfile.TemporaryDirectory(prefix="shellwire-bench-") as directory:
         file = Path(directory) / "sampled"
         program = [sys.executable, "-m", "bench.shares", str(file)]
-        with Daemon(program) as daemon, Client(daemon) as client:
-            for number in range(50):
-                client.run(f"w{number}", ":")
+        with Daemon(program) as daemon, ExitStack() as stack:
+            clients = [stack.enter_context(Client(daemon, f"c{number}")) for number in range(4)]
+            acts = [
+                lambda client=client: client.run(f"j{next(_numbers)}", ":") for client in clients
+            ]
+            at_once(acts, 10)
             os.kill(daemon.pid, signal.SIGPROF)
-            for number in range(effort.times(8000, least=50)):
-                client.run(f"j{number}", ":")
+            at_once(acts, effort.times(2000, least=20))
         counted = json.loads(file.read_text())
     return {what: counted.get(what, 0) / sum(counted.values()) for what in ROOMS}
 

@@ -74,14 +74,16 @@ class Pump:
             self._listen()
 
     def _readable(self, stream: int) -> None:
-        room = min(self._room(), _READ)
-        if room <= 0:
-            self._pause()
-        while room > 0 and stream in self._open:
+        left = _READ
+        while left > 0 and stream in self._open:
+            room = min(self._room(), left)
+            if room <= 0:
+                self._pause()
+                return
             taken = self._read(stream, room)
             if taken < _PAGE:
-                break
-            room -= taken
+                return
+            left -= taken
 
     def _read(self, stream: int, count: int) -> int:
         """Read once. Returns how many bytes came: 0 at end-of-file or when none wait."""

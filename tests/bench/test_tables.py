@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+import shellwire
 from bench import chart, floors, readme, shares, tables, where
 from bench.measure import Effort, Row, pairs, percentile, ratio
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEYS = {"paced": "×", "state": "×", "output": "of", "echo50": "×", "start": "s", "idle": "MiB"}
 
@@ -132,9 +131,28 @@ def test_a_real_daemon_passes_every_point() -> None:
     assert all(microseconds > 0 for microseconds in stages.values())
 
 
+@pytest.mark.parametrize(
+    ("path", "begins"),
+    [
+        ("shell/launch.py", "the next shell"),
+        ("shell/context.py", "the context"),
+        ("jobs/pump.py", "pipes"),
+        ("jobs/job.py", "the job"),
+        ("server/app.py", "the connection"),
+        ("daemon/journal.py", "the journal"),
+        ("daemon/run.py", "the event loop"),
+        ("/elsewhere/x.py", "the event loop"),
+    ],
+)
+def test_the_rooms_of_the_daemon(path: str, begins: str) -> None:
+    names: dict[str, Any] = {}
+    file = Path(shellwire.__file__).parent / path
+    exec(compile("import sys\nframe = sys._getframe()", str(file), "exec"), names)
+    assert shares.room(names["frame"]).startswith(begins)
+
+
 def test_the_parts_by_themselves() -> None:
     found = floors.floors(Effort(0.001))
-    assert sum(found[room] for room in shares.ROOMS) == pytest.approx(1)
     coarse = {"shell_cpu", *shares.ROOMS}  # counted in ticks
     assert all(value > 0 for name, value in found.items() if name not in coarse)
     table = floors.table({**found, "shell_cpu": 1500.0})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import pydoc
 import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -43,6 +45,20 @@ def test_before_its_block_it_is_not_open(ephemeral: bool) -> None:
     for use in (lambda: c.run("echo"), c.jobs, lambda: c.read_file("/x"), lambda: c.shell()):
         with pytest.raises(Disconnected, match="use it in a block"):
             use()
+
+
+def test_it_has_one_block(daemon: Daemon) -> None:
+    with Client(daemon.url, token=daemon.token) as c:
+        with pytest.raises(Disconnected, match="had its block"):
+            c.__enter__()
+        assert c.run("echo still").stdout == "still\n"
+    with pytest.raises(Disconnected, match="had its block"):
+        c.__enter__()
+
+
+def test_it_can_be_inspected() -> None:
+    assert "Run a command" in pydoc.render_doc(Client)
+    mock.create_autospec(Client)
 
 
 @pytest.mark.parametrize("name", ["Client", "Job", "Context"])

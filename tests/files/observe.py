@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def swapping(directory: Path, target: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 for name in os.listdir(directory):
                     os.rename(directory / name, spare / name)
-                os.rmdir(directory)
+            shutil.rmtree(directory, ignore_errors=True)
 
     def swap() -> None:
         while not over.is_set():

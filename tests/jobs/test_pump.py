@@ -14,7 +14,7 @@ from shellwire.process.read import Reader
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 class Ends:
@@ -52,6 +52,37 @@ async def ends() -> AsyncIterator[Ends]:
     for fd in (ends.out, ends.err):
         if fd >= 0:
             os.close(fd)
+
+
+class Counting(Reader):
+    """Counts how often there was something to read."""
+
+    turns = 0
+
+    def listen(self, ready: Callable[[], None]) -> None:
+        def turn() -> None:
+            self.turns += 1
+            ready()
+
+        super().listen(turn)
+
+
+async def test_what_comes_by_the_page_is_read_in_one_turn(ends: Ends) -> None:
+    ends.room = 4095  # what a terminal gives at a time
+    ends.outputs["stdout"].close()
+    out, writing = os.pipe()
+    source = Counting(out)
+    ends.outputs["stdout"] = source
+    os.write(writing, b"x" * 12_000)
+    pump = ends.pump()
+    await ends.until(STDOUT, 12_000)
+    assert [len(data) for data in ends.read[STDOUT]] == [4095, 4095, 3810]
+    assert source.turns == 1
+    os.write(writing, b"x" * 65_536)
+    await ends.until(STDOUT, 12_000 + 65_536)
+    assert source.turns == 2  # no more than a frame's worth in one
+    pump.close()
+    os.close(writing)
 
 
 async def test_each_stream_and_its_end(ends: Ends) -> None:

@@ -25,17 +25,16 @@ class _NotOpen:
     """Stands for what is there only once the block has begun."""
 
     def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # asked by what inspects or copies
+            raise AttributeError(name)
         raise Disconnected("this client is not open: use it in a block, with Client() as c")
 
 
 class Client(Files):
     """As ``shellwire.client.Client``: ``with Client() as c: c.run("make")``.
 
-    Outside of its block each method raises Disconnected.
+    Before its block each method raises Disconnected.
     """
-
-    _client: asynchronous.Client = cast("asynchronous.Client", _NotOpen())
-    _loop: Loop = cast("Loop", _NotOpen())
 
     def __init__(
         self,
@@ -47,18 +46,31 @@ class Client(Files):
         ping_interval: float = PING_INTERVAL,
     ) -> None:
         """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
-        self._open: AbstractAsyncContextManager[asynchronous.Client] = asynchronous.Client(
-            url, token=token, client_id=client_id, patience=patience, ping_interval=ping_interval
+        self._describe(
+            asynchronous.Client(
+                url,
+                token=token,
+                client_id=client_id,
+                patience=patience,
+                ping_interval=ping_interval,
+            )
         )
+
+    def _describe(self, opening: AbstractAsyncContextManager[asynchronous.Client]) -> None:
+        self._open = opening
+        self._client: asynchronous.Client = cast("asynchronous.Client", _NotOpen())
+        self._loop: Loop = cast("Loop", _NotOpen())
 
     @classmethod
     def ephemeral(cls, *flags: str) -> Self:
         """Start a daemon of its own in an empty home, and end it with the block."""
         client = cls.__new__(cls)
-        client._open = asynchronous.Client.ephemeral(*flags)
+        client._describe(asynchronous.Client.ephemeral(*flags))
         return client
 
     def __enter__(self) -> Self:
+        if not isinstance(self._loop, _NotOpen):
+            raise Disconnected("this client had its block: each takes a Client of its own")
         self._loop = Loop()
         try:
             self._client = self._loop.run(self._open.__aenter__())
