@@ -181,11 +181,11 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"| {what} | {found[name]:.0f} |")
         if name == "daemon_cpu":
             lines += [f"| – {room} | {found[room] * found[name]:.0f} |" for room in shares.ROOMS]
-    one, cores = found["bare_cpu"], os.cpu_count() or 1
+    one = found["bare_cpu"]
     all_of_it = (found["shell_cpu"] + found["daemon_cpu"] + found["client_cpu"]) / one
     lines.append(f"| **together, × a bare one** | **{all_of_it:.2f}** |")
     return "\n".join(lines) + (
-        f"\n\nSo with {cores} processors at work all the time, back to back is no less than "
-        f"{all_of_it / cores:.2f}, and the\nrate of four clients no more than {1 / all_of_it:.2f}; "
-        f"if nothing but the shells cost anything, {one / found['shell_cpu']:.2f}."
+        "\n\nThese are costs while four clients ask at once. With all processors at work all the "
+        f"time their\nrate is no more than {1 / all_of_it:.2f}; if nothing but the shells cost "
+        f"anything, {one / found['shell_cpu']:.2f}."
     )

@@ -157,4 +157,4 @@ def test_the_parts_by_themselves() -> None:
     assert all(value > 0 for name, value in found.items() if name not in coarse)
     table = floors.table({**found, "shell_cpu": 1500.0})
     assert table.count("\n| ") == 24
-    assert "back to back is no less than" in table
+    assert "rate is no more than" in table
