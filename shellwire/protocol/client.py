@@ -17,11 +17,13 @@ from shellwire.protocol.fields import (
     Columns,
     ContextName,
     Cwd,
+    DetachTtl,
     Encoding,
     Environment,
     EnvironmentName,
     Id,
     JobId,
+    JobName,
     OutputLimit,
     Position,
     RequestId,
@@ -73,6 +75,10 @@ class Auth(_Request, frozen=True, kw_only=True):
     protocol: Annotated[
         int | None, Meta(description="1: an id is never used twice. Absent: as in release 0.1.4.")
     ] = None
+    transient: Annotated[
+        bool,
+        Meta(description="A one-shot tool: takes no client slot and is not remembered."),
+    ] = False
 
 
 class Execute(_JobRequest, frozen=True, kw_only=True):
@@ -113,6 +119,8 @@ class Execute(_JobRequest, frozen=True, kw_only=True):
     ] = DEFAULT_MAX_CHARS
     max_output_bytes: OutputLimit | None = None
     on_disconnect: AfterDisconnect = "keep"
+    detach_ttl: DetachTtl | None = None
+    name: JobName | None = None
     window: Window | None = None
 
 
@@ -143,6 +151,8 @@ class StartSession(_JobRequest, frozen=True, kw_only=True):
     encoding: Annotated[Encoding, Meta(description="Of `data` in this job's `output`.")] = "utf-8"
     max_output_bytes: OutputLimit | None = None
     on_disconnect: AfterDisconnect = "keep"
+    detach_ttl: DetachTtl | None = None
+    name: JobName | None = None
     window: Window | None = None
 
 

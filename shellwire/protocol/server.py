@@ -15,6 +15,7 @@ from shellwire.protocol.fields import (
     ExitCode,
     JobId,
     JobKind,
+    JobName,
     JobState,
     Position,
     Reason,
@@ -94,6 +95,9 @@ class JobInfo(_Record, frozen=True, kw_only=True):
     reason: Annotated[Reason | None, Meta(description="As in `result`; null until it has ended.")]
     end: Annotated[Position, Meta(description="Bytes of output received.")]
     start: Annotated[Position, Meta(description="The first byte that is still kept.")]
+    name: Annotated[
+        JobName | None, Meta(description="The name that its client gave it; absent without one.")
+    ] = None
 
 
 class SessionInfo(_Record, frozen=True, kw_only=True):
@@ -162,6 +166,10 @@ class Status(_Answer, frozen=True, kw_only=True):
     limits: Limits
     features: Annotated[list[str], Meta(description="What the daemon can do, by name.")]
     jobs: Annotated[list[JobInfo], Meta(description="As in `jobs_list`.")]
+    home: Annotated[
+        str | None,
+        Meta(description="The home directory of the daemon's user; `/` if it can't be entered."),
+    ] = None
 
 
 class Output(_Event, frozen=True, kw_only=True):
