@@ -221,6 +221,12 @@ class ListJobs(_Question, frozen=True, kw_only=True):
     """Asks for all jobs that the daemon still knows; `jobs_list`."""
 
 
+class StatDirectory(_Question, frozen=True, kw_only=True):
+    """Asks which directory a path names for the daemon; `directory_info`."""
+
+    path: Annotated[str, Meta(min_length=1, description="An absolute path.")]
+
+
 class GetContext(_Question, frozen=True, kw_only=True):
     """Asks where a context stands; `context_state`."""
 
@@ -276,6 +282,7 @@ ClientMessage = (
     | ReadOutput
     | ListSessions
     | ListJobs
+    | StatDirectory
     | GetContext
     | SetContext
     | ResetContext

@@ -282,6 +282,19 @@ class ClientsList(_Reply, frozen=True, kw_only=True):
     clients: list[ClientInfo]
 
 
+class DirectoryInfo(_Reply, frozen=True, kw_only=True):
+    """Answers `stat_directory`."""
+
+    path: Annotated[str, Meta(description="As it was asked for.")]
+    identity: Annotated[
+        str,
+        Meta(
+            description="Its device and inode numbers in decimal, as `DEVICE:INODE`. Two paths "
+            "with the same identity name the same directory of one machine."
+        ),
+    ]
+
+
 class ContextState(_Reply, frozen=True, kw_only=True):
     """Answers `get_context`, `set_context` and `reset_context`."""
 
@@ -352,6 +365,7 @@ ServerMessage = (
     | SessionsList
     | JobsList
     | ClientsList
+    | DirectoryInfo
     | ContextState
     | CommandQueued
     | Ack
