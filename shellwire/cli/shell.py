@@ -8,11 +8,13 @@ import click
 
 from shellwire.cli.exec import exit_as
 from shellwire.cli.program import called_as
-from shellwire.cli.remote import host_option, require_terminals, talk
+from shellwire.cli.remote import host_option, place_of, require_terminals, talk
+from shellwire.cli.table import duration
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
     from shellwire.client.options import ShellOptions
+    from shellwire.client.results import Message
 
 
 @click.command("shell")
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 def shell_command(host: str | None, **given: Any) -> None:
     """Open a shell on a terminal.
 
+    It starts where `exec` would start a command: with the local daemon in the current directory,
+    elsewhere in the home directory, with -s where the context's last command ended.
+
     At the beginning of a line `~.` detaches from it, and it goes on; `~?` lists such keys. So does
     it when this terminal is closed. `shellwire attach` comes back to it.
     """
@@ -29,11 +34,14 @@ def shell_command(host: str | None, **given: Any) -> None:
 
     async def follow(client: Client) -> Result | None:
         from shellwire.cli.console import show, size
+        from shellwire.cli.starting import choose_directory
 
+        await choose_directory(client, place_of(host), options)
         options["cols"], options["rows"] = size() or (80, 24)
+        limit = _limit(await client.status())  # after a cut there may be nobody to ask
         async with client.shell(**options) as job:
             result = await show(job)
-        return _told(result, job.id, host)
+        return _told(result, job.id, host, limit)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
@@ -59,10 +67,19 @@ def attach_command(host: str | None, job_id: str) -> None:
     exit_as(talk(host, follow, follows=True))
 
 
-def _told(result: Result | None, job_id: str, host: str | None) -> Result | None:
+def _limit(status: Message) -> str:
+    """Return how long the shell goes on without this client, as a part of a sentence."""
+    seconds = status["limits"]["detach_ttl_seconds"]
+    if not seconds:
+        return "; it goes on without a time limit"
+    return f"; it ends when nobody has used it for {duration(seconds)}"
+
+
+def _told(result: Result | None, job_id: str, host: str | None, limit: str = "") -> Result | None:
     if result is None:
         there = f" -H {host}" if host else ""
         click.echo(
-            f"\nshellwire: detached; `{called_as()} attach{there} {job_id}` comes back", err=True
+            f"\nshellwire: detached; `{called_as()} attach{there} {job_id}` comes back{limit}",
+            err=True,
         )
     return result
