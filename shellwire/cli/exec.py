@@ -27,6 +27,9 @@ _ENDINGS = {
     "lost": "lost: the daemon was killed while it ran, and nobody knows how it ended",
 }
 
+_TIMED_OUT = 124
+"""Exit code of a command whose time was over, as timeout(1) has it."""
+
 _NOT_WHOLE = 3
 """Exit code of a command that went well, of which not all came back."""
 
@@ -70,11 +73,13 @@ def _variables(
     metavar="SECONDS",
     help="End it after that; 0, the default, is never.",
 )
-@click.option("-t", "pty", is_flag=True, help="Give it a terminal.")
+@click.option("-t", "pty", is_flag=True, help="Give it a terminal, of the kind and size of ours.")
+@click.option("-E", "plain", is_flag=True, help="With -t: let `~` at the start of a line be a key.")
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND…")
 def exec_command(
     host: str | None,
     pty: bool,
+    plain: bool,
     taken: tuple[str, ...],
     clean: bool,
     words: tuple[str, ...],
@@ -103,6 +108,8 @@ def exec_command(
     """
     if clean and not taken:
         raise click.UsageError("--clean is for --with.", click.get_current_context())
+    if plain and not pty:
+        raise click.UsageError("-E is for -t.", click.get_current_context())
     if pty:
         require_terminals()
     if taken:
@@ -115,8 +122,9 @@ def exec_command(
     async def run(client: Client) -> Result | None:
         if pty:
             from shellwire.cli.console import on_terminal
+            from shellwire.cli.shell import told
 
-            return await on_terminal(client, command, options)
+            return told(*await on_terminal(client, command, options, escapes=not plain), host)
         from shellwire.cli.follow import with_pipes
 
         return await with_pipes(client, command, options)
@@ -130,6 +138,9 @@ def exec_command(
             await work.take_up(taken)
             options["cwd"] = posixpath.join(work.cwd, options.get("cwd", ""))
             result = await run(client)
+            if result is None:  # it was left, and may change its copies still
+                say("shellwire: what it changes in its copies is not brought back", err=True)
+                return None, False
             return result, await work.bring_back()
 
     result, whole = talk(host, follow, follows=True)
@@ -150,7 +161,12 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
     if result.error is not None:
         raise Failure(result.error, TROUBLE)
     if result.reason != "exited":
-        say(f"shellwire: {_ENDINGS.get(result.reason, result.reason)}", err=True)
+        from shellwire.cli.signals import hint_at_hangup
+
+        how = _ENDINGS.get(result.reason, result.reason)
+        say(f"shellwire: {how}{hint_at_hangup()}", err=True)
+    if result.reason == "timed_out":
+        click.get_current_context().exit(_TIMED_OUT)
     if result.exit_code < 0:
         code = 128 - result.exit_code if result.signal is not None else TROUBLE
     else:

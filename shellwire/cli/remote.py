@@ -97,10 +97,34 @@ def talk_at(
     """As ``talk``, with the daemon at that place."""
 
     async def connected() -> T:
-        async with _client(place, say_amid_output if follows else _say) as client:
+        async with _client(place, _say) as client:
             return await work(client)
 
-    return _told(connected(), follows=follows)
+    return _told(_following(place, work) if follows else connected(), follows=follows)
+
+
+async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+    """Connect and follow a job; a signal that ends us costs a line and has its exit code."""
+    import asyncio
+
+    from shellwire.cli.signals import Stop, ended_by, handling, name_of
+    from shellwire.cli.waiting import connecting
+
+    stop = Stop()
+    done: list[T] = []
+    with handling(stop):
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                client = _client(place, say_amid_output)
+                with connecting(place.name):
+                    await stack.enter_async_context(client)
+                done.append(await work(client))
+        except asyncio.CancelledError:
+            if stop.number is None:
+                raise
+            if not done:  # else only the farewell was cut short
+                ended_by(stop.number, f"ended by {name_of(stop.number)}")
+    return done[0]
 
 
 def _place(host: str | None) -> Place:

@@ -13,11 +13,13 @@ from typing import Any
 
 import click
 
+from shellwire.cli.line import line
 from shellwire.output import printable
 
 
 def say(text: str, *, err: bool = False) -> None:
     """Print one line, to stderr if ``err``; what does not print in it is escaped."""
+    line.erase()
     click.echo(printable(text), err=err)
 
 
@@ -25,6 +27,7 @@ def say_amid_output(text: str) -> None:
     """As ``say`` to stderr, amid what a job writes; our terminal may be raw."""
     is_raw = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     text = printable(text)
+    line.erase()
     click.echo(f"\r\n{text}\r" if is_raw else text, err=True)
 
 

@@ -29,12 +29,12 @@ def shell_command(host: str | None, **given: Any) -> None:
     options: ShellOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
     async def follow(client: Client) -> Result | None:
-        from shellwire.cli.console import show, size
+        from shellwire.cli.console import like_ours, show
 
-        options["cols"], options["rows"] = size() or (80, 24)
+        like_ours(options)
         async with client.shell(**options) as job:
             result = await show(job)
-        return _told(result, job.id, host)
+        return told(result, job.id, host)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
@@ -54,13 +54,14 @@ def attach_command(host: str | None, job_id: str) -> None:
             from shellwire.cli.console import show
 
             result = await show(job, closes=False)
-        return _told(result, job.id, host)
+        return told(result, job.id, host)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
 
 
-def _told(result: Result | None, job_id: str, host: str | None) -> Result | None:
+def told(result: Result | None, job_id: str, host: str | None) -> Result | None:
+    """Return the result; say how to come back to a job that was left."""
     if result is None:
         there = f" -H {host}" if host else ""
         click.echo(err=True)
