@@ -160,7 +160,7 @@ class _Console:
         try:
             return await self._end(number, showing)
         except Cancelled:
-            signals.ended_by(number, "cancelled before it ran")
+            raise signals.Ended(number, "cancelled before it ran") from None
 
     async def _detach(self) -> None:
         """Leave it alone; if the daemon can't be told, it will find out."""
@@ -185,7 +185,7 @@ class _Console:
             told = True  # it has ended, or can't be followed any more: who follows it knows
         if not told:
             self._job.abandon()
-            signals.ended_by(number, f"no connection; job {self._job.id} goes on there")
+            raise signals.Ended(number, f"no connection; job {self._job.id} goes on there")
         timer = signals.die_in(signals.JOB_SECONDS, number)
         try:
             if not await showing:

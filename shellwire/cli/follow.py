@@ -13,10 +13,10 @@ from shellwire.cli.say import say
 from shellwire.cli.signals import (
     END_SECONDS,
     JOB_SECONDS,
+    Ended,
     again,
     die,
     die_in,
-    ended_by,
     handling,
     hint_at_hangup,
 )
@@ -43,7 +43,7 @@ async def with_pipes(client: Client, command: str, options: CommandOptions) -> R
         except Cancelled:
             if interrupts.ending is None:
                 raise
-            ended_by(interrupts.ending, "cancelled before it ran")
+            raise Ended(interrupts.ending, "cancelled before it ran") from None
         finally:
             feeding.cancel()
             interrupts.cancel()
@@ -100,6 +100,8 @@ class _Interrupts:
     async def _interrupt(self) -> None:
         if self._job.is_queued:
             return self._begin_to_end(signal.SIGINT)
+        if not self._job.is_connected:
+            say("shellwire: no connection to hand Ctrl-C on; once more ends this", err=True)
         try:
             await self._job.signal("INT")
         except ShellwireError:  # it has just been queued, say

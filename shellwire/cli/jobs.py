@@ -102,7 +102,7 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
 def _state(job: dict[str, Any]) -> str:
     if job["exit_code"] is None:
         return str(job["state"])
-    # Of a lost one nobody knows the exit code: its -1 is no signal (SIGHUP).
-    lost = job["reason"] == "lost"
-    how = "lost" if lost else f"{job['reason']} {_code(job['exit_code'])}"
+    # How a lost one ended nobody knows, and the other one never ran: -1 is no signal (SIGHUP).
+    has_code = job["reason"] not in ("lost", "spawn_failed")
+    how = f"{job['reason']} {_code(job['exit_code'])}" if has_code else str(job["reason"])
     return f"{how}, left something" if job["state"] == "background" else how

@@ -12,7 +12,7 @@ class _Line:
     """The line. It is on stderr, and nowhere if that is no terminal."""
 
     def __init__(self) -> None:
-        self._length = 0
+        self._shown = ""
 
     def show(self, text: str) -> None:
         """Show this in place of what was shown before."""
@@ -21,15 +21,16 @@ class _Line:
             text = printable(f"shellwire: {text}")[: os.get_terminal_size(2).columns - 1]
         except OSError:
             return  # no terminal
-        # Blanks erase what a terminal without escape sequences has, too.
-        self._write(f"\r{text.ljust(self._length)}")
-        self._length = len(text)
+        if text != self._shown:
+            # Blanks erase what a terminal without escape sequences has, too.
+            self._write(f"\r{text.ljust(len(self._shown))}")
+            self._shown = text
 
     def erase(self) -> None:
         """Leave nothing of it."""
-        if self._length:
-            self._write(f"\r{'':{self._length}}\r")
-            self._length = 0
+        if self._shown:
+            self._write(f"\r{'':{len(self._shown)}}\r")
+            self._shown = ""
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal has gone

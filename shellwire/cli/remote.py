@@ -107,7 +107,7 @@ async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, 
     """Connect and follow a job; a signal that ends us costs a line and has its exit code."""
     import asyncio
 
-    from shellwire.cli.signals import Stop, ended_by, handling, name_of
+    from shellwire.cli.signals import Ended, Stop, handling, name_of
     from shellwire.cli.waiting import connecting
 
     stop = Stop()
@@ -123,7 +123,9 @@ async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, 
             if stop.number is None:
                 raise
             if not done:  # else only the farewell was cut short
-                ended_by(stop.number, f"ended by {name_of(stop.number)}")
+                Ended(stop.number, f"ended by {name_of(stop.number)}").exit()
+        except Ended as end:  # our terminal is as it was by now
+            end.exit()
     return done[0]
 
 

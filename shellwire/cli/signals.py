@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from click.exceptions import Exit
 
-from shellwire.cli.say import say_amid_output
+from shellwire.cli.say import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,11 +123,18 @@ def die_in(seconds: float, number: int) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(seconds, die, number)
 
 
-def ended_by(number: int, what: str) -> NoReturn:
-    """Exit as a shell reports that signal, with a line that says what it has come to."""
-    with contextlib.suppress(OSError):  # the terminal may be what has gone
-        say_amid_output(f"shellwire: {what}{hint_at_hangup()}")
-    raise Exit(128 + number)
+class Ended(Exception):
+    """A signal ended us, and not a job whose exit code would be ours."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(what)
+        self.number = number
+
+    def exit(self) -> NoReturn:
+        """Exit as a shell reports that signal, with a line that says what it has come to."""
+        with contextlib.suppress(OSError):  # the terminal may be what has gone
+            say(f"shellwire: {self}{hint_at_hangup()}", err=True)
+        raise Exit(128 + self.number)
 
 
 def hint_at_hangup() -> str:
