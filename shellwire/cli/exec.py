@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.options import Seconds
-from shellwire.cli.program import Failure
+from shellwire.cli.program import Failure, note
 from shellwire.cli.remote import TROUBLE, host_option, place_of, require_terminals, talk
 from shellwire.cli.say import say
 from shellwire.output import quoted
@@ -155,16 +155,16 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
     if result is None:
         click.get_current_context().exit(otherwise)
     for notice in result.notices:
-        say(f"shellwire: {notice.message}", err=True)
+        note(f"shellwire: {notice.message}")
     if result.missing:
-        say(f"shellwire: {result.missing} bytes of output are lost", err=True)
+        note(f"shellwire: {result.missing} bytes of output are lost")
     if result.error is not None:
         raise Failure(result.error, TROUBLE)
     if result.reason != "exited":
         from shellwire.cli.signals import hint_at_hangup
 
         how = _ENDINGS.get(result.reason, result.reason)
-        say(f"shellwire: {how}{hint_at_hangup()}", err=True)
+        note(f"shellwire: {how}{hint_at_hangup()}")
     if result.reason == "timed_out":
         click.get_current_context().exit(_TIMED_OUT)
     if result.exit_code < 0:

@@ -133,11 +133,16 @@ def _is_group(ctx: click.Context | None) -> bool:
 
 
 def _fail(reason: str, code: int = _FAILED) -> NoReturn:
-    try:
-        say(f"Error: {reason}", err=True)
-    except OSError:  # where stderr is full, the code still tells
-        _abandon(sys.stderr)
+    note(f"Error: {reason}")
     raise Exit(code)
+
+
+def note(text: str) -> None:
+    """Print a last line to stderr; where that is full or has gone, the exit code still tells."""
+    try:
+        say(text, err=True)
+    except OSError:
+        _abandon(sys.stderr)
 
 
 def _where_to_look() -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from click.exceptions import Exit
 
-from shellwire.cli.say import say
+from shellwire.cli.program import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,8 +132,7 @@ class Ended(Exception):
 
     def exit(self) -> NoReturn:
         """Exit as a shell reports that signal, with a line that says what it has come to."""
-        with contextlib.suppress(OSError):  # the terminal may be what has gone
-            say(f"shellwire: {self}{hint_at_hangup()}", err=True)
+        note(f"shellwire: {self}{hint_at_hangup()}")
         raise Exit(128 + self.number)
 
 
