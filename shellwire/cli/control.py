@@ -70,7 +70,8 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
 
     import aiohttp
 
-    auth = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
+    auth: dict[str, Any] = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
+    auth["transient"] = True
     url, connector = "ws://localhost/ws", None
     async with asyncio.timeout(SECONDS):
         with contextlib.ExitStack() as stack:

@@ -90,8 +90,9 @@ def exec_command(
     One argument is text for the shell: exec 'cd /srv && ls | wc -l'. Several are words, which are
     quoted, so that each arrives as it is: exec -- grep -r 'a b' .
 
-    It starts in the directory in which the daemon was started, and a relative -C counts from there;
-    with -s, both count from where the context's last command ended.
+    With the local daemon it starts in the current directory, with a daemon elsewhere in its user's
+    home directory. With -s it starts where the context's last command ended. A relative -C counts
+    from there.
 
     With --with DIR the command finds a copy of DIR there: it is synced first (see `sync`), the
     command runs in the first one's copy, from which a relative -C counts, and what it has made,
@@ -131,6 +132,9 @@ def exec_command(
 
     async def follow(client: Client) -> tuple[Result | None, bool]:
         if not taken:
+            from shellwire.cli.starting import choose_directory
+
+            await choose_directory(client, place_of(host), options)
             return await run(client), True
         from shellwire.cli.files.work import Work
 

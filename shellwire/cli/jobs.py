@@ -17,20 +17,27 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("ID", "STATE", "STARTED", "CONTEXT", "COMMAND")
 _LONGEST_COMMAND = 60
+_RECENT = 10
 _WAIT = 30.0
 _PAGE = 1024 * 1024
 
 
 @click.command("jobs")
 @host_option
+@click.option("-a", "--all", "everything", is_flag=True, help="List all that have ended, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, as in `jobs_list`.")
-def jobs_command(host: str | None, as_json: bool) -> None:
-    """List the commands and sessions that the daemon knows, the oldest first."""
+def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
+    """List the living jobs and the last 10 that have ended.
+
+    A job is a command or a session. The oldest is listed first.
+    """
 
     async def ask(client: Client) -> list[dict[str, Any]]:
         return list((await client.request("list_jobs"))["jobs"])
 
     jobs = talk(host, ask)
+    if not everything:
+        jobs = _recent(jobs)
     if as_json:
         say_json(jobs)
     elif jobs:
@@ -76,6 +83,14 @@ def logs_command(host: str | None, follow: bool, job_id: str) -> None:
             end = page.end
 
     talk(host, show)
+
+
+def _recent(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the living jobs and the last few that have ended, in the order given."""
+    ended = [job for job in jobs if job["state"] == "ended"]
+    ended.sort(key=lambda job: job["ended_at"] or 0.0)
+    hidden = {id(job) for job in ended[:-_RECENT]}
+    return [job for job in jobs if id(job) not in hidden]
 
 
 def _code(code: int) -> str:

@@ -173,12 +173,14 @@ SETTINGS = (
     Setting(
         "detach_ttl",
         Seconds(0, _YEAR),
-        "Seconds that a job runs when its client is gone and nobody is attached; 0 means for ever.",
+        "Seconds that a job runs without its client, since its last input, output or viewer;"
+        " 0 means for ever.",
     ),
     Setting(
         "idle_timeout",
         Seconds(0, _YEAR),
-        "Seconds without input and output after which a session is ended; 0 means never.",
+        "Seconds without input, output and viewers after which a session is ended; 0 means never."
+        " Not set: never, but 3600 for clients that don't say `protocol: 1`.",
     ),
     Setting("spares", Whole(0, 64), "Shells started in advance for commands."),
     Setting("shell", Executable(), "Shell that runs commands; bash, else sh, if not given."),

@@ -162,7 +162,7 @@ def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client
 
     name = f"cli-{secrets.token_hex(6)}"
     patience = LOCAL_PATIENCE if place.url is None else PATIENCE
-    return Client.at(place, name, patience=patience, tell=tell, label=label)
+    return Client.at(place, name, patience=patience, tell=tell, label=label, transient=True)
 
 
 def _say(text: str) -> None:

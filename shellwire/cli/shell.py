@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.exec import exit_as
-from shellwire.cli.program import called_as
-from shellwire.cli.remote import host_option, require_terminals, talk
-from shellwire.cli.say import say
+from shellwire.cli.program import called_as, note
+from shellwire.cli.remote import host_option, place_of, require_terminals, talk
+from shellwire.cli.table import duration
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
     from shellwire.client.options import ShellOptions
+    from shellwire.client.results import Message
 
 
 @click.command("shell")
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 def shell_command(host: str | None, **given: Any) -> None:
     """Open a shell on a terminal.
 
+    It starts where `exec` would start a command: with the local daemon in the current directory,
+    elsewhere in the home directory, with -s where the context's last command ended.
+
     At the beginning of a line `~.` detaches from it, and it goes on; `~?` lists such keys. So does
     it when this terminal is closed. `shellwire attach` comes back to it.
     """
@@ -30,11 +34,14 @@ def shell_command(host: str | None, **given: Any) -> None:
 
     async def follow(client: Client) -> Result | None:
         from shellwire.cli.console import like_ours, show
+        from shellwire.cli.starting import choose_directory
 
+        await choose_directory(client, place_of(host), options)
         like_ours(options)
+        limit = _limit(await client.status())  # after a cut there may be nobody to ask
         async with client.shell(**options) as job:
             result = await show(job)
-        return told(result, job.id, host)
+        return told(result, job.id, host, limit)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
@@ -60,10 +67,18 @@ def attach_command(host: str | None, job_id: str) -> None:
     exit_as(talk(host, follow, follows=True))
 
 
-def told(result: Result | None, job_id: str, host: str | None) -> Result | None:
-    """Return the result; say how to come back to a job that was left."""
+def _limit(status: Message) -> str:
+    """Return how long the shell goes on without this client, as a part of a sentence."""
+    seconds = status["limits"]["detach_ttl_seconds"]
+    if not seconds:
+        return "; it goes on without a time limit"
+    return f"; it ends when nobody has used it for {duration(seconds)}"
+
+
+def told(result: Result | None, job_id: str, host: str | None, limit: str = "") -> Result | None:
+    """Return the result; if there is none, for the job was left, say how to come back to it."""
     if result is None:
         there = f" -H {host}" if host else ""
-        click.echo(err=True)
-        say(f"shellwire: detached; `{called_as()} attach{there} {job_id}` comes back", err=True)
+        note("")
+        note(f"shellwire: detached; `{called_as()} attach{there} {job_id}` comes back{limit}")
     return result

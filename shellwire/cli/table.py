@@ -26,3 +26,12 @@ def local_time(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its largest whole unit: ``7 days``, ``90 min``, ``1.5 s``."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        count, rest = divmod(seconds, length)
+        if count and not rest:
+            return f"{count:g} {unit.removesuffix('s') if count == 1 else unit}"
+    return f"{seconds:g} s"

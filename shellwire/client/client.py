@@ -45,7 +45,9 @@ class Client(Files):
 
     A connection that is cut is made again for ``patience`` seconds, and everything goes on where it
     was: commands don't run twice, and no output is lost or comes twice. ``ping_interval`` is how
-    many seconds of silence may pass before the daemon is asked for a sign of life.
+    many seconds of silence may pass before the daemon is asked for a sign of life. A ``transient``
+    client is for programs that run once: it takes no client slot of the daemon and is not
+    remembered, and its ``default`` context is dropped with its connection and its jobs.
 
     Each method raises the errors of ``shellwire.errors``: those with the wire's codes
     (``WireError.code``), ``NotRunning`` and ``Unreachable`` if there is no connection and none can
@@ -60,6 +62,7 @@ class Client(Files):
         client_id: str | None = None,
         patience: float = PATIENCE,
         ping_interval: float = PING_INTERVAL,
+        transient: bool = False,
     ) -> None:
         """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
@@ -73,6 +76,7 @@ class Client(Files):
             patience=patience,
             ping_interval=ping_interval,
             outage=outage,
+            transient=transient,
         )
 
     @classmethod
@@ -84,6 +88,7 @@ class Client(Files):
         patience: float = PATIENCE,
         tell: Callable[[str | None], None] | None = None,
         label: str = "",
+        transient: bool = False,
     ) -> Self:
         """Return a client of the daemon at that place, whatever the variables say.
 
@@ -94,7 +99,12 @@ class Client(Files):
         outage = Outage(tell)
         client._web = Web(place, None, patience, outage, label)
         client._connection = Connection(
-            place, client_id, patience=patience, ping_interval=PING_INTERVAL, outage=outage
+            place,
+            client_id,
+            patience=patience,
+            ping_interval=PING_INTERVAL,
+            outage=outage,
+            transient=transient,
         )
         return client
 
@@ -186,7 +196,8 @@ class Client(Files):
     def attach(self, job_id: str, after: int = 0) -> Job:
         """Return a job that was started before, from byte ``after`` of its output on.
 
-        Leaving it lets it go on. Beginning it raises NotFound.
+        ``job_id`` may be its name, too; ``Job.id`` is its id once it has begun. Leaving it lets it
+        go on. Beginning it raises NotFound.
         """
         request = {"type": "attach", "id": job_id}
         return Job(self._connection, request, after=after, leaving="detach")

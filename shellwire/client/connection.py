@@ -73,8 +73,10 @@ class Connection:
         patience: float,
         ping_interval: float,
         outage: Outage,
+        transient: bool = False,
     ) -> None:
         self.client_id = client_id
+        self._transient = transient
         self._outage = outage
         self._place = place
         self._patience = patience
@@ -119,7 +121,13 @@ class Connection:
             await current.result().close()
 
     async def _open(self) -> Link:
-        link = await Link.open(self._place, self.client_id, self, ping_interval=self._ping_interval)
+        link = await Link.open(
+            self._place,
+            self.client_id,
+            self,
+            ping_interval=self._ping_interval,
+            transient=self._transient,
+        )
         self._outage.ends()
         return link
 
@@ -215,6 +223,17 @@ class Connection:
             raise RuntimeError(f"this client follows job {follower.id} already")
         self._followers[follower.id] = follower
         await follower.resume(link)
+
+    def rename(self, follower: Follower, job_id: str) -> None:
+        """Hand it the messages of this id: what it went by was the job's name.
+
+        RuntimeError as ``follow``.
+        """
+        self.unfollow(follower)
+        if job_id in self._followers:
+            raise RuntimeError(f"this client follows job {job_id} already")
+        follower.id = job_id
+        self._followers[job_id] = follower
 
     def unfollow(self, follower: Follower) -> None:
         """Hand it no more."""

@@ -152,9 +152,19 @@ class Followed:
         """The request has been sent, for the first time."""
 
     async def _attach(self, link: Link) -> None:
+        if self._instance is None:
+            await self._find_id(link)
         question = self._about_it("attach", after=self.end, window=WINDOW, encoding="base64")
         await link.ask(question)
         self._credited = max(self._credited, self.end)
+
+    async def _find_id(self, link: Link) -> None:
+        """Learn the job's id, which its messages carry, if we were given its name."""
+        if not link.has_id(self.id):
+            page = await link.ask(self._about_it("read_output", max_bytes=1))
+            if page["id"] != self.id:
+                self._connection.rename(self, page["id"])
+        self._instance = link.instance
 
     def take(self, message: Message) -> None:
         """Deal with a message of the job."""

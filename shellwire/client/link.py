@@ -71,6 +71,7 @@ class Link:
         listener: Listener,
         *,
         ping_interval: float,
+        transient: bool = False,
     ) -> Link:
         """Connect and authenticate. Raises NotRunning, Unreachable, or the refusal."""
         target = place.target()
@@ -78,7 +79,8 @@ class Link:
             try:
                 async with asyncio.timeout(SECONDS):
                     session, ws = await _connect(target, stack, ping_interval)
-                    status = await _authenticate(ws, client_id, target.token, place.name)
+                    auth = _auth(client_id, target.token, transient=transient)
+                    status = await _authenticate(ws, auth, place.name)
             except TimeoutError:
                 raise Unreachable(f"{place.name} has not answered in {SECONDS:g} s") from None
             except aiohttp.WSServerHandshakeError as error:
@@ -99,6 +101,10 @@ class Link:
         return any(
             job["id"] == job_id and job["client_id"] == client_id for job in self.status["jobs"]
         )
+
+    def has_id(self, job_id: str) -> bool:
+        """Tell whether that was a job's id when we came."""
+        return any(job["id"] == job_id for job in self.status["jobs"])
 
     async def send(self, message: Message) -> None:
         """Send; return when it is on its way. Raises Cut, and InvalidMessage if it is too long."""
@@ -185,11 +191,17 @@ async def _connect(
     return session, ws
 
 
-async def _authenticate(
-    ws: aiohttp.ClientWebSocketResponse, client_id: str, token: str | None, name: str
-) -> Message:
+def _auth(client_id: str, token: str | None, *, transient: bool) -> Message:
     auth: Message = {"type": "auth", "client_id": client_id, "protocol": PROTOCOL_VERSION}
-    await ws.send_str(json.dumps(auth if token is None else {**auth, "token": token}))
+    if transient:
+        auth["transient"] = True
+    if token is not None:
+        auth["token"] = token
+    return auth
+
+
+async def _authenticate(ws: aiohttp.ClientWebSocketResponse, auth: Message, name: str) -> Message:
+    await ws.send_str(json.dumps(auth))
     frame = await ws.receive()
     if frame.type is not WSMsgType.TEXT:
         raise Unreachable(f"{name} {ending(ws.close_code or BROKEN, str(frame.extra or ''))}")

@@ -30,6 +30,14 @@ class Options(TypedDict, total=False):
     rows: int
     """Its terminal's height in lines; 24 unless given."""
 
+    name: str
+    """A second name, by which it is found too: 1 to 64 letters, digits, `.`, `_` and `-`, unique
+    among the jobs that live."""
+
+    detach_ttl: float
+    """Seconds that it runs without this client since it was used last; 0 is for ever, and the
+    daemon's ``--detach-ttl`` is the default."""
+
     max_output_bytes: int | None
     """Bytes of output after which it is ended; 0, which is the default here, is no limit, and None
     is the daemon's."""

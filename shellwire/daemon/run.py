@@ -143,6 +143,7 @@ class _Daemon:
             dialect.path,
             self._on_signal,
             _features(engine),
+            _user_home(environ),
         )
         gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
         server = Server(hub, gate, ping_interval=settings.ping_interval, compress=settings.compress)
@@ -214,11 +215,35 @@ async def _environment(settings: Settings, reaper: Reaper) -> Mapping[bytes, byt
     return environ
 
 
+def _user_home(environ: Mapping[bytes, bytes]) -> str | None:
+    """Return the user's home directory as its commands see it, None if a message can't tell it."""
+    home = os.fsdecode(environ.get(b"HOME", b""))
+    if sys.platform == "win32":
+        home = os.path.expanduser("~")
+    elif not os.path.isabs(home):
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            home = "/"
+    return home if _is_text(home) else None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _features(engine: Engine) -> tuple[str, ...]:
     if engine.rewrites and not rewrite.is_available():
         log.warning("tree-sitter is not installed: `A && B &` runs as it is")
     present = {
         "attach": True,
+        "transient": True,
         "files": sys.platform != "win32",
         "rewrite": engine.rewrites and rewrite.is_available(),
         "zstd": sys.platform != "win32" and compression.is_available("zstd"),

@@ -55,14 +55,17 @@ class Settings:
     buffer: int = 4 * MIB
     """Bytes of output kept for each job."""
 
-    retain: float = 600.0
+    retain: float = 86_400.0
     """Seconds that a job which has ended is kept."""
 
-    detach_ttl: float = 3600.0
-    """Seconds that a job runs without its client; 0 means for ever."""
+    detach_ttl: float = 604_800.0
+    """Seconds that a job runs without its client since it was used last; 0 means for ever."""
 
-    idle_timeout: float = 3600.0
-    """Seconds without input and output after which a session is ended; 0 means never."""
+    idle_timeout: float | None = None
+    """Seconds unused after which a session is ended; 0 means never.
+
+    None means never for clients of this protocol, and an hour for those of release 0.1.4.
+    """
 
     spares: int = 0 if hasattr(sys, "getandroidapilevel") else 2
     """Shells that are started in advance, to wait for commands.

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
 
 
+_ENDING = 1.0
+"""Seconds after which a job that is being ended is looked at again."""
+
+
 class Absence:
     """Knows which clients are connected, and calls ``end(job)`` for what is not to outlive that.
 
-    A job that has not been answered for is abandoned while its client is not connected and nobody
-    reads it. After ``ttl`` seconds of that, counted anew whenever somebody asks for it, it is
-    ended; 0 is never. One that is to be killed on disconnect ends at once, with all that it left.
+    A running job is abandoned while its client is not connected and nobody reads it. It is ended
+    when its detach time has passed since it was used last: by input, output, a viewer or a
+    question. That time is the job's own, or else ``ttl`` seconds; 0 is never. One that is to be
+    killed on disconnect ends at once, with all that it left.
     """
 
     def __init__(
@@ -41,32 +46,41 @@ class Absence:
                 job.attend()
                 if job.request.kill_on_disconnect:
                     self._end(job)
-        self._schedule(self._ttl)
+        self._look()
+
+    def is_present(self, client_id: str) -> bool:
+        """Whether this client is connected."""
+        return client_id in self._present
 
     def close(self) -> None:
         """End nothing any more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _orphans(self) -> list[Job]:
-        return [
-            job
-            for job in self._jobs()
-            if job.outcome is None and job.key.client_id not in self._present
-        ]
+    def _left_of(self, job: Job, now: float) -> float | None:
+        """Return how many seconds an abandoned job still has; None if it is not one, or for ever.
 
-    def _schedule(self, delay: float) -> None:
-        if self._timer is None and self._ttl and self._orphans():
-            self._timer = asyncio.get_running_loop().call_later(delay, self._look)
+        One that waits for a slot is not running: its time begins with it.
+        """
+        ttl = self._ttl if job.request.detach_ttl is None else job.request.detach_ttl
+        if not ttl or job.outcome is not None or job.key.client_id in self._present:
+            return None
+        is_used = job.state == "queued" or job.is_read
+        return ttl if is_used else job.used_at + ttl - now
 
     def _look(self) -> None:
-        self._timer = None
+        """End what has no time left, and look again when the next one may have none."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = time.monotonic()
-        delay = self._ttl
-        for job in self._orphans():
-            left = self._ttl if job.is_read else job.attended_at + self._ttl - now
-            if left > 0:
-                delay = min(delay, left)
-            else:
+        times = []
+        for job in list(self._jobs()):
+            left = self._left_of(job, now)
+            if left is not None and left <= 0:
                 self._end(job)
-        self._schedule(delay)
+                left = _ENDING
+            if left is not None:
+                times.append(left)
+        if times:
+            self._timer = asyncio.get_running_loop().call_later(min(times), self._look)

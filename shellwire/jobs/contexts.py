@@ -23,10 +23,34 @@ class Contexts:
         self._birth = birth
         self._defaults: OrderedDict[str, Context] = OrderedDict()
         self._named: dict[str, Context] = {}
+        # Of one-shot tools: each lives as long as its client and the jobs of that.
+        self._passing: dict[str, Context] = {}
+
+    def came(self, client_id: str, *, transient: bool) -> None:
+        """A client has connected; the ``default`` context of a ``transient`` one is not kept."""
+        if not transient:
+            self._passing.pop(client_id, None)
+        elif client_id not in self._passing:
+            self._passing[client_id] = Context(self._birth)
+
+    def is_passing(self, client_id: str) -> bool:
+        """Whether the ``default`` context of this client is to be dropped."""
+        return client_id in self._passing
+
+    def drop(self, client_id: str) -> None:
+        """Drop the ``default`` context of a transient client, which has gone with its jobs."""
+        self._passing.pop(client_id, None)
+
+    def fresh(self) -> Context:
+        """Return a context as it was born, which nobody finds."""
+        return Context(self._birth)
 
     def look(self, client_id: str, name: str) -> State:
         """Return the state that a command would find there; nothing is made."""
-        found = self._defaults.get(client_id) if name == DEFAULT_CONTEXT else self._named.get(name)
+        if name == DEFAULT_CONTEXT:
+            found = self._passing.get(client_id) or self._defaults.get(client_id)
+        else:
+            found = self._named.get(name)
         return self._birth if found is None else found.state
 
     def get(self, client_id: str, name: str) -> Context:
@@ -38,6 +62,9 @@ class Contexts:
             if name not in self._named and len(self._named) >= MAX_CONTEXTS:
                 raise InvalidMessage(f"context: expected one of the {MAX_CONTEXTS} in use")
             return self._named.setdefault(name, Context(self._birth))
+        passing = self._passing.get(client_id)
+        if passing is not None:
+            return passing
         context = self._defaults.pop(client_id, None) or Context(self._birth)
         self._defaults[client_id] = context
         while len(self._defaults) > MAX_CONTEXTS:

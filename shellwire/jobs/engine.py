@@ -58,8 +58,8 @@ class Engine:
     """Shells that wait for commands."""
     rewrites: bool = True
     """Whether ``A && B &`` is put as it is meant."""
-    idle_timeout: float = 0.0
-    """Seconds without input and output after which a session is ended; 0 is never."""
+    idle_timeout: float | None = None
+    """Seconds unused after which a session is ended; 0 is never, None as its request says."""
     journal: Journal | None = None
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     """What the tag of each job begins with, and that of no other daemon's."""

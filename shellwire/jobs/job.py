@@ -129,19 +129,26 @@ class Job(Readable):
         if request.timeout > 0:
             loop = asyncio.get_running_loop()
             self._timeout = loop.call_later(request.timeout, self.end, "timed_out")
-        if request.kind == "session" and self._engine.idle_timeout > 0:
-            self._idleness = Idleness(
-                self._engine.idle_timeout, self._active_at, self._warn, lambda: self.end("idle")
-            )
+        idle = self._engine.idle_timeout
+        if idle is None:
+            idle = request.idle_default
+        if request.kind == "session" and idle > 0:
+            self._idleness = Idleness(idle, self._active_at, self._warn, lambda: self.end("idle"))
+
+    @property
+    def used_at(self) -> float:
+        """When it began, or was used last: by input, output, a viewer that left, a question."""
+        return max(self._begun, self.attended_at, self._output.active_at, self._input_at)
 
     def _active_at(self) -> float:
-        if self._run is not None and self._run.pump.paused:
-            # It writes, and it is not its fault that nobody takes that.
-            return time.monotonic()
-        return max(self._output.active_at, self._input_at)
+        # A user who only looks at it uses it.
+        return time.monotonic() if self.is_read else self.used_at
 
     def _warn(self, left: float) -> None:
-        self._notify("IDLE_SOON", f"nobody uses this session; it ends in {left:.3g} s")
+        self._notify(
+            "IDLE_SOON",
+            f"nobody uses this session; it ends in {left:.3g} s unless somebody attaches to it",
+        )
 
     def _begin(self) -> Origin:
         request, cwd = self.request, None
@@ -380,6 +387,7 @@ class Job(Readable):
             outcome=self.outcome,
             start=self.buffer.start,
             end=self.buffer.end,
+            name=self.request.name,
         )
 
     def recent_output(self) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Retention:
     """What is kept of jobs that have ended."""
 
-    seconds: float = 600.0
+    seconds: float = 86_400.0
     jobs: int = 64
     total_bytes: int = 16 * 1024 * 1024
 

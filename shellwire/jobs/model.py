@@ -74,6 +74,12 @@ class Request:
     """Collect bytes, one character each (U+0000 to U+00FF)."""
     kill_on_disconnect: bool = False
     """End it, and what it left, when its client's connection ends."""
+    detach_ttl: float | None = None
+    """Seconds that it runs unused without its client; 0 is for ever, None as the daemon says."""
+    idle_default: float = 0
+    """A session: seconds unused after which it ends if the daemon does not say; 0 is never."""
+    name: str | None = None
+    """A second name, which no other living job has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +146,4 @@ class Snapshot:
     outcome: Outcome | None
     start: int
     end: int
+    name: str | None

@@ -16,6 +16,7 @@ from shellwire.errors import (
     QueueFull,
     TooManyProcesses,
 )
+from shellwire.jobs import holders
 from shellwire.jobs.absence import Absence
 from shellwire.jobs.ids import Remembered
 from shellwire.jobs.job import Job
@@ -55,8 +56,8 @@ class Registry:
         detach_ttl: float = 0.0,
     ) -> None:
         self.contexts = contexts
-        self.absence = Absence(detach_ttl, self.jobs, self._abandon)
-        """Which clients are connected; ``detach_ttl`` is in seconds, 0 for ever."""
+        # In seconds, 0 for ever.
+        self._absence = Absence(detach_ttl, self.jobs, self._abandon)
         self._engine = engine
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue)
         self._jobs: dict[JobKey, Job] = {}
@@ -72,6 +73,26 @@ class Registry:
         self._stopping = False
         self._hurried = asyncio.Event()
 
+    # Coming and going ----------------------------------------------------------------------------
+
+    def came(self, client_id: str, *, transient: bool) -> None:
+        """A client has connected. A ``transient`` one is a one-shot tool and not remembered."""
+        self._absence.came(client_id)
+        self.contexts.came(client_id, transient=transient)
+
+    def left(self, client_id: str) -> None:
+        """A client has disconnected, and not because it had connected anew."""
+        self._absence.left(client_id)
+        self._drop_context(client_id)
+
+    def _drop_context(self, client_id: str) -> None:
+        """Drop a transient client's own context once its connection and its jobs are over."""
+        if not self.contexts.is_passing(client_id) or self._absence.is_present(client_id):
+            return
+        jobs = self._jobs.items()
+        if not any(key.client_id == client_id and job.outcome is None for key, job in jobs):
+            self.contexts.drop(client_id)
+
     # Starting ------------------------------------------------------------------------------------
 
     def submit(self, key: JobKey, request: Request, *, once: bool) -> tuple[Job, int]:
@@ -86,6 +107,8 @@ class Registry:
         old = self._jobs.get(key)
         if (old is not None and old.outcome is None) or (once and key in self._used):
             raise DuplicateId(f"id {key.id} is in use")
+        if request.name is not None and self._named(request.name, living=True):
+            raise DuplicateId(f"name {request.name} is in use")
         place = self._admit(key, request)
         try:
             context = self.contexts.get(key.client_id, request.context)
@@ -100,8 +123,7 @@ class Registry:
 
     def lose(self, key: JobKey, kind: Kind, started_at: float) -> None:
         """Remember a job that an earlier daemon was running when it was killed."""
-        context = self.contexts.get(key.client_id, DEFAULT_CONTEXT)
-        self._use(self._make(key, Request(kind, ""), context))
+        self._use(self._make(key, Request(kind, ""), self.contexts.fresh()))
         self._jobs[key].lose(started_at)
 
     def _make(self, key: JobKey, request: Request, context: Context) -> Job:
@@ -127,14 +149,19 @@ class Registry:
             lane = None if request.context == DEFAULT_CONTEXT else request.context
             return self._slots.admit(key, lane)
         except TooManyProcesses as error:
-            raise TooManyProcesses(f"{error}, by {self._holders()}") from None
+            raise TooManyProcesses(
+                f"{error} (--max-processes allows more), by {self._holders()}"
+            ) from None
         except QueueFull as error:
-            raise QueueFull(f"{error}; running: {self._holders()}") from None
+            raise QueueFull(
+                f"{error} (--max-queue allows more); running: {self._holders()}"
+            ) from None
 
     def _holders(self) -> str:
-        return ", ".join(each.id for each in self._slots.running)
+        return holders.describe([self._jobs[key] for key in self._slots.running])
 
     def _released(self, job: Job) -> None:
+        self._drop_context(job.key.client_id)
         starting = bool(self._next)
         self._next.extend(self._slots.leave(job.key))
         if starting:
@@ -152,20 +179,34 @@ class Registry:
     # Finding -------------------------------------------------------------------------------------
 
     def find(self, client_id: str, job_id: str) -> Job:
-        """Return the client's own job of that id, or the owner's only one. Raises NotFound."""
+        """Return the client's own job of that id, or the owner's only one, or the one so named.
+
+        A name finds the living job that bears it, else the one that bore it last. Raises NotFound.
+        """
         job = self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
         job.attend()
         return job
 
     def _find_other(self, job_id: str) -> Job:
         others = [job for key, job in self._jobs.items() if key.id == job_id]
-        if len(others) != 1:
-            raise NotFound(
-                f"no job has the id {job_id}"
-                if not others
-                else f"{len(others)} jobs of other clients have the id {job_id}"
-            )
+        if len(others) > 1:
+            raise NotFound(f"{len(others)} jobs of other clients have the id {job_id}")
+        if not others:
+            others = self._named(job_id, living=True) or self._named(job_id, living=False)[-1:]
+        if not others:
+            raise NotFound(f"no job has the id {job_id}")
         return others[0]
+
+    def has_id(self, client_id: str, job_id: str) -> bool:
+        """Whether this is the id, and not the name, of a job that ``find`` would return."""
+        return JobKey(client_id, job_id) in self._jobs or any(
+            key.id == job_id for key in self._jobs
+        )
+
+    def _named(self, name: str, *, living: bool) -> list[Job]:
+        """Return the jobs of that name, the oldest first."""
+        jobs = [job for job in self._jobs.values() if job.request.name == name]
+        return [job for job in jobs if job.outcome is None] if living else jobs
 
     def jobs(self) -> list[Job]:
         """Return every job that is alive or kept, the oldest first."""
@@ -278,4 +319,4 @@ class Registry:
         """Stop the clocks that forget and end jobs, and end the shells that wait."""
         self._engine.close()
         self._kept.close()
-        self.absence.close()
+        self._absence.close()

@@ -17,11 +17,13 @@ from shellwire.protocol.fields import (
     Columns,
     ContextName,
     Cwd,
+    DetachTtl,
     Encoding,
     Environment,
     EnvironmentName,
     Id,
     JobId,
+    JobName,
     OutputLimit,
     Position,
     RequestId,
@@ -73,6 +75,10 @@ class Auth(_Request, frozen=True, kw_only=True):
     protocol: Annotated[
         int | None, Meta(description="1: an id is never used twice. Absent: as in release 0.1.4.")
     ] = None
+    transient: Annotated[
+        bool,
+        Meta(description="A one-shot tool: takes no client slot and is not remembered."),
+    ] = False
 
 
 class Execute(_JobRequest, frozen=True, kw_only=True):
@@ -113,6 +119,8 @@ class Execute(_JobRequest, frozen=True, kw_only=True):
     ] = DEFAULT_MAX_CHARS
     max_output_bytes: OutputLimit | None = None
     on_disconnect: AfterDisconnect = "keep"
+    detach_ttl: DetachTtl | None = None
+    name: JobName | None = None
     window: Window | None = None
 
 
@@ -143,6 +151,8 @@ class StartSession(_JobRequest, frozen=True, kw_only=True):
     encoding: Annotated[Encoding, Meta(description="Of `data` in this job's `output`.")] = "utf-8"
     max_output_bytes: OutputLimit | None = None
     on_disconnect: AfterDisconnect = "keep"
+    detach_ttl: DetachTtl | None = None
+    name: JobName | None = None
     window: Window | None = None
 
 
@@ -211,6 +221,12 @@ class ListJobs(_Question, frozen=True, kw_only=True):
     """Asks for all jobs that the daemon still knows; `jobs_list`."""
 
 
+class StatDirectory(_Question, frozen=True, kw_only=True):
+    """Asks which directory a path names for the daemon; `directory_info`."""
+
+    path: Annotated[str, Meta(min_length=1, description="An absolute path.")]
+
+
 class GetContext(_Question, frozen=True, kw_only=True):
     """Asks where a context stands; `context_state`."""
 
@@ -266,6 +282,7 @@ ClientMessage = (
     | ReadOutput
     | ListSessions
     | ListJobs
+    | StatDirectory
     | GetContext
     | SetContext
     | ResetContext

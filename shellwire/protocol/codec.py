@@ -109,9 +109,9 @@ def decode_server(text: str | bytes) -> ServerMessage:
 def decode_auth(text: str | bytes) -> Auth:
     """Return the first message of a connection, its token not yet compared.
 
-    ``token``, ``protocol`` and ``request_id`` are absent if they are of a wrong type: the order
-    of refusals on the wire has no place for them. Raises AuthInvalidJson, AuthRequired or
-    MissingClientId, in this order; the last two as ``decode_client``.
+    ``token``, ``protocol``, ``transient`` and ``request_id`` are absent if they are of a wrong
+    type: the order of refusals on the wire has no place for them. Raises AuthInvalidJson,
+    AuthRequired or MissingClientId, in this order; the last two as ``decode_client``.
     """
     try:
         fields = _object(text)
@@ -130,6 +130,7 @@ def decode_auth(text: str | bytes) -> Auth:
         token=token if isinstance(token, str) else None,
         # A bool is an int in Python, but not on the wire.
         protocol=protocol if type(protocol) is int else None,
+        transient=fields.get("transient") is True,
         request_id=_usable_id(fields.get("request_id")),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shellwire.protocol.fields import ENVIRONMENT_NAME, SIGNAL_NAME
+from shellwire.protocol.fields import ENVIRONMENT_NAME, JOB_NAME, SIGNAL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ _TYPES = {
 
 _PATTERNS = {
     ENVIRONMENT_NAME: "expected a name that an environment can hold",
+    JOB_NAME: "expected letters, digits, `.`, `_` and `-` only",
     SIGNAL_NAME: 'expected the name of a signal, as "INT" or "SIGINT"',
 }
 

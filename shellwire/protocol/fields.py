@@ -3,11 +3,12 @@
 No limit here looks for NUL: scanning a 16 MiB command with a pattern is slow, so the codec does it.
 """
 
+import sys
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from shellwire.protocol.limits import MAX_COLUMNS, MAX_ID_LENGTH, MAX_ROWS
+from shellwire.protocol.limits import MAX_COLUMNS, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_ROWS
 
 MAX_WIRE_INTEGER = 2**53 - 1
 """The largest integer that every JSON parser keeps exact; JavaScript's numbers are doubles."""
@@ -18,6 +19,9 @@ ENVIRONMENT_NAME = r"^[^=\x00]+$"
 # Python's `$` also stands before a last newline.
 SIGNAL_NAME = r"^(SIG)?[A-Z][A-Z0-9+-]{0,15}(?!\n)$"
 """What a signal's name looks like; which of them exist is the system's matter."""
+
+JOB_NAME = r"^[A-Za-z0-9._-]+(?!\n)$"
+"""What the name of a job looks like."""
 
 MAX_PAGE = 1024 * 1024
 """Bytes of output in one ``output_page`` at most, whatever is asked for."""
@@ -39,6 +43,25 @@ Span = Annotated[float, Meta(ge=0, description="Seconds.")]
 JobId = Annotated[Id, Meta(description="The job, by the id that a client chose for it.")]
 RequestId = Annotated[
     Id, Meta(description="Returns in the answer as `request_id`; in `ack` and `error` as `id` too.")
+]
+JobName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+        pattern=JOB_NAME,
+        description="A second name for the job, unique among the owner's living jobs. Messages "
+        "find a job by its id first, then by its name.",
+    ),
+]
+DetachTtl = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=sys.float_info.max,
+        description="Seconds that the job runs without its client, counted from its last input, "
+        "output, viewer or question; 0 for ever. Default: the daemon's `detach_ttl_seconds`.",
+    ),
 ]
 ContextName = Annotated[
     Id, Meta(description="A context; `default` is the client's own, every other name the owner's.")

@@ -6,6 +6,9 @@ PROTOCOL_VERSION = 1
 MAX_ID_LENGTH = 128
 """Characters in an id, a request_id, a client_id or the name of a context."""
 
+MAX_NAME_LENGTH = 64
+"""Characters in the name of a job."""
+
 MAX_COLUMNS = 2000
 """A terminal's greatest width in characters."""
 

@@ -25,6 +25,7 @@ from shellwire.protocol.client import (
     SetContext,
     Signal,
     StartSession,
+    StatDirectory,
     StopDaemon,
 )
 from shellwire.protocol.client_files import (
@@ -62,6 +63,7 @@ from shellwire.protocol.server import (
     CommandQueued,
     ContextState,
     DaemonStopping,
+    DirectoryInfo,
     Error,
     FsResult,
     Gap,
@@ -124,6 +126,7 @@ __all__ = [
     "DaemonStopping",
     "Deleted",
     "Detach",
+    "DirectoryInfo",
     "Encoding",
     "Entry",
     "Error",
@@ -181,6 +184,7 @@ __all__ = [
     "SetContext",
     "Signal",
     "StartSession",
+    "StatDirectory",
     "Status",
     "StopDaemon",
     "Stream",

@@ -15,6 +15,7 @@ from shellwire.protocol.fields import (
     ExitCode,
     JobId,
     JobKind,
+    JobName,
     JobState,
     Position,
     Reason,
@@ -94,6 +95,9 @@ class JobInfo(_Record, frozen=True, kw_only=True):
     reason: Annotated[Reason | None, Meta(description="As in `result`; null until it has ended.")]
     end: Annotated[Position, Meta(description="Bytes of output received.")]
     start: Annotated[Position, Meta(description="The first byte that is still kept.")]
+    name: Annotated[
+        JobName | None, Meta(description="The name that its client gave it; absent without one.")
+    ] = None
 
 
 class SessionInfo(_Record, frozen=True, kw_only=True):
@@ -162,6 +166,10 @@ class Status(_Answer, frozen=True, kw_only=True):
     limits: Limits
     features: Annotated[list[str], Meta(description="What the daemon can do, by name.")]
     jobs: Annotated[list[JobInfo], Meta(description="As in `jobs_list`.")]
+    home: Annotated[
+        str | None,
+        Meta(description="The home directory of the daemon's user; `/` if it can't be entered."),
+    ] = None
 
 
 class Output(_Event, frozen=True, kw_only=True):
@@ -274,6 +282,19 @@ class ClientsList(_Reply, frozen=True, kw_only=True):
     clients: list[ClientInfo]
 
 
+class DirectoryInfo(_Reply, frozen=True, kw_only=True):
+    """Answers `stat_directory`."""
+
+    path: Annotated[str, Meta(description="As it was asked for.")]
+    identity: Annotated[
+        str,
+        Meta(
+            description="Its device and inode numbers in decimal, as `DEVICE:INODE`. Two paths "
+            "with the same identity name the same directory of one machine."
+        ),
+    ]
+
+
 class ContextState(_Reply, frozen=True, kw_only=True):
     """Answers `get_context`, `set_context` and `reset_context`."""
 
@@ -344,6 +365,7 @@ ServerMessage = (
     | SessionsList
     | JobsList
     | ClientsList
+    | DirectoryInfo
     | ContextState
     | CommandQueued
     | Ack

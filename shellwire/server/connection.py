@@ -71,6 +71,8 @@ class Connection:
         self.apart = apart or self.local
         self.hub = hub
         self.client_id = ""
+        self.transient = False
+        """Whether it is a one-shot tool, which takes no client slot."""
         self.once = False
         """Whether an id names one job for ever (``protocol: 1``)."""
         self.token: str | None = None
@@ -166,6 +168,7 @@ class Connection:
             raise InvalidToken("the token is missing or wrong")
         self.client_id = auth.client_id
         self.token = auth.token
+        self.transient = auth.transient
         self.once = auth.protocol is not None and auth.protocol >= 1
         self.hub.admit(self)
 

@@ -21,6 +21,7 @@ from shellwire.errors import (
 from shellwire.jobs.model import JobKey, Request
 from shellwire.protocol import messages
 from shellwire.protocol.data import decode_data
+from shellwire.protocol.names import decode_name
 from shellwire.server import render
 from shellwire.server.writer import MAX_OWED
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from shellwire.server.connection import Connection
 
     Handler = Callable[[Connection, Any], None]
+
+OLD_IDLE_SECONDS = 3600.0
+"""Seconds unused after which sessions of clients without ``protocol: 1`` end, as in 0.1.4."""
 
 
 def handle(connection: Connection, message: ClientMessage) -> None:
@@ -58,6 +62,8 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
         collect_chars=message.max_chars if message.collect else None,
         binary=message.encoding == "base64",
         kill_on_disconnect=message.on_disconnect == "kill",
+        detach_ttl=message.detach_ttl,
+        name=message.name,
     )
     _submit(connection, message, request, silent=message.collect)
 
@@ -72,6 +78,9 @@ def _start_session(connection: Connection, message: messages.StartSession) -> No
         size=(message.cols, message.rows) if message.use_pty else None,
         max_output_bytes=message.max_output_bytes or 0,
         kill_on_disconnect=message.on_disconnect == "kill",
+        detach_ttl=message.detach_ttl,
+        idle_default=0 if connection.once else OLD_IDLE_SECONDS,
+        name=message.name,
     )
     _submit(connection, message, request, silent=False)
 
@@ -118,7 +127,7 @@ def _attach(connection: Connection, message: messages.Attach) -> None:
     job = _find(connection, message.id)
     after = job.offset(message.after, "after")
     _refuse_a_debtor(connection)
-    followed = connection.writer.follows(message.id)
+    followed = connection.writer.follows(job.key.id)
     if followed is not None:
         connection.writer.unfollow(followed)
     connection.send(render.attached(job, after, message.request_id))
@@ -154,11 +163,15 @@ def _find(connection: Connection, job_id: str) -> Job:
 
 
 def _cancel_command(connection: Connection, message: messages.CancelCommand) -> None:
+    registry = connection.hub.registry
     try:
-        connection.hub.registry.cancel(_find(connection, message.id))
+        # A message about files has an id, too: names of jobs come after all ids.
+        if not registry.has_id(connection.client_id, message.id):
+            raise NotFound(f"no job has the id {message.id}")
+        registry.cancel(_find(connection, message.id))
     except NotFound:
         if not connection.cancel_file_message(message.id):
-            raise
+            registry.cancel(_find(connection, message.id))
     connection.acknowledge(message)
 
 
@@ -217,6 +230,25 @@ def _list_sessions(connection: Connection, message: messages.ListSessions) -> No
 def _list_jobs(connection: Connection, message: messages.ListJobs) -> None:
     jobs = [render.job_info(job) for job in connection.hub.registry.jobs()]
     connection.send(messages.JobsList(jobs=jobs, id=message.id, request_id=message.request_id))
+
+
+def _stat_directory(connection: Connection, message: messages.StatDirectory) -> None:
+    path = decode_name(message.path)
+    if not os.path.isabs(path):
+        raise InvalidMessage(f"path: expected an absolute path, got {message.path[:100]}")
+    try:
+        # With the dot it must be a directory, and one that may be entered (path_resolution(7)).
+        found = os.stat(os.path.join(path, b"."))
+    except (OSError, ValueError):
+        raise NotFound(f"{message.path[:100]}: there is no directory that can be entered") from None
+    connection.send(
+        messages.DirectoryInfo(
+            id=message.id,
+            request_id=message.request_id,
+            path=message.path,
+            identity=f"{found.st_dev}:{found.st_ino}",
+        )
+    )
 
 
 def _ping(connection: Connection, message: messages.Ping) -> None:
@@ -311,6 +343,7 @@ _HANDLERS: dict[type, Handler] = {
     messages.ReadOutput: _read_output,
     messages.ListSessions: _list_sessions,
     messages.ListJobs: _list_jobs,
+    messages.StatDirectory: _stat_directory,
     messages.Ping: _ping,
     messages.GetContext: _answer_context,
     messages.SetContext: _set_context,

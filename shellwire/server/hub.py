@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import platform
 import secrets
 import time
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 REVOKED = 1008
 GOING_AWAY = 1001
 
+MAX_TRANSIENT = 64
+"""One-shot tools of one principal that may be connected by TCP at a time."""
+
 _STOPPING = "the daemon is stopping"
 
 
@@ -52,6 +56,7 @@ class Connected(Admitted, Protocol):
 
     local: bool
     apart: bool
+    transient: bool
 
     @property
     def writer(self) -> FairWriter: ...
@@ -74,6 +79,8 @@ class Hub:
     stop_daemon: Callable[[], None]
     """Makes the whole daemon stop, soon; ``stop`` is then the hub's part of that."""
     features: tuple[str, ...] = ()
+    home: str | None = None
+    """The home directory of the user whose daemon this is."""
     throttle: Throttle = field(default_factory=Throttle)
     _instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _began: float = field(default_factory=time.monotonic)
@@ -111,23 +118,45 @@ class Hub:
         client_id = connection.client_id
         if self.access.is_revoked(client_id):
             raise ClientRejected(f"client {client_id} is revoked")
-        if not connection.apart:
+        if connection.transient:
+            self._require_transient(connection)
+        elif not connection.apart:
             self._require_slot(client_id)
         old = self._connected.get(client_id)
         self._connected[client_id] = connection
         if old is not None:
             # It is not gone, it is here: only its old connection goes.
             self._close(old, REPLACED, "replaced")
-        self.registry.absence.came(client_id)
-        if not connection.apart:
-            self.access.seen(client_id)
+        self.registry.came(client_id, transient=connection.transient)
+        self._remember(connection)
         log.info("client %s connected", client_id)
+
+    def _remember(self, connection: Connected) -> None:
+        if not (connection.apart or connection.transient):
+            self.access.seen(connection.client_id)
+
+    def _require_transient(self, connection: Connected) -> None:
+        client_id = connection.client_id
+        old = self._connected.get(client_id)
+        if old is not None and not old.transient:
+            raise ClientRejected(
+                f"client {client_id} is connected, and a transient one can't take over from it"
+            )
+        others = [
+            each
+            for each in self._connected.values()
+            if each.transient and not each.apart and each.client_id != client_id
+        ]
+        if not connection.apart and len(others) >= MAX_TRANSIENT:
+            raise ClientRejected(
+                f"{MAX_TRANSIENT} transient clients are connected, and no more may be at a time"
+            )
 
     def _require_slot(self, client_id: str) -> None:
         holders = [
             each.client_id
             for each in self._connected.values()
-            if not each.apart and each.client_id != client_id
+            if not (each.apart or each.transient) and each.client_id != client_id
         ]
         if len(holders) >= self.limits.max_clients:
             raise ClientRejected(
@@ -143,9 +172,8 @@ class Hub:
     def _disconnect(self, connection: Connected) -> None:
         if self._connected.get(connection.client_id) is connection:
             del self._connected[connection.client_id]
-            if not connection.local:
-                self.access.seen(connection.client_id)
-            self.registry.absence.left(connection.client_id)
+            self._remember(connection)
+            self.registry.left(connection.client_id)
             log.info("client %s disconnected", connection.client_id)
 
     def _close(self, connection: Connected, code: int, reason: str) -> None:
@@ -213,6 +241,7 @@ class Hub:
             limits=self.limits,
             features=list(self.features),
             jobs=[render.job_info(job) for job in self.registry.jobs()],
+            home=_enterable(self.home),
         )
 
     def health(self) -> dict[str, object]:
@@ -225,3 +254,10 @@ class Hub:
             "active_sessions": self.registry.running("session"),
             "python_version": platform.python_version(),
         }
+
+
+def _enterable(home: str | None) -> str | None:
+    """Return ``home``, or the root where it can't be entered: a service's user may have none."""
+    if home is None or os.access(os.path.join(home, "."), os.X_OK):
+        return home
+    return os.path.abspath(os.sep)

@@ -154,6 +154,7 @@ def job_info(job: Job) -> messages.JobInfo:
         reason=now.outcome.reason if now.outcome else None,
         end=now.end,
         start=now.start,
+        name=now.name,
     )
 
 

@@ -11,7 +11,8 @@ def test_defaults() -> None:
     assert (settings.max_processes, settings.max_queue, settings.max_clients) == (4, 16, 1)
     assert (settings.max_output, settings.buffer) == (67_108_864, 4_194_304)
     assert (settings.grace, settings.ping_interval) == (5.0, 20.0)
-    assert (settings.retain, settings.detach_ttl, settings.idle_timeout) == (600, 3600, 3600)
+    assert (settings.retain, settings.detach_ttl) == (86_400, 604_800)
+    assert settings.idle_timeout is None
     assert not settings.insecure_plaintext
     assert settings.rewrite
     assert settings.login_env == "auto"

@@ -44,6 +44,7 @@ class Client(Files):
         client_id: str | None = None,
         patience: float = PATIENCE,
         ping_interval: float = PING_INTERVAL,
+        transient: bool = False,
     ) -> None:
         """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
         self._describe(
@@ -53,6 +54,7 @@ class Client(Files):
                 client_id=client_id,
                 patience=patience,
                 ping_interval=ping_interval,
+                transient=transient,
             )
         )
 
