@@ -10,7 +10,14 @@ import click
 
 from shellwire.cli.options import Seconds
 from shellwire.cli.program import Failure, note
-from shellwire.cli.remote import TROUBLE, host_option, place_of, require_terminals, talk
+from shellwire.cli.remote import (
+    TROUBLE,
+    host_option,
+    name_option,
+    place_of,
+    require_terminals,
+    talk,
+)
 from shellwire.cli.say import say
 from shellwire.output import quoted
 
@@ -73,11 +80,19 @@ def _variables(
     metavar="SECONDS",
     help="End it after that; 0, the default, is never.",
 )
+@click.option(
+    "-d",
+    "detached",
+    is_flag=True,
+    help="Start it, print its id and leave it alone: it reads nothing, and goes on however long.",
+)
+@name_option
 @click.option("-t", "pty", is_flag=True, help="Give it a terminal, of the kind and size of ours.")
 @click.option("-E", "plain", is_flag=True, help="With -t: let `~` at the start of a line be a key.")
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND…")
 def exec_command(
     host: str | None,
+    detached: bool,
     pty: bool,
     plain: bool,
     taken: tuple[str, ...],
@@ -103,29 +118,37 @@ def exec_command(
     from different places have copies of their own for each set of them that is taken along.
     Another command with the same copies waits until this one has ended.
 
+    With -t, `~.` at the start of a line leaves the command running there, as in `shell`, and ~~ is
+    a tilde. Without a connection, Ctrl-C three times does it too.
+
+    With -d the command starts without this terminal: `attach`, `logs` and `kill` take the printed
+    id, or its --name.
+
     Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
-    128 + n; 255 if it could not be run or followed; 3 if there was a conflict before and nothing
-    was run, or if it exited with 0 but not all could be brought back.
+    128 + n; 124 if --timeout ended it; 255 if it could not be run or followed; 3 if there was a
+    conflict before and nothing was run, or if it exited with 0 but not all could be brought back.
     """
     if clean and not taken:
         raise click.UsageError("--clean is for --with.", click.get_current_context())
+    if detached and taken:
+        refusal = "-d is not for --with, which brings changes back at the end."
+        raise click.UsageError(refusal, click.get_current_context())
     if plain and not pty:
         raise click.UsageError("-E is for -t.", click.get_current_context())
-    if pty:
-        require_terminals()
-    if taken:
-        from shellwire.cli.files.work import places
-
-        places(taken)  # that they have some is seen before there is a connection
+    _see_whether_it_can_be(pty, taken)
     command = words[0] if len(words) == 1 else shlex.join(words)
     options: CommandOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
     async def run(client: Client) -> Result | None:
+        if detached:
+            return await _start(client, command, options, pty=pty)
         if pty:
             from shellwire.cli.console import on_terminal
-            from shellwire.cli.shell import told
+            from shellwire.cli.shell import limit_of, told
 
-            return told(*await on_terminal(client, command, options, escapes=not plain), host)
+            limit = limit_of(await client.status())
+            ended = await on_terminal(client, command, options, escapes=not plain)
+            return told(*ended, host, limit)
         from shellwire.cli.follow import with_pipes
 
         return await with_pipes(client, command, options)
@@ -149,6 +172,32 @@ def exec_command(
 
     result, whole = talk(host, follow, follows=True)
     exit_as(result, otherwise=0 if whole else _NOT_WHOLE)
+
+
+def _see_whether_it_can_be(pty: bool, taken: tuple[str, ...]) -> None:
+    """Raise what can be known before there is a connection."""
+    if pty:
+        require_terminals()
+    if taken:
+        from shellwire.cli.files.work import places
+
+        places(taken)
+
+
+async def _start(
+    client: Client, command: str, options: CommandOptions, *, pty: bool
+) -> Result | None:
+    from shellwire.cli.detached import start
+
+    if pty:
+        from shellwire.cli.console import like_ours
+
+        like_ours(options)
+        options["pty"] = True
+    result, job_id = await start(client, command, options)
+    if result is None:
+        say(job_id)
+    return result
 
 
 def exit_as(result: Result | None, otherwise: int = 0) -> None:

@@ -46,6 +46,8 @@ class Url(click.ParamType[str]):
 def login_command(name: str, url: str) -> None:
     """Save a daemon elsewhere as NAME, for -H.
 
+    URL is as ws://host:7842, or wss://…; host:7842 is taken for ws://host:7842.
+
     Its token is asked for, or read from stdin if that is no terminal. It is saved, in a file that
     only you can read, when the daemon has accepted it.
     """
@@ -88,11 +90,13 @@ def whoami_command(host: str | None, as_json: bool) -> None:
 
     async def ask(client: Client) -> dict[str, Any]:
         status = await client.status()
-        user = await client.run("id -un")
+        user = status.get("user")
+        if user is None:  # an earlier daemon doesn't say it
+            user = (await client.run("id -un")).stdout.strip()
         return {
             "host": host,
             "address": place_of(host).name,
-            "user": user.stdout.strip(),
+            "user": user,
             "client_id": client.client_id,
             "version": status["version"],
             "shell": status["shell"],

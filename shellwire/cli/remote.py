@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from shellwire.cli.options import Matching
 from shellwire.cli.program import Failure, called_as
 from shellwire.cli.say import say, say_amid_output
 from shellwire.errors import InvalidUrl, NotRunning, Refusal, ShellwireError, Unreachable
@@ -36,6 +37,12 @@ host_option = click.option(
     "-H", "--on", "host", metavar="NAME", help="The host of that name, see `login`."
 )
 """Which daemon; without it that of SHELLWIRE_URL, else the local one."""
+
+name_option = click.option(
+    "--name",
+    type=Matching("name", r"[A-Za-z0-9._-]{1,64}", "1 to 64 letters, digits, `.`, `_` and `-`"),
+    help="A name for the job, which works as its id does; no living job may have it.",
+)
 
 
 def require_terminals() -> None:

@@ -8,7 +8,7 @@ import click
 
 from shellwire.cli.exec import exit_as
 from shellwire.cli.program import called_as, note
-from shellwire.cli.remote import host_option, place_of, require_terminals, talk
+from shellwire.cli.remote import host_option, name_option, place_of, require_terminals, talk
 from shellwire.cli.table import duration
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @host_option
 @click.option("-C", "cwd", metavar="DIR", help="Directory to start in.")
 @click.option("-s", "context", metavar="CONTEXT", help="Context to start from; it is not changed.")
+@name_option
 def shell_command(host: str | None, **given: Any) -> None:
     """Open a shell on a terminal.
 
@@ -38,7 +39,7 @@ def shell_command(host: str | None, **given: Any) -> None:
 
         await choose_directory(client, place_of(host), options)
         like_ours(options)
-        limit = _limit(await client.status())  # after a cut there may be nobody to ask
+        limit = limit_of(await client.status())  # after a cut there may be nobody to ask
         async with client.shell(**options) as job:
             result = await show(job)
         return told(result, job.id, host, limit)
@@ -49,17 +50,22 @@ def shell_command(host: str | None, **given: Any) -> None:
 
 @click.command("attach")
 @host_option
-@click.argument("job_id", metavar="ID")
-def attach_command(host: str | None, job_id: str) -> None:
+@click.argument("job_id", metavar="[ID]", required=False)
+def attach_command(host: str | None, job_id: str | None) -> None:
     """Come back to job ID, with what is kept of its output, and follow it.
+
+    ID is a job's id, its name, or at least 3 characters with which only its id begins. Without it,
+    the living terminal that was used last is meant.
 
     Keys are as in `shell`. Where it has no terminal, Ctrl-C detaches.
     """
 
     async def follow(client: Client) -> Result | None:
-        async with client.attach(job_id) as job:
-            from shellwire.cli.console import show
+        from shellwire.cli.console import show
+        from shellwire.cli.find import id_of, terminal_used_last
 
+        found = await (terminal_used_last(client) if job_id is None else id_of(client, job_id))
+        async with client.attach(found) as job:
             result = await show(job, closes=False)
         return told(result, job.id, host)
 
@@ -67,7 +73,7 @@ def attach_command(host: str | None, job_id: str) -> None:
     exit_as(talk(host, follow, follows=True))
 
 
-def _limit(status: Message) -> str:
+def limit_of(status: Message) -> str:
     """Return how long the shell goes on without this client, as a part of a sentence."""
     seconds = status["limits"]["detach_ttl_seconds"]
     if not seconds:
