@@ -11,7 +11,7 @@ import click
 from shellwire.cli.options import Matching
 from shellwire.cli.program import Failure, called_as
 from shellwire.cli.say import say, say_amid_output
-from shellwire.errors import InvalidUrl, NotRunning, Refusal, ShellwireError, Unreachable
+from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
 from shellwire.home.hosts import load_hosts
 from shellwire.home.paths import Home
 from shellwire.output import quoted
@@ -139,7 +139,7 @@ async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, 
 def _place(host: str | None) -> Place:
     try:
         return place_of(host)
-    except InvalidUrl as error:
+    except ShellwireError as error:
         raise Failure(str(error), TROUBLE) from error
 
 
