@@ -38,7 +38,7 @@ async def starting_directory(client: Client, place: Place, cwd: str | None) -> s
     """
     status = await client.status()
     home = status.get("home")
-    if home is None:
+    if not isinstance(home, str):
         return cwd
     paths = posixpath if home.startswith("/") else ntpath  # of the daemon's system, not of ours
     if cwd is not None and paths.isabs(cwd):

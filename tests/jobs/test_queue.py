@@ -47,6 +47,9 @@ async def test_both_kinds_share_four_slots(first: Client, alone: Daemon) -> None
     second = await alone.client("second")
     refused = await second.ask({"type": "start_session", "id": "s", "command": "cat"})
     assert (refused["type"], refused["code"]) == ("error", "TOO_MANY_PROCESSES")
+    assert refused["message"].startswith(
+        "all 4 process slots are taken (--max-processes allows more), by "
+    )
     assert all(holder in refused["message"] for holder in [session, *jobs])
     # The refused id is free, and what it names now waits for nothing.
     await _end(first, session)

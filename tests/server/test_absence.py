@@ -177,6 +177,52 @@ async def test_who_asks_keeps_it(own_daemon: Callable[..., Daemon]) -> None:
     await observer.close()
 
 
+async def test_output_is_use(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--detach-ttl", "2", "--max-clients", "2")
+    observer, client = await daemon.client(), await daemon.client()
+    await client.start("while sleep 0.2; do echo; done", id="builds", timeout=0)
+    await client.start(FOREVER, id="silent", timeout=0)
+    await client.ask({"type": "ping"})  # by its answer all before it has arrived
+    client.ws.transport.abort()
+    assert (await _state(observer, "silent", "ended"))["reason"] == "killed"
+    assert (await job_info(observer, "builds"))["state"] == "running"
+    await observer.ask({"type": "kill_session", "id": "builds"})
+    await observer.close()
+
+
+@pytest.mark.parametrize("ttl", ["0", "0.3"])
+async def test_each_may_have_its_own_time(own_daemon: Callable[..., Daemon], ttl: str) -> None:
+    daemon = own_daemon("--detach-ttl", ttl, "--max-clients", "2")
+    observer, client = await daemon.client(), await daemon.client()
+    await client.start(FOREVER, id="for ever", timeout=0, detach_ttl=0)
+    await client.start(FOREVER, id="long", timeout=0, detach_ttl=3600)
+    await client.start(FOREVER, id="short", timeout=0, detach_ttl=0.2)
+    await client.session(id="session", command="cat", detach_ttl=0.2)
+    client.ws.transport.abort()
+    for job in ("short", "session"):
+        assert (await _state(observer, job, "ended"))["reason"] == "killed"
+    for job in ("for ever", "long"):
+        assert (await job_info(observer, job))["state"] == "running"
+        await observer.ask({"type": "kill_session", "id": job})
+    await observer.close()
+
+
+async def test_the_time_of_one_that_waits_begins_when_it_starts(
+    own_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = own_daemon("--detach-ttl", "0.3", "--max-processes", "1", "--max-clients", "2")
+    observer, client = await daemon.client(), await daemon.client()
+    await observer.start("sleep 1.5", id="runs")
+    await client.start(FOREVER, id="waits", timeout=0)
+    await client.until("command_queued")
+    client.ws.transport.abort()
+    await observer.finish("runs")
+    waited = await _state(observer, "waits", "ended")
+    assert waited["reason"] == "killed"
+    assert waited["started_at"] is not None
+    await observer.close()
+
+
 async def test_for_ever(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "0")
     client = await daemon.client()
@@ -257,43 +303,66 @@ async def test_what_lives_on_is_not_forgotten(own_daemon: Callable[..., Daemon])
 
 
 async def test_a_session_that_nobody_uses(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon("--idle-timeout", "1.6")
-    client = await daemon.client()
-    session = await client.session(command="cat", use_pty=True)
+    client = await own_daemon("--idle-timeout", "1").client()
+    followed = await client.session(command="cat")
+    unused = await client.session(command="cat", use_pty=True)
     command = await client.start(FOREVER, timeout=0)
-    for _ in range(2):
-        notice = (await client.until("notice", "session_ended", id=session))[-1]
-        assert notice["code"] == "IDLE_SOON"
-        # In time.
-        await client.send({"type": "send_input", "id": session, "data": "x\n"})
-        await client.output_until(session, "x\r\nx\r\n")
-    *before, ended = await client.until("session_ended", id=session)
-    assert [each.get("code") for each in before] == ["IDLE_SOON"]
-    assert (ended["reason"], ended["signal"]) == ("idle", "SIGTERM")
-    assert (await job_info(client, command))["state"] == "running"
-    await client.send({"type": "cancel_command", "id": command})
-    await client.finish(command)
+    for job in (unused, command):
+        await client.ask({"type": "detach", "id": job})
+    info = await _state(client, unused, "ended")
+    assert (info["reason"], info["exit_code"]) == ("idle", -15)
+    # Who attaches is told that it was coming.
+    await attached(client, unused)
+    messages = await client.until("session_ended", id=unused)
+    assert [each["code"] for each in messages if each["type"] == "notice"] == ["IDLE_SOON"]
+    assert messages[-1]["reason"] == "idle"
+    # What is looked at is used, and a command is no session.
+    for job in (followed, command):
+        assert (await job_info(client, job))["state"] == "running"
+        await client.ask({"type": "kill_session", "id": job})
+    await client.until("session_ended", id=followed)
     await client.close()
 
 
-async def test_output_is_use_and_so_is_what_can_not_be_written(
-    own_daemon: Callable[..., Daemon],
+async def test_use_begins_the_idle_time_anew(own_daemon: Callable[..., Daemon]) -> None:
+    client = await own_daemon("--idle-timeout", "2").client()
+    writes = await client.session(command="while sleep 0.2; do echo; done")
+    unused, asked, typed = [await client.session(command="cat") for _ in range(3)]
+    for job in (writes, unused, asked, typed):
+        await client.ask({"type": "detach", "id": job})
+    while (await job_info(client, unused))["state"] == "running":
+        await read(client, asked)
+        await client.ask({"type": "send_input", "id": typed, "data": "x"})
+    for job in (writes, asked, typed):
+        assert (await job_info(client, job))["state"] == "running"
+        await client.ask({"type": "kill_session", "id": job})
+    await client.close()
+
+
+async def test_sessions_of_clients_of_0_1_4_are_idle_after_their_hour(
+    patched_daemon: Callable[..., Daemon],
 ) -> None:
-    daemon = own_daemon("--idle-timeout", "1")
-    client = await daemon.client()
-    writes = await client.session(command="for i in {1..8}; do sleep 0.2; echo $i; done")
-    blocked = await client.session(command="yes", window=1000)
-    messages = await client.until("session_ended", id=writes)
-    assert messages[-1]["reason"] == "exited"
-    assert (await job_info(client, blocked))["state"] == "running"
-    await client.ask({"type": "detach", "id": blocked})
-    await client.ask({"type": "kill_session", "id": blocked})
-    await client.close()
+    hour = "from shellwire.server import handlers\nhandlers.OLD_IDLE_SECONDS = 0.5"
+    daemon = patched_daemon(hour, "--max-clients", "2")
+    old, new = await daemon.client(protocol=None), await daemon.client()
+    theirs, ours = await old.session(command="cat"), await new.session(command="cat")
+    await old.ask({"type": "detach", "id": theirs})
+    await new.ask({"type": "detach", "id": ours})
+    assert (await _state(new, theirs, "ended"))["reason"] == "idle"
+    assert (await job_info(new, ours))["state"] == "running"
+    await new.ask({"type": "kill_session", "id": ours})
+    await old.close()
+    await new.close()
 
 
-async def test_never_idle(own_daemon: Callable[..., Daemon]) -> None:
-    client = await own_daemon("--idle-timeout", "0").client()
+async def test_never_idle(patched_daemon: Callable[..., Daemon]) -> None:
+    # What is set holds for clients of 0.1.4, too.
+    hour = "from shellwire.server import handlers\nhandlers.OLD_IDLE_SECONDS = 0.01"
+    client = await patched_daemon(hour, "--idle-timeout", "0").client(protocol=None)
     session = await client.session(command="read; exit 3")
+    await client.ask({"type": "detach", "id": session})
+    await client.run("sleep 0.3")
+    await attached(client, session)
     await client.send({"type": "send_input", "id": session, "data": "\n"})
     assert (await client.until("session_ended", id=session))[-1]["exit_code"] == 3
     await client.close()
