@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from shellwire.client import Client
 
 _NAME = Matching("name", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a name: letters, digits, `.`, `_`, `-`")
+# A name, an IPv4 address or an IPv6 one in brackets (RFC 3986, 3.2.2), and a port.
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/?#@]+):[0-9]+(?:[/?].*)?")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Url(click.ParamType[str]):
-    """A URL that a daemon can be reached at."""
+    """A URL that a daemon can be reached at; ``host:port`` is taken for ``ws://host:port``."""
 
     name = "url"
 
@@ -35,7 +38,7 @@ class Url(click.ParamType[str]):
         from shellwire.client.place import checked
 
         try:
-            return checked(value)
+            return checked(f"ws://{value}" if _HOST_AND_PORT.fullmatch(value) else value)
         except InvalidUrl as error:
             return self.fail(f"{error}.", param, ctx)
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from shellwire.errors import InvalidUrl, NotRunning
 from shellwire.home.paths import Home
-
-# A name, an IPv4 address or an IPv6 one in brackets (RFC 3986, 3.2.2), and a port.
-_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/?#@]+):[0-9]+(?:[/?]|\Z)")
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
@@ -64,12 +60,9 @@ class Place:
 
 
 def checked(url: str) -> str:
-    """Return ``url`` as a WebSocket's, with the path ``/ws`` if it has none. Raises InvalidUrl.
-
-    ``host:port`` is taken for ``ws://host:port``.
-    """
+    """Return ``url`` as a WebSocket's, with the path ``/ws`` if it has none. Raises InvalidUrl."""
     try:
-        parts = urlsplit(f"ws://{url}" if _HOST_AND_PORT.match(url) else url)
+        parts = urlsplit(url)
         scheme = _SCHEMES.get(parts.scheme)
         _ = parts.port
     except ValueError as error:

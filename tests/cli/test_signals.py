@@ -102,6 +102,7 @@ def test_the_place_in_the_queue_is_shown_until_the_command_runs(busy: CommandLin
         assert erased[0].rpartition(b"\r")[2].strip() == b""
 
 
+@pytest.mark.long
 def test_nothing_is_shown_off_a_terminal(busy: CommandLine) -> None:
     with ended(busy.begin("exec", "echo ran", stdin=-3, stdout=-1, stderr=-1)) as process:
         until_queued(busy, 1)
@@ -124,7 +125,7 @@ def deaf(tmp_path: Path) -> Iterator[CommandLine]:
 @pytest.mark.long
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_it_connects(deaf: CommandLine, number: signal.Signals) -> None:
-    for words in (("exec", "true"), ("exec", "-t", "true"), ("shell",), ("attach", "a")):
+    for words in (("exec", "true"), ("shell",)):
         with Terminal(deaf, words[0], "-H", "deaf", *words[1:]) as terminal:
             terminal.sees("connecting to ws://127.0.0.1:")
             terminal.child.kill(number)
