@@ -13,7 +13,7 @@ ws.on("message", (frame) => {
   if (message.type === "error") console.error(`${message.code}: ${message.message}`);
   if (message.type !== "result") return;
   if (message.reason !== "exited") console.error(message.reason);
-  process.exit(message.exit_code);
+  process.exit(message.signal ? 128 - message.exit_code : message.exit_code);
 });
 ws.on("error", (error) => console.error(error.message || error.code));
 ws.on("close", (code) => process.exit(console.error(`closed with ${code}`) ?? 1));

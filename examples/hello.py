@@ -14,7 +14,7 @@ with connect(url, max_size=None, proxy=None) as ws:
             ws.send(json.dumps({"type": "execute", "id": "1", "command": " ".join(sys.argv[1:])}))
         elif message["type"] == "output":
             os.write(1 if message["stream"] == "stdout" else 2, message["data"].encode())
-        elif message["type"] == "error":
-            sys.exit(f"{message['code']}: {message['message']}")
+        elif message["type"] == "error" or message.get("reason", "exited") != "exited":
+            sys.exit(message.get("reason") or f"{message['code']}: {message['message']}")
         elif message["type"] == "result":
-            sys.exit(message["exit_code"] if message["reason"] == "exited" else message["reason"])
+            sys.exit(128 - message["exit_code"] if message["signal"] else message["exit_code"])

@@ -13,7 +13,7 @@ while IFS= read -r message <&"${WS[0]}"; do
     stdout) jq -j .data <<<"$message" ;;
     stderr) jq -j .data <<<"$message" >&2 ;;
     error) jq -r '"\(.code): \(.message)"' <<<"$message" >&2 && exit 1 ;;
-    result) jq -r '.reason | select(. != "exited")' <<<"$message" >&2 && exit "$(jq .exit_code <<<"$message")" ;;
+    result) jq -r '.reason | select(. != "exited")' <<<"$message" >&2 && exit "$(jq 'if .signal then 128 - .exit_code else .exit_code end' <<<"$message")" ;;
   esac
 done
 echo "the connection is gone" >&2

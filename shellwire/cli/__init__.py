@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shellwire.cli.descriptors  # noqa: F401 - before whatever opens a descriptor
+
+# isort: split
+
 import click
 
 from shellwire import __version__

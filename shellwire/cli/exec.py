@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.options import Seconds
-from shellwire.cli.program import Failure
-from shellwire.cli.remote import TROUBLE, host_option, place_of, require_terminals, talk
+from shellwire.cli.program import Failure, note
+from shellwire.cli.remote import (
+    TROUBLE,
+    host_option,
+    name_option,
+    place_of,
+    require_terminals,
+    talk,
+)
+from shellwire.cli.say import say
+from shellwire.output import quoted
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
@@ -25,6 +34,9 @@ _ENDINGS = {
     "lost": "lost: the daemon was killed while it ran, and nobody knows how it ended",
 }
 
+_TIMED_OUT = 124
+"""Exit code of a command whose time was over, as timeout(1) has it."""
+
 _NOT_WHOLE = 3
 """Exit code of a command that went well, of which not all came back."""
 
@@ -36,7 +48,7 @@ def _variables(
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals):
-            raise click.BadParameter(f"{each!r} is not NAME=VALUE.", ctx, param)
+            raise click.BadParameter(f"{quoted(each)} is not NAME=VALUE.", ctx, param)
         pairs[name] = value
     return pairs
 
@@ -68,11 +80,21 @@ def _variables(
     metavar="SECONDS",
     help="End it after that; 0, the default, is never.",
 )
-@click.option("-t", "pty", is_flag=True, help="Give it a terminal.")
+@click.option(
+    "-d",
+    "detached",
+    is_flag=True,
+    help="Start it, print its id and leave it alone: it reads nothing, and goes on however long.",
+)
+@name_option
+@click.option("-t", "pty", is_flag=True, help="Give it a terminal, of the kind and size of ours.")
+@click.option("-E", "plain", is_flag=True, help="With -t: let `~` at the start of a line be a key.")
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND…")
 def exec_command(
     host: str | None,
+    detached: bool,
     pty: bool,
+    plain: bool,
     taken: tuple[str, ...],
     clean: bool,
     words: tuple[str, ...],
@@ -96,26 +118,37 @@ def exec_command(
     from different places have copies of their own for each set of them that is taken along.
     Another command with the same copies waits until this one has ended.
 
+    With -t, `~.` at the start of a line leaves the command running there, as in `shell`, and ~~ is
+    a tilde. Without a connection, Ctrl-C three times does it too.
+
+    With -d the command starts without this terminal: `attach`, `logs` and `kill` take the printed
+    id, or its --name.
+
     Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
-    128 + n; 255 if it could not be run or followed; 3 if there was a conflict before and nothing
-    was run, or if it exited with 0 but not all could be brought back.
+    128 + n; 124 if --timeout ended it; 255 if it could not be run or followed; 3 if there was a
+    conflict before and nothing was run, or if it exited with 0 but not all could be brought back.
     """
     if clean and not taken:
         raise click.UsageError("--clean is for --with.", click.get_current_context())
-    if pty:
-        require_terminals()
-    if taken:
-        from shellwire.cli.files.work import places
-
-        places(taken)  # that they have some is seen before there is a connection
+    if detached and taken:
+        refusal = "-d is not for --with, which brings changes back at the end."
+        raise click.UsageError(refusal, click.get_current_context())
+    if plain and not pty:
+        raise click.UsageError("-E is for -t.", click.get_current_context())
+    _see_whether_it_can_be(pty, taken)
     command = words[0] if len(words) == 1 else shlex.join(words)
     options: CommandOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
     async def run(client: Client) -> Result | None:
+        if detached:
+            return await _start(client, command, options, pty=pty)
         if pty:
             from shellwire.cli.console import on_terminal
+            from shellwire.cli.shell import limit_of, told
 
-            return await on_terminal(client, command, options)
+            limit = limit_of(await client.status())
+            ended = await on_terminal(client, command, options, escapes=not plain)
+            return told(*ended, host, limit)
         from shellwire.cli.follow import with_pipes
 
         return await with_pipes(client, command, options)
@@ -132,10 +165,39 @@ def exec_command(
             await work.take_up(taken)
             options["cwd"] = posixpath.join(work.cwd, options.get("cwd", ""))
             result = await run(client)
+            if result is None:  # it was left, and may change its copies still
+                say("shellwire: what it changes in its copies is not brought back", err=True)
+                return None, False
             return result, await work.bring_back()
 
     result, whole = talk(host, follow, follows=True)
     exit_as(result, otherwise=0 if whole else _NOT_WHOLE)
+
+
+def _see_whether_it_can_be(pty: bool, taken: tuple[str, ...]) -> None:
+    """Raise what can be known before there is a connection."""
+    if pty:
+        require_terminals()
+    if taken:
+        from shellwire.cli.files.work import places
+
+        places(taken)
+
+
+async def _start(
+    client: Client, command: str, options: CommandOptions, *, pty: bool
+) -> Result | None:
+    from shellwire.cli.detached import start
+
+    if pty:
+        from shellwire.cli.console import like_ours
+
+        like_ours(options)
+        options["pty"] = True
+    result, job_id = await start(client, command, options)
+    if result is None:
+        say(job_id)
+    return result
 
 
 def exit_as(result: Result | None, otherwise: int = 0) -> None:
@@ -146,13 +208,18 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
     if result is None:
         click.get_current_context().exit(otherwise)
     for notice in result.notices:
-        click.echo(f"shellwire: {notice.message}", err=True)
+        note(f"shellwire: {notice.message}")
     if result.missing:
-        click.echo(f"shellwire: {result.missing} bytes of output are lost", err=True)
+        note(f"shellwire: {result.missing} bytes of output are lost")
     if result.error is not None:
         raise Failure(result.error, TROUBLE)
     if result.reason != "exited":
-        click.echo(f"shellwire: {_ENDINGS.get(result.reason, result.reason)}", err=True)
+        from shellwire.cli.signals import hint_at_hangup
+
+        how = _ENDINGS.get(result.reason, result.reason)
+        note(f"shellwire: {how}{hint_at_hangup()}")
+    if result.reason == "timed_out":
+        click.get_current_context().exit(_TIMED_OUT)
     if result.exit_code < 0:
         code = 128 - result.exit_code if result.signal is not None else TROUBLE
     else:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import re
 import signal
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from shellwire.cli.find import find, id_of
+from shellwire.cli.options import Whole
 from shellwire.cli.remote import host_option, talk
+from shellwire.cli.say import say, say_json
 from shellwire.cli.table import local_time, print_table
 from shellwire.output import printable
 
 if TYPE_CHECKING:
     from shellwire.client import Client
 
-_COLUMNS = ("ID", "STATE", "STARTED", "CONTEXT", "COMMAND")
+_COLUMNS = ("ID", "NAME", "STATE", "STARTED", "CONTEXT", "COMMAND")
+_NOTHING = "-"
+
+# The ids that `remote` makes up, each for one call: no later one finds what their `default`
+# contexts hold.
+_PASSER_BY = re.compile(r"cli-[0-9a-f]{12}")
 _LONGEST_COMMAND = 60
 _RECENT = 10
 _WAIT = 30.0
@@ -39,9 +47,12 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
     if not everything:
         jobs = _recent(jobs)
     if as_json:
-        click.echo(json.dumps(jobs, indent=2))
+        say_json(jobs)
     elif jobs:
-        print_table([_COLUMNS, *map(_row, jobs)])
+        rows = [_COLUMNS, *map(_row, jobs)]
+        if not any(job.get("name") for job in jobs):
+            rows = [(row[0], *row[2:]) for row in rows]
+        print_table(rows)
     else:
         click.echo("no job is known")
 
@@ -52,17 +63,28 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
 def kill_command(host: str | None, job_id: str) -> None:
     """End job ID, and what it left in the background; return when that has begun.
 
+    ID is a job's id, its name, or at least 3 characters with which only its id begins.
+
     Done again while it is ending, it changes nothing; once the job has ended, there is none to end.
     """
-    talk(host, lambda client: client.kill(job_id))
+
+    async def end(client: Client) -> None:
+        await client.kill(await id_of(client, job_id))
+
+    talk(host, end)
 
 
 @click.command("logs")
 @host_option
 @click.option("-f", "--follow", is_flag=True, help="Wait for more, until the job has ended.")
+@click.option(
+    "--tail", type=Whole(0), metavar="N", help="Only the last N lines, of both streams together."
+)
 @click.argument("job_id", metavar="ID")
-def logs_command(host: str | None, follow: bool, job_id: str) -> None:
+def logs_command(host: str | None, follow: bool, tail: int | None, job_id: str) -> None:
     """Print what is kept of the output of job ID, stdout and stderr apart.
+
+    ID is a job's id, its name, or at least 3 characters with which only its id begins.
 
     However slowly it is read, the job doesn't wait for it.
     """
@@ -70,12 +92,19 @@ def logs_command(host: str | None, follow: bool, job_id: str) -> None:
     async def show(client: Client) -> None:
         from shellwire.cli.pipes import write
 
-        end = 0
+        job, end = await find(client, job_id), 0
+        if tail is not None and job is not None:
+            from shellwire.cli.tail import last_lines
+
+            lines, end = await last_lines(client, job, tail)
+            for line in lines:
+                await write(line.stream, line.data)
+        known = job_id if job is None else job["id"]
         while True:
             wait = _WAIT if follow else 0.0
-            page = await client.read_output(job_id, end, wait=wait, max_bytes=_PAGE)
+            page = await client.read_output(known, end, wait=wait, max_bytes=_PAGE)
             if page.missing:
-                click.echo(f"shellwire: {page.missing} bytes are no longer kept", err=True)
+                say(f"shellwire: {page.missing} bytes are no longer kept", err=True)
             for chunk in page.chunks:
                 await write(chunk.stream, chunk.bytes)
             if page.end == end and not (follow and page.exit_code is None):
@@ -102,22 +131,29 @@ def _code(code: int) -> str:
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
-    command = printable(" ".join(job["command"].split()))
+    command = printable(job["command"])
     if len(command) > _LONGEST_COMMAND:
         command = f"{command[: _LONGEST_COMMAND - 1]}…"
     return (
         printable(job["id"]),
+        printable(job.get("name") or _NOTHING),
         _state(job),
         local_time(job["started_at"]),
-        printable(job["context"]),
+        _context(job),
         command,
     )
+
+
+def _context(job: dict[str, Any]) -> str:
+    """Return the name of its context; a dash for one that nobody will find again."""
+    is_lost = job["context"] == "default" and _PASSER_BY.fullmatch(job["client_id"])
+    return _NOTHING if is_lost else printable(job["context"])
 
 
 def _state(job: dict[str, Any]) -> str:
     if job["exit_code"] is None:
         return str(job["state"])
-    # Of a lost one nobody knows the exit code: its -1 is no signal (SIGHUP).
-    lost = job["reason"] == "lost"
-    how = "lost" if lost else f"{job['reason']} {_code(job['exit_code'])}"
+    # How a lost one ended nobody knows, and the other one never ran: -1 is no signal (SIGHUP).
+    has_code = job["reason"] not in ("lost", "spawn_failed")
+    how = f"{job['reason']} {_code(job['exit_code'])}" if has_code else str(job["reason"])
     return f"{how}, left something" if job["state"] == "background" else how

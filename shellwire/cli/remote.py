@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from shellwire.cli.options import Matching
 from shellwire.cli.program import Failure, called_as
+from shellwire.cli.say import say, say_amid_output
 from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
 from shellwire.home.hosts import load_hosts
 from shellwire.home.paths import Home
-from shellwire.output import printable
+from shellwire.output import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -36,6 +38,12 @@ host_option = click.option(
 )
 """Which daemon; without it that of SHELLWIRE_URL, else the local one."""
 
+name_option = click.option(
+    "--name",
+    type=Matching("name", r"[A-Za-z0-9._-]{1,64}", "1 to 64 letters, digits, `.`, `_` and `-`"),
+    help="A name for the job, which works as its id does; no living job may have it.",
+)
+
 
 def require_terminals() -> None:
     """Raise Failure where we know of no terminal."""
@@ -52,7 +60,7 @@ def place_of(host: str | None) -> Place:
     saved = load_hosts(Home.locate()).get(host)
     if saved is None:
         raise Failure(
-            f"no host {host!r} is saved; `{called_as()} login {host} URL` saves one", TROUBLE
+            f"no host {quoted(host)} is saved; `{called_as()} login {host} URL` saves one", TROUBLE
         )
     return Place(url=saved.url, token=saved.token)
 
@@ -96,10 +104,36 @@ def talk_at(
     """As ``talk``, with the daemon at that place."""
 
     async def connected() -> T:
-        async with _client(place, _say_amid if follows else _say) as client:
+        async with _client(place, _say) as client:
             return await work(client)
 
-    return _told(connected(), follows=follows)
+    return _told(_following(place, work) if follows else connected(), follows=follows)
+
+
+async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+    """Connect and follow a job; a signal that ends us costs a line and has its exit code."""
+    import asyncio
+
+    from shellwire.cli.signals import Ended, Stop, handling, name_of
+    from shellwire.cli.waiting import connecting
+
+    stop = Stop()
+    done: list[T] = []
+    with handling(stop):
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                client = _client(place, say_amid_output)
+                with connecting(place.name):
+                    await stack.enter_async_context(client)
+                done.append(await work(client))
+        except asyncio.CancelledError:
+            if stop.number is None:
+                raise
+            if not done:  # else only the farewell was cut short
+                Ended(stop.number, f"ended by {name_of(stop.number)}").exit()
+        except Ended as end:  # our terminal is as it was by now
+            end.exit()
+    return done[0]
 
 
 def _place(host: str | None) -> Place:
@@ -130,7 +164,7 @@ def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client
     from shellwire.client import Client
 
     def tell(cut: str | None) -> None:
-        now = printable("connected again" if cut is None else f"{cut}; trying again")
+        now = "connected again" if cut is None else f"{cut}; trying again"
         say(f"shellwire: {now}")
 
     name = f"cli-{secrets.token_hex(6)}"
@@ -139,10 +173,4 @@ def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _say_amid(text: str) -> None:
-    """Say it amid what a job writes; a terminal may be raw."""
-    is_raw = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    _say(f"\r\n{text}\r" if is_raw else text)
+    say(text, err=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.exec import exit_as
-from shellwire.cli.program import called_as
-from shellwire.cli.remote import host_option, place_of, require_terminals, talk
+from shellwire.cli.program import called_as, note
+from shellwire.cli.remote import host_option, name_option, place_of, require_terminals, talk
 from shellwire.cli.table import duration
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @host_option
 @click.option("-C", "cwd", metavar="DIR", help="Directory to start in.")
 @click.option("-s", "context", metavar="CONTEXT", help="Context to start from; it is not changed.")
+@name_option
 def shell_command(host: str | None, **given: Any) -> None:
     """Open a shell on a terminal.
 
@@ -33,15 +34,15 @@ def shell_command(host: str | None, **given: Any) -> None:
     options: ShellOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
     async def follow(client: Client) -> Result | None:
-        from shellwire.cli.console import show, size
+        from shellwire.cli.console import like_ours, show
         from shellwire.cli.starting import choose_directory
 
         await choose_directory(client, place_of(host), options)
-        options["cols"], options["rows"] = size() or (80, 24)
-        limit = _limit(await client.status())  # after a cut there may be nobody to ask
+        like_ours(options)
+        limit = limit_of(await client.status())  # after a cut there may be nobody to ask
         async with client.shell(**options) as job:
             result = await show(job)
-        return _told(result, job.id, host, limit)
+        return told(result, job.id, host, limit)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
@@ -49,25 +50,30 @@ def shell_command(host: str | None, **given: Any) -> None:
 
 @click.command("attach")
 @host_option
-@click.argument("job_id", metavar="ID")
-def attach_command(host: str | None, job_id: str) -> None:
+@click.argument("job_id", metavar="[ID]", required=False)
+def attach_command(host: str | None, job_id: str | None) -> None:
     """Come back to job ID, with what is kept of its output, and follow it.
+
+    ID is a job's id, its name, or at least 3 characters with which only its id begins. Without it,
+    the living terminal that was used last is meant.
 
     Keys are as in `shell`. Where it has no terminal, Ctrl-C detaches.
     """
 
     async def follow(client: Client) -> Result | None:
-        async with client.attach(job_id) as job:
-            from shellwire.cli.console import show
+        from shellwire.cli.console import show
+        from shellwire.cli.find import id_of, terminal_used_last
 
+        found = await (terminal_used_last(client) if job_id is None else id_of(client, job_id))
+        async with client.attach(found) as job:
             result = await show(job, closes=False)
-        return _told(result, job.id, host)
+        return told(result, job.id, host)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
 
 
-def _limit(status: Message) -> str:
+def limit_of(status: Message) -> str:
     """Return how long the shell goes on without this client, as a part of a sentence."""
     seconds = status["limits"]["detach_ttl_seconds"]
     if not seconds:
@@ -75,11 +81,10 @@ def _limit(status: Message) -> str:
     return f"; it ends when nobody has used it for {duration(seconds)}"
 
 
-def _told(result: Result | None, job_id: str, host: str | None, limit: str = "") -> Result | None:
+def told(result: Result | None, job_id: str, host: str | None, limit: str = "") -> Result | None:
+    """Return the result; if there is none, for the job was left, say how to come back to it."""
     if result is None:
         there = f" -H {host}" if host else ""
-        click.echo(
-            f"\nshellwire: detached; `{called_as()} attach{there} {job_id}` comes back{limit}",
-            err=True,
-        )
+        note("")
+        note(f"shellwire: detached; `{called_as()} attach{there} {job_id}` comes back{limit}")
     return result

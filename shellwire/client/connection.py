@@ -101,6 +101,11 @@ class Connection:
                 self.spawn(self._keep(link))
         return await asyncio.shield(self._current)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a link, as far as is known here."""
+        return self._current is not None and self._current.done()
+
     async def close(self) -> None:
         """Disconnect, in order. Jobs that nobody else is to follow end."""
         for follower in list(self._followers.values()):

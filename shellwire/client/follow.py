@@ -53,6 +53,7 @@ class Followed:
         self._leaving = leaving
         self._feed = feed
         self._queued = False
+        self._was_queued = asyncio.Event()
         self._heard = request["type"] == "attach"
         self._instance: str | None = None
         self._sent = 0
@@ -101,6 +102,16 @@ class Followed:
     def is_over(self) -> bool:
         """Whether it has ended, or can't be followed any more; output may be left to be read."""
         return self._result is not None or self._error is not None
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for a slot; may be late to tell that it does not any more."""
+        return self._queued and not self.is_over
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to the daemon now, as far as is known here."""
+        return self._connection.is_connected
 
     @property
     def farewell(self) -> Message | None:
@@ -175,13 +186,14 @@ class Followed:
     def _take_attached(self, message: Message) -> None:
         self.live_from = message["end"]
         self.end = message["after"]
-        self._queued = message["state"] == "queued"
+        self._set_queued(message["state"] == "queued")
         if message["cols"] is not None:
             self.size = (message["cols"], message["rows"])
 
     def _take_output(self, message: Message) -> None:
         each = chunk(message, missing=self._gap, replayed=message["end"] <= self.live_from)
         self._gap = 0
+        self._queued = False
         self.end = each.end
         self._chunks.append(each)
 
@@ -196,7 +208,12 @@ class Followed:
             self._notices.append(notice)
 
     def _take_queued(self, message: Message) -> None:
-        self._queued = True
+        self._set_queued(True)
+
+    def _set_queued(self, queued: bool) -> None:
+        self._queued = queued
+        if queued:
+            self._was_queued.set()
 
     def _take_started(self, message: Message) -> None:
         self.pid = message["pid"]

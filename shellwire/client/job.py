@@ -22,7 +22,7 @@ from shellwire.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from types import TracebackType
 
     from shellwire.client.results import Chunk, Result
@@ -145,16 +145,28 @@ class Job(Followed):
             except SessionError:
                 if not self._queued:
                     raise
-                await self._until_it_runs()
+                await self.until_it_runs()
 
-    async def _until_it_runs(self) -> None:
-        """Return when it waits for a slot no more, which nothing tells."""
-        while self._queued and not self.is_over:
+    async def was_queued(self) -> None:
+        """Return when it has been put into the queue, which may never be."""
+        await self._was_queued.wait()
+
+    async def until_it_runs(
+        self, tell: Callable[[int], None] | None = None, *, interval: float = _POLL
+    ) -> None:
+        """Return when it waits for a slot no more; nothing tells, so the daemon is asked.
+
+        ``tell`` is called with its place in the queue, counted from 1, every ``interval`` seconds.
+        """
+        while self.is_queued:
             jobs = (await self._connection.ask({"type": "list_jobs"}))["jobs"]
-            if any(job["id"] == self.id and job["state"] == "queued" for job in jobs):
-                await asyncio.sleep(_POLL)
-            else:
+            waiting = [job["id"] for job in jobs if job["state"] == "queued"]
+            if self.id not in waiting:
                 self._queued = False
+                return
+            if tell is not None:
+                tell(waiting.index(self.id) + 1)
+            await asyncio.sleep(interval)
 
     async def _write_all(self, given: str | bytes) -> None:
         try:
@@ -196,6 +208,12 @@ class Job(Followed):
         """Leave it alone when this is left."""
         self._leaving = "detach"
         await self.leave()
+
+    def abandon(self) -> None:
+        """Leave it alone and tell the daemon nothing, which can't be reached, say."""
+        self._leaving = "detach"
+        self._left = True
+        self._connection.unfollow(self)
 
     def _requested(self) -> None:
         if self._feed is not None:

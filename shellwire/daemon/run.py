@@ -144,6 +144,7 @@ class _Daemon:
             self._on_signal,
             _features(engine),
             _user_home(environ),
+            _user_name(),
         )
         gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
         server = Server(hub, gate, ping_interval=settings.ping_interval, compress=settings.compress)
@@ -228,6 +229,22 @@ def _user_home(environ: Mapping[bytes, bytes]) -> str | None:
         except KeyError:
             home = "/"
     return home if _is_text(home) else None
+
+
+def _user_name() -> str | None:
+    """Return what id(1) prints for the user; None if a message can't tell it."""
+    if sys.platform == "win32":
+        import getpass
+
+        name = getpass.getuser()
+    else:
+        import pwd
+
+        try:
+            name = pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError:
+            name = str(os.geteuid())
+    return name if _is_text(name) else None
 
 
 def _is_text(text: str) -> bool:

@@ -388,6 +388,7 @@ class Job(Readable):
             start=self.buffer.start,
             end=self.buffer.end,
             name=self.request.name,
+            attended_at=time.time() - (time.monotonic() - self.attended_at),
         )
 
     def recent_output(self) -> list[str]:

@@ -98,6 +98,10 @@ class JobInfo(_Record, frozen=True, kw_only=True):
     name: Annotated[
         JobName | None, Meta(description="The name that its client gave it; null without one.")
     ]
+    last_used_at: Annotated[
+        Time | None,
+        Meta(description="When a client last named it in a message, or left it."),
+    ] = None
 
 
 class SessionInfo(_Record, frozen=True, kw_only=True):
@@ -169,6 +173,10 @@ class Status(_Answer, frozen=True, kw_only=True):
     home: Annotated[
         str | None,
         Meta(description="The home directory of the daemon's user; `/` if it can't be entered."),
+    ] = None
+    user: Annotated[
+        str | None,
+        Meta(description="The name of the user that commands run as; its number without one."),
     ] = None
 
 

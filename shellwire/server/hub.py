@@ -81,6 +81,8 @@ class Hub:
     features: tuple[str, ...] = ()
     home: str | None = None
     """The home directory of the user whose daemon this is."""
+    user: str | None = None
+    """That user's name."""
     throttle: Throttle = field(default_factory=Throttle)
     _instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _began: float = field(default_factory=time.monotonic)
@@ -242,6 +244,7 @@ class Hub:
             features=list(self.features),
             jobs=[render.job_info(job) for job in self.registry.jobs()],
             home=_enterable(self.home),
+            user=self.user,
         )
 
     def health(self) -> dict[str, object]:

@@ -155,6 +155,7 @@ def job_info(job: Job) -> messages.JobInfo:
         end=now.end,
         start=now.start,
         name=now.name,
+        last_used_at=now.attended_at,
     )
 
 

@@ -28,6 +28,12 @@ MAX_SIZE = 1024 * 1024
 
 _MAX_REPORT = 8 * MAX_SIZE
 
+# They describe the terminal in which the daemon was started. No job runs on that one. COLUMNS and
+# LINES would even beat the real size (ncurses(3X), use_env).
+_OF_A_TERMINAL = frozenset(
+    b"TERM TERMCAP COLORTERM TERM_PROGRAM TERM_PROGRAM_VERSION COLUMNS LINES".split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -178,6 +184,7 @@ def _nearest(path: bytes) -> bytes:
 def birth_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
     """Return the state that contexts are born with: the daemon's own environment and directory.
 
+    Variables that describe a terminal are left out: the daemon's terminal is not its jobs' one.
     Functions that bash exported to the daemon (``BASH_FUNC_name%%``) become functions again.
     """
     variables: dict[bytes, Variable] = {}
@@ -187,7 +194,7 @@ def birth_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
             function = name[len(b"BASH_FUNC_") : -2]
             if IDENTIFIER.match(function) and function != b"builtin":
                 functions[function] = Function(function + b" " + value, exported=True)
-        elif _is_free(name):
+        elif _is_free(name) and name not in _OF_A_TERMINAL:
             variables[name] = Variable(value)
     return State(os.fsencode(cwd), variables, functions)
 

@@ -59,7 +59,7 @@ def test_options(here: CommandLine) -> None:
     assert ran(here, "-s", context, "pwd; echo $KEPT")[1] == b"/var\n1\n"
     assert b"'abc' is not a valid number of seconds" in ran(here, "--timeout", "abc", ":")[2]
     code, _, err = ran(here, "--timeout", "0.2", "sleep 100")
-    assert (code, err) == (143, b"shellwire: ended: its time was over\n")
+    assert (code, err) == (124, b"shellwire: ended: its time was over\n")
 
 
 def test_a_signal_is_the_number_that_a_shell_has_for_it(here: CommandLine) -> None:

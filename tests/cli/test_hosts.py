@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import stat
 import subprocess
 from typing import TYPE_CHECKING
@@ -50,10 +52,26 @@ def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
     assert "box   ws://" in away.ok("hosts")
     found = json.loads(away.ok("whoami", "-H", "box", "--json"))
     assert (found["host"], found["address"]) == ("box", f"{daemon.url}/ws")
-    assert f"at {daemon.url}/ws (box), shellwire " in away.ok("whoami", "-H", "box")
+    jobs = away.ok("jobs", "-H", "box")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    who = away.ok("whoami", "-H", "box")
+    assert who.startswith(f"{user} at {daemon.url}/ws (box), shellwire ")
+    assert away.ok("jobs", "-H", "box") == jobs  # it has left none
     assert away.ok("logout", "box") == "forgot box\n"
     assert away.refused("logout", "box") == "Error: no host 'box' is saved\n"
     assert "no host 'box'" in away.refused("jobs", "-H", "box", code=255)
+
+
+def test_a_host_and_a_port_are_an_address(away: CommandLine, daemon: Daemon) -> None:
+    place = daemon.url.removeprefix("ws://")
+    done = login(away, place, daemon.token)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(away.ok("hosts", "--json")) == [{"name": "box", "url": f"{daemon.url}/ws"}]
+    away.ok("exec", "-H", "box", "true")
+    for other in ("[::1]:1", "127.0.0.1:1/ws", "localhost:1"):
+        assert "can't be reached: Connection refused" in login(away, other, "x").stderr
+    for other in ("localhost", "localhost:port", "u@localhost:1", "ftp://localhost:1", ":1"):
+        assert "expected a URL as ws://host:7842" in login(away, other, "x").stderr, other
 
 
 def test_a_token_is_typed_unseen(away: CommandLine, daemon: Daemon) -> None:

@@ -112,14 +112,58 @@ def test_a_terminal_that_closes_ends_nothing(here: CommandLine, program: list[st
 def test_a_command_on_a_terminal(here: CommandLine) -> None:
     with Terminal(here, "exec", "-t", "stty size; cat; echo ended") as terminal:
         terminal.sees("30 100")
-        terminal.type("~.\r")  # which means nothing here
+        terminal.type("~~.\r")
         terminal.sees("~.\r\n~.\r\n")
         terminal.child.sendcontrol("c")
         assert terminal.exits() == 130
+    with Terminal(here, "exec", "-t", "-E", "echo begun; cat") as terminal:
+        terminal.sees("begun\r\n")
+        terminal.type("~.\r")  # -E: it means nothing
+        terminal.sees("~.\r\n~.\r\n")
+        terminal.child.sendcontrol("c")
+        assert terminal.exits() == 130
+    with Terminal(here, "exec", "-t", "echo begun; cat") as terminal:
+        terminal.sees("begun")
+        terminal.type("~.")
+        assert terminal.exits() == 0
+        job_id = job_id_in(terminal.rest)
+    with Terminal(here, "attach", job_id) as terminal:
+        terminal.sees("begun")
+        terminal.child.sendcontrol("c")
+        assert terminal.exits() == 130
+    assert "-E is for -t" in here.refused("exec", "-E", "true", code=2)
     with Terminal(here, "exec", "-t", "echo begun; sleep 100") as terminal:
         terminal.sees("begun")
         terminal.child.kill(signal.SIGTERM)
         assert terminal.exits() == 128 + signal.SIGTERM
+
+
+def test_a_terminal_is_told_what_ours_can(here: CommandLine) -> None:
+    ours = {"TERM": "xterm-ours", "COLORTERM": "24bit", "LANG": "C.UTF-8", "LC_TIME": "C"}
+    here.environment |= {**ours, "LC_ALL": "", "TERM_PROGRAM": "x"}
+    context = f"term-{os.getpid()}"
+    here.ok("exec", "-s", context, "export TERM=theirs LANG=theirs; unset LC_ALL")
+    names = "TERM|COLORTERM|LANG|LC_[A-Z]*|TERM_PROGRAM"
+    seen = f"env | grep -xE '({names})=.*' | sort | tr '\\n' ' '; echo e''nd"
+    # Terminal sets TERM=xterm, as what it is.
+    brought = "COLORTERM=24bit LANG=C.UTF-8 LC_TIME=C TERM="
+    for flags, shown in [
+        ((), f"{brought}xterm end"),
+        (("-s", context), f"{brought}xterm end"),  # ours before the context's
+        (
+            ("-e", "TERM=given", "-e", "LC_TIME="),
+            "COLORTERM=24bit LANG=C.UTF-8 LC_TIME= TERM=given",
+        ),
+    ]:
+        with Terminal(here, "exec", "-t", *flags, seen) as terminal:
+            assert terminal.exits() == 0
+            assert shown in terminal.rest.decode()
+    with Terminal(here, "shell") as terminal:
+        terminal.does(seen, f"{brought}xterm end")
+        terminal.type("exit\r")
+        assert terminal.exits() == 0
+    # It is for this job alone, and for none without a terminal.
+    assert here.ok("exec", "-s", context, "echo $TERM $LANG $LC_TIME") == "theirs theirs\n"
 
 
 async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ ALL = [
     ("exec", "true"),
     ("shell",),
     ("attach", "a"),
+    ("attach",),
     ("jobs",),
     ("kill", "a"),
     ("logs", "a"),
@@ -21,7 +22,7 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("words", ALL, ids=lambda words: words[0])
+@pytest.mark.parametrize("words", ALL, ids="-".join)
 def test_no_daemon(cli: CommandLine, words: tuple[str, ...]) -> None:
     line = cli.refused(*words, code=255)
     assert "is not running" in line

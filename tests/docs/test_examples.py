@@ -352,6 +352,9 @@ def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) ->
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
     done = hello("echo", '"$A";', "cd", "/;", "exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, "é\n", "")
+    for name in ("KILL", "TERM"):  # a shell has 128 + n for signal n
+        done = hello(f"kill -{name} $$")
+        assert (done.returncode, done.stderr) == (128 + signal.Signals[f"SIG{name}"], "")
     refused = hello(":", SHELLWIRE_TOKEN="wrong")
     assert refused.returncode == 1
     assert "INVALID_TOKEN" in refused.stderr

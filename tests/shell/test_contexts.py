@@ -78,8 +78,14 @@ async def test_defaults_are_not_committed(any_client: Client) -> None:
 
 
 async def test_term_is_set_on_terminals(own_daemon: Callable[..., Daemon]) -> None:
-    client = await own_daemon(env={"TERM": ""}).client()
-    await client.ask({"type": "set_context", "unset": ["TERM"]})
+    ours = {"TERM": "eterm", "COLORTERM": "truecolor", "COLUMNS": "7", "LINES": "3", "LANG": "C"}
+    client = await own_daemon(env=ours).client()
+    # The daemon's terminal is nobody's: a command without a terminal has no TERM either.
+    seen = "env | grep -E '^(TERM|COLORTERM|COLUMNS|LINES|LANG)='"
+    assert (await client.run(seen)).out == "LANG=C\n"
+    assert (await client.run(seen, context="named")).out == "LANG=C\n"
+    ended = await client.run(f"{seen} | sort; tput cols", is_pty=True, cols=90)
+    assert ended.out == "LANG=C\r\nTERM=xterm-256color\r\n90\r\n"
     assert (await client.run("echo $TERM", is_pty=True)).out == "xterm-256color\r\n"
     assert "TERM" not in (await client.ask({"type": "get_context"}))["env"]
     await client.run("export TERM=vt100")

@@ -1,0 +1,165 @@
+"""Commands that are started and left, found again by id or name, and their last lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.command_line import SECONDS, CommandLine, ended
+from tests.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# forkpty(3) in a process with threads, which pexpect does at once followed by exec.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
+
+def job_of(cli: CommandLine, job_id: str) -> dict[str, Any]:
+    """Return what is known of a job."""
+    (job,) = [each for each in json.loads(cli.ok("jobs", "--json")) if each["id"] == job_id]
+    return dict(job)
+
+
+def name_of(base: str) -> str:
+    """Return a name that no other test gives a job of the shared daemon."""
+    return f"{base}-{os.getpid()}"
+
+
+@pytest.mark.long
+def test_it_is_started_and_left(here: CommandLine) -> None:
+    name = name_of("build.1")
+    with ended(
+        here.begin(
+            "exec", "-d", "--name", name, "echo  a; cat; echo eof; sleep 1000", stdin=-1, stdout=-1
+        )
+    ) as process:  # our input stays open, and it does not read it
+        assert process.stdout is not None
+        printed = process.stdout.readline()
+        assert process.wait(SECONDS) == 0
+    assert re.fullmatch(r"[0-9a-f]{12}\n", printed)
+    job_id = printed.strip()
+    with ended(here.begin("logs", "-f", name, stdout=-1)) as logs:
+        assert logs.stdout is not None
+        assert [logs.stdout.readline() for _ in range(2)] == ["a\n", "eof\n"]
+    # The name is taken while the job lives, by exec and shell alike.
+    for words in (("exec", "-d", "--name", name, "true"), ("exec", "--name", name, "true")):
+        assert here.refused(*words, code=255) == f"Error: name {name} is in use\n"
+    here.ok("kill", name)
+    assert here.ok("logs", "-f", job_id[:6]) == "a\neof\n"
+    again = here.ok("exec", "-d", "--name", name, "true").strip()
+    assert job_of(here, again)["name"] == name
+
+
+@pytest.mark.long
+def test_what_can_not_be_started_or_is_no_use(here: CommandLine, tmp_path: Path) -> None:
+    line = here.refused("exec", "-d", "-C", "/no/such", "true", code=255)
+    assert line == "Error: cwd /no/such: there is no such directory\n"
+    assert "-d is not for --with" in here.refused(
+        "exec", "-d", "--with", str(tmp_path), "true", code=2
+    )
+    for name in ("", "a b", "a/b", "x" * 65, "é"):
+        assert "--name" in here.refused("exec", "--name", name, "true", code=2)
+
+
+@pytest.mark.long
+def test_a_terminal_to_come_back_to(here: CommandLine) -> None:
+    first = here.ok("exec", "-d", "-t", "--name", name_of("first"), "stty size; exec cat").strip()
+    second = here.ok("exec", "-d", "-t", "exec cat").strip()
+    here.ok("exec", "-d", "sleep 1000")  # has none
+    with Terminal(here, "attach", first) as terminal:
+        terminal.does("ab", "ab\r\nab")
+        terminal.type("~.")
+        assert terminal.exits() == 0
+    with Terminal(here, "attach") as terminal:  # used last, though it was started first
+        terminal.sees("ab\r\nab")
+        terminal.child.sendcontrol("c")
+        assert terminal.exits() == 130
+    with Terminal(here, "attach") as terminal:
+        terminal.type("~.")
+        assert terminal.exits() == 0
+        assert second.encode() in terminal.rest
+    here.ok("kill", second)
+    while job_of(here, second)["state"] != "ended":
+        pass
+    assert "no terminal is open" in here.refused("attach", code=255)
+
+
+def test_the_beginning_of_an_id(cli: CommandLine) -> None:
+    cli.start()
+    with cli.connected("a") as client:
+        for job_id in ("abcd1", "abcd2", "xyz", "xyzw"):
+            client.send(json.dumps({"type": "execute", "id": job_id, "command": f"echo {job_id}"}))
+            while json.loads(client.recv(SECONDS))["type"] != "result":
+                pass
+    assert cli.ok("logs", "abcd1") == "abcd1\n"
+    assert cli.ok("logs", "xyz") == "xyz\n"  # an id, though another one begins with it
+    line = cli.refused("logs", "abc")
+    assert line == "Error: several jobs have ids that begin with abc: abcd1, abcd2\n"
+    assert cli.refused("logs", "ab") == "Error: no job has the id ab\n"
+    assert cli.refused("logs", "abd") == "Error: no job has the id abd\n"
+    # It is the command line's alone.
+    with cli.connected("b") as client:
+        client.send(json.dumps({"type": "read_output", "id": "xy"}))
+        assert json.loads(client.recv(SECONDS))["code"] == "NOT_FOUND"
+
+
+# What is listed and printed ----------------------------------------------------------------------
+
+
+def test_the_table_of_jobs(cli: CommandLine) -> None:
+    cli.start()
+    cli.ok("exec", "echo  'a   b'\n:")
+    cli.ok("exec", "-s", "kept", ":")
+    header, first, second = cli.ok("jobs").splitlines()
+    assert header.split() == ["ID", "STATE", "STARTED", "CONTEXT", "COMMAND"]
+    place = header.index("CONTEXT")
+    assert first[place:].split(maxsplit=1) == ["-", "echo  'a   b'\\n:"]
+    assert second[place:].split() == ["kept", ":"]
+    cli.ok("exec", "--name", "n", ":")
+    header, first, _, last = cli.ok("jobs").splitlines()
+    assert header.split()[:2] == ["ID", "NAME"]
+    assert (first.split()[1], last.split()[1]) == ("-", "n")
+    with cli.connected("app") as client:  # one that may come back keeps its `default`
+        client.send(json.dumps({"type": "execute", "id": "1", "command": ":"}))
+        while json.loads(client.recv(SECONDS))["type"] != "result":
+            pass
+    assert cli.ok("jobs").splitlines()[-1].split()[-2:] == ["default", ":"]
+
+
+@pytest.mark.long
+def test_the_last_lines(here: CommandLine) -> None:
+    def logs(*flags: str) -> tuple[str, str]:
+        done = here("logs", *flags, name)
+        assert done.returncode == 0
+        return done.stdout, done.stderr
+
+    name = name_of("tail")
+    command = "echo err >&2; seq 100000; printf 'x\\ny'; read stop; echo more"
+    with ended(
+        here.begin("exec", "--name", name, command, stdin=-1, stdout=-1, stderr=-1)
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        while process.stdout.readline() != "x\n":
+            pass
+        assert process.stdout.read(1) == "y"
+        assert logs("--tail", "0") == ("", "")
+        assert logs("--tail", "1") == ("y", "")
+        assert logs("--tail", "3") == ("100000\nx\ny", "")
+        assert logs("--tail", "30002")[0].startswith("70001\n")
+        assert logs("--tail", "999999") == logs()
+        with ended(
+            here.begin("logs", "-f", "--tail", "2", name, stdout=-1, stderr=-3)
+        ) as following:
+            assert following.stdout is not None
+            assert following.stdout.read(2) == "x\n"
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert following.stdout.read() == "ymore\n"
+        assert process.wait(SECONDS) == 0
+    assert "--tail" in here.refused("logs", "--tail", "-1", name, code=2)
