@@ -153,7 +153,7 @@ class Engine:
         Android, the one that runs commands.
         """
         variable = state.variables.get(b"SHELL")
-        path = os.fsdecode(variable.value) if variable is not None else ""
+        path = os.fsdecode(variable.value or b"") if variable is not None else ""
         if os.path.isabs(path):
             return path
         path = _login_shell()

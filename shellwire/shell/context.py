@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shellwire.shell.dialect import SECRETS, CannotEnter
+from shellwire.shell.readback import unreadable
+from shellwire.shell.report import UNREPORTED
 from shellwire.shell.state import (
     IDENTIFIER,
     OUR_PREFIX,
@@ -27,6 +29,8 @@ MAX_SIZE = 1024 * 1024
 """Bytes of names and values that one context holds at most."""
 
 _MAX_REPORT = 8 * MAX_SIZE
+
+_NOT_REPORTED = "the shell could not report its state (ulimit -f, or an early end under set -v)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ class Context:
             return Commit(committed=True)
         payload = dialect.payload(report, token)
         if payload is None:
-            return Commit(committed=False)
+            lost = report.endswith(UNREPORTED)
+            return Commit(committed=False, problem=_NOT_REPORTED if lost else None)
         if origin.epoch != self._epoch:
             return Commit(committed=False, problem="the context was reset while it ran")
         parsed = dialect.parse(payload)
@@ -124,6 +129,7 @@ class Context:
             visible=lambda name, each: name not in parsed.unknown and dialect.reports(name, each),
             removals=parsed.whole,
         )
+        change, problem = _readable(change, dialect, parsed.state)
         if change:
             state = apply(self.state, change)
             if state.size() > MAX_SIZE:
@@ -132,8 +138,8 @@ class Context:
         elif parsed.whole:
             self._known = known
         if not parsed.whole:
-            return Commit(committed=True, problem="a part of the context could not be restored")
-        return Commit(committed=True)
+            problem = "a part of the context could not be restored"
+        return Commit(committed=True, problem=problem)
 
     def edit(
         self, *, cwd: bytes | None, env: Mapping[bytes, bytes], unset: Iterable[bytes]
@@ -155,6 +161,19 @@ class Context:
         self.state = self._birth
         self._epoch += 1
         self._known = None
+
+
+def _readable(change: Change, dialect: Dialect, state: State) -> tuple[Change, str | None]:
+    """Return ``change`` without the functions that can't be restored, and which these are."""
+    new = {name: function for name, function in change.functions.items() if function is not None}
+    broken = unreadable(dialect, state, new) if new else frozenset()
+    if not broken:
+        return change, None
+    # What they were before is not kept either: the command would have called what is new.
+    functions = {**change.functions, **dict.fromkeys(broken)}
+    names = ", ".join(sorted(name.decode("utf-8", "replace") for name in broken))
+    problem = f"the shell prints what it can't read back of the functions {names[:500]}"
+    return replace(change, functions=functions), problem
 
 
 def _is_free(name: bytes) -> bool:
