@@ -55,9 +55,10 @@ _EXPORT = re.compile(
     rb"(?:=((?:'[^']*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"|\\.|[^\s'\"\\])*))?\n",
     re.DOTALL,
 )
-_OWN = frozenset(
-    {b"IFS", b"LINENO", b"OPTIND", b"OPTARG", b"PPID", b"PS1", b"PS2", b"PS4", b"PWD", b"SHLVL"}
-)
+_OWN = (
+    frozenset({b"IFS", b"LINENO", b"OPTIND", b"OPTARG", b"PPID", b"PS1", b"PS2", b"PS4"})
+    | WITHHELD
+) - {b"OLDPWD"}
 
 
 class Posix(Dialect):

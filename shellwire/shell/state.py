@@ -72,6 +72,11 @@ class State:
         total += sum(len(name) + len(each.text) for name, each in self.functions.items())
         return total + sum(len(name) + len(text) for name, text in self.aliases.items())
 
+    def told(self) -> dict[bytes, bytes]:
+        """Return the exported variables as a program sees them: PWD is the directory."""
+        pwd = {b"PWD": self.cwd} if self.cwd.startswith(b"/") else {}
+        return {**self.environment(), **pwd}
+
     def environment(self) -> dict[bytes, bytes]:
         """Return the exported scalars that have a value."""
         return {
