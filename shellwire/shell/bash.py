@@ -87,7 +87,7 @@ _STATE = (
     '\\builtin declare -F; \\builtin printf "\\0"; \\builtin declare -f; '
     '\\builtin printf "\\0"; \\builtin alias -p; \\builtin printf "\\0%s" TOKEN; '
 )
-_LOST = "|| \\builtin printf x >&213"
+_LOST = "|| \\builtin printf x 2>&- >&213"
 _TRAP = (
     "((${__shellwire_s+1}0)) >&210 2>&1 && \\builtin exit'$'\\n''"
     "((${BASH_ALIASES[@]+1}0)) >&210 2>&1 && "
