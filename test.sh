@@ -2,7 +2,7 @@
 # Checks everything: ./test.sh makes its environment (./.venv with the extra "dev", and tests/node),
 # then runs ruff, mypy, lint-imports and pytest, and stops at the first that fails, with its exit
 # code. With arguments only pytest runs, and gets them: ./test.sh -k codec (paths count from the
-# checkout).
+# checkout), ./test.sh -m "long or needs" (the tests that a bare ./test.sh leaves to .ci/run).
 set -eu
 
 self=$0
@@ -56,6 +56,7 @@ if [ $# -eq 0 ]; then
   # Each process has a daemon of its own. Half as many again as processors, for tests wait for what
   # others do; what is asked for by name runs in one process.
   processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || processors=2
-  set -- --numprocesses $((processors * 3 / 2))
+  # What takes long, or needs a program that may be missing, .ci/run does afterwards.
+  set -- --numprocesses $((processors * 3 / 2)) -m "not long and not needs"
 fi
 step pytest "$@"

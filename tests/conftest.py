@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.live import Client
 
+pytest_plugins = ["tests.components"]
+
 # Users have buffers, which can trip over what is full or closed.
 os.environ.pop("PYTHONUNBUFFERED", None)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds after which something that should have happened has not."""
 
 _numbers = count()

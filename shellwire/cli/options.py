@@ -19,6 +19,7 @@ from click.types import StringParamType
 
 from shellwire.errors import InvalidSettings
 from shellwire.home.config import Entry, read_config
+from shellwire.home.owner import INSECURE
 from shellwire.home.paths import Home
 from shellwire.home.settings import LoginEnv, Settings
 from shellwire.output import printable
@@ -235,8 +236,27 @@ DAEMON = Setting(
 _BY_KEY = {str(setting.name): setting for setting in (DAEMON, *SETTINGS)}
 
 
+INSECURE_HOME = click.Option(
+    ["--insecure-home"],
+    is_flag=True,
+    default=False,
+    is_eager=True,  # the settings file, which the next option reads, is in that home
+    expose_value=False,
+    callback=lambda _ctx, _param, given: _allow_insecure_home() if given else None,
+    envvar=INSECURE,
+    show_envvar=True,
+    help="Use a home of another user, where user ids are mapped. Other commands: the variable.",
+)
+"""A flag that can't be in the settings file: that is in the home which it allows to use."""
+
+
+def _allow_insecure_home() -> None:
+    os.environ[INSECURE] = "1"
+
+
 _VARIABLES = {key.upper() for key in _BY_KEY} | {
     "HOME",
+    "INSECURE_HOME",
     "JOB",  # in the environment of every job, and so where one starts a daemon
     *("CLIENT_ID", "TOKEN", "URL"),  # for clients
 }

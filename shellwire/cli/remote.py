@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from shellwire.cli.program import Failure, called_as
-from shellwire.errors import InvalidUrl, NotRunning, Refusal, ShellwireError, Unreachable
+from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
 from shellwire.home.hosts import load_hosts
 from shellwire.home.paths import Home
 from shellwire.output import printable
@@ -105,7 +105,7 @@ def talk_at(
 def _place(host: str | None) -> Place:
     try:
         return place_of(host)
-    except InvalidUrl as error:
+    except ShellwireError as error:
         raise Failure(str(error), TROUBLE) from error
 
 

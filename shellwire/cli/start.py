@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire import __version__
-from shellwire.cli.options import DAEMON, SETTINGS, warn_of_unknown_variables
+from shellwire.cli.options import DAEMON, INSECURE_HOME, SETTINGS, warn_of_unknown_variables
 from shellwire.cli.program import called_as
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
@@ -21,8 +21,13 @@ from shellwire.home.token import read_token, token_origin
 if TYPE_CHECKING:
     from shellwire.home.token import TokenOrigin
 
+_TOKEN = "SHELLWIRE_TOKEN"
 
-@click.command("start", params=[DAEMON, *SETTINGS])
+# What macOS gives to each process. A shell keeps its report at descriptor 200 and above.
+_LEAST_DESCRIPTORS = 256
+
+
+@click.command("start", params=[DAEMON, *SETTINGS, INSECURE_HOME])
 @click.pass_context
 def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
     """Start the daemon, in the foreground unless --daemon is given.
@@ -33,7 +38,7 @@ def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
     _start(ctx, Settings(**settings), detached=daemon)
 
 
-@click.command("run", params=list(SETTINGS))
+@click.command("run", params=[*SETTINGS, INSECURE_HOME])
 @click.pass_context
 def run_command(ctx: click.Context, /, **settings: Any) -> None:
     """Start the daemon in the foreground, and log to stderr too.
@@ -44,7 +49,9 @@ def run_command(ctx: click.Context, /, **settings: Any) -> None:
 
 
 def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
+    _leave_token_behind()
     warn_of_unknown_variables()
+    _refuse_few_descriptors()
     _refuse_plaintext(settings)
     home = Home.locate()
     home.ensure()
@@ -72,8 +79,36 @@ def _serve_here(home: Home, settings: Settings, origin: TokenOrigin, cwd: str) -
             home,
             settings,
             start_cwd=cwd,
-            on_ready=lambda host, port: _announce(home, origin, os.getpid(), host, port),
+            on_ready=lambda host, port: _announce(
+                home, origin, os.getpid(), host, port, secret=sys.stdout.isatty()
+            ),
             foreground=True,
+        )
+
+
+def _leave_token_behind() -> None:
+    """Execute this program again without a client's token in the environment.
+
+    What a process was started with stands in /proc/PID/environ (proc(5)) for as long as it lives,
+    for every process of the same user: unsetting a variable doesn't remove it there.
+    """
+    if sys.platform == "win32" or _TOKEN not in os.environ:
+        return
+    environment = {name: value for name, value in os.environ.items() if name != _TOKEN}
+    os.execve(sys.executable, sys.orig_argv, environment)
+
+
+def _refuse_few_descriptors() -> None:
+    """Raise StartError where a shell could not open the descriptors that its prologue uses."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST_DESCRIPTORS:
+        raise StartError(
+            f"a process may open {limit} files here (ulimit -n), and shellwire needs"
+            f" {_LEAST_DESCRIPTORS}"
         )
 
 
@@ -113,16 +148,22 @@ def _current_directory() -> str:
         return home if os.path.isabs(home) else "/"
 
 
-def _announce(home: Home, origin: TokenOrigin, pid: int, host: str, port: int) -> None:
-    """Say where the daemon listens; and the token, if there was none before this start."""
+def _announce(
+    home: Home, origin: TokenOrigin, pid: int, host: str, port: int, *, secret: bool = True
+) -> None:
+    """Say where the daemon listens; and the token, if there was none before this start.
+
+    Without ``secret`` only where it is: a supervisor's log is read by others, and kept.
+    """
     url = address.url("ws", host, port)
     said = f"shellwire {__version__} listens at {url} (pid {pid})"
     if origin == "replaced":
         said += f"\n{home.token_file} held no valid token: it has a new one"
     if origin != "kept":
+        shown = f"{read_token(home)}\n            " if secret else ""
         said += (
-            f"\n\n  token:    {read_token(home)}\n"
-            f"            kept in {home.token_file}; `{called_as()} token` shows it again\n"
+            f"\n\n  token:    {shown}"
+            f"kept in {home.token_file}; `{called_as()} token` shows it{' again' * secret}\n"
             f"  connect:  open a WebSocket to {url} and send first\n"
             '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
             ' "protocol": 1}\n'

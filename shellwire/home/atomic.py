@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shellwire.errors import HomeError
+from shellwire.home.owner import check_owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,8 @@ def read_private(path: Path) -> bytes | None:
     """Return the content of ``path``, or None if it does not exist.
 
     A mode looser than 0600 is tightened first: release 0.1.4 left some files readable to others.
-    Raises HomeError if it can't be read, or is no regular file.
+    Raises HomeError if it can't be read, is no regular file, or belongs to another user than us
+    and root.
     """
     try:
         descriptor = os.open(path, _READ)
@@ -44,7 +46,9 @@ def read_private(path: Path) -> bytes | None:
     except OSError as error:
         raise HomeError(f"can't read {path}: {error.strerror}") from error
     try:
-        mode = os.fstat(descriptor).st_mode
+        status = os.fstat(descriptor)
+        mode = status.st_mode
+        check_owner(path, status)
         if not stat.S_ISREG(mode):
             raise HomeError(f"can't read {path}: it is not a regular file")
         if mode & 0o077:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import HomeError, InvalidSettings
+from shellwire.home.owner import check_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,7 @@ def _read(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise HomeError(f"can't read {path}: it is not a regular file")
+        check_owner(path, path.stat())
         content = path.read_bytes()
     except FileNotFoundError:
         return ""

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 REWRITE_AT = 1024 * 1024
 """Bytes from which on it is written anew, with what is alive only."""
 
+_NAME = "jobs.journal"
+_HEAD_BYTES = 256
+
+# 8 random bytes in hexadecimal digits. A shorter text could be the beginning of others' tags.
+_INSTANCE = re.compile(r"[0-9a-f]{16}")
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -51,7 +59,7 @@ class LiveJob(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a killed daemon has left."""
+    """What a killed daemon has left behind."""
 
     instance: str
     """What each of its tags begins with."""
@@ -63,7 +71,8 @@ class Left:
 def read_left(home: Home) -> Left | None:
     """Return what the last daemon left; None if it stopped in order, or did not get that far.
 
-    Lines that mean nothing are passed over. Raises HomeError if the file can't be read.
+    Lines that mean nothing are passed over. So is a whole journal whose daemon lives: the home was
+    copied, and the jobs are that daemon's. Raises HomeError if the file can't be read.
     """
     content = read_private(home.journal_file)
     instance, started = "", 0.0
@@ -78,7 +87,25 @@ def read_left(home: Home) -> Left | None:
                     jobs[job.tag] = job
             case ["ended", str(tag)]:
                 jobs.pop(tag, None)
-    return Left(instance, started, tuple(jobs.values())) if instance else None
+    if _INSTANCE.fullmatch(instance) is None or _is_kept_by_a_live_daemon(instance):
+        return None
+    return Left(instance, started, tuple(jobs.values()))
+
+
+def _is_kept_by_a_live_daemon(instance: str) -> bool:
+    """Whether another process has the journal of ``instance`` open. Only Linux can tell."""
+    own = f"/proc/{os.getpid()}/"
+    for path in glob.iglob("/proc/[0-9]*/fd/*"):
+        if path.startswith(own):
+            continue
+        with contextlib.suppress(OSError):  # another user's, or one that has ended meanwhile
+            if os.path.basename(os.readlink(path)).removesuffix(" (deleted)") == _NAME:
+                with open(path, "rb") as file:
+                    head = file.read(_HEAD_BYTES)
+                for entry in _entries(head):
+                    if entry[:2] == ["daemon", instance]:
+                        return True
+    return False
 
 
 def _entries(content: bytes) -> Iterator[list[Any]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shellwire.errors import AlreadyRunning, HomeError
+from shellwire.home.owner import check_owner
 
 if sys.platform == "win32":
     import msvcrt
@@ -66,11 +67,35 @@ def daemon_lock_holder(home: Home) -> int | None:
     return None
 
 
+def holds_daemon_lock(home: Home, pid: int) -> bool | None:
+    """Whether process ``pid`` has the lock file of ``home`` open, as its daemon does.
+
+    None where there is no /proc/PID/fd (proc(5)) to tell.
+    """
+    if not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        lock = os.stat(home.lock_file)
+    except OSError:
+        return False
+    name = f"/{home.lock_file.name}"
+    for descriptor, path in _open_descriptors(str(pid)):
+        if path.endswith((name, f"{name} (deleted)")):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.stat(f"/proc/{pid}/fd/{descriptor}"), lock):
+                    return True
+    return False
+
+
 def _open_files(pid: str) -> Iterator[str]:
+    return (path for _, path in _open_descriptors(pid))
+
+
+def _open_descriptors(pid: str) -> Iterator[tuple[str, str]]:
     with contextlib.suppress(OSError):  # it has ended, or is not ours to look at
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
-                yield os.readlink(f"/proc/{pid}/fd/{descriptor}")
+                yield descriptor, os.readlink(f"/proc/{pid}/fd/{descriptor}")
 
 
 @contextlib.contextmanager
@@ -106,6 +131,7 @@ def _opened(path: Path) -> Iterator[int]:
     except OSError as error:
         raise HomeError(f"can't open {path}: {error.strerror}") from error
     try:
+        check_owner(path, os.fstat(descriptor))
         yield descriptor
     finally:
         # Closing is not enough: a child that is about to exec still has its copy of the lock, and

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shellwire.errors import HomeError
+from shellwire.home.owner import check_owner, check_path
 
 _PRIVATE = 0o700
 
@@ -23,7 +24,8 @@ class Home:
     def locate(cls) -> Home:
         """Return ``$SHELLWIRE_HOME``, or ``~/.shellwire`` where that is unset or empty.
 
-        Nothing is made yet. Raises HomeError if there is no home directory to look in.
+        Nothing is made yet. Raises HomeError if there is no home directory to look in, or if the
+        directory, or a symlink on the way to it, belongs to another user than us and root.
         """
         chosen = os.environ.get("SHELLWIRE_HOME") or "~/.shellwire"
         expanded = os.path.expanduser(chosen)
@@ -32,23 +34,34 @@ class Home:
         if is_lost or expanded.startswith("~"):
             raise HomeError(f"can't tell where {chosen} is: set HOME or SHELLWIRE_HOME")
         try:
-            return cls(Path(os.path.abspath(expanded)))
+            root = Path(os.path.abspath(expanded))
         except FileNotFoundError as error:
             raise HomeError(
                 f"SHELLWIRE_HOME is {chosen}, and the directory it starts from is gone"
             ) from error
+        check_path(root)
+        return cls(root)
 
     def ensure(self) -> None:
-        """Make the directory if it is missing, and 0700 in any case. Raises HomeError."""
+        """Make the directory if it is missing, and 0700 in any case.
+
+        Raises HomeError, also if a file in it belongs to another user: one who could write here
+        before may have left a token or a pid file of his own.
+        """
         try:
             self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-            mode = self.root.stat().st_mode
+            status = self.root.stat()
+            check_owner(self.root, status)
+            mode = status.st_mode
             if mode & stat.S_ISVTX or self.root == self.root.parent:
                 # /tmp by mistake, say: nobody else could work with it if it became private.
                 raise HomeError(f"can't use {self.root} as home: others use it too")
             # The umask may have narrowed the mode just given, and an older release gave 0755.
             if stat.S_IMODE(mode) != _PRIVATE:
                 self.root.chmod(_PRIVATE)
+            with os.scandir(self.root) as entries:
+                for entry in entries:
+                    check_owner(self.root / entry.name, entry.stat(follow_symlinks=False))
         except FileExistsError as error:
             raise HomeError(f"{self.root} is not a directory") from error
         except OSError as error:

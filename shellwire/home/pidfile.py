@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shellwire.errors import HomeError
 from shellwire.home import address
 from shellwire.home.atomic import read_private, write_private
-from shellwire.home.lock import daemon_lock_holder
+from shellwire.home.lock import daemon_lock_holder, holds_daemon_lock
 
 if TYPE_CHECKING:
     from shellwire.home.paths import Home
@@ -91,11 +91,14 @@ def read_live(home: Home) -> DaemonRecord | None:
     """Return the record of the daemon that runs, None if none does.
 
     A file that is missing, stale or garbled means none, and so does one with a bare pid, as
-    releases before 0.1.4 wrote it: nothing in it tells the daemon from a later process. Raises
-    HomeError if the file can't be read.
+    releases before 0.1.4 wrote it: nothing in it tells the daemon from a later process. A forged
+    one, which names a process that is no daemon of this home, means none too. Raises HomeError if
+    the file can't be read.
     """
     record = _read(home)
-    return record if record is not None and is_live(record) else None
+    if record is None or not is_live(record) or not _is_daemon_of(home, record):
+        return None
+    return record
 
 
 def find_live(home: Home) -> DaemonRecord | None:
@@ -119,6 +122,37 @@ def is_live(record: DaemonRecord) -> bool:
     # Ticks are exact. psutil computes seconds anew each time, and rounding may differ.
     exact = started == record.start_time
     return exact if _HAS_PROC else abs(started - record.start_time) < _CLOSE_ENOUGH
+
+
+def _is_daemon_of(home: Home, record: DaemonRecord) -> bool:
+    """Whether the live process of ``record`` is this home's daemon: that one holds its lock.
+
+    Release 0.1.4 had no lock, and elsewhere than on Linux no open file can be looked up: there the
+    process is believed by its command line.
+    """
+    if record.pid == os.getpid():
+        return True
+    holds = None if record.host is None else holds_daemon_lock(home, record.pid)
+    return _runs_shellwire(record.pid) if holds is None else holds
+
+
+def _runs_shellwire(pid: int) -> bool:
+    words = [os.path.basename(word) for word in _command_line(pid)]
+    return bool(words) and words[0].startswith("python") and "shellwire" in words
+
+
+def _command_line(pid: int) -> list[str]:
+    if _HAS_PROC:
+        try:
+            return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
+        except OSError:
+            return []
+    import psutil  # takes 20 ms, which Linux need not spend
+
+    try:
+        return psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return []
 
 
 def remove(home: Home, record: DaemonRecord) -> None:

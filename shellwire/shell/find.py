@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import secrets
@@ -38,6 +39,8 @@ else:
 # What $SHELL may be besides bash for commands to run in it; others are no POSIX shells.
 _POSIX_SHELLS = frozenset({"sh", "dash", "ash"})
 
+_NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+
 # What a dialect's probe comes to.
 _STATUS, _CWD, _VARIABLE = 3, b"/dev", (b"SHELLWIRE_PROBE", Variable(b"it's"))
 
@@ -52,8 +55,14 @@ async def find_dialect(
     """
     for found in _candidates(wanted, path):
         dialect = _dialect(found)
-        if await _works(dialect, State(b"/", birth.variables, birth.functions), reaper):
-            return dialect
+        try:
+            if await _works(dialect, State(b"/", birth.variables, birth.functions), reaper):
+                return dialect
+        except (SpawnError, PtyUnavailable) as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno in _NO_RESOURCES:
+                # The shell is not at fault, and the next one would not start either.
+                raise StartError(str(error)) from error
         if wanted is None:
             log.warning("%s is not used: it did not report its state when it was tried", found)
     if wanted is None:
@@ -88,13 +97,13 @@ def _candidates(wanted: str | None, path: str | None) -> Iterator[str]:
 
 
 async def _works(dialect: Dialect, state: State, reaper: Reaper) -> bool:
-    """Whether a command runs in this shell, and its state comes back; a moment, once a start."""
+    """Whether a command runs in this shell, and its state comes back; a moment, once a start.
+
+    Raises SpawnError or PtyUnavailable where it can't be started.
+    """
     tag = b"probe." + secrets.token_hex(8).encode()
-    try:
-        shell = launch(dialect, state, Wiring(), tag=tag, report=True)
-        shell.run(dialect.script(b"", dialect.probe))
-    except (SpawnError, PtyUnavailable):
-        return False
+    shell = launch(dialect, state, Wiring(), tag=tag, report=True)
+    shell.run(dialect.script(b"", dialect.probe))
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
     reaper.watch(shell.pid, lambda how: None if ended.done() else ended.set_result(how))
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
 T = TypeVar("T")
-SECONDS = 2 * PATIENCE
+SECONDS = PATIENCE
 
 
 def parameters(home: Path, cwd: Path, **env: str) -> StdioServerParameters:

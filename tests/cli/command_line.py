@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = [sys.executable, "-m", "shellwire"]
-SECONDS = 40
+SECONDS = 120
 """Far more than any command takes; a hanging one shall fail with a message."""
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.cli.command_line import CommandLine
 
-SECONDS = 20
+SECONDS = 120
 
 
 class Terminal:

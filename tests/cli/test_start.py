@@ -34,6 +34,64 @@ def test_only_the_first_start_shows_the_token(cli: CommandLine) -> None:
     assert cli.home.token_file.read_text() == token
 
 
+@pytest.mark.parametrize("words", ["run --port 0", "start --port 0"])
+def test_the_foreground_tells_a_log_only_where_the_token_is(cli: CommandLine, words: str) -> None:
+    process = cli.begin(*words.split(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    said = "".join(iter(process.stdout.readline, "\n"))  # as far as the empty line
+    said += "".join(iter(process.stdout.readline, "\n"))
+    token = cli.home.token_file.read_text()
+    process.terminate()
+    rest, _ = process.communicate(timeout=SECONDS)
+    assert re.fullmatch(r"[0-9a-f]{64}", token)
+    assert token not in said + rest
+    assert str(cli.home.token_file) in said
+
+
+@pytest.mark.needs("/proc")
+@pytest.mark.parametrize("words", ["start --daemon", "run"])
+def test_no_token_is_in_the_environment_of_the_daemon(cli: CommandLine, words: str) -> None:
+    cli.environment |= {"SHELLWIRE_TOKEN": TOKEN, "SHELLWIRE_URL": "ws://127.0.0.1:1"}
+    daemon = None
+    if words == "run":
+        daemon = cli.begin("run", "--port", "0", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert daemon.stdout is not None
+        assert "listens at" in daemon.stdout.readline()
+    else:
+        assert "listens at" in cli.ok("start", "--daemon", "--port", "0")
+    pid = json.loads(cli.home.pid_file.read_text())["pid"]
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    assert TOKEN.encode() not in environment
+    assert b"SHELLWIRE_HOME=" in environment
+    if daemon is not None:
+        daemon.terminate()
+        daemon.communicate(timeout=SECONDS)
+
+
+def test_too_few_descriptors_is_the_reason(cli: CommandLine) -> None:
+    start = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *PROGRAM, "start", "--daemon"]
+    done = subprocess.run(
+        start, env=cli.environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: a process may open 64 files here (ulimit -n), and shellwire needs 256\n"
+    )
+
+
+@pytest.mark.needs("root")
+def test_the_home_of_another_user_is_used_only_on_request(cli: CommandLine) -> None:
+    cli.home.ensure()
+    os.chown(cli.home.root, 4242, 4242)
+    said = cli.refused("start", "--daemon", "--port", "0")
+    assert f"chown -R 0 {cli.home.root}" in said
+    assert said == cli.refused("exec", "true", code=255)
+    assert said == cli.refused("status")
+    cli.ok("start", "--daemon", "--port", "0", "--insecure-home")
+    cli.environment["SHELLWIRE_INSECURE_HOME"] = "1"
+    assert cli.ok("exec", "echo hi") == "hi\n"
+
+
 def test_what_it_writes_is_private(cli: CommandLine) -> None:
     cli.start()
     assert mode(cli.home.root) == 0o700
@@ -266,7 +324,7 @@ def test_the_foreground_logs_to_stderr_and_ends_on_a_signal(
     running, announced = _begin_run(cli)
     status = cli.status()
     assert status["url"] in announced
-    assert cli.home.token_file.read_text() in announced
+    assert str(cli.home.token_file) in announced
     assert status["pid"] == running.pid
     running.send_signal(end)
     _, err = running.communicate(timeout=SECONDS)

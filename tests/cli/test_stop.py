@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 from shellwire.cli.stop import _poll_until_gone
@@ -29,6 +31,18 @@ def test_a_stranger_with_the_pid_is_left_alone(cli: CommandLine) -> None:
     cli.home.ensure()
     cli.home.pid_file.write_text(f'{{"pid": {os.getpid()}, "start_time": 1}}')
     assert "not running" in cli.refused("stop")
+
+
+def test_a_forged_pid_file_ends_nobody(cli: CommandLine) -> None:
+    cli.home.ensure()
+    with subprocess.Popen(["sleep", "60"]) as victim:
+        forged = {"pid": victim.pid, "start_time": pidfile.start_time(victim.pid)}
+        for more in ({}, {"host": "127.0.0.1", "port": 1}):
+            cli.home.pid_file.write_text(json.dumps({**forged, **more}))
+            assert "not running" in cli.refused("stop")
+            assert cli("status").returncode == 3
+        assert victim.poll() is None
+        victim.kill()
 
 
 def test_without_pidfd_it_is_watched(cli: CommandLine) -> None:

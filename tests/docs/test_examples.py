@@ -17,6 +17,7 @@ import pytest
 
 from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
+from tests import components
 from tests.docs.document import ROOT, Document
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tests.live import Daemon
 
 README = Document("README.md")
-SECONDS = 20
+SECONDS = 120
 MOST_LINES = {"hello": 20, "run": 40, "page": 70}
 USAGE = "[-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set"
 
@@ -80,10 +81,9 @@ class Example:
 
 
 def tool(name: str) -> str:
-    """Return the path of a program, ours or the system's; skip the test where it is missing."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if found is None:
-        pytest.skip(f"there is no {name} here; .ci/run installs it")
+    """Return the path of a program that the test is marked to need."""
+    found = components.find(name)
+    assert found is not None, name
     return found
 
 
@@ -335,7 +335,14 @@ async def test_a_reader_that_leaves_is_one_line(
 # The short ones ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["python", "javascript", "shell"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "python",
+        "javascript",
+        pytest.param("shell", marks=pytest.mark.needs("bash", "websocat", "jq")),
+    ],
+)
 def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) -> None:
     hello = made(kind, "hello", tmp_path)
     if kind == "python":

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.components import find
 from tests.docs.document import ROOT
-from tests.docs.test_examples import tool
 from tests.faults.proxy import Proxy
 from tests.live import PATIENCE
 
@@ -106,7 +106,7 @@ def browser(tmp_path: Path) -> Iterator[str]:
     """Start a browser; yield where its DevTools protocol is."""
     with subprocess.Popen(
         [
-            tool("chromium"),
+            find("chromium") or "chromium",
             *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
             *("--remote-debugging-port=0", f"--user-data-dir={tmp_path}", "about:blank"),
         ],
@@ -138,6 +138,8 @@ async def opened(browser: str, url: str) -> AsyncIterator[Page]:
         yield page
 
 
+@pytest.mark.long
+@pytest.mark.needs("chromium")
 async def test_the_page(own_daemon: Callable[..., Daemon], site: str, browser: str) -> None:
     daemon = own_daemon("--grace", "0", "--allow-origin", site)
     async with Proxy(daemon.url) as proxy, opened(browser, f"{site}/page.html") as page:

@@ -99,7 +99,7 @@ def paste(block: Block, home: Path, *words: str) -> subprocess.CompletedProcess[
         env={**environ, "SHELLWIRE_HOME": str(home), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=120,
         check=False,
     )
     # In this mode asyncio also tells of what took 0.1 s, as anything may where much else runs.
@@ -119,7 +119,7 @@ def test_from_the_command_line(cli: CommandLine) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,11 +11,15 @@ import pytest
 from shellwire.errors import HomeError
 from shellwire.home import journal
 from shellwire.home.journal import Journal, Left, LiveJob, read_left
+from shellwire.home.paths import Home
+from tests.home.helpers import start_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from shellwire.home.paths import Home
+
+ABC, DEF = "abc0" * 4, "def0" * 4
 
 
 def job(number: int) -> LiveJob:
@@ -26,7 +30,7 @@ def job(number: int) -> LiveJob:
 def own(home: Home) -> Iterator[Journal]:
     """Yield an open journal."""
     home.ensure()
-    own = Journal(home, "abc", 7.0, [])
+    own = Journal(home, ABC, 7.0, [])
     own.begin()
     yield own
     own.close()
@@ -44,20 +48,20 @@ def test_there_is_none(home: Home) -> None:
 
 
 def test_what_is_alive_is_read_back(home: Home, own: Journal) -> None:
-    assert read_left(home) == Left("abc", 7.0, ())
+    assert read_left(home) == Left(ABC, 7.0, ())
     for number in range(4):
         own.began(job(number))
     own.ended("abc.1")
     own.ended("abc.9")
-    assert read_left(home) == Left("abc", 7.0, (job(0), job(2), job(3)))
+    assert read_left(home) == Left(ABC, 7.0, (job(0), job(2), job(3)))
     assert home.journal_file.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_the_one_before_left_is_carried_on(home: Home, own: Journal) -> None:
     own.began(job(0))
-    later = Journal(home, "def", 8.0, live(home))
+    later = Journal(home, DEF, 8.0, live(home))
     later.begin()
-    assert read_left(home) == Left("def", 8.0, (job(0),))
+    assert read_left(home) == Left(DEF, 8.0, (job(0),))
     later.close()
 
 
@@ -87,6 +91,37 @@ def test_it_is_written_anew_when_it_is_long(
     assert os.listdir(home.root) == ["jobs.journal"]
 
 
+@pytest.mark.parametrize("instance", ["", "a", "abc", "ABC0" * 4, "abc0" * 5, "../" + "0" * 13])
+def test_a_forged_instance_means_nothing(home: Home, instance: str) -> None:
+    home.ensure()
+    forged = Journal(home, instance, 7.0, [job(0)])
+    forged.begin()
+    assert read_left(home) is None
+    forged.close()
+
+
+@pytest.mark.needs("/proc")
+def test_a_copy_of_a_live_daemons_journal_means_nothing(home: Home, tmp_path: Path) -> None:
+    home.ensure()
+    code = f"""
+from shellwire.home.journal import Journal
+home.ensure()
+own = Journal(home, {ABC!r}, 7.0, [])
+own.begin()
+print("begun", flush=True)
+sys.stdin.read()
+"""
+    elsewhere = Home(tmp_path / "elsewhere")
+    with start_python(elsewhere, code) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == "begun\n"
+        home.journal_file.write_bytes(elsewhere.journal_file.read_bytes())
+        home.journal_file.chmod(0o600)
+        assert read_left(home) is None
+        daemon.communicate()
+    assert read_left(home) == Left(ABC, 7.0, ())
+
+
 def test_the_disk_is_full(home: Home, own: Journal) -> None:
     own.began(job(0))
     size = home.journal_file.stat().st_size
@@ -97,7 +132,7 @@ def test_the_disk_is_full(home: Home, own: Journal) -> None:
             with pytest.raises(HomeError, match=r"jobs\.journal"):
                 own.began(job(number))
         assert live(home) == [job(0)]
-        later = Journal(home, "def", 8.0, [job(number) for number in range(9)])
+        later = Journal(home, DEF, 8.0, [job(number) for number in range(9)])
         with pytest.raises(HomeError, match=r"jobs\.journal"):
             later.begin()
         with pytest.raises(HomeError, match=r"jobs\.journal"):
@@ -124,10 +159,10 @@ def test_the_home_is_gone(home: Home, own: Journal, monkeypatch: pytest.MonkeyPa
     own.remove()
     # Another is at home there now.
     home.ensure()
-    other = Journal(home, "def", 9.0, [])
+    other = Journal(home, DEF, 9.0, [])
     other.begin()
     own.remove()
-    assert read_left(home) == Left("def", 9.0, ())
+    assert read_left(home) == Left(DEF, 9.0, ())
     other.remove()
     assert not home.journal_file.exists()
     other.close()

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shellwire.home import pidfile
+from shellwire.home.paths import Home
 from shellwire.home.pidfile import DaemonRecord
+from tests.home.helpers import lock_held_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from shellwire.home.paths import Home
 
 
 @pytest.fixture
@@ -56,15 +56,43 @@ def test_a_pid_that_was_used_again_is_no_daemon(home: Home, ours: DaemonRecord) 
     assert pidfile.read_live(home) is None
 
 
-def test_a_process_that_ended_is_no_daemon(home: Home, other: subprocess.Popen[bytes]) -> None:
-    put(home, {"pid": other.pid, "start_time": pidfile.start_time(other.pid)})
-    assert pidfile.read_live(home) is not None
+def test_a_process_that_ended_is_no_daemon(other: subprocess.Popen[bytes]) -> None:
+    started = pidfile.start_time(other.pid)
+    assert started is not None
+    record = DaemonRecord(other.pid, started)
+    assert pidfile.is_live(record)
     other.kill()
     # Dead, and not reaped: that is a zombie.
     os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
-    assert pidfile.read_live(home) is None
+    assert not pidfile.is_live(record)
     other.wait()
+    assert not pidfile.is_live(record)
+
+
+@pytest.mark.parametrize("more", [{}, {"host": "127.0.0.1", "port": 7842}])
+def test_a_forged_file_names_no_daemon(
+    home: Home, other: subprocess.Popen[bytes], more: dict[str, Any]
+) -> None:
+    forged = {"pid": other.pid, "start_time": pidfile.start_time(other.pid), **more}
+    put(home, forged)
     assert pidfile.read_live(home) is None
+    # A daemon of this home that runs is found all the same; its lock tells.
+    with lock_held_elsewhere(home, "daemon_lock") as holder:
+        true = {**forged, "pid": holder.pid, "start_time": pidfile.start_time(holder.pid)}
+        put(home, {**true, "host": "127.0.0.1"})
+        assert pidfile.read_live(home) is not None
+        put(home, forged)
+        found = pidfile.find_live(home)
+        assert found is not None
+        assert found.pid == holder.pid
+
+
+def test_the_daemon_of_another_home_is_none_of_this_one(home: Home, tmp_path: Path) -> None:
+    elsewhere = Home(tmp_path / "elsewhere")
+    elsewhere.ensure()
+    with lock_held_elsewhere(elsewhere, "daemon_lock") as holder:
+        put(home, {"pid": holder.pid, "start_time": pidfile.start_time(holder.pid), "host": "h"})
+        assert pidfile.read_live(home) is None
 
 
 def test_the_file_of_0_1_4_is_understood(home: Home, ours: DaemonRecord) -> None:

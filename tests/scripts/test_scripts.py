@@ -99,7 +99,7 @@ class Checkout:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=120,
             check=False,
         )
 
@@ -301,7 +301,7 @@ def test_killed_setup_holds_nobody_up(checkout: Checkout) -> None:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     while not (checkout.calls_file.exists() and UV_INSTALL in checkout.calls_file.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -319,13 +319,13 @@ CHECKS = [
     "mypy --strict",
     "mypy --config-file tests/windows/mypy.ini",
     "lint-imports ",
-    "pytest --numprocesses N",
+    "pytest --numprocesses N -m not long and not needs",
 ]
 
 
 def _with_n(lines: list[str]) -> list[str]:
     """Return what was called, whatever machine it is."""
-    return [re.sub(r"(?<=--numprocesses )[1-9]\d*$", "N", line) for line in lines]
+    return [re.sub(r"(?<=--numprocesses )[1-9]\d*(?= |$)", "N", line) for line in lines]
 
 
 def test_all_checks_in_order(checkout: Checkout) -> None:

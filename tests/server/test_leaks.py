@@ -162,7 +162,7 @@ async def test_what_is_over_does_not_wait_for_the_collector(
     client = await daemon.client()
     await health(daemon)
     for number in range(5):
-        await client.run(f"echo {number}; echo >&2", timeout=20)
+        await client.run(f"echo {number}; echo >&2", timeout=120)
         await client.run("cat", stdin_data="x" * 100_000)
         await client.run("seq 1000", is_pty=True)
         await client.run("yes", max_output_bytes=100_000)

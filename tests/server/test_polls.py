@@ -68,7 +68,7 @@ async def test_a_page(client: Client) -> None:
 @pytest.mark.parametrize("size", [1, 2, 4096, 65_536, 10**9])
 async def test_page_by_page(client: Client, size: int) -> None:
     count = 20_000 if size > 2 else 100
-    await client.run(f"seq {count}; printf '€😀'", id=f"pages-{size}", timeout=10)
+    await client.run(f"seq {count}; printf '€😀'", id=f"pages-{size}")
     seen, page = "", await read(client, f"pages-{size}", max_bytes=size)
     while page["exit_code"] is None:
         seen += text(page)
@@ -158,7 +158,7 @@ async def test_until_is_found_however_pages_are_cut(client: Client) -> None:
 async def test_what_can_not_be_asked(
     client: Client, fields: dict[str, object], problem: str
 ) -> None:
-    await client.run(":", id="asked", timeout=5)
+    await client.run(":", id="asked")
     error = await refused(client, {"type": "read_output", "id": "asked", **fields})
     assert (error["code"], error["message"]) == ("INVALID_MESSAGE", problem)
 

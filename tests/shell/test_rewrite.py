@@ -29,7 +29,7 @@ def _run(command: str, directory: Path) -> tuple[int, bytes, bytes]:
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     # bash prefixes what it says of a syntax error with the line that it could not parse.
