@@ -119,7 +119,7 @@ _WITHOUT_TRAP = rb"""
 __shellwire_t=$(\builtin trap -p EXIT); \builtin trap - EXIT; \builtin printf x 2>/dev/null >&213
 \builtin declare -F exit >/dev/null || exit () {
 { \builtin set -- "${1-$?}" "${@:2}"; case $BASH_SUBSHELL$(\builtin trap -p EXIT) in
-0) \builtin set +xv; \builtin eval "$__shellwire_t";; esac; } 2>/dev/null
+0) \builtin set +v; \builtin eval "$__shellwire_t";; esac; \builtin set +x; } 2>/dev/null
 \builtin exit "$@"; }
 \builtin shopt -s expand_aliases"""
 

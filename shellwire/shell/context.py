@@ -88,8 +88,9 @@ class Context:
     ) -> tuple[Origin, bytes | None]:
         """Return what a command starts from, and the directory that was gone if the context's was.
 
-        ``env`` is the request's, and ``terminal`` whether it runs on one. A context whose directory can't be entered any more, for it has vanished or is
-        closed to us, moves to the nearest ancestor that can.
+        ``env`` is the request's, and ``terminal`` whether it runs on one. A context whose directory
+        can't be entered any more, for it has vanished or is closed to us, moves to the nearest
+        ancestor that can.
         """
         gone = None
         if cwd is not None:

@@ -56,8 +56,7 @@ _EXPORT = re.compile(
     re.DOTALL,
 )
 _OWN = (
-    frozenset({b"IFS", b"LINENO", b"OPTIND", b"OPTARG", b"PPID", b"PS1", b"PS2", b"PS4"})
-    | WITHHELD
+    frozenset({b"IFS", b"LINENO", b"OPTIND", b"OPTARG", b"PPID", b"PS1", b"PS2", b"PS4"}) | WITHHELD
 ) - {b"OLDPWD"}
 
 

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from shellwire.process.spawn import private_file, spawn
 from shellwire.shell.report import ReportFile
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from shellwire.shell.state import State
 
 TOKEN = b"0123456789abcdef"
+
+POSIX_SHELLS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("dash", "ash")]
+SHELLS = ["bash", *POSIX_SHELLS]
+"""The shells that the daemon works with; where one of the POSIX ones is missing that is said."""
 
 
 @dataclass(frozen=True)
@@ -114,4 +120,4 @@ def after(dialect: Dialect, state: State, command: bytes) -> State:
     return report.state
 
 
-__all__ = ["TOKEN", "Ended", "after", "left", "run", "run_plainly"]
+__all__ = ["POSIX_SHELLS", "SHELLS", "TOKEN", "Ended", "after", "left", "run", "run_plainly"]
