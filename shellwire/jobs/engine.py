@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 PAUSE = 0.001
 """Seconds without a command after which shells are started in advance."""
 
-COMMAND_DEFAULTS = {b"PAGER": b"cat", b"GIT_PAGER": b"cat"}
-"""What commands find set unless their context or their request says otherwise."""
-
-TERMINAL_DEFAULTS = {b"TERM": b"xterm-256color"}
-"""The same for what runs on a terminal."""
-
 
 def _login_shell() -> str:
     if sys.platform == "win32":
@@ -100,7 +94,7 @@ class Engine:
 
     def _prepare(self, context: Context) -> None:
         self._pause = None
-        self._spares.prepare(context.start(COMMAND_DEFAULTS), self.spares)
+        self._spares.prepare(context.start(terminal=False), self.spares)
 
     def close(self) -> None:
         """End the shells that wait."""
@@ -153,7 +147,7 @@ class Engine:
         Android, the one that runs commands.
         """
         variable = state.variables.get(b"SHELL")
-        path = os.fsdecode(variable.value) if variable is not None else ""
+        path = os.fsdecode(variable.value or b"") if variable is not None else ""
         if os.path.isabs(path):
             return path
         path = _login_shell()

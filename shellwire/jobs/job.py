@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
-from shellwire.jobs.engine import COMMAND_DEFAULTS, TERMINAL_DEFAULTS
 from shellwire.jobs.idle import Idleness
 from shellwire.jobs.model import COMMAND_SHOWN, Outcome, Snapshot
 from shellwire.jobs.readable import Readable
@@ -156,11 +155,9 @@ class Job(Readable):
             cwd = os.path.join(self._context.state.cwd, os.fsencode(request.cwd))
             if not os.path.isdir(cwd):
                 raise CannotEnter(f"cwd {request.cwd}: there is no such directory")
-        defaults = COMMAND_DEFAULTS if request.kind == "command" else {}
-        if request.size is not None:
-            defaults = defaults | TERMINAL_DEFAULTS
         env = {os.fsencode(name): os.fsencode(value) for name, value in request.env.items()}
-        origin, gone = self._context.begin(cwd=cwd, env=env, defaults=defaults)
+        terminal = request.size is not None
+        origin, gone = self._context.begin(cwd=cwd, env=env, terminal=terminal)
         self._cwd = os.fsdecode(origin.state.cwd)
         if gone is not None:
             self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {self._cwd}")

@@ -23,7 +23,7 @@ _SAFE_FD = 220
 
 # Bash keeps the descriptors it saves at 10 and above (redir.c, SHELL_FD_BASE); the shells' prologue
 # counts on finding those free, whatever the daemon itself was started with.
-_KEEP_FREE = (10, 11, 12)
+_KEEP_FREE = (10, 11, 12, 13)
 
 # On Linux a session leader acquires the first terminal that it opens without O_NOCTTY (tty(4)).
 _OPENING_ACQUIRES = sys.platform in ("linux", "android")

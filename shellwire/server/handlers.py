@@ -270,7 +270,7 @@ def _answer_context(connection: Connection, message: _ContextMessage) -> None:
             cwd=state.cwd.decode("utf-8", "replace"),
             env={
                 name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-                for name, value in sorted(state.environment().items())
+                for name, value in sorted(state.told().items())
             },
         )
     )
