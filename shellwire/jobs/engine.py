@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.shell import Wiring
+    from shellwire.shell.shell import Shell, Wiring
     from shellwire.shell.spares import Taken
     from shellwire.shell.state import State
 
@@ -85,6 +85,10 @@ class Engine:
             self._pause.cancel()
             asyncio.get_running_loop().call_soon(self._prepare, context)
         return taken
+
+    def discard(self, shell: Shell) -> None:
+        """End a shell that was taken and that no job has come to use."""
+        self._spares.discard(shell)
 
     def foresee(self, context: Context) -> None:
         """Have shells wait for the next commands, which may well be of ``context``.

@@ -17,6 +17,7 @@ from shellwire.errors import (
     TooManyProcesses,
 )
 from shellwire.jobs.absence import Absence
+from shellwire.jobs.attempt import attempt
 from shellwire.jobs.ids import Remembered
 from shellwire.jobs.job import Job
 from shellwire.jobs.kept import Kept, Retention
@@ -141,7 +142,7 @@ class Registry:
             return
         # One that can't be started releases its slot at once, within this loop and not on top.
         while self._next:
-            self._jobs[self._next[0]].start()
+            attempt("a job that waited can't be started", self._jobs[self._next[0]].start)
             self._next.popleft()
 
     def _on_left(self, job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill
 from shellwire.process.ending import TerminalEnd
-from shellwire.process.send import send_to_group
+from shellwire.process.send import KILL, send_to_group
 
 if TYPE_CHECKING:
     import signal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from shellwire.jobs.pump import Room
     from shellwire.process.reap import Exit
     from shellwire.shell.shell import Shell
+
+log = logging.getLogger(__name__)
 
 MAX_INPUT = 4 * 1024 * 1024
 """Bytes of input that may wait for one job."""
@@ -122,7 +125,10 @@ class Run:
         """Set the terminal's size. Raises SessionError when it has none."""
         if self._shell.terminal is None or not self.pump.is_open:
             raise SessionError("the job has no terminal")
-        self._shell.terminal.resize(cols, rows)
+        try:
+            self._shell.terminal.resize(cols, rows)
+        except OSError as error:
+            raise SessionError(f"the terminal can't be resized: {error.strerror}") from error
 
     # Ending --------------------------------------------------------------------------------------
 
@@ -140,7 +146,13 @@ class Run:
 
     async def end(self) -> None:
         """End the leader and all that it started: TERM, on a terminal HUP, KILL."""
-        await kill.end(self._tree, hangup=self._shell.terminal is not None)
+        try:
+            await kill.end(self._tree, hangup=self._shell.terminal is not None)
+        except Exception:
+            log.exception("the tree of process %d can't be ended in order", self.pid)
+            if self.exit is None:
+                with contextlib.suppress(OSError):
+                    send_to_group(KILL, self.pid)
         # The kernel knows of the ends already; let no zombie outlive the ending.
         self._engine.reaper.collect()
         with contextlib.suppress(TimeoutError):
@@ -148,7 +160,7 @@ class Run:
 
     def _on_output(self, stream: int, data: bytes) -> None:
         self._received(stream, data)
-        if self._end is not None:
+        if self._end is not None and data:
             self._end.stir()
 
     def _on_exit(self, ended: Exit) -> None:
@@ -156,8 +168,12 @@ class Run:
         self._has_exited.set()
         # What it left is looked for when its end has been told.
         self._looking = True
-        self._exited()
-        asyncio.get_running_loop().call_soon(self._look)
+        if self._shell.terminal is not None:
+            self._shell.terminal.release()
+        try:
+            self._exited()
+        finally:
+            asyncio.get_running_loop().call_soon(self._look)
 
     def _adopt(self) -> None:
         found, undecided = self._engine.orphans(self._tree)
@@ -179,8 +195,10 @@ class Run:
 
     def _look(self) -> None:
         self._looking = False
-        self._adopt()
-        self._changed()
+        try:
+            self._adopt()
+        finally:
+            self._changed()
 
     def _on_closed(self) -> None:
         if self._end is not None:
