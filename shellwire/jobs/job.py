@@ -270,7 +270,10 @@ class Job(Readable):
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and self._reason == "exited")
         outcome = Outcome(
-            reason="lost" if unknown else self._reason, exit_code=ended.code, signal=ended.signal
+            reason="lost" if unknown else self._reason,
+            exit_code=ended.code,
+            signal=ended.signal,
+            left=run.left,
         )
         failure = f"job {self.key.id} of client {self.key.client_id} ends without all that it left"
         attempt(failure, self._output.finish)
@@ -358,6 +361,8 @@ class Job(Readable):
 
         So it is gone with its last reference, and thousands do not wait for the collector.
         """
+        if self._run is not None:
+            self._run.let_go()
         self._run = self._origin = self._idleness = self._timeout = None
         self._output.let_go()
 

@@ -52,6 +52,7 @@ class Registry:
         *,
         max_processes: int = 4,
         max_queue: int = 16,
+        max_sessions: int | None = None,
         retention: Retention | None = None,
         detach_ttl: float = 0.0,
     ) -> None:
@@ -59,7 +60,7 @@ class Registry:
         self.absence = Absence(detach_ttl, self.jobs, self._abandon)
         """Which clients are connected; ``detach_ttl`` is in seconds, 0 for ever."""
         self._engine = engine
-        self._slots: Slots[JobKey] = Slots(max_processes, max_queue)
+        self._slots: Slots[JobKey] = Slots(max_processes, max_queue, max_sessions)
         self._jobs: dict[JobKey, Job] = {}
         self._next: deque[JobKey] = deque()
         # Their ids name other jobs by now; what they left in the background lives on.
@@ -128,12 +129,10 @@ class Registry:
             lane = None if request.context == DEFAULT_CONTEXT else request.context
             return self._slots.admit(key, lane)
         except TooManyProcesses as error:
-            raise TooManyProcesses(f"{error}, by {self._holders()}") from None
+            holders = self._slots.apart or self._slots.running
+            raise TooManyProcesses(f"{error}, by {_ids(holders)}") from None
         except QueueFull as error:
-            raise QueueFull(f"{error}; running: {self._holders()}") from None
-
-    def _holders(self) -> str:
-        return ", ".join(each.id for each in self._slots.running)
+            raise QueueFull(f"{error}; running: {_ids(self._slots.running)}") from None
 
     def _released(self, job: Job) -> None:
         starting = bool(self._next)
@@ -174,7 +173,8 @@ class Registry:
 
     def running(self, kind: str) -> int:
         """Return how many jobs of a kind hold a slot."""
-        return sum(self._jobs[key].request.kind == kind for key in self._slots.running)
+        holders = (*self._slots.running, *self._slots.apart)
+        return sum(self._jobs[key].request.kind == kind for key in holders)
 
     # Ending --------------------------------------------------------------------------------------
 
@@ -280,3 +280,7 @@ class Registry:
         self._engine.close()
         self._kept.close()
         self.absence.close()
+
+
+def _ids(keys: Iterable[JobKey]) -> str:
+    return ", ".join(each.id for each in keys)

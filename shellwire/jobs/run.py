@@ -61,6 +61,8 @@ class Run:
         self._has_exited = asyncio.Event()
         self._tree = engine.tree(shell.pid, shell.tag)
         self._strays: set[int] = set()
+        self.left: tuple[int, ...] = ()
+        """The processes that it has perhaps left; they are no known job's. Set by ``end``."""
         self._looking = False
         self._looks = 0
         self._last_input = b""
@@ -73,6 +75,7 @@ class Run:
             received=self._on_output,
             closed=self._on_closed,
         )
+        engine.strays.began(self._tree, self._take_stray)
 
     @property
     def is_left(self) -> bool:
@@ -155,6 +158,11 @@ class Run:
                     send_to_group(KILL, self.pid)
         # The kernel knows of the ends already; let no zombie outlive the ending.
         self._engine.reaper.collect()
+        for _ in range(_LOOKS):
+            if not self._engine.strays.look():
+                break
+            await asyncio.sleep(_LOOK_AGAIN)
+        self.left = tuple(self._engine.strays.unclaimed(self._tree.started))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
 
@@ -165,6 +173,7 @@ class Run:
 
     def _on_exit(self, ended: Exit) -> None:
         self.exit = ended
+        self._tree.is_leaderless = True
         self._has_exited.set()
         # What it left is looked for when its end has been told.
         self._looking = True
@@ -175,12 +184,13 @@ class Run:
         finally:
             asyncio.get_running_loop().call_soon(self._look)
 
+    def _take_stray(self, pid: int) -> None:
+        self._strays.add(pid)
+        self._engine.reaper.adopt(pid, partial(self._on_stray_exit, pid))
+
     def _adopt(self) -> None:
-        found, undecided = self._engine.orphans(self._tree)
-        for pid in found:
-            self._strays.add(pid)
-            self._engine.reaper.adopt(pid, partial(self._on_stray_exit, pid))
-        if undecided and self._looks < _LOOKS:
+        self._tree.verify()
+        if self._engine.strays.look() and self._looks < _LOOKS:
             self._looks += 1
             self._looking = True
             asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look)
@@ -206,6 +216,10 @@ class Run:
         if self._shell.terminal is not None and self._shell.stdin is not None:
             self._shell.stdin.close()
         self._changed()
+
+    def let_go(self) -> None:
+        """Nothing of it is left."""
+        self._engine.strays.ended(self._tree)
 
     def take_report(self) -> tuple[bytes, bytes, bytes]:
         """Return what the shell reported, and the token and the tag in it. Once only."""

@@ -173,7 +173,7 @@ def test_psutil_and_proc_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_proc is not None
     assert by_psutil is not None
     # Ticks since boot against seconds since 1970, and an image that psutil does not tell.
-    assert by_psutil == replace(by_proc, started=by_psutil.started, image=0)
+    assert by_psutil == replace(by_proc, started=by_psutil.started, image=0, reaped=0)
     assert has
     assert proc.environ_has(os.getpid(), name, value)
     assert proc.environ_has(os.getpid(), name, value[:1], prefix=True)
