@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InputFull, SessionError
+from shellwire.jobs.attempt import attempt
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill
 from shellwire.process.ending import TerminalEnd
@@ -178,11 +179,9 @@ class Run:
         # What it left is looked for when its end has been told.
         self._looking = True
         if self._shell.terminal is not None:
-            self._shell.terminal.release()
-        try:
-            self._exited()
-        finally:
-            asyncio.get_running_loop().call_soon(self._look)
+            attempt("a terminal's slave can't be closed", self._shell.terminal.release)
+        attempt("what was to follow a leader's end failed", self._exited)
+        asyncio.get_running_loop().call_soon(self._look)
 
     def _take_stray(self, pid: int) -> None:
         self._strays.add(pid)
