@@ -152,5 +152,5 @@ async def test_a_pid_that_was_used_again_is_nobody_elses(lone: Daemon, sole: Cli
     states = {each["id"]: each["state"] for each in (await sole.ask({"type": "list_jobs"}))["jobs"]}
     assert states[second] == "running"
     await sole.send({"type": "cancel_command", "id": second})
-    assert (await sole.finish(second)).last["signal"] == "SIGTERM"
+    assert (await sole.finish(second)).last["reason"] == "cancelled"
     assert below(lone) == []
