@@ -130,6 +130,7 @@ class _Daemon:
             Contexts(birth),
             max_processes=settings.max_processes,
             max_queue=settings.max_queue,
+            max_sessions=settings.max_sessions,
             retention=Retention(settings.retain),
             detach_ttl=settings.detach_ttl,
         )
@@ -272,6 +273,7 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         max_processes=settings.max_processes,
         max_queue=settings.max_queue,
+        max_sessions=settings.max_sessions,
         max_clients=settings.max_clients,
         max_message_bytes=MAX_FRAME,
         max_output_bytes=settings.max_output,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from shellwire.process import kill, proc
+from shellwire.process import kill
+from shellwire.process.strays import Strays
 from shellwire.shell.rewrite import rewrite
 from shellwire.shell.spares import Spares, can_wait
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.shell import Wiring
+    from shellwire.shell.shell import Shell, Wiring
     from shellwire.shell.spares import Taken
     from shellwire.shell.state import State
 
@@ -58,6 +59,8 @@ class Engine:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     """What the tag of each job begins with, and that of no other daemon's."""
     _numbers: Iterator[int] = field(default_factory=count)
+    strays: Strays = field(init=False)
+    """Whose the processes are that have become our children."""
     _spares: Spares = field(init=False)
     _pause: asyncio.TimerHandle | None = None
 
@@ -66,6 +69,7 @@ class Engine:
             self.rewrites = False
         if not (self.dialect.is_posix and can_wait()):
             self.spares = 0
+        self.strays = Strays(self.reaper)
         self._spares = Spares(self.dialect, self.reaper, self.next_tag)
 
     def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
@@ -73,12 +77,18 @@ class Engine:
 
         Raises SpawnError, or PtyUnavailable.
         """
+        # What is there before it runs is none of its.
+        self.strays.look()
         taken = self._spares.take(state, wiring, report=report)
         if self._pause is not None:
             # Commands come faster than the pause in which shells are started: now, while this runs.
             self._pause.cancel()
             asyncio.get_running_loop().call_soon(self._prepare, context)
         return taken
+
+    def discard(self, shell: Shell) -> None:
+        """End a shell that was taken and that no job has come to use."""
+        self._spares.discard(shell)
 
     def foresee(self, context: Context) -> None:
         """Have shells wait for the next commands, which may well be of ``context``.
@@ -98,6 +108,7 @@ class Engine:
 
     def close(self) -> None:
         """End the shells that wait."""
+        self.strays.close()
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
@@ -114,31 +125,11 @@ class Engine:
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
         """Return how the processes of the job that ``leader`` leads are found."""
-        return kill.Tree(leader, tag, subreaper=self.reaper.adopts)
+        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, look=self.strays.look)
 
     def everything(self) -> kill.Everything:
         """Return how all that the daemon's jobs have left is found."""
         return kill.Everything(self.instance.encode(), subreaper=self.reaper.adopts)
-
-    def orphans(self, tree: kill.Tree) -> tuple[list[int], bool]:
-        """Return the processes of ``tree`` that have become our own children.
-
-        And whether there is one of which that can't be told yet, for it is just being executed.
-        """
-        found: list[int] = []
-        undecided = False
-        if not self.reaper.adopts:
-            return found, undecided
-        session = proc.session(0)
-        for pid in proc.adopted():
-            process = None if self.reaper.owns(pid) else proc.inspect(pid)
-            if process is None or process.zombie or process.session == session:
-                continue
-            if tree.holds(process):
-                found.append(pid)
-            elif proc.is_becoming(pid):
-                undecided = True
-        return found, undecided
 
     def user_shell(self, state: State) -> str:
         """Return the path of the shell that a session without a command runs: ``$SHELL``.

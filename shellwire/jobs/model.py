@@ -121,6 +121,8 @@ class Outcome:
     totals: tuple[int, int] = (0, 0)
     """Bytes of stdout and of stderr."""
     collected: Collected | None = None
+    left: tuple[int, ...] = ()
+    """After an ending of ours: pids of what lives on, is no known job's, and perhaps is its."""
     refusal: WireError | None = None
     """Set when the job never ran: this error is its terminal message."""
 

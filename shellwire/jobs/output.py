@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from shellwire.jobs.attempt import attempt
 from shellwire.jobs.buffer import STDERR, STDOUT, Buffer, Piece
 from shellwire.jobs.collect import Collector
 from shellwire.jobs.model import Collected
@@ -106,8 +107,9 @@ class Output:
 
     def wake(self) -> None:
         """Tell the readers that there may be more for them."""
-        for viewer in self.viewers:
-            viewer.wake()
+        for viewer in list(self.viewers):
+            # A fault of one of them is not to keep it from the others, nor the job from its end.
+            attempt("a reader could not be told", viewer.wake)
 
     def join(self, viewer: Viewer) -> None:
         """Go on with this reader too."""
@@ -138,14 +140,17 @@ class Output:
 
     def finish(self) -> None:
         """Take what the leader has written up to its end. What comes later is background."""
+        attempt("the last output could not be read", self._drain)
+        for stream in (STDOUT, STDERR):
+            self.buffer.flush(stream)
+        self._finished = True
+
+    def _drain(self) -> None:
         if self.pump is not None:
             if self._reading() or self._collectors is not None:
                 # They may be a whole window behind, and what is in the kernel comes on top.
                 self.buffer.grow(self.pump.waiting())
             self.pump.drain()
-        for stream in (STDOUT, STDERR):
-            self.buffer.flush(stream)
-        self._finished = True
 
     def collected(self) -> Collected | None:
         """Return what was to be collected, if anything was. Once only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,11 @@ class Readable:
         collected = self.outcome.collected if self.outcome is not None else None
         texts = (collected.stdout, collected.stderr) if collected is not None else ()
         return len(self.buffer) + sum(map(len, texts))
+
+    def recent_output(self) -> list[str]:
+        """Return its last 10 lines, of the last 4,096 bytes."""
+        text = self.buffer.tail(4096).decode("utf-8", "replace")
+        return list(io.StringIO(text, newline="\n"))[-10:]
 
     def forget(self) -> None:
         """Keep nothing of it for anybody who does not read it already."""

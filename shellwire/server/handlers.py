@@ -97,7 +97,13 @@ def _submit(
     if followed is not None and followed.key.client_id != connection.client_id:
         raise DuplicateId(f"id {message.id} names another client's job that is attached here")
     key = JobKey(connection.client_id, message.id)
-    job, place = connection.hub.registry.submit(key, request, once=connection.once)
+    try:
+        job, place = connection.hub.registry.submit(key, request, once=connection.once)
+    except DuplicateId as error:
+        is_session = request.kind == _find(connection, message.id).request.kind == "session"
+        if is_session and not connection.once:
+            raise SessionError(str(error)) from None  # as in release 0.1.4
+        raise
     if place:
         connection.send(messages.CommandQueued(id=message.id, position=place))
     else:
@@ -111,6 +117,7 @@ def _submit(
         message.encoding,
         window=message.window,
         silent=silent,
+        explains=not (connection.once or silent),
         request_id=message.request_id,
     )
 

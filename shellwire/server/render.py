@@ -54,6 +54,7 @@ def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.Ser
             error=outcome.error,
             reason=outcome.reason,
             signal=outcome.signal,
+            left=list(outcome.left),
             # What started has been answered by session_started.
             request_id=request_id if job.pid is None else None,
         )
@@ -72,7 +73,23 @@ def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.Ser
         stdout=_collected(collected.stdout, binary=job.request.binary) if collected else None,
         stderr=_collected(collected.stderr, binary=job.request.binary) if collected else None,
         truncated=collected.truncated if collected else None,
+        left=list(outcome.left),
     )
+
+
+def explanation(job: Job, outcome: Outcome, encoding: Encoding) -> messages.Output | None:
+    """Return the output by which release 0.1.4 said why it had ended a command, if it did."""
+    if job.request.kind != "command":
+        return None
+    if outcome.reason == "timed_out":
+        why = f"Command timed out after {job.request.timeout}s"
+    elif outcome.reason == "output_limit":
+        why = f"Output truncated at {job.request.max_output_bytes} bytes"
+    else:
+        return None
+    data = encode_data(f"\n[shellwire] {why}\n".encode(), encoding)
+    # It is in no buffer, and so it has no offset of its own.
+    return messages.Output(id=job.key.id, data=data, stream="stderr", end=outcome.at)
 
 
 def _collected(text: str, *, binary: bool) -> str:

@@ -71,12 +71,13 @@ class FairWriter:
         after: int = 0,
         window: int | None = None,
         silent: bool = False,
+        explains: bool = False,
         request_id: str | None = None,
     ) -> None:
         """Send what ``job`` has from ``after`` on, and live from there; instead of what was."""
         self.unfollow(job)
         viewer = job.view(lambda: self.mark(feed), after=after, window=window, silent=silent)
-        feed = Feed(job, viewer, encoding, request_id)
+        feed = Feed(job, viewer, encoding, request_id, explains)
         self._feeds[job] = feed
         self.mark(feed)
 

@@ -5,6 +5,7 @@ A shell that was launched waits for the text to run. A cold start is one that is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -49,7 +50,8 @@ class _Waiting(Shell):
 
     def discard(self) -> None:
         if sys.platform != "win32":
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         self.close()
 
     def close_input(self) -> None:
@@ -115,6 +117,7 @@ def _launch(
     given: dict[int, int] = {}
     outputs: dict[str, int] = {}
     stdin = tty = None
+    slave = -1
     given[dialect.script_fd], script = pipe(1)
     text = start.restore
     if report is not None:
@@ -128,8 +131,7 @@ def _launch(
     theirs.append(restore)
     if wiring.size is not None:
         outputs["stdout"], slave, tty = open_terminal(*wiring.size)
-        ours.append(outputs["stdout"])
-        theirs.append(slave)
+        ours += outputs["stdout"], slave
     else:
         if wiring.stdin:
             given[0], stdin = pipe(1)
@@ -141,7 +143,7 @@ def _launch(
     pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=tty)
     terminal = None
     if tty is not None:
-        terminal = Terminal(pid, outputs["stdout"])
+        terminal = Terminal(pid, outputs["stdout"], slave)
         sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
         feeder: Feeder | None = Feeder(terminal.fd, owned=False)
     else:
