@@ -165,12 +165,12 @@ class Job(Readable):
         program = self._engine.user_shell(self._context.state)
         return self._engine.dialect.become(program, interactive=self.request.size is not None)
 
-    def offset(self, given: int, name: str) -> int:
+    def offset(self, given: int, name: str, *, text: bool) -> int:
         """Return where a reader is to begin; where nothing is known it is as it says."""
         if self._is_lost and self.outcome is not None and given > self.buffer.end:
             self.buffer.skip(given)
             self.outcome = replace(self.outcome, at=given)
-        return super().offset(given, name)
+        return super().offset(given, name, text=text)
 
     # Input ---------------------------------------------------------------------------------------
 

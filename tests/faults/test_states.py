@@ -75,8 +75,8 @@ class Writer:
 
     @property
     def received(self) -> int:
-        """How much of that has come, whether or not it has an offset yet."""
-        return self.job.buffer.end + self.job.buffer.held
+        """How much of that has come."""
+        return self.job.buffer.end
 
 
 @dataclass(eq=False)
@@ -272,11 +272,11 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         job = self.registry.find("another", writer.job.key.id)
         with pytest.raises(InvalidMessage):
-            job.offset(job.buffer.end + 1, "after")
+            job.offset(job.buffer.end + 1, "after", text=is_text)
         wanted = max(0, job.buffer.end - back)
-        after = job.offset(wanted, "after")
-        assert wanted - 3 <= after <= wanted
-        viewer = job.view(lambda: None, after=after, window=window)
+        after = job.offset(wanted, "after", text=is_text)
+        assert wanted - 3 * is_text <= after <= wanted
+        viewer = job.view(lambda: None, after=after, window=window, text=is_text)
         assert viewer.window <= CAPACITY
         credited = None if window is None else after
         reader = Reader(writer, viewer, after, after, credited)
