@@ -114,7 +114,8 @@ def _play(
         ends = data.draw(_ENDS)
         for write in data.draw(_WRITES):
             model.write(buffer, write, background=background)
-            if ends and data.draw(_CHANCES):
+            ends_now = data.draw(_CHANCES)
+            if ends and ends_now:
                 model.finish(buffer, ends.pop(), background=background)
             for reader in readers:
                 for _ in range(data.draw(st.integers(0, 3))):
