@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LONGEST_CHARACTER = 4  # bytes, in UTF-8
+
 
 class Job(Readable):
     """One command or session, from its request until nothing of it is left.
@@ -59,7 +61,7 @@ class Job(Readable):
         self._released = released
         self._left = left
         self._ended = ended
-        self._cwd: str | None = request.cwd or os.fsdecode(context.state.cwd)
+        self._cwd: bytes | None = request.cwd or context.state.cwd
         self._origin: Origin | None = None
         self.pid: int | None = None
         """The leader's, once there is one."""
@@ -123,7 +125,7 @@ class Job(Readable):
         if self._engine.journal is not None:
             self._engine.journal.began(self.key, request.kind, taken.shell.tag)
         if request.stdin_data:
-            self._run.give(request.stdin_data.encode())
+            self._run.give(request.stdin_data)
         if request.kind == "command" and not request.open_stdin and request.stdin_data:
             self._run.finish_input()
         if request.timeout > 0:
@@ -146,17 +148,18 @@ class Job(Readable):
     def _begin(self) -> Origin:
         request, cwd = self.request, None
         if request.cwd is not None:
-            cwd = os.path.join(self._context.state.cwd, os.fsencode(request.cwd))
+            cwd = os.path.join(self._context.state.cwd, request.cwd)
             if not os.path.isdir(cwd):
-                raise CannotEnter(f"cwd {request.cwd}: there is no such directory")
+                named = os.fsdecode(request.cwd)
+                raise CannotEnter(f"cwd {named}: there is no such directory")
         defaults = COMMAND_DEFAULTS if request.kind == "command" else {}
         if request.size is not None:
             defaults = defaults | TERMINAL_DEFAULTS
-        env = {os.fsencode(name): os.fsencode(value) for name, value in request.env.items()}
-        origin, gone = self._context.begin(cwd=cwd, env=env, defaults=defaults)
-        self._cwd = os.fsdecode(origin.state.cwd)
+        origin, gone = self._context.begin(cwd=cwd, env=request.env, defaults=defaults)
+        self._cwd = origin.state.cwd
         if gone is not None:
-            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {self._cwd}")
+            here = os.fsdecode(self._cwd)
+            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {here}")
         return origin
 
     def _text(self) -> bytes:
@@ -262,7 +265,7 @@ class Job(Readable):
         try:
             committed = self._commit(run)
         except CannotEnter:
-            self._fail(f"cwd {self._cwd}: it can't be entered")
+            self._fail(f"cwd {os.fsdecode(self._cwd or b'')}: it can't be entered")
             return
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and self._reason == "exited")
@@ -313,13 +316,8 @@ class Job(Readable):
             run.close_input()
             run.take_report()  # if it has not been: what it holds is given back
         # Up to a frame's size each, which the job must not hold for as long as it is remembered.
-        command = self.request.command
-        self.request = replace(
-            self.request,
-            command=None if command is None else command[:COMMAND_SHOWN],
-            env={},
-            stdin_data=None,
-        )
+        command = None if self.request.command is None else self._command().encode()
+        self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
         self.state = "background"
         self._released(self)
         self.advanced()
@@ -358,7 +356,8 @@ class Job(Readable):
 
     def _command(self) -> str:
         if self.request.command is not None:
-            return self.request.command[:COMMAND_SHOWN]
+            shown = self.request.command[: _LONGEST_CHARACTER * COMMAND_SHOWN]
+            return shown.decode(errors="replace")[:COMMAND_SHOWN]
         return self._engine.user_shell(self._context.state)
 
     def snapshot(self) -> Snapshot:
@@ -370,7 +369,7 @@ class Job(Readable):
             state=self.state,
             command=self._command(),
             context=self.request.context,
-            cwd=self._cwd,
+            cwd=None if self._cwd is None else os.fsdecode(self._cwd),
             pid=self.pid,
             pids=self._run.pids if self._run is not None else (),
             size=self.size,

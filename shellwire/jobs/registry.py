@@ -101,7 +101,7 @@ class Registry:
     def lose(self, key: JobKey, kind: Kind, started_at: float) -> None:
         """Remember a job that an earlier daemon was running when it was killed."""
         context = self.contexts.get(key.client_id, DEFAULT_CONTEXT)
-        self._use(self._make(key, Request(kind, ""), context))
+        self._use(self._make(key, Request(kind, b""), context))
         self._jobs[key].lose(started_at)
 
     def _make(self, key: JobKey, request: Request, context: Context) -> Job:

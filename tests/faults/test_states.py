@@ -201,7 +201,7 @@ class Machine(RuleBasedStateMachine):
     def start(self) -> Writer:
         async def submit() -> Writer:
             key = JobKey("client", f"{self.count}")
-            job, _ = self.registry.submit(key, Request("session", "exec cat"), once=True)
+            job, _ = self.registry.submit(key, Request("session", b"exec cat"), once=True)
             job.start()
             return Writer(job)
 
@@ -263,7 +263,7 @@ class Machine(RuleBasedStateMachine):
     def use_its_id_again(self, writer: Writer) -> None:
         async def submit() -> None:
             with pytest.raises(DuplicateId):
-                self.registry.submit(writer.job.key, Request("session", "cat"), once=True)
+                self.registry.submit(writer.job.key, Request("session", b"cat"), once=True)
 
         self._run(submit())
 
