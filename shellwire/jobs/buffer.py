@@ -176,6 +176,13 @@ class Buffer:
             found = self._evicted[kind] + found
         return found[boundary(found, len(found)) :]
 
+    def passed_over(self, offset: int) -> dict[str, bytes]:
+        """Return what text from ``offset`` on begins with, by stream: what has come of that."""
+        return {
+            name: self._beginning(stream, offset) or self._beginning(stream | _BACKGROUND, offset)
+            for stream, name in enumerate(STREAMS)
+        }
+
     def _first_whole(self) -> int:
         """Return where the first character begins of which nothing has been evicted."""
         at, run = self.start, self._runs[self._first]

@@ -64,8 +64,7 @@ class Poll:
         self._text = text
         # What it looks for output with; for ``until`` at all bytes, as they came.
         self._cursor = Cursor(job.buffer, after, text=text and until is None)
-        self._search = Search(until or b"")
-        self._begun = after
+        self._search = self._begin(after)
         self._match: int | None = None
         self._is_due = wait <= 0
         self._viewer = job.view(self._look, silent=True)
@@ -90,6 +89,12 @@ class Poll:
             self._is_due = True
             self._ready()
 
+    def _begin(self, offset: int) -> Search:
+        """Look for ``until`` from an offset on, in what a page from there would show."""
+        self._begun = offset
+        before = self.job.buffer.passed_over(offset) if self._text else None
+        return Search(self._until or b"", before)
+
     def _find(self) -> bool:
         """Look at what is new. Returns whether what it waits for is there."""
         while self._match is None:
@@ -102,7 +107,7 @@ class Poll:
                 if isinstance(event, Gap) or event.data:
                     return True
             elif isinstance(event, Gap):
-                self._begun, self._search = event.end, Search(self._until)
+                self._search = self._begin(event.end)
             else:
                 self._match = self._search.feed(event)
         return True
