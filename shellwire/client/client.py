@@ -232,11 +232,13 @@ class Client(Files):
         wait: float = 0.0,
         until: str | None = None,
         max_bytes: int = 65536,
+        text: bool = False,
     ) -> Page:
         """Return what a job has written after a byte, without attaching to it.
 
         Waits ``wait`` seconds at most, for any output, or for the text ``until``, or for the job's
-        end. Raises NotFound, InvalidMessage.
+        end. As ``text`` characters are whole from page to page: what is unfinished of one at a
+        page's end comes with the next page. Raises NotFound, InvalidMessage.
         """
         answer = await self.request(
             "read_output",
@@ -245,9 +247,9 @@ class Client(Files):
             wait_ms=round(wait * 1000),
             until=until,
             max_bytes=max_bytes,
-            encoding="base64",
+            encoding="utf-8" if text else "base64",
         )
-        return page(answer)
+        return page(answer, text=text)
 
     async def send_input(
         self, job_id: str, data: str | bytes = "", *, close_stdin: bool = False

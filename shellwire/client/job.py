@@ -101,13 +101,13 @@ class Job(Followed):
 
         Raises OutputLost, once, where some of it is missing; the next call goes on behind that.
         """
-        taken = await self.next_chunk()
-        if taken is None:
-            return ""
-        if taken.missing:
-            self._chunks.appendleft(replace(taken, missing=0))
-            raise OutputLost(f"{taken.missing} bytes of the output of {self.id} are gone")
-        return taken.data
+        while (taken := await self.next_chunk()) is not None:
+            if taken.missing:
+                self._chunks.appendleft(replace(taken, missing=0))
+                raise OutputLost(f"{taken.missing} bytes of the output of {self.id} are gone")
+            if taken.data:
+                return taken.data
+        return ""
 
     async def wait(self) -> Result:
         """Read on to its end; return how it ended. Raises what kept it from running."""

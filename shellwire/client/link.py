@@ -106,6 +106,14 @@ class Link:
         """Tell whether that was a job's id when we came."""
         return any(job["id"] == job_id for job in self.status["jobs"])
 
+    async def has_terminal(self, job_id: str) -> bool:
+        """Tell whether the job of that id runs on a terminal. Raises Cut."""
+        found = [job for job in self.status["jobs"] if job["id"] == job_id]
+        if not found:  # it has begun since we came
+            jobs = (await self.ask({"type": "list_jobs"}))["jobs"]
+            found = [job for job in jobs if job["id"] == job_id]
+        return any(job["is_pty"] for job in found)
+
     async def send(self, message: Message) -> None:
         """Send; return when it is on its way. Raises Cut, and InvalidMessage if it is too long."""
         text = json.dumps(message)

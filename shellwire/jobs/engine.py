@@ -114,10 +114,9 @@ class Engine:
             self._pause.cancel()
         self._spares.close()
 
-    def text(self, command: str) -> bytes:
+    def text(self, command: bytes) -> bytes:
         """Return what a shell is to run for ``command``."""
-        text = command.encode()
-        return rewrite(text) if self.rewrites else text
+        return rewrite(command) if self.rewrites else command
 
     def next_tag(self) -> bytes:
         """Return a value for the tag variable that no other job has, of any daemon."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LONGEST_CHARACTER = 4  # bytes, in UTF-8
+
 
 class Job(Readable):
     """One command or session, from its request until nothing of it is left.
@@ -59,7 +61,7 @@ class Job(Readable):
         self._released = released
         self._left = left
         self._ended = ended
-        self._cwd: str | None = request.cwd or os.fsdecode(context.state.cwd)
+        self._cwd: bytes | None = request.cwd or context.state.cwd
         self._origin: Origin | None = None
         self.pid: int | None = None
         """The leader's, once there is one."""
@@ -128,7 +130,7 @@ class Job(Readable):
         if self._engine.journal is not None:
             self._engine.journal.began(self.key, request.kind, taken.shell.tag)
         if request.stdin_data:
-            self._run.give(request.stdin_data.encode())
+            self._run.give(request.stdin_data)
         if request.kind == "command" and not request.open_stdin and request.stdin_data:
             self._run.finish_input()
         if request.timeout > 0:
@@ -158,15 +160,16 @@ class Job(Readable):
     def _begin(self) -> Origin:
         request, cwd = self.request, None
         if request.cwd is not None:
-            cwd = os.path.join(self._context.state.cwd, os.fsencode(request.cwd))
+            cwd = os.path.join(self._context.state.cwd, request.cwd)
             if not os.path.isdir(cwd):
-                raise CannotEnter(f"cwd {request.cwd}: there is no such directory")
-        env = {os.fsencode(name): os.fsencode(value) for name, value in request.env.items()}
+                named = os.fsdecode(request.cwd)
+                raise CannotEnter(f"cwd {named}: there is no such directory")
         terminal = request.size is not None
-        origin, gone = self._context.begin(cwd=cwd, env=env, terminal=terminal)
-        self._cwd = os.fsdecode(origin.state.cwd)
+        origin, gone = self._context.begin(cwd=cwd, env=request.env, terminal=terminal)
+        self._cwd = origin.state.cwd
         if gone is not None:
-            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {self._cwd}")
+            here = os.fsdecode(self._cwd)
+            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {here}")
         return origin
 
     def _text(self) -> bytes:
@@ -175,12 +178,12 @@ class Job(Readable):
         program = self._engine.user_shell(self._context.state)
         return self._engine.dialect.become(program, interactive=self.request.size is not None)
 
-    def offset(self, given: int, name: str) -> int:
+    def offset(self, given: int, name: str, *, text: bool) -> int:
         """Return where a reader is to begin; where nothing is known it is as it says."""
         if self._is_lost and self.outcome is not None and given > self.buffer.end:
             self.buffer.skip(given)
             self.outcome = replace(self.outcome, at=given)
-        return super().offset(given, name)
+        return super().offset(given, name, text=text)
 
     # Input ---------------------------------------------------------------------------------------
 
@@ -288,7 +291,7 @@ class Job(Readable):
         try:
             committed = self._commit(run)
         except CannotEnter:
-            return self._failure(f"cwd {self._cwd}: it can't be entered")
+            return self._failure(f"cwd {os.fsdecode(self._cwd or b'')}: it can't be entered")
         collected = attempt("what was collected is lost", self._output.collected)
         return replace(outcome, cwd=self._context_cwd(), committed=committed, collected=collected)
 
@@ -324,13 +327,8 @@ class Job(Readable):
         if self._idleness is not None:
             self._idleness.close()
         # Up to a frame's size each, which the job must not hold for as long as it is remembered.
-        command = self.request.command
-        self.request = replace(
-            self.request,
-            command=None if command is None else command[:COMMAND_SHOWN],
-            env={},
-            stdin_data=None,
-        )
+        command = None if self.request.command is None else self._command().encode()
+        self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
         self.state = "background"
         for step in self._last_steps(self._run):
             attempt(f"job {self.key.id} of client {self.key.client_id}: a step of its end", step)
@@ -379,7 +377,8 @@ class Job(Readable):
 
     def _command(self) -> str:
         if self.request.command is not None:
-            return self.request.command[:COMMAND_SHOWN]
+            shown = self.request.command[: _LONGEST_CHARACTER * COMMAND_SHOWN]
+            return shown.decode(errors="replace")[:COMMAND_SHOWN]
         return self._engine.user_shell(self._context.state)
 
     def snapshot(self) -> Snapshot:
@@ -391,7 +390,7 @@ class Job(Readable):
             state=self.state,
             command=self._command(),
             context=self.request.context,
-            cwd=self._cwd,
+            cwd=None if self._cwd is None else os.fsdecode(self._cwd),
             pid=self.pid,
             pids=self._run.pids if self._run is not None else (),
             size=self.size,

@@ -45,6 +45,7 @@ class Readable:
         *,
         after: int = 0,
         window: int | None = None,
+        text: bool = False,
         silent: bool = False,
     ) -> Viewer:
         """Let somebody read this job from ``after`` on; ``wake()`` says that there may be more.
@@ -54,18 +55,18 @@ class Readable:
         viewer = Viewer(
             self,
             wake,
-            offset=after,
-            window=self._output.window(window),
-            credited=None if window is None else after,
-            live=self.buffer.end,
+            after,
+            self._output.window(window),
+            credited=window is not None,
+            text=text,
             silent=silent,
             notices=max((each.number for each in self.notices if each.at < after), default=0),
         )
         self._output.join(viewer)
         return viewer
 
-    def offset(self, given: int, name: str) -> int:
-        """Return ``given``, or the start of the character that it lies in.
+    def offset(self, given: int, name: str, *, text: bool) -> int:
+        """Return ``given``; for ``text`` the start of the character that it lies in.
 
         Raises InvalidMessage, about the field ``name``, for what has not been written yet.
         """
@@ -74,7 +75,7 @@ class Readable:
                 f"{name}: expected at most {self.buffer.end}, the end of the job's output,"
                 f" got {given}"
             )
-        return self.buffer.align(given)
+        return self.buffer.align(given) if text else given
 
     def leave(self, viewer: Viewer) -> None:
         """Stop a viewer's reading. The job goes on."""

@@ -125,7 +125,7 @@ class Registry:
 
     def lose(self, key: JobKey, kind: Kind, started_at: float) -> None:
         """Remember a job that an earlier daemon was running when it was killed."""
-        self._use(self._make(key, Request(kind, ""), self.contexts.fresh()))
+        self._use(self._make(key, Request(kind, b""), self.contexts.fresh()))
         self._jobs[key].lose(started_at)
 
     def _make(self, key: JobKey, request: Request, context: Context) -> Job:

@@ -31,7 +31,7 @@ MAX_WAITING = 256
 """Messages that wait before no more are read from the client."""
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""Bytes of content in them before no more are read."""
+"""Bytes of text in them before no more are read."""
 
 _WALKS_AT_ONCE = 2
 _WALKS = get_args(file_acts.Walk)
@@ -138,4 +138,7 @@ class FileLane:
 
 
 def _weight(message: FileMessage) -> int:
-    return len(getattr(message, "content_base64", ""))
+    """Return about how many bytes its texts take: a path may be long too."""
+    values = (getattr(message, name) for name in message.__struct_fields__)
+    # PEP 393: one character beyond U+FFFF makes every character four bytes.
+    return sum(len(each) * (1 if each.isascii() else 4) for each in values if isinstance(each, str))

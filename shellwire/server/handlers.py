@@ -26,7 +26,7 @@ from shellwire.server import render
 from shellwire.server.writer import MAX_OWED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shellwire.jobs.job import Job
     from shellwire.protocol.messages import ClientMessage
@@ -50,12 +50,12 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
     limit = message.max_output_bytes
     request = Request(
         kind="command",
-        command=message.command,
+        command=message.command.encode(),
         context=message.context,
-        cwd=message.cwd,
-        env=message.env,
+        cwd=None if message.cwd is None else os.fsencode(message.cwd),
+        env=_environment(message.env),
         size=(message.cols, message.rows) if message.is_pty else None,
-        stdin_data=message.stdin_data,
+        stdin_data=None if message.stdin_data is None else message.stdin_data.encode(),
         open_stdin=message.open_stdin,
         timeout=message.timeout,
         max_output_bytes=connection.hub.limits.max_output_bytes if limit is None else limit,
@@ -71,10 +71,10 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
 def _start_session(connection: Connection, message: messages.StartSession) -> None:
     request = Request(
         kind="session",
-        command=message.command,
+        command=None if message.command is None else message.command.encode(),
         context=message.context,
-        cwd=message.cwd,
-        env=message.env,
+        cwd=None if message.cwd is None else os.fsencode(message.cwd),
+        env=_environment(message.env),
         size=(message.cols, message.rows) if message.use_pty else None,
         max_output_bytes=message.max_output_bytes or 0,
         kill_on_disconnect=message.on_disconnect == "kill",
@@ -83,6 +83,10 @@ def _start_session(connection: Connection, message: messages.StartSession) -> No
         name=message.name,
     )
     _submit(connection, message, request, silent=False)
+
+
+def _environment(given: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {os.fsencode(name): os.fsencode(value) for name, value in given.items()}
 
 
 def _submit(
@@ -132,7 +136,7 @@ def _refuse_a_debtor(connection: Connection) -> None:
 
 def _attach(connection: Connection, message: messages.Attach) -> None:
     job = _find(connection, message.id)
-    after = job.offset(message.after, "after")
+    after = job.offset(message.after, "after", text=message.encoding == "utf-8")
     _refuse_a_debtor(connection)
     followed = connection.writer.follows(job.key.id)
     if followed is not None:
@@ -149,13 +153,13 @@ def _detach(connection: Connection, message: messages.Detach) -> None:
 def _credit(connection: Connection, message: messages.Credit) -> None:
     # What has come to its end is not followed any more: its last credits are late, not wrong.
     job = _find(connection, message.id)
-    connection.writer.credit(job, job.offset(message.end, "end"))
+    connection.writer.credit(job, job.offset(message.end, "end", text=False))
     connection.acknowledge(message)
 
 
 def _read_output(connection: Connection, message: messages.ReadOutput) -> None:
     job = _find(connection, message.id)
-    after = job.offset(message.after, "after")
+    after = job.offset(message.after, "after", text=message.encoding == "utf-8")
     until = None if message.until is None else message.until.encode()
     if until is not None and len(until) > message.max_bytes:
         raise InvalidMessage(f"until: expected at most max_bytes ({message.max_bytes}) bytes")
@@ -293,7 +297,7 @@ def _set_context(connection: Connection, message: messages.SetContext) -> None:
     try:
         context.edit(
             cwd=cwd,
-            env={os.fsencode(name): os.fsencode(value) for name, value in message.env.items()},
+            env=_environment(message.env),
             unset=[os.fsencode(name) for name in message.unset],
         )
     except ValueError as error:

@@ -91,6 +91,7 @@ class Question:
             max_bytes=min(message.max_bytes, MAX_PAGE),
             wait=message.wait_ms / 1000,
             until=until,
+            text=message.encoding == "utf-8",
             ready=lambda: mark(self),
         )
 

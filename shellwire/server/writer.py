@@ -76,7 +76,13 @@ class FairWriter:
     ) -> None:
         """Send what ``job`` has from ``after`` on, and live from there; instead of what was."""
         self.unfollow(job)
-        viewer = job.view(lambda: self.mark(feed), after=after, window=window, silent=silent)
+        viewer = job.view(
+            lambda: self.mark(feed),
+            after=after,
+            window=window,
+            text=encoding == "utf-8",
+            silent=silent,
+        )
         feed = Feed(job, viewer, encoding, request_id, explains)
         self._feeds[job] = feed
         self.mark(feed)
