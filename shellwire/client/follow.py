@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shellwire.client.link import Cut, Link
 from shellwire.client.results import Notice, Result, chunk
-from shellwire.errors import Disconnected, NotFound, ShellwireError, told
+from shellwire.errors import Disconnected, InvalidAnswer, NotFound, ShellwireError, told
 
 if TYPE_CHECKING:
     from shellwire.client.connection import Connection
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WINDOW = 1024 * 1024
 """Bytes of a job's output that may wait here; beyond that the job blocks."""
+
+# A window after each time that it was attached to anew, while what came before was not taken.
+_MOST_WAITING = 64 * WINDOW
 
 Leaving = Literal["end", "detach"]
 
@@ -60,6 +63,7 @@ class Followed:
         self._entered = False
         self._left = False
         self._chunks: deque[Chunk] = deque()
+        self._waiting = 0
         self._changed = asyncio.Event()
         self._credited = after
         self._window = WINDOW
@@ -80,6 +84,7 @@ class Followed:
             self._changed.clear()
             await self._changed.wait()
         taken = self._chunks.popleft()
+        self._waiting -= len(taken.bytes)
         if taken.end - self._credited >= self._window // 2:
             self._credited = taken.end
             await self._connection.tell({"type": "credit", "id": self.id, "end": taken.end})
@@ -106,6 +111,11 @@ class Followed:
     def farewell(self) -> Message | None:
         """What the daemon must be told when the client leaves for good."""
         return self._about_it("kill_session") if self._leaving == "end" else None
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether it has asked for its job and nothing of that has come yet."""
+        return self._sent > 0 and not self._heard
 
     async def resume(self, link: Link) -> None:
         """Begin it on a first link; take it up again on a later one."""
@@ -171,6 +181,9 @@ class Followed:
 
     def _take_output(self, message: Message) -> None:
         each = chunk(message, missing=self._gap, replayed=message["end"] <= self.live_from)
+        self._waiting += len(each.bytes)
+        if self._waiting > _MOST_WAITING:
+            raise InvalidAnswer("more output than was asked for")
         self._gap = 0
         self.end = each.end
         self._chunks.append(each)

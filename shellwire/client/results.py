@@ -6,6 +6,8 @@ import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from shellwire.errors import InvalidAnswer
+
 if TYPE_CHECKING:
     from shellwire.protocol.fields import JobState, Reason
 
@@ -174,8 +176,11 @@ class Found(NamedTuple):
 
 
 def chunk(message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
-    """Return the ``output`` or Chunk that came as base64."""
-    data = binascii.a2b_base64(message["data"])
+    """Return the ``output`` or Chunk that came as base64. Raises InvalidAnswer."""
+    try:
+        data = binascii.a2b_base64(message["data"])
+    except ValueError:
+        raise InvalidAnswer("data: expected base64") from None
     return Chunk(message["stream"], data, message["end"], missing, replayed)
 
 

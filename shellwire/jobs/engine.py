@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shellwire.process import kill, proc
 from shellwire.shell.rewrite import rewrite
 from shellwire.shell.spares import Spares, can_wait
+from shellwire.shell.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ class Engine:
 
     def text(self, command: str) -> bytes:
         """Return what a shell is to run for ``command``."""
-        text = command.encode()
+        text = encoded(command)
         return rewrite(text) if self.rewrites else text
 
     def next_tag(self) -> bytes:

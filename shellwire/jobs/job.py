@@ -19,6 +19,7 @@ from shellwire.jobs.run import Run
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.shell import Wiring
+from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
     import signal
@@ -59,7 +60,7 @@ class Job(Readable):
         self._released = released
         self._left = left
         self._ended = ended
-        self._cwd: str | None = request.cwd or os.fsdecode(context.state.cwd)
+        self._cwd: str | None = request.cwd or decoded(context.state.cwd)
         self._origin: Origin | None = None
         self.pid: int | None = None
         """The leader's, once there is one."""
@@ -123,7 +124,7 @@ class Job(Readable):
         if self._engine.journal is not None:
             self._engine.journal.began(self.key, request.kind, taken.shell.tag)
         if request.stdin_data:
-            self._run.give(request.stdin_data.encode())
+            self._run.give(encoded(request.stdin_data))
         if request.kind == "command" and not request.open_stdin and request.stdin_data:
             self._run.finish_input()
         if request.timeout > 0:
@@ -146,17 +147,17 @@ class Job(Readable):
     def _begin(self) -> Origin:
         request, cwd = self.request, None
         if request.cwd is not None:
-            cwd = os.path.join(self._context.state.cwd, os.fsencode(request.cwd))
+            cwd = os.path.join(self._context.state.cwd, encoded(request.cwd))
             if not os.path.isdir(cwd):
-                raise CannotEnter(f"cwd {request.cwd}: there is no such directory")
+                raise CannotEnter(f"cwd {request.cwd[:COMMAND_SHOWN]}: there is no such directory")
         defaults = COMMAND_DEFAULTS if request.kind == "command" else {}
         if request.size is not None:
             defaults = defaults | TERMINAL_DEFAULTS
-        env = {os.fsencode(name): os.fsencode(value) for name, value in request.env.items()}
+        env = {encoded(name): encoded(value) for name, value in request.env.items()}
         origin, gone = self._context.begin(cwd=cwd, env=env, defaults=defaults)
-        self._cwd = os.fsdecode(origin.state.cwd)
+        self._cwd = decoded(origin.state.cwd)
         if gone is not None:
-            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {self._cwd}")
+            self._notify("CWD_GONE", f"{decoded(gone)} is gone; running in {self._cwd}")
         return origin
 
     def _text(self) -> bytes:
@@ -262,7 +263,7 @@ class Job(Readable):
         try:
             committed = self._commit(run)
         except CannotEnter:
-            self._fail(f"cwd {self._cwd}: it can't be entered")
+            self._fail(f"cwd {(self._cwd or '')[:COMMAND_SHOWN]}: it can't be entered")
             return
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and self._reason == "exited")
@@ -296,7 +297,7 @@ class Job(Readable):
         return commit.committed
 
     def _context_cwd(self) -> str | None:
-        return os.fsdecode(self._context.state.cwd) if self.request.kind == "command" else None
+        return decoded(self._context.state.cwd) if self.request.kind == "command" else None
 
     def _conclude(self, outcome: Outcome) -> None:
         totals = (self.buffer.totals[0], self.buffer.totals[1])

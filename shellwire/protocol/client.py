@@ -5,7 +5,7 @@ Each may carry a ``request_id``. A field with a default may be absent or null, w
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -72,6 +72,13 @@ class Auth(_Request, frozen=True, kw_only=True):
     ] = None
     protocol: Annotated[
         int | None, Meta(description="1: an id is never used twice. Absent: as in release 0.1.4.")
+    ] = None
+    text: Annotated[
+        Literal["bytes"] | None,
+        Meta(
+            description='"bytes": a byte in `command`, `cwd`, values of `env`, `context` or'
+            " `stdin_data` that is not UTF-8 is written as in names of files."
+        ),
     ] = None
 
 

@@ -23,6 +23,7 @@ from shellwire.protocol import messages
 from shellwire.protocol.data import decode_data
 from shellwire.server import render
 from shellwire.server.writer import MAX_OWED
+from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +216,7 @@ def _list_sessions(connection: Connection, message: messages.ListSessions) -> No
 
 
 def _list_jobs(connection: Connection, message: messages.ListJobs) -> None:
-    jobs = [render.job_info(job) for job in connection.hub.registry.jobs()]
+    jobs = render.job_infos(connection.hub.registry.jobs())
     connection.send(messages.JobsList(jobs=jobs, id=message.id, request_id=message.request_id))
 
 
@@ -235,10 +236,9 @@ def _answer_context(connection: Connection, message: _ContextMessage) -> None:
             id=message.id,
             request_id=message.request_id,
             context=message.context,
-            cwd=state.cwd.decode("utf-8", "replace"),
+            cwd=decoded(state.cwd),
             env={
-                name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-                for name, value in sorted(state.environment().items())
+                decoded(name): decoded(value) for name, value in sorted(state.environment().items())
             },
         )
     )
@@ -248,14 +248,14 @@ def _set_context(connection: Connection, message: messages.SetContext) -> None:
     context = connection.hub.registry.contexts.get(connection.client_id, message.context)
     cwd = None
     if message.cwd is not None:
-        cwd = os.path.join(context.state.cwd, os.fsencode(message.cwd))
+        cwd = os.path.join(context.state.cwd, encoded(message.cwd))
         if not os.path.isdir(cwd):
             raise InvalidMessage(f"cwd: expected a directory that exists, got {message.cwd[:100]}")
     try:
         context.edit(
             cwd=cwd,
-            env={os.fsencode(name): os.fsencode(value) for name, value in message.env.items()},
-            unset=[os.fsencode(name) for name in message.unset],
+            env={encoded(name): encoded(value) for name, value in message.env.items()},
+            unset=[encoded(name) for name in message.unset],
         )
     except ValueError as error:
         raise InvalidMessage(f"env: {error}") from None

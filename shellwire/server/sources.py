@@ -39,6 +39,7 @@ class Feed:
     viewer: Viewer
     encoding: Encoding
     request_id: str | None
+    text_bytes: bool = False
     ready: bool = False
     """Whether it waits for its turn; the writer's own."""
 
@@ -52,7 +53,8 @@ class Feed:
         event = self.viewer.take(SLICE)
         if event is None:
             return None
-        return codec.encode(render.event(self.job, event, self.encoding, self.request_id))
+        message = render.event(self.job, event, self.encoding, self.request_id)
+        return codec.encode(message, text_bytes=self.text_bytes)
 
     def close(self) -> None:
         """Follow it no more; it goes on."""
