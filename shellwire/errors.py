@@ -43,6 +43,7 @@ The tree::
     │   └── AlreadyRunning
     ├── NotRunning                   there is no daemon to talk to
     ├── Unreachable                  there is one, and it does not answer as it should
+    │   ├── InvalidAnswer            it sends what no daemon sends: it is not tried again
     │   └── Disconnected             the connection is gone, and with it an answer
     │       └── Replaced             the same client_id has connected again
     ├── InvalidUrl                   what was given is no address of a daemon
@@ -299,6 +300,10 @@ class NotRunning(ShellwireError):
 
 class Unreachable(ShellwireError):
     """The daemon's process lives, but it gives no usable answer."""
+
+
+class InvalidAnswer(Unreachable):
+    """What answers is no shellwire, or none that can be trusted: it is not tried again."""
 
 
 class Disconnected(Unreachable):

@@ -52,7 +52,8 @@ class Seconds(click.FloatRange):
         """Refuse NaN too, which every range lets through."""
         seconds = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
-            self.fail(f"{quoted(str(value))} is not a valid number of seconds.", param, ctx)
+            shown = quoted(value) if isinstance(value, str) else value
+            self.fail(f"{shown} is not a valid number of seconds.", param, ctx)
         return seconds
 
 

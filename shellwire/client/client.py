@@ -16,7 +16,7 @@ from shellwire.client.job import Job
 from shellwire.client.outage import Outage
 from shellwire.client.place import Place
 from shellwire.client.results import page
-from shellwire.errors import OutputLost
+from shellwire.errors import InvalidAnswer, OutputLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +215,10 @@ class Client(Files):
 
         answer = await self.request("list_jobs")
         jobs = [{"name": None, **job} for job in answer["jobs"]]  # earlier daemons know no names
-        return msgspec.convert(jobs, list[JobInfo])
+        try:
+            return msgspec.convert(jobs, list[JobInfo])
+        except msgspec.ValidationError as error:
+            raise InvalidAnswer(f"a list of jobs is not as it should be: {error}") from None
 
     async def kill(self, job_id: str) -> None:
         """End a job of either kind, and what it left behind; return when that is under way.

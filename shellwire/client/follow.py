@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shellwire.client.link import Cut, Link
 from shellwire.client.results import Decoders, Notice, Result
-from shellwire.errors import Disconnected, NotFound, ShellwireError, told
+from shellwire.errors import Disconnected, InvalidAnswer, NotFound, ShellwireError, told
 
 if TYPE_CHECKING:
     from shellwire.client.connection import Connection
@@ -24,6 +24,9 @@ WINDOW = 1024 * 1024
 TERMINAL_WINDOW = 64 * 1024
 """The same for what a terminal writes while its user looks on. After Ctrl-C all that is on its way
 is shown before the prompt, so it must not be much."""
+
+# A window after each time that it was attached to anew, while what came before was not taken.
+_MOST_WAITING = 64 * WINDOW
 
 Leaving = Literal["end", "detach"]
 
@@ -65,6 +68,7 @@ class Followed:
         self._entered = False
         self._left = False
         self._chunks: deque[Chunk] = deque()
+        self._waiting = 0
         self._changed = asyncio.Event()
         self._decoders = Decoders()
         self._credited = after
@@ -87,6 +91,7 @@ class Followed:
             self._changed.clear()
             await self._changed.wait()
         taken = self._chunks.popleft()
+        self._waiting -= len(taken.bytes)
         credit = self._credit(taken.end)
         if credit is not None:
             await self._connection.tell(credit)
@@ -136,6 +141,11 @@ class Followed:
     def farewell(self) -> Message | None:
         """What the daemon must be told when the client leaves for good."""
         return self._about_it("kill_session") if self._leaving == "end" else None
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether it has asked for its job and nothing of that has come yet."""
+        return self._sent > 0 and not self._heard
 
     async def resume(self, link: Link) -> None:
         """Begin it on a first link; take it up again on a later one."""
@@ -222,6 +232,9 @@ class Followed:
     def _take_output(self, message: Message) -> None:
         replayed = message["end"] <= self.live_from
         each = self._decoders.chunk(message, missing=self._gap, replayed=replayed)
+        self._waiting += len(each.bytes)
+        if self._waiting > _MOST_WAITING:
+            raise InvalidAnswer("more output than was asked for")
         self._gap = 0
         self._queued = False
         self.end = each.end

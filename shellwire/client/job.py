@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shellwire.client.follow import Followed
+from shellwire.client.outgoing import sent_bytes
 from shellwire.errors import (
     Cancelled,
     Disconnected,
@@ -124,7 +125,7 @@ class Job(Followed):
         Raises SessionError if the job takes none, Disconnected if the connection broke before it
         was known to have arrived.
         """
-        rest = memoryview(data.encode() if isinstance(data, str) else data)
+        rest = memoryview(sent_bytes(data) if isinstance(data, str) else data)
         while rest:
             await self._input(rest[:PIECE], close=False)
             rest = rest[PIECE:]

@@ -7,6 +7,8 @@ import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from shellwire.errors import InvalidAnswer
+
 if TYPE_CHECKING:
     from shellwire.protocol.fields import JobState, Reason
 
@@ -189,8 +191,11 @@ class Decoders:
         }
 
     def chunk(self, message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
-        """Return the ``output`` or Chunk that came as base64."""
-        stream, data = message["stream"], binascii.a2b_base64(message["data"])
+        """Return the ``output`` or Chunk that came as base64. Raises InvalidAnswer."""
+        try:
+            stream, data = message["stream"], binascii.a2b_base64(message["data"])
+        except ValueError:
+            raise InvalidAnswer("data: expected base64") from None
         before = "".join(self._finish(each) for each in self._decoders) if missing else ""
         text = before + self._decoders[stream].decode(data)
         return Chunk(stream, data, text, message["end"], missing, replayed)

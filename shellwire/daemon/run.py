@@ -28,6 +28,7 @@ from shellwire.jobs.kept import Retention
 from shellwire.jobs.registry import Registry
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
+from shellwire.protocol.text import FEATURE
 from shellwire.server.access import Gate
 from shellwire.server.app import Server
 from shellwire.server.hub import Hub
@@ -263,6 +264,7 @@ def _features(engine: Engine) -> tuple[str, ...]:
         "attach": True,
         "transient": True,
         "files": sys.platform != "win32",
+        FEATURE: True,
         "rewrite": engine.rewrites and rewrite.is_available(),
         "zstd": sys.platform != "win32" and compression.is_available("zstd"),
     }

@@ -19,6 +19,7 @@ from shellwire.jobs.run import Run
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.shell import Wiring
+from shellwire.shell.text import decoded
 
 if TYPE_CHECKING:
     import signal
@@ -162,14 +163,13 @@ class Job(Readable):
         if request.cwd is not None:
             cwd = os.path.join(self._context.state.cwd, request.cwd)
             if not os.path.isdir(cwd):
-                named = os.fsdecode(request.cwd)
-                raise CannotEnter(f"cwd {named}: there is no such directory")
+                raise CannotEnter(f"cwd {_shown(request.cwd)}: there is no such directory")
         terminal = request.size is not None
         origin, gone = self._context.begin(cwd=cwd, env=request.env, terminal=terminal)
         self._cwd = origin.state.cwd
         if gone is not None:
-            here = os.fsdecode(self._cwd)
-            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {here}")
+            here = decoded(self._cwd)
+            self._notify("CWD_GONE", f"{decoded(gone)} is gone; running in {here}")
         return origin
 
     def _text(self) -> bytes:
@@ -291,7 +291,7 @@ class Job(Readable):
         try:
             committed = self._commit(run)
         except CannotEnter:
-            return self._failure(f"cwd {os.fsdecode(self._cwd or b'')}: it can't be entered")
+            return self._failure(f"cwd {_shown(self._cwd)}: it can't be entered")
         collected = attempt("what was collected is lost", self._output.collected)
         return replace(outcome, cwd=self._context_cwd(), committed=committed, collected=collected)
 
@@ -314,7 +314,7 @@ class Job(Readable):
         return commit.committed
 
     def _context_cwd(self) -> str | None:
-        return os.fsdecode(self._context.state.cwd) if self.request.kind == "command" else None
+        return decoded(self._context.state.cwd) if self.request.kind == "command" else None
 
     def _conclude(self, outcome: Outcome) -> None:
         totals = (self.buffer.totals[0], self.buffer.totals[1])
@@ -390,7 +390,7 @@ class Job(Readable):
             state=self.state,
             command=self._command(),
             context=self.request.context,
-            cwd=None if self._cwd is None else os.fsdecode(self._cwd),
+            cwd=None if self._cwd is None else decoded(self._cwd),
             pid=self.pid,
             pids=self._run.pids if self._run is not None else (),
             size=self.size,
@@ -403,3 +403,7 @@ class Job(Readable):
             name=self.request.name,
             attended_at=time.time() - (time.monotonic() - self.attended_at),
         )
+
+
+def _shown(path: bytes | None) -> str:
+    return decoded(path or b"")[:COMMAND_SHOWN]

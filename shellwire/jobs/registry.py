@@ -158,8 +158,7 @@ class Registry:
             ) from None
         except QueueFull as error:
             raise QueueFull(
-                f"{error} (--max-queue allows more);"
-                f" running: {self._holders(self._slots.running)}"
+                f"{error} (--max-queue allows more); running: {self._holders(self._slots.running)}"
             ) from None
 
     def _holders(self, keys: list[JobKey]) -> str:

@@ -5,7 +5,7 @@ Each may carry a ``request_id``. A field with a default may be absent or null, w
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -79,6 +79,13 @@ class Auth(_Request, frozen=True, kw_only=True):
         bool,
         Meta(description="A one-shot tool: takes no client slot and is not remembered."),
     ] = False
+    text: Annotated[
+        Literal["bytes"] | None,
+        Meta(
+            description='"bytes": a byte in `command`, `cwd`, values of `env`, `context` or'
+            " `stdin_data` that is not UTF-8 is written as in names of files."
+        ),
+    ] = None
 
 
 class Execute(_JobRequest, frozen=True, kw_only=True):

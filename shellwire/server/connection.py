@@ -75,6 +75,8 @@ class Connection:
         """Whether it is a one-shot tool, which takes no client slot."""
         self.once = False
         """Whether an id names one job for ever (``protocol: 1``)."""
+        self.text_bytes = False
+        """Whether bytes that are not UTF-8 are written in text fields (``text: "bytes"``)."""
         self.token: str | None = None
         """The token that let it in."""
         self._handle_message = handle
@@ -170,6 +172,7 @@ class Connection:
         self.token = auth.token
         self.transient = auth.transient
         self.once = auth.protocol is not None and auth.protocol >= 1
+        self.text_bytes = self._writer.text_bytes = auth.text == "bytes"
         self.hub.admit(self)
 
     def _knows_token(self, auth: Auth) -> bool:
@@ -203,7 +206,7 @@ class Connection:
     def _handle(self, text: bytes) -> None:
         message: ClientMessage | None = None
         try:
-            message = codec.decode_client(text)
+            message = codec.decode_client(text, text_bytes=self.text_bytes)
             self._handle_message(self, message)
         except WireError as error:
             self.send(codec.error_answer(error, message))

@@ -24,6 +24,7 @@ from shellwire.protocol.data import decode_data
 from shellwire.protocol.names import decode_name
 from shellwire.server import render
 from shellwire.server.writer import MAX_OWED
+from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,12 +51,12 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
     limit = message.max_output_bytes
     request = Request(
         kind="command",
-        command=message.command.encode(),
+        command=encoded(message.command),
         context=message.context,
-        cwd=None if message.cwd is None else os.fsencode(message.cwd),
+        cwd=None if message.cwd is None else encoded(message.cwd),
         env=_environment(message.env),
         size=(message.cols, message.rows) if message.is_pty else None,
-        stdin_data=None if message.stdin_data is None else message.stdin_data.encode(),
+        stdin_data=None if message.stdin_data is None else encoded(message.stdin_data),
         open_stdin=message.open_stdin,
         timeout=message.timeout,
         max_output_bytes=connection.hub.limits.max_output_bytes if limit is None else limit,
@@ -71,9 +72,9 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
 def _start_session(connection: Connection, message: messages.StartSession) -> None:
     request = Request(
         kind="session",
-        command=None if message.command is None else message.command.encode(),
+        command=None if message.command is None else encoded(message.command),
         context=message.context,
-        cwd=None if message.cwd is None else os.fsencode(message.cwd),
+        cwd=None if message.cwd is None else encoded(message.cwd),
         env=_environment(message.env),
         size=(message.cols, message.rows) if message.use_pty else None,
         max_output_bytes=message.max_output_bytes or 0,
@@ -86,7 +87,7 @@ def _start_session(connection: Connection, message: messages.StartSession) -> No
 
 
 def _environment(given: Mapping[str, str]) -> dict[bytes, bytes]:
-    return {os.fsencode(name): os.fsencode(value) for name, value in given.items()}
+    return {encoded(name): encoded(value) for name, value in given.items()}
 
 
 def _submit(
@@ -239,7 +240,7 @@ def _list_sessions(connection: Connection, message: messages.ListSessions) -> No
 
 
 def _list_jobs(connection: Connection, message: messages.ListJobs) -> None:
-    jobs = [render.job_info(job) for job in connection.hub.registry.jobs()]
+    jobs = render.job_infos(connection.hub.registry.jobs())
     connection.send(messages.JobsList(jobs=jobs, id=message.id, request_id=message.request_id))
 
 
@@ -278,11 +279,8 @@ def _answer_context(connection: Connection, message: _ContextMessage) -> None:
             id=message.id,
             request_id=message.request_id,
             context=message.context,
-            cwd=state.cwd.decode("utf-8", "replace"),
-            env={
-                name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-                for name, value in sorted(state.told().items())
-            },
+            cwd=decoded(state.cwd),
+            env={decoded(name): decoded(value) for name, value in sorted(state.told().items())},
         )
     )
 
@@ -291,14 +289,14 @@ def _set_context(connection: Connection, message: messages.SetContext) -> None:
     context = connection.hub.registry.contexts.get(connection.client_id, message.context)
     cwd = None
     if message.cwd is not None:
-        cwd = os.path.join(context.state.cwd, os.fsencode(message.cwd))
+        cwd = os.path.join(context.state.cwd, encoded(message.cwd))
         if not os.path.isdir(cwd):
             raise InvalidMessage(f"cwd: expected a directory that exists, got {message.cwd[:100]}")
     try:
         context.edit(
             cwd=cwd,
             env=_environment(message.env),
-            unset=[os.fsencode(name) for name in message.unset],
+            unset=[encoded(name) for name in message.unset],
         )
     except ValueError as error:
         raise InvalidMessage(f"env: {error}") from None

@@ -242,7 +242,7 @@ class Hub:
             instance=self._instance,
             limits=self.limits,
             features=list(self.features),
-            jobs=[render.job_info(job) for job in self.registry.jobs()],
+            jobs=render.job_infos(self.registry.jobs()),
             home=_enterable(self.home),
             user=self.user,
         )

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
-from shellwire.jobs.model import Notice, Outcome
+from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome
 from shellwire.protocol import messages
 from shellwire.protocol.data import encode_data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shellwire.errors import WireError
     from shellwire.jobs.job import Job
     from shellwire.jobs.poll import Page
     from shellwire.jobs.readable import Readable
     from shellwire.protocol.fields import Encoding
+
+_MOST_SHOWN = 1024 * 1024
+_LEAST_SHOWN = 64
 
 Event = Piece | Gap | Notice | Outcome
 
@@ -149,17 +154,22 @@ def output_page(job: Readable, page: Page, question: messages.ReadOutput) -> mes
     )
 
 
-def job_info(job: Job) -> messages.JobInfo:
-    """Return one entry of ``jobs_list`` and ``status.jobs``."""
+def job_infos(jobs: Sequence[Job]) -> list[messages.JobInfo]:
+    """Return what ``jobs_list`` and ``status.jobs`` tell: of many jobs less of each."""
+    shown = max(_LEAST_SHOWN, min(COMMAND_SHOWN, _MOST_SHOWN // max(1, len(jobs))))
+    return [_job_info(job, shown) for job in jobs]
+
+
+def _job_info(job: Job, shown: int) -> messages.JobInfo:
     now = job.snapshot()
     return messages.JobInfo(
         id=now.key.id,
         kind=now.kind,
         state=now.state,
         client_id=now.key.client_id,
-        command=now.command,
+        command=now.command[:shown],
         context=now.context,
-        cwd=now.cwd,
+        cwd=None if now.cwd is None else now.cwd[:COMMAND_SHOWN],
         pid=now.pid,
         pids=list(now.pids),
         is_pty=now.size is not None,

@@ -42,6 +42,7 @@ class Feed:
     request_id: str | None
     explains: bool = False
     """Whether a line of output says why a command was ended, as in release 0.1.4."""
+    text_bytes: bool = False
     ready: bool = False
     """Whether it waits for its turn; the writer's own."""
     _next: bytes | None = None
@@ -59,7 +60,8 @@ class Feed:
         event = self.viewer.take(SLICE)
         if event is None:
             return None
-        frame = codec.encode(render.event(self.job, event, self.encoding, self.request_id))
+        message = render.event(self.job, event, self.encoding, self.request_id)
+        frame = codec.encode(message, text_bytes=self.text_bytes)
         if self.explains and isinstance(event, Outcome):
             explanation = render.explanation(self.job, event, self.encoding)
             if explanation is not None:

@@ -23,10 +23,12 @@ from shellwire.errors import (
     Disconnected,
     FileProblem,
     FileSystemError,
+    InvalidAnswer,
     NotFound,
     ShellwireError,
     Unreachable,
 )
+from shellwire.protocol.answers import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -311,9 +313,11 @@ class Files:
             raise
         except (FileProblem, NotFound) as error:
             path = str(fields.get("path"))
-            raise type(error)(from_root(str(error), path, self._web.label)) from None
-        result: Message = answer["result"]
-        return result
+            raise type(error)(from_root(str(error), from_wire(path), self._web.label)) from None
+        try:
+            return read_result(message["type"], answer["result"])
+        except InvalidAnswer as error:
+            raise InvalidAnswer(f"{self._web.name} has sent {error}") from None
 
     async def _request(
         self, method: str, path: str, headers: dict[str, str], query: str, data: bytes | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from shellwire.errors import FileSystemError, InvalidArgument
-from shellwire.output import quoted
+from shellwire.output import printable, quoted
 from shellwire.protocol.names import decode_name, encode_name
 
 StrPath = str | os.PathLike[str]
@@ -41,7 +41,8 @@ def from_root(said: str, path: str, label: str) -> str:
 
     ``label`` is put before that.
     """
-    return f"{label}/{said}" if said.startswith(path.lstrip("/") or ":") else said
+    named = printable(path.lstrip("/"))  # as the daemon's sentences have it
+    return f"{label}/{said}" if said.startswith(named or ":") else said
 
 
 def child(directory: str, name: str) -> str:
