@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -25,6 +25,9 @@ from shellwire.server.places import Places
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
+
+    from aiohttp.http import RawRequestMessage
 
     from shellwire.server.access import Gate
     from shellwire.server.hub import Hub
@@ -77,6 +80,21 @@ def _reason(error: OSError | UnicodeError) -> str:
     return os.strerror(error.errno).lower()
 
 
+def _readable(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
+    """Return what makes requests like ``make``, also of targets with a host that is none.
+
+    The host is refused later: it is read from the target, not from the URL that is made of it.
+    """
+
+    def readable(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+        try:
+            return make(message, *rest)
+        except ValueError:
+            return make(message._replace(url=message.url.relative()), *rest)
+
+    return readable
+
+
 class Server:
     """The daemon's HTTP server on one port, and on a Unix socket."""
 
@@ -108,8 +126,9 @@ class Server:
         """
         await self._runner.setup()
         assert self._runner.server is not None
-        self._route = self._runner.server.request_handler
-        self._runner.server.request_handler = self._answer
+        server = self._runner.server
+        self._route, server.request_handler = server.request_handler, self._answer
+        server.request_factory = _readable(server.request_factory)
         try:
             listening = await bind(host, port)
         except (OSError, UnicodeError) as error:
@@ -173,8 +192,11 @@ class Server:
             if peer.lingers:
                 refusal.force_close()
             raise
-        except ConnectionError:
-            raise
+        except ConnectionError as error:
+            # There is nobody left to be answered.
+            log.debug("%s: %s", request.remote, error)
+            peer.abort()
+            response = web.Response(status=400)
         except Exception as error:
             brief.write(logging.ERROR, place_of(error), f"a request failed: {place_of(error)}")
             response = web.Response(status=500, text="something went wrong; see the daemon's log\n")

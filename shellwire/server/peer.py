@@ -91,7 +91,7 @@ class Peer(web.RequestHandler):
         """Begin with a new connection."""
         self._places.enter(self)
         self._made = self._loop.time()
-        self._deadline = self._loop.call_later(STRANGER_SECONDS, self._abort)
+        self._deadline = self._loop.call_later(STRANGER_SECONDS, self.abort)
         # asyncio reads with a buffer of this size: at its 256 KiB each is a mapping of its own,
         # which costs more than what most messages do.
         self._read_size = getattr(transport, "max_size", READ_SIZE)
@@ -125,7 +125,8 @@ class Peer(web.RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Cut the connection."""
         if self.transport is not None:
             self.transport.abort()
 
