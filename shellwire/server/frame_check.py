@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROTOCOL_ERROR = 1002
+INVALID_TEXT = 1007
 TOO_BIG = 1009
 
 MAX_HELD = 64 * 1024
 """Bytes behind the first message that may wait before the socket is not read any more."""
+
+# Fragments of one byte have seven. Whoever sends more before the first message is complete does not
+# mean to complete it.
+_MOST_BEFORE = 8 * MAX_FRAME_BEFORE_AUTH
 
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _FINAL, _COMPRESSED, _RESERVED, _MASKED, _CONTROL = 0x80, 0x40, 0x70, 0x80, 0x8
@@ -128,6 +133,7 @@ class FrameCheck:
         self._opening = 0  # the first byte of its first frame
         self._frame_start = 0
         self._mask = b""
+        self._came = 0  # bytes that came before the first message was complete
         self._held: bytearray | None = None
 
     # What aiohttp calls --------------------------------------------------------------------------
@@ -153,6 +159,10 @@ class FrameCheck:
             if not step:
                 break
             at += step
+        if not self._is_admitted and not self._is_draining:
+            self._came += at
+            if self._came > _MOST_BEFORE:
+                self._fail(Violation(TOO_BIG, "message too big"))
         if self._held is not None:
             self._held += data[at:]
             if len(self._held) > MAX_HELD:
@@ -237,7 +247,8 @@ class FrameCheck:
     def _end_frame(self) -> None:
         """Take note that a data frame of the first message is all there."""
         start = self._frame_start
-        self._message[start:] = _unmasked(self._message[start:], self._mask)
+        if start < len(self._message):
+            self._message[start:] = _unmasked(self._message[start:], self._mask)
         if not self._is_final:
             return
         message, self._message = bytes(self._message), bytearray()
@@ -307,7 +318,7 @@ def _wrong_close(payload: bytes) -> Violation | None:
     try:
         payload[2:].decode()
     except UnicodeDecodeError:
-        return Violation(1007, "the reason is not UTF-8")
+        return Violation(INVALID_TEXT, "the reason is not UTF-8")
     return None
 
 
