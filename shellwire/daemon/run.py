@@ -26,6 +26,7 @@ from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
 from shellwire.jobs.kept import Retention
 from shellwire.jobs.registry import Registry
+from shellwire.process.limits import raise_descriptors
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
 from shellwire.protocol.text import FEATURE
@@ -70,6 +71,7 @@ def serve(
     Raises StartError or HomeError when it does not come to that.
     """
     logs.set_up(home, settings, foreground=foreground)
+    raise_descriptors()
     _keep_descriptors_private()
     cwd = _logical(start_cwd)
     os.chdir("/")
