@@ -159,6 +159,7 @@ class Files:
         *,
         compress: bool = False,
         preserve: bool = False,
+        only_executable: bool = False,
         progress: Callable[[int, int], None] | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> str:
@@ -167,8 +168,10 @@ class Files:
         It goes on where it was after a cut. What has come when the connection is gone for good, or
         this is cancelled, stays beside ``target`` as ``.NAME.HASH.part``, for the next download of
         the same content. The mode of a file that is there is kept; a new one has that of ``path``,
-        less the umask; with ``preserve`` it is the same, and so is the time. ``compress`` and
-        ``progress`` are as for ``upload``. If ``unless``, asked just before ``target`` is replaced,
+        less the umask; with ``preserve`` it is the same, and so is the time. With
+        ``only_executable`` the mode tells in any case no more than whether the owner may execute
+        it: nothing else is taken from a daemon that is not trusted. ``compress`` and ``progress``
+        are as for ``upload``. If ``unless``, asked just before ``target`` is replaced,
         returns true, it is not, and Conflict is raised.
 
         Raises OSError for what can't be written here.
@@ -182,7 +185,11 @@ class Files:
         try:
             await transfer.run()
             await asyncio.to_thread(
-                arrival.finish, transfer.about, preserve=preserve, unless=unless
+                arrival.finish,
+                transfer.about,
+                preserve=preserve,
+                only_executable=only_executable,
+                unless=unless,
             )
         except (Unreachable, asyncio.CancelledError):
             arrival.keep()
@@ -208,9 +215,12 @@ class Files:
         found = await self._fs("stat", root="/", path=on_wire(where))
         return _info(found, where.rstrip("/") or "/")
 
-    async def look(self, path: StrPath) -> About:
-        """Return hash, size, mode and time of a file."""
-        return await look(self._web, await self.resolve(path))
+    async def look(self, path: StrPath, *, anew: bool = False) -> About:
+        """Return hash, size, mode and time of a file.
+
+        With ``anew`` the daemon reads it, even if it remembers the hash of what looks like it.
+        """
+        return await look(self._web, await self.resolve(path), anew=anew)
 
     async def search(
         self,
@@ -350,6 +360,9 @@ def _info(entry: Message, path: str) -> FileInfo:
         mode=entry["mode"],
         mtime=entry["mtime"],
         target=None if entry.get("target") is None else from_wire(entry["target"]),
+        ctime=entry.get("ctime"),
+        inode=entry.get("inode"),
+        device=entry.get("device"),
     )
 
 

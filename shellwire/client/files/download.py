@@ -40,13 +40,14 @@ class Changed(Exception):
     """It is not any more what it was when this began."""
 
 
-async def look(web: Web, path: str) -> About:
+async def look(web: Web, path: str, *, anew: bool = False) -> About:
     """Return what is at an absolute path. Raises WireError, Unreachable, NotRunning."""
+    headers = {"Cache-Control": "no-cache"} if anew else {}
     attempts = web.attempts()
     while True:
         try:
             async with asyncio.timeout(FINISH_SECONDS):
-                answer = await web.ask("HEAD", path, {})
+                answer = await web.ask("HEAD", path, headers)
         except TimeoutError:
             raise web.stalled() from None
         except PASSING as why:
