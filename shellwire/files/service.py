@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
 from typing import TYPE_CHECKING
 
 from shellwire.files.hashes import Hashes
@@ -9,9 +12,15 @@ from shellwire.files.partials import Partials
 from shellwire.files.threads import Threads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shellwire.files.limits import FileLimits
     from shellwire.files.workers import Workers
     from shellwire.files.write import Litter
+
+
+# Large files are hashed in threads of their own: nobody who wants a few bytes waits for them.
+_HASHING = 2
 
 
 class Files(Threads):
@@ -24,9 +33,42 @@ class Files(Threads):
         self.hashes = Hashes()
         self.workers = workers
         self.partials = Partials(self, limits.max_uploads)
+        self._hashing = Threads(_HASHING)
+        self._closing = False
+
+    async def hash_of(
+        self,
+        descriptor: int,
+        *,
+        anew: bool = False,
+        gone: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Return the SHA-256 of an open file of any size.
+
+        It is given up if this is cancelled, or who wants it is ``gone``. Raises OSError, and
+        Cancelled when it was given up or the daemon stops.
+        """
+        stop = threading.Event()
+        mine = os.dup(descriptor)  # the thread may need it longer than who asks
+
+        def stops() -> bool:
+            return self._closing or stop.is_set() or gone()
+
+        def work() -> str:
+            try:
+                return self.hashes.of(mine, anew=anew, stops=stops)
+            finally:
+                os.close(mine)
+
+        try:
+            return await asyncio.shield(self._hashing.run(work))
+        finally:
+            stop.set()
 
     async def close(self) -> None:
         """End the workers and give up what is unfinished."""
+        self._closing = True
+        await self._hashing.finish()
         await self.workers.close()
         self.partials.close()
         await self.finish()
