@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING
 
+from shellwire.errors import QueueFull
 from shellwire.files.hashes import Hashes
 from shellwire.files.partials import Partials
 from shellwire.files.threads import Threads
+from shellwire.files.uploads import UploadRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from shellwire.files.limits import FileLimits
     from shellwire.files.workers import Workers
@@ -21,6 +24,13 @@ if TYPE_CHECKING:
 
 # Large files are hashed in threads of their own: nobody who wants a few bytes waits for them.
 _HASHING = 2
+
+
+ARCHIVES_AT_ONCE = 2
+"""Archives that are packed or unpacked at a time, each by a process of its own."""
+
+ARCHIVE_SECONDS = 60.0
+"""Seconds that one more waits for its turn."""
 
 
 class Files(Threads):
@@ -32,9 +42,27 @@ class Files(Threads):
         self.litter = litter
         self.hashes = Hashes()
         self.workers = workers
+        self.upload_room = UploadRoom(limits.max_uploads)
         self.partials = Partials(self, limits.max_uploads)
         self._hashing = Threads(_HASHING)
+        self._archives = asyncio.Semaphore(ARCHIVES_AT_ONCE)
         self._closing = False
+
+    @contextlib.asynccontextmanager
+    async def archive(self) -> AsyncIterator[None]:
+        """Wait for one's turn to pack or unpack an archive, and have it while the block runs.
+
+        Raises QueueFull if that takes too long.
+        """
+        try:
+            async with asyncio.timeout(ARCHIVE_SECONDS):
+                await self._archives.acquire()
+        except TimeoutError:
+            raise QueueFull(f"{ARCHIVES_AT_ONCE} archives are being worked on already") from None
+        try:
+            yield
+        finally:
+            self._archives.release()
 
     async def hash_of(
         self,

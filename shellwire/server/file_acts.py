@@ -121,9 +121,7 @@ def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileRe
 
 
 def _write_start(files: Files, uploads: Uploads, message: messages.FsWriteStart) -> FileResult:
-    uploads.require_room()
-    replacement = _begin(files, message, 0)
-    upload_id = uploads.add(replacement, message.expected_hash)
+    upload_id = uploads.add(lambda: _begin(files, message, 0), message.expected_hash)
     return messages.UploadStarted(upload_id=upload_id, bytes_written=0)
 
 

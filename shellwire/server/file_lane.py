@@ -49,7 +49,7 @@ class FileLane:
         self._client_id = client_id
         self._writer = writer
         self._files = files
-        self._uploads = Uploads(self._files.limits.max_uploads, self._files.hashes)
+        self._uploads = Uploads(files.limits.max_uploads, files.hashes, files.upload_room)
         self._waiting: deque[FileMessage] = deque()
         self._bytes = 0
         self._roomy = asyncio.Event()
