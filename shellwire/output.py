@@ -44,14 +44,27 @@ def strip_ansi(text: str) -> str:
 def printable(text: str) -> str:
     """Return ``text`` with every character escaped that does not print, blanks excepted.
 
-    What comes out is one line, and says nothing to a terminal.
+    What comes out is one line, and says nothing to a terminal. A byte that is not UTF-8, which
+    Python has as a lone surrogate (PEP 383), is written as the byte: the file name ``caf`` with the
+    byte 0xE9 behind it reads ``caf\\xe9``.
     """
     if text.isprintable():
         return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` as ``printable`` does, between quotation marks."""
+    return f"'{printable(text)}'"
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if 0x80 <= code <= 0xFF:
+        return f"\\u{code:04x}"  # a character, not that byte
+    return character.encode("unicode_escape").decode()
 
 
 def truncate_output(text: str, max_chars: int) -> tuple[str, bool]:

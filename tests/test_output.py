@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shellwire.output import printable, strip_ansi, truncate_output
+from shellwire.output import printable, quoted, strip_ansi, truncate_output
 
 ESC = "\x1b"
 ST = f"{ESC}\\"
@@ -131,7 +131,13 @@ def test_what_is_made_printable_prints(text: str) -> None:
 
 def test_only_what_does_not_print_is_escaped() -> None:
     assert printable("é… 🦀 \\n") == "é… 🦀 \\n"
-    assert printable("a\n\x1b[2J\x9b\u2028\udc80") == r"a\n\x1b[2J\x9b\u2028\udc80"
+    assert printable("a\n\x1b[2J\x9b\u2028\ud800") == r"a\n\x1b[2J\u009b\u2028\ud800"
+
+
+def test_a_byte_of_a_name_that_is_not_utf_8_is_written_as_the_byte() -> None:
+    assert printable(b"caf\xe9".decode("utf-8", "surrogateescape")) == r"caf\xe9"
+    assert quoted(b"a\xff\n".decode("utf-8", "surrogateescape")) == r"'a\xff\n'"
+    assert printable("caf\u0085") == r"caf\u0085"  # a character, which has two bytes
 
 
 @pytest.mark.parametrize("max_chars", [10, 11, 100])

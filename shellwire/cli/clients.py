@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 from click.types import StringParamType
 
 from shellwire.cli.control import list_clients, tell_to_reload
+from shellwire.cli.say import say, say_json
 from shellwire.cli.table import local_time, print_table
 from shellwire.errors import ShellwireError
 from shellwire.home import pidfile
 from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
-from shellwire.output import printable
 from shellwire.protocol.limits import MAX_ID_LENGTH
 
 _COLUMNS = ("CLIENT", "STATE", "FIRST SEEN", "LAST SEEN")
@@ -49,7 +48,7 @@ def list_command(as_json: bool) -> None:
     home = Home.locate()
     clients = _from_file(home) if pidfile.find_live(home) is None else list_clients(home)
     if as_json:
-        click.echo(json.dumps(clients, indent=2))
+        say_json(clients)
     elif clients:
         print_table([_COLUMNS, *(_row(client) for client in clients)])
     else:
@@ -62,7 +61,7 @@ def revoke_command(client_id: str) -> None:
     """Refuse CLIENT_ID from now on, seen before or not, and end its connection."""
     home = Home.locate()
     Clients.load(home).revoke(client_id)
-    _tell(home, f"revoked {printable(client_id)}")
+    _tell(home, f"revoked {client_id}")
 
 
 @clients_group.command("restore")
@@ -71,8 +70,8 @@ def restore_command(client_id: str) -> None:
     """Let CLIENT_ID, which was revoked, connect again."""
     home = Home.locate()
     if not Clients.load(home).restore(client_id):
-        raise ShellwireError(f"{printable(client_id)} is not revoked")
-    _tell(home, f"restored {printable(client_id)}")
+        raise ShellwireError(f"{client_id} is not revoked")
+    _tell(home, f"restored {client_id}")
 
 
 def _tell(home: Home, what: str) -> None:
@@ -80,7 +79,7 @@ def _tell(home: Home, what: str) -> None:
     try:
         tell_to_reload(home)
     finally:
-        click.echo(what)
+        say(what)
 
 
 def _from_file(home: Home) -> list[dict[str, Any]]:
@@ -99,7 +98,7 @@ def _from_file(home: Home) -> list[dict[str, Any]]:
 def _row(client: dict[str, Any]) -> tuple[str, ...]:
     state = "revoked" if client["is_revoked"] else "connected" if client["is_connected"] else "-"
     return (
-        printable(client["client_id"]),
+        client["client_id"],
         state,
         local_time(client["first_seen"]),
         local_time(client["last_seen"]),

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from shellwire.cli.options import file_entry, warn_of_unknown_variables
+from shellwire.cli.say import say, say_json
 from shellwire.cli.start import start_command
 from shellwire.home.paths import Home
 from shellwire.output import printable
@@ -30,14 +31,14 @@ def show_command(as_json: bool) -> None:
     found = _settings()
     warn_of_unknown_variables()
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        say_json(found)
         return
     path = Home.locate().config_file
-    click.echo(f"# {printable(str(path))}{'' if path.exists() else ' (there is none)'}")
+    say(f"# {path}{'' if path.exists() else ' (there is none)'}")
     lines = [(_statement(name, each["value"]), each["where"]) for name, each in found.items()]
     width = max(len(statement) for statement, _ in lines)
     for statement, where in lines:
-        click.echo(f"{statement:{width}}  # {printable(where or 'default')}")
+        say(f"{statement:{width}}  # {where or 'default'}")
 
 
 def _settings() -> dict[str, dict[str, Any]]:

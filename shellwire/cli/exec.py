@@ -11,6 +11,8 @@ import click
 from shellwire.cli.options import Seconds
 from shellwire.cli.program import Failure
 from shellwire.cli.remote import TROUBLE, host_option, place_of, require_terminals, talk
+from shellwire.cli.say import say
+from shellwire.output import quoted
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
@@ -36,7 +38,7 @@ def _variables(
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals):
-            raise click.BadParameter(f"{each!r} is not NAME=VALUE.", ctx, param)
+            raise click.BadParameter(f"{quoted(each)} is not NAME=VALUE.", ctx, param)
         pairs[name] = value
     return pairs
 
@@ -142,13 +144,13 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
     if result is None:
         click.get_current_context().exit(otherwise)
     for notice in result.notices:
-        click.echo(f"shellwire: {notice.message}", err=True)
+        say(f"shellwire: {notice.message}", err=True)
     if result.missing:
-        click.echo(f"shellwire: {result.missing} bytes of output are lost", err=True)
+        say(f"shellwire: {result.missing} bytes of output are lost", err=True)
     if result.error is not None:
         raise Failure(result.error, TROUBLE)
     if result.reason != "exited":
-        click.echo(f"shellwire: {_ENDINGS.get(result.reason, result.reason)}", err=True)
+        say(f"shellwire: {_ENDINGS.get(result.reason, result.reason)}", err=True)
     if result.exit_code < 0:
         code = 128 - result.exit_code if result.signal is not None else TROUBLE
     else:

@@ -9,9 +9,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from shellwire.cli.pipes import Input, write
+from shellwire.cli.say import say
 from shellwire.errors import SessionError, ShellwireError
 
 if TYPE_CHECKING:
@@ -105,5 +104,5 @@ async def _end(job: Job, number: int) -> None:
         pass
     else:
         return
-    click.echo(f"shellwire: no connection; job {job.id} goes on there", err=True)
+    say(f"shellwire: no connection; job {job.id} goes on there", err=True)
     os.kill(os.getpid(), number)

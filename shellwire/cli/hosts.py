@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,12 +10,13 @@ import click
 
 from shellwire.cli.options import Matching
 from shellwire.cli.remote import host_option, place_of, talk, talk_at
+from shellwire.cli.say import say, say_json
 from shellwire.cli.table import print_table
 from shellwire.errors import InvalidUrl, ShellwireError
 from shellwire.home import address
 from shellwire.home.hosts import Host, forget_host, load_hosts, save_host
 from shellwire.home.paths import Home
-from shellwire.output import printable
+from shellwire.output import printable, quoted
 
 if TYPE_CHECKING:
     from shellwire.client import Client
@@ -55,7 +55,7 @@ def login_command(name: str, url: str) -> None:
     token = _ask_token(url)
     version = talk_at(Place(url=url, token=token), _version)
     save_host(Home.locate(), name, Host(url, token))
-    click.echo(f"{name} is {url} (shellwire {version})")
+    say(f"{name} is {url} (shellwire {version})")
 
 
 @click.command("logout")
@@ -63,8 +63,8 @@ def login_command(name: str, url: str) -> None:
 def logout_command(name: str) -> None:
     """Forget host NAME and its token."""
     if not forget_host(Home.locate(), name):
-        raise ShellwireError(f"no host {name!r} is saved")
-    click.echo(f"forgot {name}")
+        raise ShellwireError(f"no host {quoted(name)} is saved")
+    say(f"forgot {name}")
 
 
 @click.command("hosts")
@@ -73,7 +73,7 @@ def hosts_command(as_json: bool) -> None:
     """List the saved hosts, without their tokens."""
     hosts = [{"name": name, "url": host.url} for name, host in load_hosts(Home.locate()).items()]
     if as_json:
-        click.echo(json.dumps(hosts, indent=2))
+        say_json(hosts)
     elif hosts:
         print_table([("NAME", "URL"), *((each["name"], each["url"]) for each in hosts)])
     else:
@@ -100,13 +100,10 @@ def whoami_command(host: str | None, as_json: bool) -> None:
 
     found = talk(host, ask)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        say_json(found)
         return
     where = f"{found['address']} ({host})" if host else found["address"]
-    click.echo(
-        printable(f"{found['user']} at {where}")
-        + printable(f", shellwire {found['version']}, {found['shell']}")
-    )
+    say(f"{found['user']} at {where}, shellwire {found['version']}, {found['shell']}")
 
 
 async def _version(client: Client) -> str:
@@ -116,7 +113,7 @@ async def _version(client: Client) -> str:
 def _warn_of_plaintext(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "ws" and not address.is_loopback(parts.hostname or ""):
-        click.echo(
+        say(
             f"Warning: nothing is encrypted on the way to {parts.hostname}: token, commands and"
             " output can be read there",
             err=True,
@@ -125,7 +122,7 @@ def _warn_of_plaintext(url: str) -> None:
 
 def _ask_token(url: str) -> str:
     if sys.stdin is not None and sys.stdin.isatty():
-        token = click.prompt(f"Token of {url}", hide_input=True, err=True)
+        token = click.prompt(f"Token of {printable(url)}", hide_input=True, err=True)
     else:
         token = (sys.stdin.readline() if sys.stdin is not None else "").strip()
     if not token:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shellwire.cli.remote import host_option, talk
+from shellwire.cli.say import say, say_json
 from shellwire.cli.table import local_time, print_table
 from shellwire.output import printable
 
@@ -32,7 +32,7 @@ def jobs_command(host: str | None, as_json: bool) -> None:
 
     jobs = talk(host, ask)
     if as_json:
-        click.echo(json.dumps(jobs, indent=2))
+        say_json(jobs)
     elif jobs:
         print_table([_COLUMNS, *map(_row, jobs)])
     else:
@@ -68,7 +68,7 @@ def logs_command(host: str | None, follow: bool, job_id: str) -> None:
             wait = _WAIT if follow else 0.0
             page = await client.read_output(job_id, end, wait=wait, max_bytes=_PAGE)
             if page.missing:
-                click.echo(f"shellwire: {page.missing} bytes are no longer kept", err=True)
+                say(f"shellwire: {page.missing} bytes are no longer kept", err=True)
             for chunk in page.chunks:
                 await write(chunk.stream, chunk.bytes)
             if page.end == end and not (follow and page.exit_code is None):

@@ -17,11 +17,12 @@ import click
 from click.core import ParameterSource
 from click.types import StringParamType
 
+from shellwire.cli.say import say
 from shellwire.errors import InvalidSettings
 from shellwire.home.config import Entry, read_config
 from shellwire.home.paths import Home
 from shellwire.home.settings import LoginEnv, Settings
-from shellwire.output import printable
+from shellwire.output import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +51,7 @@ class Seconds(click.FloatRange):
         """Refuse NaN too, which every range lets through."""
         seconds = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
-            self.fail(f"{value!r} is not a valid number of seconds.", param, ctx)
+            self.fail(f"{quoted(str(value))} is not a valid number of seconds.", param, ctx)
         return seconds
 
 
@@ -69,7 +70,7 @@ class Matching(StringParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check the form."""
         if not self._pattern.fullmatch(value):
-            self.fail(f"{value!r} is not {self._expected}.", param, ctx)
+            self.fail(f"{quoted(value)} is not {self._expected}.", param, ctx)
         return value
 
 
@@ -82,7 +83,7 @@ class Executable(StringParamType):
         """Find it."""
         found = shutil.which(value)
         if found is None:
-            self.fail(f"{value!r} is not an executable file.", param, ctx)
+            self.fail(f"{quoted(value)} is not an executable file.", param, ctx)
         return os.path.abspath(found)
 
 
@@ -247,7 +248,7 @@ def warn_of_unknown_variables() -> None:
     given = {name[len(_PREFIX) :] for name in os.environ if name.startswith(_PREFIX)}
     for name in sorted(given - _VARIABLES):
         guess = _guess(name.upper(), _VARIABLES, prefix=_PREFIX)
-        click.echo(printable(f"Warning: {_PREFIX}{name} means nothing here{guess}"), err=True)
+        say(f"Warning: {_PREFIX}{name} means nothing here{guess}", err=True)
 
 
 def file_entry(ctx: click.Context, key: str) -> Entry:

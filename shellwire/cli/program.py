@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
+from shellwire.cli.say import say
 from shellwire.errors import InvalidSettings, ShellwireError
 from shellwire.home.paths import Home
-from shellwire.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,9 @@ _CAN_NOT_PRINT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 _HOST = ("-H", "--on")
+
+# How click, which quotes by repr(), writes a byte that is not UTF-8.
+_SURROGATE_BYTE = re.compile(r"(?<!\\)\\udc([89a-f][0-9a-f])")
 
 
 class Failure(ShellwireError):
@@ -113,6 +117,7 @@ def _in_one_line() -> Iterator[None]:
 def _usage(error: click.ClickException) -> str:
     # Some of click's messages are lists with a line for each item.
     message = " ".join(error.format_message().split())
+    message = _SURROGATE_BYTE.sub(r"\\x\1", message)
     ctx = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption) and error.option_name in _HOST and _is_group(ctx):
         message = f"{message.rstrip('.')} here: it comes after the command."
@@ -129,7 +134,7 @@ def _is_group(ctx: click.Context | None) -> bool:
 
 def _fail(reason: str, code: int = _FAILED) -> NoReturn:
     try:
-        click.echo(f"Error: {printable(reason)}", err=True)
+        say(f"Error: {reason}", err=True)
     except OSError:  # where stderr is full, the code still tells
         _abandon(sys.stderr)
     raise Exit(code)

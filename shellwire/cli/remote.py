@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from shellwire.cli.program import Failure, called_as
+from shellwire.cli.say import say, say_amid_output
 from shellwire.errors import InvalidUrl, NotRunning, Refusal, ShellwireError, Unreachable
 from shellwire.home.hosts import load_hosts
 from shellwire.home.paths import Home
-from shellwire.output import printable
+from shellwire.output import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -52,7 +53,7 @@ def place_of(host: str | None) -> Place:
     saved = load_hosts(Home.locate()).get(host)
     if saved is None:
         raise Failure(
-            f"no host {host!r} is saved; `{called_as()} login {host} URL` saves one", TROUBLE
+            f"no host {quoted(host)} is saved; `{called_as()} login {host} URL` saves one", TROUBLE
         )
     return Place(url=saved.url, token=saved.token)
 
@@ -96,7 +97,7 @@ def talk_at(
     """As ``talk``, with the daemon at that place."""
 
     async def connected() -> T:
-        async with _client(place, _say_amid if follows else _say) as client:
+        async with _client(place, say_amid_output if follows else _say) as client:
             return await work(client)
 
     return _told(connected(), follows=follows)
@@ -130,7 +131,7 @@ def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client
     from shellwire.client import Client
 
     def tell(cut: str | None) -> None:
-        now = printable("connected again" if cut is None else f"{cut}; trying again")
+        now = "connected again" if cut is None else f"{cut}; trying again"
         say(f"shellwire: {now}")
 
     name = f"cli-{secrets.token_hex(6)}"
@@ -139,10 +140,4 @@ def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _say_amid(text: str) -> None:
-    """Say it amid what a job writes; a terminal may be raw."""
-    is_raw = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    _say(f"\r\n{text}\r" if is_raw else text)
+    say(text, err=True)

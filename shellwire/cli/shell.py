@@ -9,6 +9,7 @@ import click
 from shellwire.cli.exec import exit_as
 from shellwire.cli.program import called_as
 from shellwire.cli.remote import host_option, require_terminals, talk
+from shellwire.cli.say import say
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
@@ -62,7 +63,6 @@ def attach_command(host: str | None, job_id: str) -> None:
 def _told(result: Result | None, job_id: str, host: str | None) -> Result | None:
     if result is None:
         there = f" -H {host}" if host else ""
-        click.echo(
-            f"\nshellwire: detached; `{called_as()} attach{there} {job_id}` comes back", err=True
-        )
+        click.echo(err=True)
+        say(f"shellwire: detached; `{called_as()} attach{there} {job_id}` comes back", err=True)
     return result

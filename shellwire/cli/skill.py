@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from shellwire.cli.say import say
+
 _AGENTS = ("claude", "codex", "cursor", "copilot", "opencode")
 _SAID = {
     "new": ("wrote {}", "would write {}:"),
@@ -31,6 +33,6 @@ def install_command(agent: str, dry_run: bool) -> None:
 
     skill = skill_for(agent)  # type: ignore[arg-type]
     change = skill.change() if dry_run else skill.install()
-    click.echo(_SAID[change][dry_run].format(skill.path))
+    say(_SAID[change][dry_run].format(skill.path))
     if dry_run and change != "unchanged":
         click.echo(f"\n{skill.text}", nl=False)

@@ -11,6 +11,7 @@ import click
 from shellwire import __version__
 from shellwire.cli.options import DAEMON, SETTINGS, warn_of_unknown_variables
 from shellwire.cli.program import called_as
+from shellwire.cli.say import say
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
 from shellwire.home.clients import Clients
@@ -127,4 +128,5 @@ def _announce(home: Home, origin: TokenOrigin, pid: int, host: str, port: int) -
             '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
             ' "protocol": 1}\n'
         )
-    click.echo(said)
+    for line in said.split("\n"):
+        say(line)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from shellwire.cli.say import say, say_json
 from shellwire.daemon import health
 from shellwire.errors import Unreachable
 from shellwire.home import address, pidfile
@@ -30,7 +30,7 @@ def status_command(ctx: click.Context, as_json: bool) -> None:
     home = Home.locate()
     record = pidfile.find_live(home)
     if record is None:
-        _print(as_json, {"running": False}, "shellwire is not running")
+        _print(as_json, {"running": False}, ["shellwire is not running"])
         ctx.exit(_NOT_RUNNING)
     described = _describe(home, record)
     try:
@@ -39,7 +39,7 @@ def status_command(ctx: click.Context, as_json: bool) -> None:
         _print(
             as_json,
             {**described, "status": "silent", "error": str(error)},
-            f"shellwire (pid {record.pid}) is alive, but {error}",
+            [f"shellwire (pid {record.pid}) is alive, but {error}"],
         )
         ctx.exit(1)
     _print(as_json, found, _in_words(found))
@@ -69,16 +69,20 @@ def _ask(home: Home, record: DaemonRecord) -> dict[str, Any]:
     return health.ask_port(record.host, record.port, seconds=_SECONDS)
 
 
-def _print(as_json: bool, found: dict[str, Any], words: str) -> None:
-    click.echo(json.dumps(found, indent=2) if as_json else words)
+def _print(as_json: bool, found: dict[str, Any], words: list[str]) -> None:
+    if as_json:
+        say_json(found)
+        return
+    for line in words:
+        say(line)
 
 
-def _in_words(found: dict[str, Any]) -> str:
-    words = (
-        f"shellwire {found['version']} is running at {found['url']}\n"
-        f"  pid:       {found['pid']}\n"
-        f"  uptime:    {found.get('uptime_seconds')} s\n"
-        f"  commands:  {found.get('active_commands')}\n"
-        f"  sessions:  {found.get('active_sessions')}"
-    )
-    return f"{words}\n  warning:   {found['warning']}" if "warning" in found else words
+def _in_words(found: dict[str, Any]) -> list[str]:
+    words = [
+        f"shellwire {found['version']} is running at {found['url']}",
+        f"  pid:       {found['pid']}",
+        f"  uptime:    {found.get('uptime_seconds')} s",
+        f"  commands:  {found.get('active_commands')}",
+        f"  sessions:  {found.get('active_sessions')}",
+    ]
+    return [*words, f"  warning:   {found['warning']}"] if "warning" in found else words

@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import click
+from shellwire.cli.say import say
+from shellwire.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def print_table(rows: Iterable[tuple[str, ...]]) -> None:
-    """Print rows in columns, each as wide as it must be."""
-    rows = list(rows)
+    """Print rows in columns, each as wide as it must be; what does not print is escaped."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 def local_time(seconds: float | None) -> str:

@@ -6,6 +6,7 @@ import click
 
 from shellwire.cli.control import tell_to_reload
 from shellwire.cli.program import called_as
+from shellwire.cli.say import say
 from shellwire.errors import HomeError
 from shellwire.home.paths import Home
 from shellwire.home.token import read_token, rotate_token, token_origin
@@ -26,7 +27,7 @@ def show_command() -> None:
     token = read_token(home)
     if token is None:
         raise HomeError(_what_is_missing(home))
-    click.echo(token)
+    say(token)
 
 
 @token_group.command("rotate")
@@ -37,7 +38,7 @@ def rotate_command() -> None:
     try:
         tell_to_reload(home)
     finally:  # it holds whether the daemon could be told or not
-        click.echo(token)
+        say(token)
 
 
 def _what_is_missing(home: Home) -> str:

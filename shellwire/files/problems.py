@@ -25,7 +25,7 @@ _LONGEST_ECHO = 200
 
 def shown(path: bytes) -> str:
     """Return ``path`` on one line, at most 200 characters of it."""
-    text = printable(path.decode(errors="replace"))
+    text = printable(path.decode(errors="surrogateescape"))
     return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"
 
 

@@ -8,6 +8,7 @@ import time
 
 import click
 
+from shellwire.cli.say import say
 from shellwire.output import printable
 
 _PAUSE = 0.1
@@ -46,7 +47,7 @@ class Bar:
     def tell(self, text: str) -> None:
         """Print a line that stays."""
         self.clear()
-        click.echo(text, err=True)
+        say(text, err=True)
 
     def clear(self) -> None:
         """Leave nothing of it."""

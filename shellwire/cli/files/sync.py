@@ -9,9 +9,9 @@ import click
 from shellwire.cli.files.where import parsed
 from shellwire.cli.program import Failure
 from shellwire.cli.remote import place_of, talk
+from shellwire.cli.say import say as print_line
 from shellwire.errors import DeletionRefused
 from shellwire.home.paths import Home
-from shellwire.output import printable
 
 if TYPE_CHECKING:
     from shellwire.client import Client
@@ -98,9 +98,9 @@ def sync_command(
 
 def say(text: str) -> None:
     """Print what was done."""
-    click.echo(printable(text))
+    print_line(text)
 
 
 def warn(text: str) -> None:
     """Print what is not as it should be."""
-    click.echo(f"Error: {printable(text)}", err=True)
+    print_line(f"Error: {text}", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from shellwire.errors import FileSystemError, InvalidArgument
+from shellwire.output import quoted
 from shellwire.protocol.names import decode_name, encode_name
 
 StrPath = str | os.PathLike[str]
@@ -49,5 +50,5 @@ def child(directory: str, name: str) -> str:
     Raises FileSystemError for a name that leads elsewhere.
     """
     if name in ("", ".", "..") or os.path.basename(name) != name:
-        raise FileSystemError(f"{directory}: holds {name!r}, which is no name of a file here")
+        raise FileSystemError(f"{directory}: holds {quoted(name)}, which is no name of a file here")
     return f"{directory.rstrip('/')}/{name}"
