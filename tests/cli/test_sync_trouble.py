@@ -36,7 +36,7 @@ def test_one_after_the_other(box: CommandLine, sides: tuple[Path, Path]) -> None
             begun = box.begin("sync", str(here), f"box:{there}", stdout=DEVNULL, stderr=PIPE)
             second = stack.enter_context(ended(begun))
             assert second.stderr is not None
-            told = f"Error: {here}: another sync of it is at work; waiting for its end\n"
+            told = f"Warning: {here}: another sync of it is at work; waiting for its end\n"
             assert second.stderr.readline() == told
             assert not there.exists()
         assert second.wait(SECONDS) == 0

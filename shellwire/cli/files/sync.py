@@ -79,6 +79,7 @@ def sync_command(
             Wanted(deletes=delete or force, forced=force, checksum=checksum),
             say=say,
             warn=warn,
+            fail=fail,
         )
         try:
             if dry:
@@ -102,5 +103,10 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print what is not as it should be."""
+    """Print what is left out, or waited for, and is no error."""
+    print_line(f"Warning: {text}", err=True)
+
+
+def fail(text: str) -> None:
+    """Print what has gone wrong."""
     print_line(f"Error: {text}", err=True)

@@ -60,7 +60,11 @@ class Wanted(NamedTuple):
 
 
 class Syncing:
-    """A directory here and one there. ``say`` gets each act, ``warn`` what has gone wrong since."""
+    """A directory here and one there.
+
+    ``say`` gets each act, ``warn`` what is left out or waited for, ``fail`` what has gone wrong;
+    none of it a second time while it lasts.
+    """
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class Syncing:
         *,
         say: Callable[[str], None],
         warn: Callable[[str], None],
+        fail: Callable[[str], None],
     ) -> None:
         self.conflicts: set[str] = set()
         """Paths that have one, after the last pass."""
@@ -86,6 +91,7 @@ class Syncing:
         self._modes = Modes(client, here, there, manifest, umask())
         self._say = say
         self._warn = warn
+        self._fail = fail
         self._warned: set[str] = set()
         self._warned_before: set[str] = set()
 
@@ -101,6 +107,7 @@ class Syncing:
         *,
         say: Callable[[str], None],
         warn: Callable[[str], None],
+        fail: Callable[[str], None],
     ) -> Syncing:
         """Return one with what is known from the last time. Raises HomeError and what calls do."""
         here = await asyncio.to_thread(os.path.realpath, here)
@@ -111,7 +118,7 @@ class Syncing:
                 raise InvalidArgument(f"{each}: a whole file system can't be synced")
         await refuse_itself(client, here, there)
         manifest = Manifest(home, here, daemon, there)
-        return cls(client, here, there, manifest, wanted, say=say, warn=warn)
+        return cls(client, here, there, manifest, wanted, say=say, warn=warn, fail=fail)
 
     @contextlib.asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -123,7 +130,8 @@ class Syncing:
             since = time.monotonic()
             while not take():
                 if time.monotonic() > since + _PATIENCE:
-                    self._tell(f"{self.here}: another sync of it is at work; waiting for its end")
+                    why = "another sync of it is at work; waiting for its end"
+                    self._tell(f"{self.here}: {why}", self._warn)
                 await asyncio.sleep(_PAUSE)
             yield
 
@@ -245,7 +253,7 @@ class Syncing:
     def _leave_out(self, here: Scan, there: Scan) -> set[str]:
         """Tell of what is not synced; return it."""
         for path, why in sorted({**here.others, **there.others}.items()):
-            self._tell(f"{path}: {why}, and not synced")
+            self._tell(f"{path}: {why}, and not synced", self._warn)
         for path, why in sorted({**here.failed, **there.failed}.items()):
             self.failed.add(path)
             self._tell(f"{path}: {why}")
@@ -354,9 +362,9 @@ class Syncing:
         self.conflicts.add(path)
         self._tell(f"conflict: {path}: {why}")
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, tell: Callable[[str], None] | None = None) -> None:
         if text not in self._warned | self._warned_before:
-            self._warn(text)
+            (tell or self._fail)(text)
         self._warned.add(text)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from shellwire.cli.files.changes import make_there
-from shellwire.cli.files.sync import CONFLICT, warn
+from shellwire.cli.files.sync import CONFLICT, fail, warn
 from shellwire.cli.files.syncing import Syncing, Wanted
 from shellwire.cli.program import Failure
 from shellwire.cli.remote import TROUBLE
@@ -66,6 +66,7 @@ class Work:
                 Wanted(deletes=True),
                 say=lambda _: None,
                 warn=warn,
+                fail=fail,
             )
             self._syncings.append(syncing)
         # Two commands in one copy would see, and bring back, what the other has half done. All take
@@ -96,7 +97,7 @@ class Work:
                 # What the command has deleted it may have deleted, but for the directory itself.
                 await syncing.once(deletes_many=True)
             except DeletionRefused as error:
-                warn(str(error))
+                fail(str(error))
                 whole = False
                 continue
             if syncing.conflicts or syncing.failed:

@@ -11,12 +11,13 @@ import secrets
 import stat
 from typing import TYPE_CHECKING, Any
 
-from shellwire.client.files.content import Local, opened
+from shellwire.client.files.content import Local, opened, whole
 from shellwire.client.files.download import About, Download, look
-from shellwire.client.files.local import Arrival, umask
+from shellwire.client.files.local import Arrival
 from shellwire.client.files.paths import absolute, child, from_root, from_wire, on_wire
 from shellwire.client.files.upload import Upload, Wish
 from shellwire.client.files.web import PASSING
+from shellwire.client.files.wished import wished
 from shellwire.client.results import FileInfo, Found, Match
 from shellwire.errors import (
     Conflict,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.connection import Connection
+    from shellwire.client.files.download import Sink
     from shellwire.client.files.paths import StrPath
     from shellwire.client.files.web import Web
     from shellwire.client.results import Message
@@ -144,6 +146,9 @@ class Files:
         file = await asyncio.to_thread(opened, os.fspath(source))
         try:
             about = os.fstat(file.fileno())
+            content = Local(file, os.fspath(source))
+            if not about.st_size:
+                content = await asyncio.to_thread(whole, file, os.fspath(source))
             wish = await wished(
                 self,
                 target,
@@ -153,7 +158,6 @@ class Files:
                 preserve=preserve,
                 if_match=expected_hash,
             )
-            content = Local(file, os.fspath(source))
             return await Upload(self._web, content, target, wish, progress).run()
         finally:
             file.close()
@@ -205,6 +209,25 @@ class Files:
             raise
         return transfer.about.hash
 
+    async def download_into(
+        self,
+        path: StrPath,
+        file: Sink,
+        *,
+        compress: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> str:
+        """Write the file ``path`` there into an open file here; return its SHA-256.
+
+        It may be one that can't be read or set back, as a pipe: then Conflict is raised if the file
+        changes after something of it was written. Goes on as ``download`` does after a cut.
+        """
+        source = await self.resolve(path)
+        about = await look(self._web, source)
+        transfer = Download(self._web, source, about, file, compress=compress, progress=progress)
+        await transfer.run()
+        return transfer.about.hash
+
     async def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
         """Return what is in a directory, hidden names too: directories first, then by name."""
         where = await self.resolve(path)
@@ -212,7 +235,8 @@ class Files:
         if listing["truncated"]:
             raise FileSystemError(f"{self._web.label}{where}: holds more than can be listed")
         return [
-            _info(entry, child(where, from_wire(entry["name"]))) for entry in listing["entries"]
+            _info(entry, child(where, from_wire(entry["name"]), self._web.label))
+            for entry in listing["entries"]
         ]
 
     async def stat(self, path: StrPath) -> FileInfo:
@@ -326,7 +350,7 @@ class Files:
                 self._connection.spawn(self._connection.tell(cancel))
             raise
         except (FileProblem, NotFound) as error:
-            path = str(fields.get("path"))
+            path = from_wire(str(fields.get("path", fields.get("root", ""))))
             raise type(error)(from_root(str(error), path, self._web.label)) from None
         result: Message = answer["result"]
         return result
@@ -369,31 +393,4 @@ def _info(entry: Message, path: str) -> FileInfo:
         ctime=entry.get("ctime"),
         inode=entry.get("inode"),
         device=entry.get("device"),
-    )
-
-
-async def wished(
-    files: Files,
-    path: StrPath,
-    mode: int,
-    mtime_ns: int,
-    *,
-    compress: bool,
-    preserve: bool,
-    if_match: str | None = None,
-) -> Wish:
-    """Return what is wanted of the file at ``path`` there, which is to be like another."""
-    wanted: int | None = mode
-    if not preserve:
-        try:
-            await files.stat(path)
-        except NotFound:
-            wanted = mode & 0o777 & ~umask()
-        else:
-            wanted = None
-    return Wish(
-        mode=wanted,
-        mtime_ns=mtime_ns if preserve else None,
-        if_match=if_match,
-        compress=compress,
     )
