@@ -49,6 +49,7 @@ The tree::
     ├── InvalidUrl                   what was given is no address of a daemon
     ├── MissingExtra                 something optional is not installed
     ├── SkillError                   a skill can't be written, or is not ours to replace
+    ├── DeletionRefused              a sync would delete what looks like a side that has vanished
     ├── OutputLost                   a job wrote more than was kept of it while nobody read
     └── SpawnError                   a process could not be started
 
@@ -327,6 +328,10 @@ class MissingExtra(ShellwireError):
 
 class SkillError(ShellwireError):
     """A file for an agent can't be written, or holds what we have not written."""
+
+
+class DeletionRefused(ShellwireError):
+    """A sync would delete so much that one side has rather vanished: nothing is done."""
 
 
 class OutputLost(ShellwireError):

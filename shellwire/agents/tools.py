@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 KILL_SECONDS = 5.0
 """How long ``kill_process`` waits for the end: SIGKILL comes after 2 s."""
 
+LAST_ENDED = 10
+"""Ended processes that ``list_processes`` returns: a day leaves more than a model can read."""
+
 _LONGEST_COMMAND = 500
 _LINE_END = re.compile(r"(?<!\r)\n")
 _POLL = 0.05
@@ -152,10 +155,17 @@ async def _page(client: Client, given: arguments.ReadOutput, after: int, wait: f
 async def list_processes(
     daemon: Daemon, given: arguments.ListProcesses, report: Report | None
 ) -> results.Processes:
-    """Return all that the daemon knows."""
+    """Return what lives, and the ``LAST_ENDED`` that ended last."""
     client = await daemon.client()
+    jobs = await client.jobs()
+    ended = sorted((job for job in jobs if job.state == "ended"), key=lambda job: job.ended_at or 0)
+    left_out = {(job.client_id, job.id) for job in ended[:-LAST_ENDED]}
     return results.Processes(
-        processes=[_process(job, client.client_id) for job in await client.jobs()]
+        processes=[
+            _process(job, client.client_id)
+            for job in jobs
+            if (job.client_id, job.id) not in left_out
+        ]
     )
 
 

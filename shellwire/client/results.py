@@ -162,6 +162,15 @@ class FileInfo:
     target: str | None = None
     """What a symlink says, as readlink(1) prints it."""
 
+    ctime: float | None = None
+    """Seconds since 1970, of the last change of any kind; None if the daemon does not tell it."""
+
+    inode: int | None = None
+    """Its number on its device, likewise."""
+
+    device: int | None = None
+    """The number of the device that holds it, likewise."""
+
 
 class Match(NamedTuple):
     """A match in a line of a file there. ``start`` and ``end`` count characters of ``line``."""
