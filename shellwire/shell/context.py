@@ -6,9 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from shellwire.shell.dialect import SECRETS, WITHHELD, CannotEnter
+from shellwire.shell.dialect import SECRETS, UNREPORTED, WITHHELD, CannotEnter
 from shellwire.shell.readback import unreadable
-from shellwire.shell.report import UNREPORTED
 from shellwire.shell.state import (
     IDENTIFIER,
     OUR_PREFIX,

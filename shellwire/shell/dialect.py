@@ -22,6 +22,9 @@ SECRETS = frozenset({TAG_NAME, b"SHELLWIRE_TOKEN", b"SHELLWIRE_URL"})
 CD_FAILED = b"cd"
 """What the report holds instead of a state when the working directory can't be entered."""
 
+UNREPORTED = b"\0unreported"
+"""What ends a report of which the shell itself said that it could not write it."""
+
 # One string of an environment may not pass 128 KiB (execve(2), MAX_ARG_STRLEN): longer ones are
 # restored by the shell itself.
 LONGEST_STRING = 128 * 1024 - 1

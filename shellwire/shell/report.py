@@ -6,10 +6,8 @@ import os
 import tempfile
 
 from shellwire.process.spawn import private_file
+from shellwire.shell.dialect import UNREPORTED
 from shellwire.shell.shell import MAX_REPORT
-
-UNREPORTED = b"\0unreported"
-"""What ends a report of which the shell itself said that it could not write it."""
 
 
 class ReportFile:

@@ -37,6 +37,7 @@ POSIX_ONLY = {
     "shellwire.server.file_lane",
     "shellwire.server.file_worker",
     "shellwire.shell.login_env",
+    "shellwire.shell.report",
 }
 _IMPORT_ALL = """
 import importlib, json, pkgutil, shellwire, sys
