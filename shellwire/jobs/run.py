@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.attempt import attempt
 from shellwire.jobs.pump import Pump
-from shellwire.process import kill
+from shellwire.process import kill, proc
 from shellwire.process.ending import TerminalEnd
 from shellwire.process.send import KILL, send_to_group
 
@@ -140,13 +140,22 @@ class Run:
         """Signal the process group; on a terminal its foreground group. Raises SessionError."""
         if self.exit is not None:
             raise SessionError("the job has ended")
-        group = self.pid
-        if self._shell.terminal is not None and self.pump.is_open:
-            group = self._shell.terminal.foreground_group() or group
+        group = self._foreground_group() or self.pid
         try:
             send_to_group(number, group)
         except OSError as error:
             raise SessionError(f"the job can't be signalled: {error.strerror}") from error
+
+    def _foreground_group(self) -> int | None:
+        terminal = self._shell.terminal
+        group = None if terminal is None else terminal.foreground_group()
+        if group is None:
+            return None
+        # A terminal names a group that has no member any more, and the number may be another's.
+        try:
+            return group if proc.session(group) == self.pid else None
+        except ProcessLookupError:
+            return group  # without its leader; while a member lives nobody gets the number
 
     async def end(self) -> None:
         """End the leader and all that it started: TERM, on a terminal HUP, KILL."""

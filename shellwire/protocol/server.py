@@ -45,14 +45,14 @@ class _Reply(_Answer, frozen=True, kw_only=True):
     id: Annotated[str | None, Meta(description="The question's, if it had one.")] = None
 
 
-class Limits(_Record, frozen=True, kw_only=True, omit_defaults=False):
+class Limits(_Record, frozen=True, kw_only=True):
     """What the daemon was started with; part of `status`."""
 
     max_processes: Annotated[Count, Meta(description="Commands and sessions at a time.")]
     max_sessions: Annotated[
         Count | None,
         Meta(description="Sessions at a time; null: they count within `max_processes`."),
-    ] = None
+    ]
     max_queue: Annotated[Count, Meta(description="Commands that may wait.")]
     max_clients: Annotated[Count, Meta(description="Clients connected at a time.")]
     max_message_bytes: Annotated[Count, Meta(description="Bytes in a frame.")]

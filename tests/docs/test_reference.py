@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -19,6 +19,9 @@ from shellwire.server import hub
 from shellwire.server.bulk import problems
 from shellwire.server.frame_check import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
 from tests.docs.document import Document, Row, Section, code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROTOCOL = Document("PROTOCOL.md")
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["$defs"]
@@ -52,13 +55,24 @@ RECORD_SECTIONS = PROTOCOL.below("Records")
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a field's schema with what it refers to, and ``types``, the JSON types it may have."""
     found = dict(schema)
-    for part in [schema, *schema.get("anyOf", [])]:
+    choices = [*choices_of(schema)]
+    for part in [schema, *choices]:
         if "$ref" in part:
             found.update(SCHEMA[part["$ref"].rpartition("/")[2]])
         found.update({key: value for key, value in part.items() if key != "description"})
-    parts = schema.get("anyOf", [found])
+    parts = choices or [found]
     found["types"] = {name for part in parts for name in types_of(part)}
+    if "number" in found["types"]:  # an integer is one
+        found["types"].discard("integer")
     return found
+
+
+def choices_of(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for part in schema.get("anyOf", []):
+        if "anyOf" in part:
+            yield from choices_of(part)
+        else:
+            yield part
 
 
 def types_of(schema: dict[str, Any]) -> set[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,7 +133,7 @@ def _have_next(pid: int) -> None:
 
 async def _becomes_pid(client: Client, pid: int) -> str:
     """Start a job whose leader has a pid that was another's. Skip the test if none can be had."""
-    for _ in range(200):
+    for _ in range(50):
         _have_next(pid)
         job = await client.start(f"echo $$; exec {FOREVER}", timeout=0)
         if int(await client.output_until(job, "\n")) == pid:
@@ -141,6 +143,7 @@ async def _becomes_pid(client: Client, pid: int) -> str:
     pytest.skip("others took that pid")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not os.access(_LAST_PID, os.W_OK), reason="pids can't be chosen here")
 async def test_a_pid_that_was_used_again_is_nobody_elses(lone: Daemon, sole: Client) -> None:
     # What it leaves is of another session, and its own session ends with its leader.
@@ -154,3 +157,32 @@ async def test_a_pid_that_was_used_again_is_nobody_elses(lone: Daemon, sole: Cli
     await sole.send({"type": "cancel_command", "id": second})
     assert (await sole.finish(second)).last["reason"] == "cancelled"
     assert below(lone) == []
+
+
+# Leaves its terminal to a process group that has ended, and prints what its number was.
+_GIVES_AWAY = """
+import os, signal, time
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+if (child := os.fork()) == 0:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    os._exit(0)
+os.waitpid(child, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+print(child, flush=True)
+time.sleep(98765)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not os.access(_LAST_PID, os.W_OK), reason="pids can't be chosen here")
+async def test_a_process_group_whose_number_was_used_again_gets_no_signal(sole: Client) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(_GIVES_AWAY)}"
+    first = await sole.start(command, is_pty=True, timeout=0)
+    group = int(await sole.output_until(first, "\n"))
+    second = await _becomes_pid(sole, group)
+    await sole.ask({"type": "signal", "id": first, "signal": "INT"})
+    assert (await sole.finish(first)).last["signal"] == "SIGINT"
+    await sole.send({"type": "cancel_command", "id": second})
+    result = (await sole.finish(second)).last
+    assert (result["reason"], result["signal"]) == ("cancelled", "SIGTERM")

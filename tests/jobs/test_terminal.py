@@ -158,6 +158,7 @@ async def test_an_end_of_input_and_then_silence(client: Client) -> None:
     assert (ran.out, ran.code, ran.last["reason"]) == ("0123", 7, "exited")
 
 
+@pytest.mark.long
 async def test_many_that_are_silent_after_the_end_of_their_input(either: Daemon) -> None:
     client = await either.client()
     command = "cat; sleep 0.8; exit 3"
