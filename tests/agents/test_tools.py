@@ -176,6 +176,35 @@ def test_a_server_that_fails(agent: Agent) -> None:
     assert (page["output"], page["matched"], page["exit_code"]) == ("no such port\n", False, 9)
 
 
+def test_a_line_end_of_a_terminal(agent: Agent) -> None:
+    job = agent.call("start_process", command="read; seq 3; cat", terminal=True)["id"]
+    agent.call("send_input", id=job, text="\n")
+    page = agent.call("read_output", id=job, until="1\n2\n", wait=SECONDS)
+    assert (page["matched"], page["output"].endswith("1\r\n2\r\n")) == (True, True)
+    # What has its line ends already, and what comes as it is.
+    page = agent.call("read_output", id=job, until="2\r\n", wait=SECONDS)
+    assert page["matched"] is True
+    raw = agent.call("start_process", command="stty raw; printf '2\n'; cat", terminal=True)["id"]
+    assert agent.call("read_output", id=raw, until="2\n", wait=SECONDS)["matched"] is True
+    # Without a terminal the text is sought as it is.
+    piped = agent.call("start_process", command="printf '1\r\n2\n'; cat")["id"]
+    page = agent.call("read_output", id=piped, until="1\n", wait=1)
+    assert page["matched"] is False
+    for each in (job, raw, piped):
+        agent.call("kill_process", id=each)
+
+
+def test_a_page_that_ends_inside_a_character(agent: Agent) -> None:
+    command = r"printf 'a\342'; read; printf '\202\254.'; cat"
+    job = agent.call("start_process", command=command)["id"]
+    page = agent.call("read_output", id=job, until="never", wait=1)
+    assert (page["output"], page["cursor"]) == ("a", 2)
+    agent.call("send_input", id=job, text="\n")
+    page = agent.call("read_output", id=job, cursor=2, until="€.", wait=SECONDS)
+    assert (page["output"], page["matched"]) == ("€.", True)
+    agent.call("kill_process", id=job)
+
+
 def test_a_terminal(agent: Agent) -> None:
     job = agent.call("start_process", command="test -t 0 && cat", terminal=True)["id"]
     agent.call("send_input", id=job, text="typed\n")

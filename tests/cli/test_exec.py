@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shellwire.home.hosts import Host, save_host
-from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
+from tests.cli.command_line import PROGRAM, SECONDS, CommandLine, ended
 from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -49,6 +49,23 @@ def test_one_argument_is_text_and_several_are_words(here: CommandLine) -> None:
 def test_bytes_are_bytes(here: CommandLine) -> None:
     content = os.urandom(2_000_000)
     assert ran(here, "tee /dev/stderr", stdin=content) == (0, content, content)
+
+
+def test_half_a_character_comes_at_once(here: CommandLine) -> None:
+    words = ("exec", r"printf 'ab\342'; read; printf '\202\254'")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with ended(here.begin(*words, **pipes)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        seen = b""
+        while len(seen) < 3:  # it waits for us to have them
+            seen += os.read(process.stdout.fileno(), 3 - len(seen))
+        assert seen == b"ab\xe2"
+        process.stdin.write("\n")
+        process.stdin.flush()
+        while piece := os.read(process.stdout.fileno(), 100):
+            seen += piece
+        assert (seen, process.wait(SECONDS)) == ("ab€".encode(), 0)
 
 
 def test_options(here: CommandLine) -> None:

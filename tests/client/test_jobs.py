@@ -191,3 +191,32 @@ async def test_a_transient_client_is_not_remembered(
         assert (await tool.run("pwd")).stdout == "/usr\n"
         clients = (await tool.request("list_clients"))["clients"]
     assert [each["client_id"] for each in clients] == ["app"]
+
+
+async def test_bytes_come_at_once_and_text_when_it_is_whole(c: Client) -> None:
+    command = "printf 'a\\342'; read; printf '\\202\\254'; printf '\\303' >&2"
+    seen: list[tuple[bytes, str]] = []
+    async with c.stream(command, open_stdin=True) as job:
+        async for chunk in job:
+            seen.append((chunk.bytes, chunk.data))
+            if chunk.end == 2:  # while it waits for us to have them
+                await job.write("\n")
+    assert b"".join(data for data, _ in seen) in (b"a\xe2\x82\xac\xc3", b"a\xe2\xc3\x82\xac")
+    assert sorted("".join(text for _, text in seen)) == sorted("a€\ufffd")
+    assert job.result.stdout == ""
+
+
+async def test_pages_of_text(c: Client) -> None:
+    job_id = await c.start("printf 'a\\342'; read; printf '\\202\\254'; read")
+    async with asyncio.timeout(PATIENCE):
+        while (await c.read_output(job_id)).end < 2:
+            pass
+    exact, page = await c.read_output(job_id), await c.read_output(job_id, text=True)
+    assert (exact.chunks[0].bytes, exact.data) == (b"a\xe2", "a\ufffd")
+    assert (page.data, page.end) == ("a", 2)
+    await c.send_input(job_id, "\n")
+    page = await c.read_output(job_id, page.end, wait=PATIENCE, text=True)
+    while page.data == "":
+        page = await c.read_output(job_id, page.end, wait=PATIENCE, text=True)
+    assert (page.data, page.end) == ("€", 4)
+    await c.kill(job_id)

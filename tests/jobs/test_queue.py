@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.jobs.observe import FOREVER, below
+from tests.server.observe import memory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -224,3 +225,19 @@ async def test_what_is_told_of_the_holders(own_daemon: Callable[..., Daemon]) ->
         assert message.endswith("; and 2 more")
     await _end(client, "odd \x1b[2J", *jobs)
     await client.close()
+
+
+async def test_what_waits_takes_as_many_bytes_as_it_has(alone: Daemon, first: Client) -> None:
+    # PEP 393: in a str one of these makes each character four bytes.
+    await _hold(first, 4)
+    before = memory(alone)
+    size = 2 * 1024 * 1024
+    for number in range(12):
+        where = ("command", "stdin_data", "env")[number % 3]
+        long = "x" * size + "😀"
+        fields: dict[str, object] = {"command": ": "}
+        fields[where] = {"A": long} if where == "env" else f": {long}"
+        await first.send({"type": "execute", "id": f"long-{number}", **fields})
+        await first.until("command_queued", id=f"long-{number}")
+    # And what one more takes on its way in; as text it would be 48 and that.
+    assert memory(alone) - before < 32 * size
