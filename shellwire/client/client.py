@@ -214,7 +214,8 @@ class Client(Files):
         from shellwire.protocol.messages import JobInfo
 
         answer = await self.request("list_jobs")
-        return msgspec.convert(answer["jobs"], list[JobInfo])
+        jobs = [{"name": None, **job} for job in answer["jobs"]]  # earlier daemons know no names
+        return msgspec.convert(jobs, list[JobInfo])
 
     async def kill(self, job_id: str) -> None:
         """End a job of either kind, and what it left behind; return when that is under way.

@@ -96,12 +96,11 @@ class JobInfo(_Record, frozen=True, kw_only=True):
     end: Annotated[Position, Meta(description="Bytes of output received.")]
     start: Annotated[Position, Meta(description="The first byte that is still kept.")]
     name: Annotated[
-        JobName | None, Meta(description="The name that its client gave it; absent without one.")
-    ] = None
+        JobName | None, Meta(description="The name that its client gave it; null without one.")
+    ]
     last_used_at: Annotated[
-        Time | None,
-        Meta(description="When a client last named it in a message, or left it."),
-    ] = None
+        Time, Meta(description="When a client last named it in a message, or left it.")
+    ]
 
 
 class SessionInfo(_Record, frozen=True, kw_only=True):

@@ -78,6 +78,7 @@ def test_detach_and_attach(here: CommandLine) -> None:
         terminal.type("~.")
         assert terminal.exits() == 0
         job_id = job_id_in(terminal.rest)
+        assert b"it ends when nobody has used it for 7 days" in terminal.rest
     with Terminal(here, "attach", job_id, cols=90, rows=25) as terminal:
         terminal.sees("ready")  # what is kept of its output
         terminal.does('echo "$A in $PWD, $(stty size)"', "kept in /usr, 25 90")

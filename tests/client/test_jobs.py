@@ -10,6 +10,7 @@ import pytest
 
 from shellwire.client import Client, Job
 from shellwire.errors import (
+    DuplicateId,
     NotFound,
     SessionError,
     SessionNotFound,
@@ -151,3 +152,42 @@ async def test_jobs_are_typed(c: Client) -> None:
     await c.run("exit 9")
     job = [each for each in await c.jobs() if each.client_id == c.client_id][-1]
     assert (job.command, job.exit_code, job.state) == ("exit 9", 9, "ended")
+
+
+async def test_a_name(c: Client) -> None:
+    job_id = await c.start("read x; echo got $x; read x", name="by-name", detach_ttl=0)
+    assert {job.id: job.name for job in await c.jobs()}[job_id] == "by-name"
+    async with c.attach("by-name") as job:
+        assert job.id == job_id
+        await job.write("it\n")
+        await read_until(job, "got it")
+        with pytest.raises(RuntimeError, match=job_id):
+            await c.attach("by-name").begin()
+        assert "got it" in (await c.read_output("by-name")).data
+        await c.kill("by-name")
+        assert (await job.wait()).reason == "killed"
+    # Of an ended one too, from where it was left.
+    assert (await c.attach("by-name", 4).wait()).id == job_id
+    with pytest.raises(NotFound):
+        await c.attach("no-such-name").begin()
+
+
+async def test_two_jobs_of_one_name(c: Client) -> None:
+    await c.start("cat", name="taken")
+    with pytest.raises(DuplicateId, match="name taken is in use"):
+        await c.run("true", name="taken")
+    await c.kill("taken")
+
+
+async def test_a_transient_client_is_not_remembered(
+    own_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = own_daemon()
+    async with (
+        Client(daemon.url, token=daemon.token, client_id="app"),
+        Client(daemon.url, token=daemon.token, transient=True) as tool,
+    ):
+        await tool.run("cd /usr")
+        assert (await tool.run("pwd")).stdout == "/usr\n"
+        clients = (await tool.request("list_clients"))["clients"]
+    assert [each["client_id"] for each in clients] == ["app"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +73,10 @@ async def test_sixteen_wait_in_order(first: Client, alone: Daemon) -> None:
         assert queued["position"] == position
     refused = (await first.run("echo one too many", id="refused")).last
     assert (refused["code"], refused["operation"]) == ("QUEUE_FULL", "execute")
+    assert refused["message"].startswith(
+        "16 commands wait already (--max-queue allows more); running: "
+    )
+    assert all(holder in refused["message"] for holder in holders)
     second = await alone.client("second")
     assert (await second.run("echo whoever asks")).last["code"] == "QUEUE_FULL"
     # Two leave the queue: by cancel and by kill, from the middle and from its head.
@@ -191,4 +198,29 @@ async def test_a_queue_of_commands_that_cannot_start(own_daemon: Callable[..., D
     for job in queued:
         assert (await client.finish(job)).last["reason"] == "spawn_failed"
     assert (await client.run("echo on")).out == "on\n"
+    await client.close()
+
+
+async def test_what_is_told_of_the_holders(own_daemon: Callable[..., Daemon]) -> None:
+    client = await own_daemon("--max-processes", "12", "--max-queue", "0").client()
+    odd = f"# \x1b]0;title\x07 \u202e {'long ' * 20}\n{FOREVER}"
+    await client.session(id="odd \x1b[2J", command=odd)
+    jobs = [await client.start(FOREVER, id=f"job{number}", timeout=0) for number in range(11)]
+    refusals = [
+        await client.ask({"type": "start_session", "id": "session"}),
+        (await client.run("echo never", id="command")).last,
+    ]
+    assert [each["code"] for each in refusals] == ["TOO_MANY_PROCESSES", "QUEUE_FULL"]
+    for message in (each["message"] for each in refusals):
+        assert message.isprintable()
+        holder = re.search(r"odd \\x1b\[2J \(`(.*?)`, since (\S+ \S+) UTC\); job0 \(`", message)
+        assert holder, message
+        assert len(holder[1]) == 60
+        assert holder[1].startswith("# \\x1b]0;title\\x07 \\u202e long")
+        since = datetime.strptime(f"{holder[2]} +0000", "%Y-%m-%d %H:%M:%S %z")
+        assert abs(time.time() - since.timestamp()) < 600
+        # Ten of them are enough.
+        assert "job8 " in message
+        assert message.endswith("; and 2 more")
+    await _end(client, "odd \x1b[2J", *jobs)
     await client.close()

@@ -1,0 +1,43 @@
+"""`jobs`: what lives, and the last ten that have ended."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.cli.command_line import CommandLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.live import Daemon
+
+
+def listed(cli: CommandLine, *flags: str) -> list[str]:
+    """Return the ids of the jobs that are listed, in both forms the same."""
+    table = [line.split()[0] for line in cli.ok("jobs", *flags).splitlines()]
+    assert table[:1] == ["ID"]
+    found = [job["id"] for job in json.loads(cli.ok("jobs", "--json", *flags))]
+    assert table[1:] == found
+    return found
+
+
+async def test_what_lives_and_the_last_ten(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon()
+    cli = CommandLine(daemon.home)
+    client = await daemon.client(local=True)
+    # Living ones are shown however old they are, also those of which only something is left.
+    await client.run("sleep 1000 &", id="left")
+    await client.session(id="lives", command="cat")
+    await client.start("read x", id="long", open_stdin=True)
+    for number in range(12):
+        await client.run("true", id=f"ended{number}")
+    await client.send({"type": "send_input", "id": "long", "data": "\n"})
+    await client.finish("long")
+    # The last ones by their end, in the order of their start.
+    last = [f"ended{number}" for number in range(12)]
+    assert listed(cli) == ["left", "lives", "long", *last[3:]]
+    assert listed(cli, "-a") == listed(cli, "--all") == ["left", "lives", "long", *last]
+    for job in ("left", "lives"):
+        await client.ask({"type": "kill_session", "id": job})
+    await client.close()
