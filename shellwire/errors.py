@@ -43,11 +43,13 @@ The tree::
     │   └── AlreadyRunning
     ├── NotRunning                   there is no daemon to talk to
     ├── Unreachable                  there is one, and it does not answer as it should
+    │   ├── InvalidAnswer            it sends what no daemon sends: it is not tried again
     │   └── Disconnected             the connection is gone, and with it an answer
     │       └── Replaced             the same client_id has connected again
     ├── InvalidUrl                   what was given is no address of a daemon
     ├── MissingExtra                 something optional is not installed
     ├── SkillError                   a skill can't be written, or is not ours to replace
+    ├── DeletionRefused              a sync would delete what looks like a side that has vanished
     ├── OutputLost                   a job wrote more than was kept of it while nobody read
     └── SpawnError                   a process could not be started
 
@@ -301,6 +303,10 @@ class Unreachable(ShellwireError):
     """The daemon's process lives, but it gives no usable answer."""
 
 
+class InvalidAnswer(Unreachable):
+    """What answers is no shellwire, or none that can be trusted: it is not tried again."""
+
+
 class Disconnected(Unreachable):
     """The connection has ended for good, or ended before an answer that can't be asked for again.
 
@@ -322,6 +328,10 @@ class MissingExtra(ShellwireError):
 
 class SkillError(ShellwireError):
     """A file for an agent can't be written, or holds what we have not written."""
+
+
+class DeletionRefused(ShellwireError):
+    """A sync would delete so much that one side has rather vanished: nothing is done."""
 
 
 class OutputLost(ShellwireError):

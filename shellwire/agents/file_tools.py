@@ -87,6 +87,9 @@ async def edit_file(
     path = await _resolve(client, given.path)
     old, new = _encoded(given.old, "old"), _encoded(given.new, "new")
     content = await client.read_file(path)
+    if b"\r" not in old and _has_only_crlf(content):
+        # A model sees and writes LF; one line end among others would be a change nobody asked for.
+        old, new = _with_crlf(old), _with_crlf(new)
     at = content.find(old)
     if at < 0:
         raise InvalidArgument(f"old: this text does not stand in {path}; read it again")
@@ -123,6 +126,15 @@ async def search_files(
         ],
         truncated=found.truncated,
     )
+
+
+def _has_only_crlf(content: bytes) -> bool:
+    ends = content.count(b"\n")
+    return ends > 0 and content.count(b"\r\n") == ends
+
+
+def _with_crlf(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def _encoded(text: str, name: str) -> bytes:

@@ -57,7 +57,7 @@ async def _doing(client: Client, job_id: str) -> str:
         if job.id == job_id:
             if job.state == "queued":
                 return "waiting for a free place"
-            page = await client.read_output(job_id, max(job.start, job.end - _TAIL))
+            page = await client.read_output(job_id, max(job.start, job.end - _TAIL), text=True)
             return f"{job.end} bytes of output; {_last_line(page.data)}"
     return ""
 

@@ -22,6 +22,7 @@ from shellwire.agents.guide import GUIDE
 from shellwire.agents.table import TOOLS
 from shellwire.errors import ShellwireError, WireError
 from shellwire.output import printable
+from shellwire.protocol.text import without_surrogates
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -106,7 +107,7 @@ class Server:
             _log.exception("unexpected, in %s", tool.name)
             text = f"INTERNAL_ERROR: unexpected {type(error).__name__}: {error}"
         else:
-            given = msgspec.to_builtins(result)
+            given = without_surrogates(msgspec.to_builtins(result))
             text = json.dumps(given, ensure_ascii=False)
             return CallToolResult(
                 content=[TextContent(type="text", text=text)], structured_content=given

@@ -72,8 +72,8 @@ _TABLE = (
         arguments.ListProcesses,
         results.Processes,
         "reads",
-        "List all processes and commands that run, wait, or ended within the last minutes, also"
-        " those that earlier conversations and other clients of the user have started.",
+        "List all processes and commands that run or wait, and the last 10 that ended, also those"
+        " that earlier conversations and other clients of the user have started.",
     ),
     Tool(
         tools.kill_process,
@@ -121,7 +121,8 @@ _TABLE = (
         file_arguments.FileWritten,
         "destroys",
         "Replace a text that stands in a file exactly once. It refuses, and changes nothing, if"
-        " `old` is not there or there more than once, or if the file changes meanwhile.",
+        " `old` is not there or there more than once, or if the file changes meanwhile. In a file"
+        " whose every line ends with CRLF, line feeds in `old` and `new` stand for CRLF.",
     ),
     Tool(
         file_tools.search_files,

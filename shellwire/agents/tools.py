@@ -6,6 +6,7 @@ A tool that is cancelled ends what would end with its caller: its command, but n
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
     from shellwire.agents.daemon import Daemon
     from shellwire.agents.progress import Report
     from shellwire.client import Client
-    from shellwire.client.results import ContextState, Result
+    from shellwire.client.results import ContextState, Page, Result
     from shellwire.protocol.messages import JobInfo
 
 KILL_SECONDS = 5.0
 """How long ``kill_process`` waits for the end: SIGKILL comes after 2 s."""
 
+LAST_ENDED = 10
+"""Ended processes that ``list_processes`` returns: a day leaves more than a model can read."""
+
 _LONGEST_COMMAND = 500
+_LINE_END = re.compile(r"(?<!\r)\n")
 _POLL = 0.05
 
 
@@ -108,9 +113,7 @@ async def read_output(
     if wait is None:
         wait = UNTIL_WAIT if given.until is not None else 0
     async with reporting(report, client, given.id):
-        page = await client.read_output(
-            given.id, after, wait=wait, until=given.until, max_bytes=given.max_bytes
-        )
+        page = await _page(client, given, after, wait)
     return results.Page(
         id=given.id,
         output=strip_ansi(page.data),
@@ -122,13 +125,47 @@ async def read_output(
     )
 
 
+async def _page(client: Client, given: arguments.ReadOutput, after: int, wait: float) -> Page:
+    """Read until the text comes, as it is or with the line ends that a terminal makes of it."""
+    texts = [given.until]
+    if given.until is not None and "\n" in given.until and (await _find(client, given.id)).is_pty:
+        # termios(3), ONLCR: a terminal that is not raw writes CR before each LF.
+        texts = list(dict.fromkeys((_LINE_END.sub("\r\n", given.until), given.until)))
+    asking = [
+        asyncio.create_task(
+            client.read_output(
+                given.id, after, wait=wait, until=text, max_bytes=given.max_bytes, text=True
+            )
+        )
+        for text in texts
+    ]
+    pages: list[Page] = []
+    try:
+        for answer in asyncio.as_completed(asking):
+            pages.append(await answer)
+            if pages[-1].matched:
+                return pages[-1]
+    finally:
+        for task in asking:
+            task.cancel()
+    # What may be the beginning of either text stays for the next page.
+    return min(pages, key=lambda page: page.end)
+
+
 async def list_processes(
     daemon: Daemon, given: arguments.ListProcesses, report: Report | None
 ) -> results.Processes:
-    """Return all that the daemon knows."""
+    """Return what lives, and the ``LAST_ENDED`` that ended last."""
     client = await daemon.client()
+    jobs = await client.jobs()
+    ended = sorted((job for job in jobs if job.state == "ended"), key=lambda job: job.ended_at or 0)
+    left_out = {(job.client_id, job.id) for job in ended[:-LAST_ENDED]}
     return results.Processes(
-        processes=[_process(job, client.client_id) for job in await client.jobs()]
+        processes=[
+            _process(job, client.client_id)
+            for job in jobs
+            if (job.client_id, job.id) not in left_out
+        ]
     )
 
 

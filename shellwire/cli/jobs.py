@@ -14,6 +14,7 @@ from shellwire.cli.remote import host_option, talk
 from shellwire.cli.say import say, say_json
 from shellwire.cli.table import local_time, print_table
 from shellwire.output import printable
+from shellwire.protocol.text import write_fields
 
 if TYPE_CHECKING:
     from shellwire.client import Client
@@ -47,7 +48,8 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
     if not everything:
         jobs = _recent(jobs)
     if as_json:
-        say_json(jobs)
+        # As on the wire: JSON has no other way to write a byte that is not UTF-8.
+        say_json([write_fields(job) for job in jobs])
     elif jobs:
         rows = [_COLUMNS, *map(_row, jobs)]
         if not any(job.get("name") for job in jobs):

@@ -52,7 +52,8 @@ class Seconds(click.FloatRange):
         """Refuse NaN too, which every range lets through."""
         seconds = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
-            self.fail(f"{quoted(str(value))} is not a valid number of seconds.", param, ctx)
+            shown = quoted(value) if isinstance(value, str) else value
+            self.fail(f"{shown} is not a valid number of seconds.", param, ctx)
         return seconds
 
 
@@ -154,6 +155,11 @@ SETTINGS = (
     Setting("port", Whole(0, 65535), "TCP port to listen on; 0 takes any free one."),
     Setting("log_level", _LEVEL, "Least severity that is logged."),
     Setting("max_processes", Whole(1, 1024), "Commands and sessions at a time, together."),
+    Setting(
+        "max_sessions",
+        Whole(1, 1024),
+        "Sessions at a time, counted apart; if not given, within --max-processes.",
+    ),
     Setting("max_queue", Whole(0, 100_000), "Commands that may wait."),
     Setting("max_clients", Whole(1, 1024), "Clients connected at a time."),
     Setting(

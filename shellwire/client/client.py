@@ -16,7 +16,7 @@ from shellwire.client.job import Job
 from shellwire.client.outage import Outage
 from shellwire.client.place import Place
 from shellwire.client.results import page
-from shellwire.errors import OutputLost
+from shellwire.errors import InvalidAnswer, OutputLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +215,10 @@ class Client(Files):
 
         answer = await self.request("list_jobs")
         jobs = [{"name": None, **job} for job in answer["jobs"]]  # earlier daemons know no names
-        return msgspec.convert(jobs, list[JobInfo])
+        try:
+            return msgspec.convert(jobs, list[JobInfo])
+        except msgspec.ValidationError as error:
+            raise InvalidAnswer(f"a list of jobs is not as it should be: {error}") from None
 
     async def kill(self, job_id: str) -> None:
         """End a job of either kind, and what it left behind; return when that is under way.
@@ -232,11 +235,13 @@ class Client(Files):
         wait: float = 0.0,
         until: str | None = None,
         max_bytes: int = 65536,
+        text: bool = False,
     ) -> Page:
         """Return what a job has written after a byte, without attaching to it.
 
         Waits ``wait`` seconds at most, for any output, or for the text ``until``, or for the job's
-        end. Raises NotFound, InvalidMessage.
+        end. As ``text`` characters are whole from page to page: what is unfinished of one at a
+        page's end comes with the next page. Raises NotFound, InvalidMessage.
         """
         answer = await self.request(
             "read_output",
@@ -245,9 +250,9 @@ class Client(Files):
             wait_ms=round(wait * 1000),
             until=until,
             max_bytes=max_bytes,
-            encoding="base64",
+            encoding="utf-8" if text else "base64",
         )
-        return page(answer)
+        return page(answer, text=text)
 
     async def send_input(
         self, job_id: str, data: str | bytes = "", *, close_stdin: bool = False

@@ -14,10 +14,12 @@ from shellwire.client.link import Cut, Link, ending
 from shellwire.errors import (
     ClientRejected,
     Disconnected,
+    InvalidAnswer,
     NotRunning,
     Replaced,
     ShellwireError,
     Unreachable,
+    told,
 )
 from shellwire.protocol.limits import REPLACED
 
@@ -46,6 +48,10 @@ class Follower(Protocol):
     @property
     def farewell(self) -> Message | None:
         """What the daemon must be told when the client leaves for good."""
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether it has asked for its job and nothing of that has come yet."""
 
     def take(self, message: Message) -> None:
         """Deal with a message of its job."""
@@ -140,6 +146,8 @@ class Connection:
         while True:
             code, reason = await asyncio.shield(link.ended)
             assert self._current is not None  # only this makes it so
+            if link.problem is not None:
+                return self._give_up(link.problem)
             how = f"{self._place.name} {ending(code, reason)}"
             if code == REPLACED:
                 self._over = Replaced(f"{how}: client_id {self.client_id} has connected again")
@@ -165,6 +173,8 @@ class Connection:
             longest = min(2 * longest, LONGEST_DELAY)
             try:
                 return await self._open()
+            except InvalidAnswer:
+                raise
             except (Unreachable, NotRunning, ClientRejected) as error:
                 why = error
         raise why
@@ -241,7 +251,16 @@ class Connection:
             del self._followers[follower.id]
 
     def deliver(self, message: Message) -> None:
-        """Hand a message to whoever follows its job."""
+        """Hand a message to whoever follows its job.
+
+        An error that names none is about a message that the daemon could not read: whatever it was,
+        none that has had no answer is known to have come.
+        """
+        if message["type"] == "error" and message.get("id") is None:
+            for each in list(self._followers.values()):
+                if each.is_unanswered:
+                    each.fail(told(message["code"], message["message"]))
+            return
         follower = self._followers.get(message.get("id") or "")
         if follower is not None:
             follower.take(message)

@@ -11,15 +11,22 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 from shellwire.client.link import Cut, Link
-from shellwire.client.results import Notice, Result, chunk
-from shellwire.errors import Disconnected, NotFound, ShellwireError, told
+from shellwire.client.results import Decoders, Notice, Result
+from shellwire.errors import Disconnected, InvalidAnswer, NotFound, ShellwireError, told
 
 if TYPE_CHECKING:
     from shellwire.client.connection import Connection
     from shellwire.client.results import Chunk, Message
 
 WINDOW = 1024 * 1024
-"""Bytes of a job's output that may wait here; beyond that the job blocks."""
+"""Bytes of a job's output that may wait here, or be on their way; beyond that the job blocks."""
+
+TERMINAL_WINDOW = 64 * 1024
+"""The same for what a terminal writes while its user looks on. After Ctrl-C all that is on its way
+is shown before the prompt, so it must not be much."""
+
+# A window after each time that it was attached to anew, while what came before was not taken.
+_MOST_WAITING = 64 * WINDOW
 
 Leaving = Literal["end", "detach"]
 
@@ -61,9 +68,12 @@ class Followed:
         self._entered = False
         self._left = False
         self._chunks: deque[Chunk] = deque()
+        self._waiting = 0
         self._changed = asyncio.Event()
+        self._decoders = Decoders()
         self._credited = after
-        self._window = WINDOW
+        # How many bytes what is replayed and what is live may be ahead of what was taken.
+        self._replay_window = self._live_window = WINDOW
         self._gap = 0
         self._missing = 0
         self._notices: list[Notice] = []
@@ -81,10 +91,24 @@ class Followed:
             self._changed.clear()
             await self._changed.wait()
         taken = self._chunks.popleft()
-        if taken.end - self._credited >= self._window // 2:
-            self._credited = taken.end
-            await self._connection.tell({"type": "credit", "id": self.id, "end": taken.end})
+        self._waiting -= len(taken.bytes)
+        credit = self._credit(taken.end)
+        if credit is not None:
+            await self._connection.tell(credit)
         return taken
+
+    def _credit(self, taken: int) -> Message | None:
+        """Return what is to be told when all up to ``taken`` was taken; None if nothing yet.
+
+        What is replayed is credited ahead: the daemon has a job's live window to keep to, and may
+        send so much more of what the job has written already.
+        """
+        ahead = min(taken + self._replay_window - self._live_window, self.live_from)
+        end = max(taken, ahead)
+        if end - self._credited < self._live_window // 2:
+            return None
+        self._credited = end
+        return self._about_it("credit", end=end)
 
     @property
     def result(self) -> Result:
@@ -118,10 +142,13 @@ class Followed:
         """What the daemon must be told when the client leaves for good."""
         return self._about_it("kill_session") if self._leaving == "end" else None
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether it has asked for its job and nothing of that has come yet."""
+        return self._sent > 0 and not self._heard
+
     async def resume(self, link: Link) -> None:
         """Begin it on a first link; take it up again on a later one."""
-        # The daemon takes a window larger than its buffer for that, and waits for credit by then.
-        self._window = min(WINDOW, link.status["limits"]["buffer_bytes"])
         try:
             if self._heard or (self._sent and link.knows(self._connection.client_id, self.id)):
                 await self._attach(link)
@@ -144,7 +171,7 @@ class Followed:
             )
         self._sent += 1
         self._instance = link.instance
-        await link.send(self._request)
+        await link.send(self._request | {"window": self._measure(link)})
         if self._sent == 1:
             self._requested()
 
@@ -154,9 +181,21 @@ class Followed:
     async def _attach(self, link: Link) -> None:
         if self._instance is None:
             await self._find_id(link)
-        question = self._about_it("attach", after=self.end, window=WINDOW, encoding="base64")
-        await link.ask(question)
-        self._credited = max(self._credited, self.end)
+        if self.size is None and await link.has_terminal(self.id):
+            self.size = (80, 24)  # until `attached` tells
+        window = self._measure(link)
+        await link.ask(self._about_it("attach", after=self.end, window=window, encoding="base64"))
+        credit = self._credit(self._credited)
+        if credit is not None:
+            await link.send(credit)
+
+    def _measure(self, link: Link) -> int:
+        """Return the window to ask for."""
+        # The daemon takes one larger than its buffer for that, and waits for credit by then.
+        self._replay_window = min(WINDOW, link.status["limits"]["buffer_bytes"])
+        live = WINDOW if self.size is None else TERMINAL_WINDOW
+        self._live_window = min(live, self._replay_window)
+        return self._live_window
 
     async def _find_id(self, link: Link) -> None:
         """Learn the job's id, which its messages carry, if we were given its name."""
@@ -185,13 +224,17 @@ class Followed:
 
     def _take_attached(self, message: Message) -> None:
         self.live_from = message["end"]
-        self.end = message["after"]
+        self._credited = self.end = message["after"]
         self._set_queued(message["state"] == "queued")
         if message["cols"] is not None:
             self.size = (message["cols"], message["rows"])
 
     def _take_output(self, message: Message) -> None:
-        each = chunk(message, missing=self._gap, replayed=message["end"] <= self.live_from)
+        replayed = message["end"] <= self.live_from
+        each = self._decoders.chunk(message, missing=self._gap, replayed=replayed)
+        self._waiting += len(each.bytes)
+        if self._waiting > _MOST_WAITING:
+            raise InvalidAnswer("more output than was asked for")
         self._gap = 0
         self._queued = False
         self.end = each.end
@@ -219,6 +262,7 @@ class Followed:
         self.pid = message["pid"]
 
     def _take_end(self, message: Message) -> None:
+        self._chunks += self._decoders.rest(self.end)
         if self._spoiled is not None:
             self.fail(self._spoiled)
             return

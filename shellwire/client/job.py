@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shellwire.client.follow import Followed
+from shellwire.client.outgoing import sent_bytes
 from shellwire.errors import (
     Cancelled,
     Disconnected,
@@ -101,13 +102,13 @@ class Job(Followed):
 
         Raises OutputLost, once, where some of it is missing; the next call goes on behind that.
         """
-        taken = await self.next_chunk()
-        if taken is None:
-            return ""
-        if taken.missing:
-            self._chunks.appendleft(replace(taken, missing=0))
-            raise OutputLost(f"{taken.missing} bytes of the output of {self.id} are gone")
-        return taken.data
+        while (taken := await self.next_chunk()) is not None:
+            if taken.missing:
+                self._chunks.appendleft(replace(taken, missing=0))
+                raise OutputLost(f"{taken.missing} bytes of the output of {self.id} are gone")
+            if taken.data:
+                return taken.data
+        return ""
 
     async def wait(self) -> Result:
         """Read on to its end; return how it ended. Raises what kept it from running."""
@@ -124,7 +125,7 @@ class Job(Followed):
         Raises SessionError if the job takes none, Disconnected if the connection broke before it
         was known to have arrived.
         """
-        rest = memoryview(data.encode() if isinstance(data, str) else data)
+        rest = memoryview(sent_bytes(data) if isinstance(data, str) else data)
         while rest:
             await self._input(rest[:PIECE], close=False)
             rest = rest[PIECE:]

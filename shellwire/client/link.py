@@ -1,32 +1,46 @@
-"""One WebSocket to a daemon, authenticated: it ends when the socket does, and is not revived."""
+"""One WebSocket to a daemon, authenticated: it ends when the socket does, and is not revived.
+
+What comes is not trusted: a message is bounded while it arrives, and checked before it is used.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import aiohttp
-from aiohttp import WSMsgType
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType
 
-from shellwire.errors import InvalidMessage, NotRunning, Unreachable, told
+from shellwire.client.outgoing import encoded
+from shellwire.errors import InvalidAnswer, InvalidMessage, NotRunning, Unreachable, told
 from shellwire.home.socket import socket_address
-from shellwire.output import printable
-from shellwire.protocol.limits import PROTOCOL_VERSION
+from shellwire.output import printable, quoted
+from shellwire.protocol.answers import read
+from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, PROTOCOL_VERSION
+from shellwire.protocol.text import FEATURE, read_fields
 
 if TYPE_CHECKING:
     from shellwire.client.place import Place, Target
     from shellwire.client.results import Message
+    from shellwire.errors import WireError
+
+    Socket = aiohttp.ClientWebSocketResponse[Literal[False]]
 
 SECONDS = 10.0
 """Seconds that a daemon has to let us in."""
 
+CLOSE_SECONDS = 2.0
+"""Seconds that a daemon has to answer our close frame."""
+
 BROKEN = 1006
 """What RFC 6455 calls the close code of a connection that ended without one."""
+
+
+_SHOWN = 200
 
 
 class Cut(Exception):
@@ -49,16 +63,21 @@ class Link:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        ws: aiohttp.ClientWebSocketResponse,
+        ws: Socket,
         status: Message,
         listener: Listener,
+        name: str,
     ) -> None:
         self.status = status
+        self._name = name
         self.ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         """Close code and reason, once it has ended."""
         self._session = session
         self._ws = ws
         self._listener = listener
+        self.problem: InvalidAnswer | None = None
+        """Why it ended, if what came was nothing that a daemon sends."""
+        self._text_bytes = FEATURE in status.get("features", ())
         self._numbers = count(1)
         self._answers: dict[str, asyncio.Future[Message]] = {}
         self._reader = asyncio.create_task(self._read())
@@ -85,10 +104,12 @@ class Link:
                 raise Unreachable(f"{place.name} has not answered in {SECONDS:g} s") from None
             except aiohttp.WSServerHandshakeError as error:
                 raise Unreachable(f"{place.name} {_refusal(error)}") from None
+            except InvalidAnswer as error:
+                raise _invalid(place.name, error) from None
             except (OSError, aiohttp.ClientError, ValueError) as error:
                 raise unreachable(error, target, place.name) from None
             stack.pop_all()
-        return cls(session, ws, status, listener)
+        return cls(session, ws, status, listener, place.name)
 
     @property
     def instance(self) -> str | None:
@@ -106,16 +127,24 @@ class Link:
         """Tell whether that was a job's id when we came."""
         return any(job["id"] == job_id for job in self.status["jobs"])
 
+    async def has_terminal(self, job_id: str) -> bool:
+        """Tell whether the job of that id runs on a terminal. Raises Cut."""
+        found = [job for job in self.status["jobs"] if job["id"] == job_id]
+        if not found:  # it has begun since we came
+            jobs = (await self.ask({"type": "list_jobs"}))["jobs"]
+            found = [job for job in jobs if job["id"] == job_id]
+        return any(job["is_pty"] for job in found)
+
     async def send(self, message: Message) -> None:
-        """Send; return when it is on its way. Raises Cut, and InvalidMessage if it is too long."""
-        text = json.dumps(message)
+        """Send; return when it is on its way. Raises Cut, InvalidMessage if it can't be sent."""
+        data = encoded(message, text_bytes=self._text_bytes)
         most = self.status["limits"]["max_message_bytes"]
-        if len(text) > most:  # json.dumps gives ASCII
-            raise InvalidMessage(f"a message may have {most} bytes, this one has {len(text)}")
+        if len(data) > most:
+            raise InvalidMessage(f"a message may have {most} bytes, this one has {len(data)}")
         if self.ended.done():
             raise Cut
         try:
-            await self._ws.send_str(text)
+            await self._ws.send_frame(data, WSMsgType.TEXT)
         except (OSError, aiohttp.ClientError):
             raise Cut from None
 
@@ -148,21 +177,24 @@ class Link:
                 frame = await self._ws.receive()
                 if frame.type is not WSMsgType.TEXT:
                     break
-                self._dispatch(json.loads(frame.data))
+                self._dispatch(read(frame.data, text_bytes=self._text_bytes))
+            _refuse(frame.type, frame.data)
             if frame.type is WSMsgType.CLOSE:
                 code, reason = frame.data or BROKEN, str(frame.extra or "")
-        except (ValueError, KeyError):
-            reason = "it sent what is no message"
+        except InvalidAnswer as error:
+            self.problem = _invalid(self._name, error)
         finally:
             self.ended.set_result((code, reason))
             self._listener.lost(self)
             for answer in self._answers.values():
                 if not answer.done():
-                    answer.set_exception(Cut())
+                    answer.set_exception(self.problem or Cut())
             await self._session.close()
 
     def _dispatch(self, message: Message) -> None:
         answer = self._answers.get(message.get("request_id") or "")
+        if answer is None and message["type"] == "error" and message.get("id") is None:
+            self._fail_all(told(message["code"], message["message"]))
         if answer is None or message["type"] == "attached":
             # What follows `attached` must find it known, and may be read before who asked runs.
             self._listener.deliver(message)
@@ -173,26 +205,59 @@ class Link:
         else:
             answer.set_result(message)
 
+    def _fail_all(self, error: WireError) -> None:
+        """Fail what is waited for: the daemon could not tell which message the error is about."""
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(error)
+
+
+def _refuse(kind: WSMsgType, data: object) -> None:
+    """Raise InvalidAnswer for a frame that no daemon sends."""
+    if kind is WSMsgType.BINARY:
+        raise InvalidAnswer("a binary frame")
+    if kind is WSMsgType.ERROR and isinstance(data, WebSocketError):
+        if data.code == WSCloseCode.MESSAGE_TOO_BIG:
+            raise InvalidAnswer(f"a message of more than {MAX_DAEMON_MESSAGE} bytes")
+        raise InvalidAnswer(f"a broken frame: {data}")
+
+
+def _invalid(name: str, error: InvalidAnswer) -> InvalidAnswer:
+    return InvalidAnswer(f"{name} has sent what no shellwire sends: {error}")
+
 
 async def _connect(
     target: Target, stack: contextlib.AsyncExitStack, ping_interval: float
-) -> tuple[aiohttp.ClientSession, aiohttp.ClientWebSocketResponse]:
+) -> tuple[aiohttp.ClientSession, Socket]:
     connector: aiohttp.BaseConnector
     with contextlib.ExitStack() as addressed:
         if target.home is not None:
             connector = aiohttp.UnixConnector(addressed.enter_context(socket_address(target.home)))
         else:
             connector = aiohttp.TCPConnector()
-        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=connector, trace_configs=[never_redirected()])
+        )
         ws = await session.ws_connect(
-            target.url, max_msg_size=0, heartbeat=ping_interval, compress=15
+            target.url,
+            # It refuses what is as long as this, also before that is inflated.
+            max_msg_size=MAX_DAEMON_MESSAGE + 1,
+            heartbeat=ping_interval,
+            compress=15,
+            decode_text=False,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
         )
     stack.push_async_callback(ws.close)
     return session, ws
 
 
 def _auth(client_id: str, token: str | None, *, transient: bool) -> Message:
-    auth: Message = {"type": "auth", "client_id": client_id, "protocol": PROTOCOL_VERSION}
+    auth: Message = {
+        "type": "auth",
+        "client_id": client_id,
+        "protocol": PROTOCOL_VERSION,
+        "text": "bytes",
+    }
     if transient:
         auth["transient"] = True
     if token is not None:
@@ -200,19 +265,41 @@ def _auth(client_id: str, token: str | None, *, transient: bool) -> Message:
     return auth
 
 
-async def _authenticate(ws: aiohttp.ClientWebSocketResponse, auth: Message, name: str) -> Message:
-    await ws.send_str(json.dumps(auth))
+async def _authenticate(ws: Socket, auth: Message, name: str) -> Message:
+    await ws.send_frame(encoded(auth, text_bytes=False), WSMsgType.TEXT)
     frame = await ws.receive()
+    _refuse(frame.type, frame.data)
     if frame.type is not WSMsgType.TEXT:
         raise Unreachable(f"{name} {ending(ws.close_code or BROKEN, str(frame.extra or ''))}")
-    message = json.loads(frame.data)
-    kind = message.get("type") if isinstance(message, dict) else None
-    if kind == "error":
+    message = read(frame.data)
+    if message["type"] == "error":
         raise told(message["code"], message["message"])
-    if kind != "status":
-        raise Unreachable(f"what answers at {name} is no shellwire")
-    found: Message = message
-    return found
+    if message["type"] != "status":
+        raise InvalidAnswer(f"{printable(message['type'])}, where status was expected")
+    # Before it has come nothing tells whether the daemon writes bytes in text fields.
+    return read_fields(message) if FEATURE in message["features"] else message
+
+
+def never_redirected() -> aiohttp.TraceConfig:
+    """Return what makes a session refuse every redirect: our token is for the daemon that we call.
+
+    aiohttp's ``ws_connect`` has no flag for that.
+    """
+
+    async def refuse(
+        _session: object, _context: object, params: aiohttp.TraceRequestRedirectParams
+    ) -> None:
+        raise InvalidAnswer(redirected(params.response))
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
+
+
+def redirected(answer: aiohttp.ClientResponse) -> str:
+    """Say what an answer is that leads elsewhere."""
+    where = quoted(answer.headers.get("Location", "")[:_SHOWN])
+    return f"a redirect ({answer.status}) to {where}, which is not followed"
 
 
 def ending(code: int, reason: str) -> str:
@@ -237,7 +324,7 @@ def unreachable(error: Exception, target: Target, name: str) -> NotRunning | Unr
     cause = getattr(error, "os_error", error)
     if target.home is not None and isinstance(cause, ConnectionRefusedError | FileNotFoundError):
         return NotRunning(f"shellwire is not running: nothing listens at {name}")
-    reason = str(error) or type(error).__name__
+    reason = (str(error) or type(error).__name__)[:_SHOWN]
     if isinstance(cause, socket.gaierror):
         reason = cause.strerror or reason
     elif isinstance(cause, OSError) and cause.errno:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from shellwire.client.follow import WINDOW
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -120,5 +118,4 @@ def _request(kind: str, job_id: str, command: str | None, fields: dict[str, Any]
         "id": job_id,
         "command": command,
         "encoding": "base64",
-        "window": WINDOW,
     }

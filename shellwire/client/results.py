@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import binascii
+import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from shellwire.errors import InvalidAnswer
 
 if TYPE_CHECKING:
     from shellwire.protocol.fields import JobState, Reason
@@ -15,12 +18,17 @@ Stream = Literal["stdout", "stderr"]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Something that a job wrote to one stream. It never ends inside a UTF-8 character."""
+    """Something that a job wrote to one stream, as soon as it has come."""
 
     stream: Stream
     """On a terminal everything is ``stdout``."""
 
     bytes: bytes
+    """Exactly what it wrote; this may end inside a character."""
+
+    data: str
+    """The text that is complete with it: what has come of an unfinished character is in the
+    stream's next one. What is not valid UTF-8 becomes U+FFFD."""
 
     end: int
     """Offset just after it, in bytes, both streams counted together."""
@@ -30,11 +38,6 @@ class Chunk:
 
     replayed: bool = False
     """Whether it was written before this client attached, or attached again."""
-
-    @property
-    def data(self) -> str:
-        """It as text; what is not valid UTF-8 becomes U+FFFD."""
-        return self.bytes.decode(errors="replace")
 
 
 class Notice(NamedTuple):
@@ -119,7 +122,11 @@ class Page:
 
     @property
     def data(self) -> str:
-        """The text of both streams, in the order in which it came."""
+        """The text of both streams, in the order in which it came.
+
+        Where pages follow one another ask for ``text``, or a character that a page's end cuts
+        becomes U+FFFD.
+        """
         return "".join(chunk.data for chunk in self.chunks)
 
 
@@ -155,6 +162,15 @@ class FileInfo:
     target: str | None = None
     """What a symlink says, as readlink(1) prints it."""
 
+    ctime: float | None = None
+    """Seconds since 1970, of the last change of any kind; None if the daemon does not tell it."""
+
+    inode: int | None = None
+    """Its number on its device, likewise."""
+
+    device: int | None = None
+    """The number of the device that holds it, likewise."""
+
 
 class Match(NamedTuple):
     """A match in a line of a file there. ``start`` and ``end`` count characters of ``line``."""
@@ -173,18 +189,52 @@ class Found(NamedTuple):
     truncated: bool
 
 
-def chunk(message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
-    """Return the ``output`` or Chunk that came as base64."""
-    data = binascii.a2b_base64(message["data"])
-    return Chunk(message["stream"], data, message["end"], missing, replayed)
+class Decoders:
+    """Turns what streams write into text, however it is cut: one decoder for each stream."""
+
+    def __init__(self) -> None:
+        make = codecs.getincrementaldecoder("utf-8")
+        self._decoders: dict[Stream, codecs.IncrementalDecoder] = {
+            "stdout": make("replace"),
+            "stderr": make("replace"),
+        }
+
+    def chunk(self, message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
+        """Return the ``output`` or Chunk that came as base64. Raises InvalidAnswer."""
+        try:
+            stream, data = message["stream"], binascii.a2b_base64(message["data"])
+        except ValueError:
+            raise InvalidAnswer("data: expected base64") from None
+        before = "".join(self._finish(each) for each in self._decoders) if missing else ""
+        text = before + self._decoders[stream].decode(data)
+        return Chunk(stream, data, text, message["end"], missing, replayed)
+
+    def rest(self, end: int) -> list[Chunk]:
+        """Return what is left unfinished when no more comes."""
+        texts = {stream: self._finish(stream) for stream in self._decoders}
+        return [Chunk(stream, b"", text, end) for stream, text in texts.items() if text]
+
+    def _finish(self, stream: Stream) -> str:
+        text = self._decoders[stream].decode(b"", final=True)
+        self._decoders[stream].reset()
+        return text
 
 
-def page(message: Message) -> Page:
-    """Return what an ``output_page`` says."""
+def page(message: Message, *, text: bool) -> Page:
+    """Return what an ``output_page`` says, which was asked for as text or as base64."""
     gap = message["gap"]
+    end = message["end"]
+    decoders = Decoders()
+    if text:
+        chunks = [
+            Chunk(each["stream"], each["data"].encode(), each["data"], each["end"])
+            for each in message["chunks"]
+        ]
+    else:
+        chunks = [*map(decoders.chunk, message["chunks"]), *decoders.rest(end)]
     return Page(
-        chunks=tuple(chunk(each) for each in message["chunks"]),
-        end=message["end"],
+        chunks=tuple(chunks),
+        end=end,
         state=message["state"],
         exit_code=message["exit_code"],
         missing=gap["to"] - gap["from"] if gap else 0,

@@ -10,15 +10,18 @@ import contextlib
 import io
 import logging
 import logging.handlers
+import math
 import os
 import queue
 import stat
 import sys
 import threading
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shellwire.output import printable
+from shellwire.server.brief_log import BriefLog, place_of
 
 if TYPE_CHECKING:
     from shellwire.home.paths import Home
@@ -49,6 +52,49 @@ def set_up(home: Home, settings: Settings, *, foreground: bool) -> None:
     for handler in handlers:
         handler.setFormatter(_Lines())
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
+    _quiet_libraries()
+
+
+def _quiet_libraries() -> None:
+    """Let no library write what strangers send, nor as often as they like."""
+    theirs = logging.getLogger("aiohttp")
+    theirs.handlers[:] = [_Withheld()]
+    theirs.propagate = False
+    logging.getLogger("asyncio").filters[:] = [_Rare()]
+
+
+class _Withheld(logging.Handler):
+    """Says where aiohttp has reported something, not what: its texts quote requests."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._brief = BriefLog(logging.getLogger(__name__))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        place = f"{record.name}, {record.module} line {record.lineno}"
+        error = record.exc_info[1] if record.exc_info else None
+        told = f": {place_of(error)}" if error is not None else ""
+        self._brief.write(record.levelno, place, f"{place} reported something{told}")
+
+
+class _Rare(logging.Filter):
+    """Passes one record of asyncio's a second of each kind; without what aiohttp's errors quote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        kind = place_of(error) if error is not None else f"{record.module} {record.lineno}"
+        now = time.monotonic()
+        if now - self._last.get(kind, -math.inf) < 1.0:
+            return False
+        self._last[kind] = now
+        if error is not None and type(error).__module__.partition(".")[0] == "aiohttp":
+            record.msg, record.args = "an exception of aiohttp's: %s", (kind,)
+            record.exc_info = None
+        return True
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):

@@ -26,8 +26,10 @@ from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
 from shellwire.jobs.kept import Retention
 from shellwire.jobs.registry import Registry
+from shellwire.process.limits import raise_descriptors
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
+from shellwire.protocol.text import FEATURE
 from shellwire.server.access import Gate
 from shellwire.server.app import Server
 from shellwire.server.hub import Hub
@@ -69,6 +71,7 @@ def serve(
     Raises StartError or HomeError when it does not come to that.
     """
     logs.set_up(home, settings, foreground=foreground)
+    raise_descriptors()
     _keep_descriptors_private()
     cwd = _logical(start_cwd)
     os.chdir("/")
@@ -130,6 +133,7 @@ class _Daemon:
             Contexts(birth),
             max_processes=settings.max_processes,
             max_queue=settings.max_queue,
+            max_sessions=settings.max_sessions,
             retention=Retention(settings.retain),
             detach_ttl=settings.detach_ttl,
         )
@@ -262,6 +266,7 @@ def _features(engine: Engine) -> tuple[str, ...]:
         "attach": True,
         "transient": True,
         "files": sys.platform != "win32",
+        FEATURE: True,
         "rewrite": engine.rewrites and rewrite.is_available(),
         "zstd": sys.platform != "win32" and compression.is_available("zstd"),
     }
@@ -272,6 +277,7 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         max_processes=settings.max_processes,
         max_queue=settings.max_queue,
+        max_sessions=settings.max_sessions,
         max_clients=settings.max_clients,
         max_message_bytes=MAX_FRAME,
         max_output_bytes=settings.max_output,

@@ -21,6 +21,8 @@ from shellwire.files.walk import below
 from shellwire.files.write import Replacement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shellwire.files.compression import Archive
     from shellwire.files.hashes import Hashes
     from shellwire.files.limits import FileLimits
@@ -115,21 +117,47 @@ def unpack(
     unpacking = _Unpacking(root, workshop, limits, hashes)
     decompressed: Any = DecompressedReader(source, ARCHIVES[kind])
     try:
-        with tarfile.open(
-            fileobj=decompressed,
-            mode="r|",
-            errors="surrogateescape",
-            encoding="utf-8",
-        ) as tar:
-            while (info := tar.next()) is not None:
-                unpacking.member(tar, info)
-                tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
+        with _told_of_headers():
+            tar = tarfile.open(  # noqa: SIM115 - it has nothing to close
+                fileobj=decompressed, mode="r|", errors="surrogateescape", encoding="utf-8"
+            )
+        while (info := _next(tar)) is not None:
+            unpacking.member(tar, info)
+            tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
     except (tarfile.TarError, ValueError, OverflowError) as error:  # it does not wrap all of them
         raise InvalidArgument(f"the content is no tar archive: {error}") from None
     finally:
         unpacking.close()
     unpacking.settle()
     return unpacking.done
+
+
+# What tarfile raises for headers that nobody has checked: it calls itself for each header that
+# belongs to the next one, and takes numbers, lists and encodings in them as they come.
+_BAD_HEADERS = (
+    tarfile.TarError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+
+
+@contextlib.contextmanager
+def _told_of_headers() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        raise InvalidArgument("the archive's headers are nested too deep") from None
+    except _BAD_HEADERS as error:
+        raise InvalidArgument(f"the content is no tar archive: {error}") from None
+
+
+def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    with _told_of_headers():
+        return tar.next()
 
 
 class _NoLitter:

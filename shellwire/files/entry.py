@@ -28,6 +28,10 @@ class Entry:
     mode: int
     """The permissions (inode(7)), without the kind."""
     mtime_ns: int
+    ctime_ns: int
+    """When content, mode, owner, name or links changed last; no program can set it."""
+    inode: int
+    device: int
     target: bytes | None = None
     """What a symlink says (readlink(2))."""
 
@@ -50,6 +54,9 @@ def entry_of(
         size=0 if is_directory else found.st_size,
         mode=stat.S_IMODE(found.st_mode),
         mtime_ns=found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
+        inode=found.st_ino,
+        device=found.st_dev,
         target=target,
     )
 

@@ -7,6 +7,15 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from shellwire.errors import Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HASHED_IN_TURN = 16 * 1024 * 1024
+"""Bytes of a file that is hashed where others wait for their turn; a larger one takes seconds."""
 
 _MAX_KNOWN = 4096
 _BLOCK = 1024 * 1024
@@ -31,14 +40,23 @@ class Hashes:
         self._lock = threading.Lock()
         self._known: OrderedDict[Version, str] = OrderedDict()
 
-    def of(self, descriptor: int) -> str:
-        """Return the hash of an open file, in hexadecimal. Raises OSError."""
+    def of(
+        self,
+        descriptor: int,
+        *,
+        anew: bool = False,
+        stops: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Return the hash of an open file, in hexadecimal; ``anew`` means to read it in any case.
+
+        Raises OSError, and Cancelled as soon as it ``stops``.
+        """
         before = version(os.fstat(descriptor))
-        known = self.known(before)
+        known = None if anew else self.known(before)
         if known is not None:
             return known
         began = time.time_ns()
-        found = _hash(descriptor)
+        found = _hash(descriptor, stops)
         if version(os.fstat(descriptor)) == before and began - before[4] > _SETTLED_NS:
             with self._lock:
                 self._known[before] = found
@@ -55,7 +73,7 @@ class Hashes:
             return found
 
 
-def _hash(descriptor: int) -> str:
+def _hash(descriptor: int, stops: Callable[[], bool]) -> str:
     digest = hashlib.sha256()
     block = bytearray(_BLOCK)
     view = memoryview(block)
@@ -63,4 +81,6 @@ def _hash(descriptor: int) -> str:
     while length := os.preadv(descriptor, [block], offset):
         digest.update(view[:length])
         offset += length
+        if stops():
+            raise Cancelled("its hash is not wanted any more")
     return digest.hexdigest()

@@ -9,6 +9,13 @@ from dataclasses import dataclass
 from shellwire.errors import FileSystemError, InvalidArgument
 from shellwire.files.problems import os_problem, shown
 
+MAX_UNFINISHED = 64
+"""Unfinished uploads of one kind, those of all clients together: a client names itself, so that a
+limit for each name bounds nothing. What ``--max-uploads`` permits to one is permitted anyhow."""
+
+MAX_UNFINISHED_BYTES = 16 * 1024 * 1024 * 1024
+"""Bytes that several unfinished uploads have together; one alone may have more."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from shellwire.files.limits import MAX_UNFINISHED, MAX_UNFINISHED_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -55,11 +57,12 @@ class Partial:
 
 
 class Partials:
-    """All of them; of one client the newest ``most``."""
+    """All of them; of one client the newest ``most``, of all clients the newest 64."""
 
     def __init__(self, threads: Threads, most: int) -> None:
         self._threads = threads
         self._most = most
+        self._most_of_all = max(most, MAX_UNFINISHED)
         self._all: OrderedDict[PartialKey, Partial] = OrderedDict()
 
     @contextlib.asynccontextmanager
@@ -95,10 +98,19 @@ class Partials:
             return
         loop = asyncio.get_running_loop()
         partial.expiry = loop.call_later(KEEP_SECONDS, self._drop, partial)
+        self._all.move_to_end(partial.key)
         mine = [each for each in self._all.values() if each.key.client_id == partial.key.client_id]
         for each in mine[: -self._most]:
             if not each.users:
                 self._drop(each)
+        # The newest one is kept however large it is: it is the one that is gone on with.
+        kept = [each for each in self._all.values() if not each.users]
+        size = sum(each.size for each in kept)
+        for number, each in enumerate(kept[:-1]):
+            if len(kept) - number <= self._most_of_all and size <= MAX_UNFINISHED_BYTES:
+                break
+            size -= each.size
+            self._drop(each)
 
     def _drop(self, partial: Partial) -> None:
         if partial.expiry is not None:

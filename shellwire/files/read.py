@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, NotFile
+from shellwire.files.hashes import HASHED_IN_TURN, version
 from shellwire.files.problems import shown
 
 if TYPE_CHECKING:
@@ -47,6 +48,15 @@ class Content:
         return self.offset + len(self.data)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a read has given."""
+
+    content: Content
+    descriptor: int | None = None
+    """The open file, to be closed by who has this, if its hash is to be told and not known yet."""
+
+
 @contextlib.contextmanager
 def opened(place: Place) -> Iterator[int]:
     """Open the regular file at ``place`` for reading. Raises NotFile or OSError.
@@ -68,10 +78,13 @@ def _not_a_file(place: Place) -> NotFile:
     return NotFile(f"{shown(place.path) or 'the root'}: not a regular file")
 
 
-def read(root: Root, path: bytes, offset: int, length: int, hashes: Hashes) -> Content:
+def read(
+    root: Root, path: bytes, offset: int, length: int, hashes: Hashes, *, hashed: bool = True
+) -> Piece:
     """Return at most ``length`` bytes of the file from ``offset`` on; 1 to ``MAX_LENGTH``.
 
-    Raises NotFile, InvalidArgument, and what ``Root.at`` raises.
+    At its end comes its hash, if it is to be ``hashed``: now, unless the file is large. Raises
+    NotFile, InvalidArgument, and what ``Root.at`` raises.
     """
     if offset < 0 or offset >= 2**63:
         raise InvalidArgument(f"offset: expected a number of bytes, got {offset}")
@@ -81,15 +94,21 @@ def read(root: Root, path: bytes, offset: int, length: int, hashes: Hashes) -> C
         # A file of /proc has no size that says anything.
         size = max(found.st_size, offset + len(data) if data else 0)
         at_end = offset + len(data) >= size
-        return Content(
+        hash_now = hash_later = False
+        if at_end and hashed:
+            known = hashes.known(version(found)) is not None
+            hash_now = known or found.st_size <= HASHED_IN_TURN
+            hash_later = not hash_now
+        content = Content(
             path=place.path,
             offset=offset,
             data=data,
             size=size,
             mtime_ns=found.st_mtime_ns,
-            hash=hashes.of(descriptor) if at_end else "",
+            hash=hashes.of(descriptor) if hash_now else "",
             is_binary=b"\0" in os.pread(descriptor, _SAMPLE, 0),
         )
+        return Piece(content, os.dup(descriptor) if hash_later else None)
 
 
 def _read_at(descriptor: int, offset: int, length: int) -> bytes:

@@ -19,8 +19,8 @@ _THREADS = 8
 class Threads:
     """A few threads in which acts are done, each as soon as one is free."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="files")
+    def __init__(self, most: int = _THREADS) -> None:
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="files")
 
     async def run(self, act: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
         """Call ``act`` in a thread. Once begun it is done, also if its caller is cancelled."""

@@ -31,6 +31,9 @@ class Settings:
     max_processes: int = 4
     """Commands and sessions that run at a time."""
 
+    max_sessions: int | None = None
+    """Sessions that run at a time, counted apart; None counts them within ``max_processes``."""
+
     max_queue: int = 16
     """Commands that wait for a slot."""
 

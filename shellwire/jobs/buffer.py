@@ -1,8 +1,10 @@
 """A job's output: bounded bytes with absolute offsets; pure.
 
-Both streams are counted together in the order received. An offset is given to a byte only when
-the character that it belongs to is complete (UTF-8, RFC 3629), so every piece that is read from
-here can be decoded on its own, whoever reads it and from where.
+Both streams are counted together in the order received, and each byte has its offset as soon as it
+is read. Who wants text reads by one more rule. What a stream has written of a character that is
+not finished yet (UTF-8, RFC 3629: up to 3 bytes) is passed over, and comes in front of that
+stream's next piece. Which bytes those are is found by looking back from the offset, so it follows
+from buffer and offset alone: whoever reads from there, and however he came there, reads the same.
 """
 
 from __future__ import annotations
@@ -23,6 +25,12 @@ _BACKGROUND = 2
 _KIND_BITS = 2
 _KIND_MASK = (1 << _KIND_BITS) - 1
 
+# Bytes behind a character's first one are 10xxxxxx (RFC 3629, 3); of one that is not finished there
+# are at most three.
+_CONTINUATION = 0x80
+_CONTINUATION_MASK = 0xC0
+_LONGEST_BEGINNING = 3
+
 # How many bytes a character has whose first byte is this; 1 where that byte begins none.
 _LENGTHS = bytes(
     2 if 0xC2 <= lead <= 0xDF else 3 if 0xE0 <= lead <= 0xEF else 4 if 0xF0 <= lead <= 0xF4 else 1
@@ -30,28 +38,30 @@ _LENGTHS = bytes(
 )
 
 
-def incomplete_tail(data: bytes | bytearray) -> int:
-    """Return how many bytes at the end of ``data`` begin an incomplete character: 0 to 3."""
-    return len(data) - boundary(data, len(data))
-
-
-def boundary(data: bytes | bytearray | Ring, cut: int) -> int:
+def boundary(data: bytes | Ring, cut: int) -> int:
     """Return the greatest position up to ``cut`` that is not inside a character.
 
     At the end of ``data`` a character that may still come to be complete counts as one.
     """
-    if cut < len(data) and data[cut] & 0xC0 != 0x80:
+    if cut < len(data) and data[cut] & _CONTINUATION_MASK != _CONTINUATION:
         return cut
-    for back in range(1, min(3, cut) + 1):
+    for back in range(1, min(_LONGEST_BEGINNING, cut) + 1):
         byte = data[cut - back]
-        if byte & 0xC0 != 0x80:
+        if byte & _CONTINUATION_MASK != _CONTINUATION:
             return cut - back if _LENGTHS[byte] > back else cut
     return cut
 
 
+def _kind(stream: int, *, background: bool) -> int:
+    return stream | (_BACKGROUND if background else 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes of one stream in a row. ``end`` is the offset behind the last of them."""
+    """Bytes of one stream, read up to the offset ``end``.
+
+    As text it holds whole characters: with what was passed over before, without what is now.
+    """
 
     stream: str
     data: bytes
@@ -68,7 +78,7 @@ class Gap:
 
 
 class Buffer:
-    """Holds the last ``capacity`` bytes; older ones are evicted whole characters at a time."""
+    """Holds the last ``capacity`` bytes; older ones are evicted."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -76,47 +86,25 @@ class Buffer:
         # Runs of one kind: (end << 2 | background | stream); those before _first are gone.
         self._runs: array[int] = array("Q")
         self._first = 0
-        self._tails = [b"", b""]
+        # What each kind had written of a character that was unfinished where the oldest byte is.
+        self._evicted = [b""] * (1 << _KIND_BITS)
+        self.unfinished: dict[int, Piece] = {}
+        """What streams that have ended left of a character, by kind, in the order of their ends."""
         self.start = 0
         """Offset of the oldest byte that is here."""
         self.end = 0
         """Offset behind the newest byte."""
         self.totals = [0, 0]
-        """Bytes that got an offset, by stream."""
+        """Bytes that were read, by stream."""
 
     def __len__(self) -> int:
         return len(self._data)
 
-    @property
-    def held(self) -> int:
-        """Bytes that wait for the rest of their character."""
-        return sum(map(len, self._tails))
-
-    def waits(self, stream: int) -> bool:
-        """Whether something of ``stream`` waits for the rest of its character."""
-        return bool(self._tails[stream])
-
     def append(self, stream: int, data: bytes, *, background: bool = False) -> None:
-        """Take what was read from ``stream``; an incomplete character at its end waits."""
-        if self._tails[stream]:
-            data = self._tails[stream] + data
-        held = incomplete_tail(data)
-        if held:
-            self._tails[stream] = data[-held:]
-            data = data[:-held]
-        else:
-            self._tails[stream] = b""
-        self._add(stream, data, background=background)
-
-    def flush(self, stream: int, *, background: bool = False) -> None:
-        """Give offsets to what waits for the rest of its character: there will be none."""
-        data, self._tails[stream] = self._tails[stream], b""
-        self._add(stream, data, background=background)
-
-    def _add(self, stream: int, data: bytes, *, background: bool) -> None:
+        """Take what was read from ``stream``."""
         if not data:
             return
-        kind = stream | (_BACKGROUND if background else 0)
+        kind = _kind(stream, background=background)
         self._data.append(data)
         self.end += len(data)
         self.totals[stream] += len(data)
@@ -128,11 +116,19 @@ class Buffer:
         if len(self._data) > self._capacity:
             self._evict(len(self._data) - self._capacity)
 
+    def finish(self, stream: int, *, background: bool = False) -> bool:
+        """Take note that ``stream`` writes no more. Returns whether a character is unfinished."""
+        kind = _kind(stream, background=background)
+        data = self._beginning(kind, self.end)
+        if data:
+            piece = Piece(STREAMS[stream], data, self.end, background)
+            self.unfinished.setdefault(kind, piece)
+        return bool(data)
+
     def _evict(self, count: int) -> None:
-        # Forward to the next boundary: a character whose first byte goes, goes whole.
-        while self.align(self.start + count) != self.start + count:
-            count += 1
-        self.start += count
+        at = self.start + count
+        self._evicted = [self._beginning(kind, at) for kind in range(len(self._evicted))]
+        self.start = at
         self._data.drop(count)
         while self._first < len(self._runs) and self._runs[self._first] >> _KIND_BITS <= self.start:
             self._first += 1
@@ -140,44 +136,87 @@ class Buffer:
             del self._runs[: self._first]
             self._first = 0
 
+    def _run_at(self, offset: int) -> int:
+        """Return the index of the run that holds the byte behind ``offset``."""
+        return bisect_right(self._runs, offset << _KIND_BITS | _KIND_MASK, lo=self._first)
+
+    def _begin_of(self, index: int) -> int:
+        return self._runs[index - 1] >> _KIND_BITS if index > self._first else self.start
+
     def align(self, offset: int) -> int:
-        """Return ``offset``, or the start of the character that it lies in."""
+        """Return ``offset``, or the start of the character that it lies in.
+
+        It stays where reading from that start would bring something twice, for the other stream
+        has written between, or another unfinished character stands before. By looking back this
+        one is found all the same.
+        """
         if not self.start < offset < self.end:
             return offset
-        # No character reaches from one run into the next: a run may end in the middle of one that
-        # never came to be complete.
-        index = bisect_right(self._runs, offset << _KIND_BITS | _KIND_MASK, lo=self._first)
-        begin = self._runs[index - 1] >> _KIND_BITS if index > self._first else self.start
-        return max(begin, self.start + boundary(self._data, offset - self.start))
+        index = self._run_at(offset)
+        found = self.start + boundary(self._data, offset - self.start)
+        if found < self._begin_of(index) or self._beginning(self._runs[index] & _KIND_MASK, found):
+            return offset
+        return found
+
+    def _beginning(self, kind: int, offset: int) -> bytes:
+        """Return what ``kind`` has written, last before ``offset``, of an unfinished character."""
+        found = b""
+        stop, index = offset, self._run_at(offset)
+        while stop > self.start and len(found) < _LONGEST_BEGINNING:
+            begin = self._begin_of(index)
+            if index < len(self._runs):
+                run = self._runs[index] & _KIND_MASK
+                if (run ^ kind) & _BACKGROUND:
+                    break  # the job's end lies between: what was unfinished has come there
+                if run == kind:
+                    room = _LONGEST_BEGINNING - len(found)
+                    found = self._read(max(begin, stop - room), stop) + found
+            stop, index = begin, index - 1
+        if stop == self.start:
+            found = self._evicted[kind] + found
+        return found[boundary(found, len(found)) :]
+
+    def passed_over(self, offset: int) -> dict[str, bytes]:
+        """Return what text from ``offset`` on begins with, by stream: what has come of that."""
+        return {
+            name: self._beginning(stream, offset) or self._beginning(stream | _BACKGROUND, offset)
+            for stream, name in enumerate(STREAMS)
+        }
+
+    def _first_whole(self) -> int:
+        """Return where the first character begins of which nothing has been evicted."""
+        at, run = self.start, self._runs[self._first]
+        if not self._evicted[run & _KIND_MASK]:
+            return at
+        stop = min(run >> _KIND_BITS, at + _LONGEST_BEGINNING)
+        while at < stop and self._data[at - self.start] & _CONTINUATION_MASK == _CONTINUATION:
+            at += 1
+        return at
+
+    def _read(self, begin: int, stop: int) -> bytes:
+        return self._data.read(begin - self.start, stop - self.start)
 
     def grow(self, count: int) -> None:
         """Make room for ``count`` more bytes than were allowed so far."""
         self._capacity += count
 
-    def since(self, offset: int, limit: int) -> Piece | Gap | None:
+    def since(self, offset: int, limit: int, *, text: bool = False) -> Piece | Gap | None:
         """Return what comes next after ``offset``: at most ``limit`` bytes of one stream.
 
-        A Gap when bytes after ``offset`` were evicted; None when there is nothing more yet, or when
-        the next character is longer than ``limit`` (from 4 on none is).
+        A Gap when bytes after ``offset`` were evicted; None when there is nothing more yet. As
+        text a piece may be empty, when all that it has read is passed over.
         """
-        if offset < self.start:
-            return Gap(offset, self.start)
-        if offset >= self.end:
+        if offset >= self.end or limit <= 0:
             return None
-        index = bisect_right(self._runs, offset << _KIND_BITS | _KIND_MASK, lo=self._first)
-        run = self._runs[index]
-        begin = offset - self.start
-        stop = (run >> _KIND_BITS) - self.start
-        if begin + limit < stop:
-            stop = boundary(self._data, begin + limit)
-            if stop <= begin:
-                return None
-        return Piece(
-            stream=STREAMS[run & 1],
-            data=self._data.read(begin, stop),
-            end=self.start + stop,
-            background=bool(run & _BACKGROUND),
-        )
+        if offset < self.start:
+            return Gap(offset, self._first_whole() if text else self.start)
+        run = self._runs[self._run_at(offset)]
+        stop = min(run >> _KIND_BITS, offset + limit)
+        data = self._read(offset, stop)
+        if text:
+            data = self._beginning(run & _KIND_MASK, offset) + data
+            data = data[: boundary(data, len(data))]
+        return Piece(STREAMS[run & 1], data, stop, background=bool(run & _BACKGROUND))
 
     def skip(self, offset: int) -> None:
         """Count bytes up to ``offset`` as written and evicted, if there are fewer so far."""
@@ -187,6 +226,7 @@ class Buffer:
 
     def clear(self) -> None:
         """Evict everything."""
+        self._evict(len(self._data))
         self.start = self.end
         self._data.clear()
         del self._runs[:]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from shellwire.process import kill, proc
+from shellwire.process import kill
+from shellwire.process.strays import Strays
 from shellwire.shell.rewrite import rewrite
 from shellwire.shell.spares import Spares, can_wait
 
@@ -21,19 +22,13 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.shell import Wiring
+    from shellwire.shell.shell import Shell, Wiring
     from shellwire.shell.spares import Taken
     from shellwire.shell.state import State
 
 
 PAUSE = 0.001
 """Seconds without a command after which shells are started in advance."""
-
-COMMAND_DEFAULTS = {b"PAGER": b"cat", b"GIT_PAGER": b"cat"}
-"""What commands find set unless their context or their request says otherwise."""
-
-TERMINAL_DEFAULTS = {b"TERM": b"xterm-256color"}
-"""The same for what runs on a terminal."""
 
 
 def _login_shell() -> str:
@@ -64,6 +59,8 @@ class Engine:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     """What the tag of each job begins with, and that of no other daemon's."""
     _numbers: Iterator[int] = field(default_factory=count)
+    strays: Strays = field(init=False)
+    """Whose the processes are that have become our children."""
     _spares: Spares = field(init=False)
     _pause: asyncio.TimerHandle | None = None
 
@@ -72,6 +69,7 @@ class Engine:
             self.rewrites = False
         if not (self.dialect.is_posix and can_wait()):
             self.spares = 0
+        self.strays = Strays(self.reaper)
         self._spares = Spares(self.dialect, self.reaper, self.next_tag)
 
     def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
@@ -79,12 +77,18 @@ class Engine:
 
         Raises SpawnError, or PtyUnavailable.
         """
+        # What is there before it runs is none of its.
+        self.strays.look()
         taken = self._spares.take(state, wiring, report=report)
         if self._pause is not None:
             # Commands come faster than the pause in which shells are started: now, while this runs.
             self._pause.cancel()
             asyncio.get_running_loop().call_soon(self._prepare, context)
         return taken
+
+    def discard(self, shell: Shell) -> None:
+        """End a shell that was taken and that no job has come to use."""
+        self._spares.discard(shell)
 
     def foresee(self, context: Context) -> None:
         """Have shells wait for the next commands, which may well be of ``context``.
@@ -100,19 +104,19 @@ class Engine:
 
     def _prepare(self, context: Context) -> None:
         self._pause = None
-        self._spares.prepare(context.start(COMMAND_DEFAULTS), self.spares)
+        self._spares.prepare(context.start(terminal=False), self.spares)
 
     def close(self) -> None:
         """End the shells that wait."""
+        self.strays.close()
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
         self._spares.close()
 
-    def text(self, command: str) -> bytes:
+    def text(self, command: bytes) -> bytes:
         """Return what a shell is to run for ``command``."""
-        text = command.encode()
-        return rewrite(text) if self.rewrites else text
+        return rewrite(command) if self.rewrites else command
 
     def next_tag(self) -> bytes:
         """Return a value for the tag variable that no other job has, of any daemon."""
@@ -120,31 +124,11 @@ class Engine:
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
         """Return how the processes of the job that ``leader`` leads are found."""
-        return kill.Tree(leader, tag, subreaper=self.reaper.adopts)
+        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, look=self.strays.look)
 
     def everything(self) -> kill.Everything:
         """Return how all that the daemon's jobs have left is found."""
         return kill.Everything(self.instance.encode(), subreaper=self.reaper.adopts)
-
-    def orphans(self, tree: kill.Tree) -> tuple[list[int], bool]:
-        """Return the processes of ``tree`` that have become our own children.
-
-        And whether there is one of which that can't be told yet, for it is just being executed.
-        """
-        found: list[int] = []
-        undecided = False
-        if not self.reaper.adopts:
-            return found, undecided
-        session = proc.session(0)
-        for pid in proc.adopted():
-            process = None if self.reaper.owns(pid) else proc.inspect(pid)
-            if process is None or process.zombie or process.session == session:
-                continue
-            if tree.holds(process):
-                found.append(pid)
-            elif proc.is_becoming(pid):
-                undecided = True
-        return found, undecided
 
     def user_shell(self, state: State) -> str:
         """Return the path of the shell that a session without a command runs: ``$SHELL``.
@@ -153,7 +137,7 @@ class Engine:
         Android, the one that runs commands.
         """
         variable = state.variables.get(b"SHELL")
-        path = os.fsdecode(variable.value) if variable is not None else ""
+        path = os.fsdecode(variable.value or b"") if variable is not None else ""
         if os.path.isabs(path):
             return path
         path = _login_shell()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
-from shellwire.jobs.engine import COMMAND_DEFAULTS, TERMINAL_DEFAULTS
+from shellwire.jobs.attempt import attempt
 from shellwire.jobs.idle import Idleness
 from shellwire.jobs.model import COMMAND_SHOWN, Outcome, Snapshot
 from shellwire.jobs.readable import Readable
@@ -19,16 +19,19 @@ from shellwire.jobs.run import Run
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.shell import Wiring
+from shellwire.shell.text import decoded
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.model import JobKey, Reason, Request
     from shellwire.shell.context import Context, Origin
 
 log = logging.getLogger(__name__)
+
+_LONGEST_CHARACTER = 4  # bytes, in UTF-8
 
 
 class Job(Readable):
@@ -59,7 +62,7 @@ class Job(Readable):
         self._released = released
         self._left = left
         self._ended = ended
-        self._cwd: str | None = request.cwd or os.fsdecode(context.state.cwd)
+        self._cwd: bytes | None = request.cwd or context.state.cwd
         self._origin: Origin | None = None
         self.pid: int | None = None
         """The leader's, once there is one."""
@@ -89,7 +92,7 @@ class Job(Readable):
         try:
             self._launch()
         except (SpawnError, CannotEnter) as error:
-            self._fail(str(error))
+            self._conclude(self._failure(str(error)))
         except WireError as refusal:
             self.refuse(refusal)
         except Exception:
@@ -108,22 +111,27 @@ class Job(Readable):
         taken = self._engine.take(
             origin.state, self._context, wiring, report=request.kind == "command"
         )
-        # It is at work while we make ready to hear of it.
-        taken.shell.run(self._engine.dialect.script(taken.patch, text))
-        self._run = Run(
-            taken.shell,
-            self._engine,
-            room=self._output.room,
-            received=self._output.received,
-            exited=self._exited,
-            changed=self._settle,
-        )
+        try:
+            # It is at work while we make ready to hear of it.
+            taken.shell.run(self._engine.dialect.script(taken.patch, text))
+            self._run = Run(
+                taken.shell,
+                self._engine,
+                room=self._output.room,
+                received=self._output.received,
+                exited=self._exited,
+                changed=self._settle,
+            )
+        except BaseException:
+            # Nobody would ever end it.
+            self._engine.discard(taken.shell)
+            raise
         self.pid = self._run.pid
         self._output.pump = self._run.pump
         if self._engine.journal is not None:
             self._engine.journal.began(self.key, request.kind, taken.shell.tag)
         if request.stdin_data:
-            self._run.give(request.stdin_data.encode())
+            self._run.give(request.stdin_data)
         if request.kind == "command" and not request.open_stdin and request.stdin_data:
             self._run.finish_input()
         if request.timeout > 0:
@@ -153,17 +161,15 @@ class Job(Readable):
     def _begin(self) -> Origin:
         request, cwd = self.request, None
         if request.cwd is not None:
-            cwd = os.path.join(self._context.state.cwd, os.fsencode(request.cwd))
+            cwd = os.path.join(self._context.state.cwd, request.cwd)
             if not os.path.isdir(cwd):
-                raise CannotEnter(f"cwd {request.cwd}: there is no such directory")
-        defaults = COMMAND_DEFAULTS if request.kind == "command" else {}
-        if request.size is not None:
-            defaults = defaults | TERMINAL_DEFAULTS
-        env = {os.fsencode(name): os.fsencode(value) for name, value in request.env.items()}
-        origin, gone = self._context.begin(cwd=cwd, env=env, defaults=defaults)
-        self._cwd = os.fsdecode(origin.state.cwd)
+                raise CannotEnter(f"cwd {_shown(request.cwd)}: there is no such directory")
+        terminal = request.size is not None
+        origin, gone = self._context.begin(cwd=cwd, env=request.env, terminal=terminal)
+        self._cwd = origin.state.cwd
         if gone is not None:
-            self._notify("CWD_GONE", f"{os.fsdecode(gone)} is gone; running in {self._cwd}")
+            here = decoded(self._cwd)
+            self._notify("CWD_GONE", f"{decoded(gone)} is gone; running in {here}")
         return origin
 
     def _text(self) -> bytes:
@@ -172,12 +178,12 @@ class Job(Readable):
         program = self._engine.user_shell(self._context.state)
         return self._engine.dialect.become(program, interactive=self.request.size is not None)
 
-    def offset(self, given: int, name: str) -> int:
+    def offset(self, given: int, name: str, *, text: bool) -> int:
         """Return where a reader is to begin; where nothing is known it is as it says."""
         if self._is_lost and self.outcome is not None and given > self.buffer.end:
             self.buffer.skip(given)
             self.outcome = replace(self.outcome, at=given)
-        return super().offset(given, name)
+        return super().offset(given, name, text=text)
 
     # Input ---------------------------------------------------------------------------------------
 
@@ -224,8 +230,8 @@ class Job(Readable):
             await run.end()
         finally:
             self._finish(run)
-            run.pump.drain()
-            run.pump.close()
+            for step in (run.pump.drain, run.pump.close):
+                attempt("what is left of a job's output could not be dropped", step)
 
     def silence(self) -> None:
         """Drop the output of what it left from now on; that is neither blocked nor ended by it."""
@@ -251,8 +257,8 @@ class Job(Readable):
         self._is_lost = True
         self._conclude(Outcome(reason="lost"))
 
-    def _fail(self, error: str) -> None:
-        self._conclude(Outcome(reason="spawn_failed", error=error, cwd=self._context_cwd()))
+    def _failure(self, error: str) -> Outcome:
+        return Outcome(reason="spawn_failed", error=error, cwd=self._context_cwd())
 
     def _exited(self) -> None:
         self._lasted = time.monotonic() - self._begun
@@ -262,33 +268,38 @@ class Job(Readable):
         self._settle()
 
     def _finish(self, run: Run) -> None:
-        """Drain, commit and tell: the leader has ended, and so has all else if we ended it."""
+        """Drain, commit and tell: the leader has ended, and so has all else if we ended it.
+
+        Whatever fails of that, the job ends.
+        """
         if self.outcome is not None:
-            return
-        self._output.finish()
-        try:
-            committed = self._commit(run)
-        except CannotEnter:
-            self._fail(f"cwd {self._cwd}: it can't be entered")
             return
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and self._reason == "exited")
-        self._conclude(
-            Outcome(
-                reason="lost" if unknown else self._reason,
-                exit_code=ended.code,
-                signal=ended.signal,
-                cwd=self._context_cwd(),
-                committed=committed,
-                collected=self._output.collected(),
-            )
+        outcome = Outcome(
+            reason="lost" if unknown else self._reason,
+            exit_code=ended.code,
+            signal=ended.signal,
+            left=run.left,
         )
+        failure = f"job {self.key.id} of client {self.key.client_id} ends without all that it left"
+        attempt(failure, self._output.finish)
+        self._conclude(attempt(failure, partial(self._complete, run, outcome)) or outcome)
+
+    def _complete(self, run: Run, outcome: Outcome) -> Outcome:
+        """Commit, and return the outcome with what is known by that."""
+        try:
+            committed = self._commit(run)
+        except CannotEnter:
+            return self._failure(f"cwd {_shown(self._cwd)}: it can't be entered")
+        collected = attempt("what was collected is lost", self._output.collected)
+        return replace(outcome, cwd=self._context_cwd(), committed=committed, collected=collected)
 
     def _commit(self, run: Run) -> bool:
-        report, token, tag = run.take_report()
-        if self._origin is None or self.request.kind != "command":
-            return False
         try:
+            report, token, tag = run.take_report()
+            if self._origin is None or self.request.kind != "command":
+                return False
             commit = self._context.commit(self._origin, self._engine.dialect, report, token, tag)
         except CannotEnter:
             raise
@@ -303,7 +314,7 @@ class Job(Readable):
         return commit.committed
 
     def _context_cwd(self) -> str | None:
-        return os.fsdecode(self._context.state.cwd) if self.request.kind == "command" else None
+        return decoded(self._context.state.cwd) if self.request.kind == "command" else None
 
     def _conclude(self, outcome: Outcome) -> None:
         totals = (self.buffer.totals[0], self.buffer.totals[1])
@@ -315,26 +326,25 @@ class Job(Readable):
             self._timeout.cancel()
         if self._idleness is not None:
             self._idleness.close()
-        run = self._run
-        if run is not None:
-            run.close_input()
-            run.take_report()  # if it has not been: what it holds is given back
         # Up to a frame's size each, which the job must not hold for as long as it is remembered.
-        command = self.request.command
-        self.request = replace(
-            self.request,
-            command=None if command is None else command[:COMMAND_SHOWN],
-            env={},
-            stdin_data=None,
-        )
+        command = None if self.request.command is None else self._command().encode()
+        self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
         self.state = "background"
-        self._released(self)
-        self.advanced()
-        self._output.wake()
-        self._settle()
-        self._engine.foresee(self._context)
+        for step in self._last_steps(self._run):
+            attempt(f"job {self.key.id} of client {self.key.client_id}: a step of its end", step)
+
+    def _last_steps(self, run: Run | None) -> Iterator[Callable[[], object]]:
+        """Yield what is to be done when its outcome is known, whatever fails of it."""
+        if run is not None:
+            yield run.close_input
+            yield run.take_report  # if it has not been: what it holds is given back
+        yield lambda: self._released(self)
+        yield self.advanced
+        yield self._output.wake
+        yield self._settle
+        yield lambda: self._engine.foresee(self._context)
         if run is not None and self._engine.journal is not None:
-            self._engine.journal.ended(run.tag)
+            yield partial(self._engine.journal.ended, run.tag)
 
     def _settle(self) -> None:
         """Become ``ended`` once the last process and the last pipe are gone."""
@@ -353,19 +363,22 @@ class Job(Readable):
 
         So it is gone with its last reference, and thousands do not wait for the collector.
         """
+        if self._run is not None:
+            self._run.let_go()
         self._run = self._origin = self._idleness = self._timeout = None
         self._output.let_go()
 
     def _fall_silent(self) -> None:
         self.silenced = True
-        self._ended(self)
+        attempt("an ended job can't be kept", lambda: self._ended(self))
         self._output.wake()
 
     # Telling -------------------------------------------------------------------------------------
 
     def _command(self) -> str:
         if self.request.command is not None:
-            return self.request.command[:COMMAND_SHOWN]
+            shown = self.request.command[: _LONGEST_CHARACTER * COMMAND_SHOWN]
+            return shown.decode(errors="replace")[:COMMAND_SHOWN]
         return self._engine.user_shell(self._context.state)
 
     def snapshot(self) -> Snapshot:
@@ -377,7 +390,7 @@ class Job(Readable):
             state=self.state,
             command=self._command(),
             context=self.request.context,
-            cwd=self._cwd,
+            cwd=None if self._cwd is None else decoded(self._cwd),
             pid=self.pid,
             pids=self._run.pids if self._run is not None else (),
             size=self.size,
@@ -391,7 +404,6 @@ class Job(Readable):
             attended_at=time.time() - (time.monotonic() - self.attended_at),
         )
 
-    def recent_output(self) -> list[str]:
-        """Return its last 10 lines, of the last 4,096 bytes."""
-        text = self.buffer.tail(4096).decode("utf-8", "replace")
-        return list(io.StringIO(text, newline="\n"))[-10:]
+
+def _shown(path: bytes | None) -> str:
+    return decoded(path or b"")[:COMMAND_SHOWN]

@@ -52,17 +52,21 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked to be run."""
+    """What a client asked to be run.
+
+    What may be long is bytes: it may wait in the queue, where a str with one character beyond
+    U+FFFF would take four bytes for each of its characters (PEP 393).
+    """
 
     kind: Kind
-    command: str | None
+    command: bytes | None
     """The text to run; None is the user's shell."""
     context: str = DEFAULT_CONTEXT
-    cwd: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: bytes | None = None
+    env: Mapping[bytes, bytes] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     """(cols, rows) of a terminal; None is pipes."""
-    stdin_data: str | None = None
+    stdin_data: bytes | None = None
     open_stdin: bool = False
     timeout: float = 0
     """Seconds from the start; 0 is none."""
@@ -121,6 +125,8 @@ class Outcome:
     totals: tuple[int, int] = (0, 0)
     """Bytes of stdout and of stderr."""
     collected: Collected | None = None
+    left: tuple[int, ...] = ()
+    """After an ending of ours: pids of what lives on, is no known job's, and perhaps is its."""
     refusal: WireError | None = None
     """Set when the job never ran: this error is its terminal message."""
 

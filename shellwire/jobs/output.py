@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from shellwire.jobs.attempt import attempt
 from shellwire.jobs.buffer import STDERR, STDOUT, Buffer, Piece
 from shellwire.jobs.collect import Collector
+from shellwire.jobs.cursor import Cursor
 from shellwire.jobs.model import Collected
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Output:
         self._muted = False
         self._forgotten = False
         self._collectors: tuple[Collector, Collector] | None = None
-        self._collected = 0
+        self._cursor = Cursor(self.buffer, 0, text=not request.binary)
         self._encoding = "latin-1" if request.binary else "utf-8"
         if request.collect_chars is not None:
             self._collectors = (Collector(request.collect_chars), Collector(request.collect_chars))
@@ -61,12 +63,8 @@ class Output:
             return self._window
         reading = self._reading()
         if self._collectors is not None or not reading:
-            return self._window - self.buffer.held
-        fastest = max(reading, key=lambda viewer: viewer.reach)
-        room = fastest.reach - self.buffer.end - self.buffer.held
-        # A window that is smaller than a character must let its rest come.
-        is_behind = fastest.reach - fastest.window < self.buffer.end
-        return room if room > 0 or is_behind else 1
+            return self._window
+        return max(viewer.reach for viewer in reading) - self.buffer.end
 
     def _reading(self) -> list[Viewer]:
         return [viewer for viewer in self.viewers if not viewer.silent]
@@ -77,9 +75,8 @@ class Output:
         if self._muted:
             return
         if not data:
-            if not self.buffer.waits(stream):
+            if not self.buffer.finish(stream, background=self._finished):
                 return
-            self.buffer.flush(stream, background=self._finished)
         elif self._finished:
             self.buffer.append(stream, data, background=True)
         else:
@@ -97,17 +94,17 @@ class Output:
 
     def _collect(self) -> None:
         while self._collectors is not None:
-            event = self.buffer.since(self._collected, WINDOW)
+            event = self._cursor.take(WINDOW)
             if not isinstance(event, Piece):
                 return
-            self._collected = event.end
             text = event.data.decode(self._encoding, "replace")
             self._collectors[event.stream == "stderr"].add(text)
 
     def wake(self) -> None:
         """Tell the readers that there may be more for them."""
-        for viewer in self.viewers:
-            viewer.wake()
+        for viewer in list(self.viewers):
+            # A fault of one of them is not to keep it from the others, nor the job from its end.
+            attempt("a reader could not be told", viewer.wake)
 
     def join(self, viewer: Viewer) -> None:
         """Go on with this reader too."""
@@ -138,14 +135,17 @@ class Output:
 
     def finish(self) -> None:
         """Take what the leader has written up to its end. What comes later is background."""
+        attempt("the last output could not be read", self._drain)
+        for stream in (STDOUT, STDERR):
+            self.buffer.finish(stream)
+        self._finished = True
+
+    def _drain(self) -> None:
         if self.pump is not None:
             if self._reading() or self._collectors is not None:
                 # They may be a whole window behind, and what is in the kernel comes on top.
                 self.buffer.grow(self.pump.waiting())
             self.pump.drain()
-        for stream in (STDOUT, STDERR):
-            self.buffer.flush(stream)
-        self._finished = True
 
     def collected(self) -> Collected | None:
         """Return what was to be collected, if anything was. Once only."""
@@ -162,6 +162,8 @@ class Output:
 
     def mute(self) -> None:
         """Drop what comes from now on. It is still read, so nobody is blocked or gets SIGPIPE."""
+        for stream in (STDOUT, STDERR):
+            self.buffer.finish(stream, background=True)
         self._muted = True
 
 

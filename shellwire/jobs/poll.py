@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
+from shellwire.jobs.cursor import Cursor
 from shellwire.jobs.output import nobody
 from shellwire.jobs.search import Search, unfinished
 
@@ -20,7 +21,6 @@ MAX_PIECES = 4096
 """Pieces in one page at most: two streams in turns could make one of each byte."""
 
 _SCAN = 64 * 1024
-_LONGEST_CHARACTER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Page:
 class Poll:
     """Waits for output of ``job`` after ``after``, at most ``wait`` seconds.
 
-    With ``until`` only that text counts, whole in one stream, or as many bytes as a page may have.
-    An end of the job counts in any case. ``ready()`` is called, perhaps more than once, when
-    ``take`` has the answer.
+    As ``text`` what is unfinished of a character does not count as output. With ``until`` only that
+    counts, whole in one stream, or as many bytes as a page may have. An end of the job counts in
+    any case. ``ready()`` is called, perhaps more than once, when ``take`` has the answer.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Poll:
         max_bytes: int,
         wait: float,
         until: bytes | None,
+        text: bool,
         ready: Callable[[], None],
     ) -> None:
         self.job = job
@@ -60,8 +61,10 @@ class Poll:
         self._max_bytes = max_bytes
         self._until = until
         self._ready = ready
-        self._search = None if until is None else Search(until)
-        self._begun = self._looked = after
+        self._text = text
+        # What it looks for output with; for ``until`` at all bytes, as they came.
+        self._cursor = Cursor(job.buffer, after, text=text and until is None)
+        self._search = self._begin(after)
         self._match: int | None = None
         self._is_due = wait <= 0
         self._viewer = job.view(self._look, silent=True)
@@ -82,68 +85,76 @@ class Poll:
         self._ready()
 
     def _look(self) -> None:
-        found = self.job.buffer.end > self._after if self._search is None else self._find()
-        if found or self._is_due or self.job.outcome is not None:
+        if self._find() or self._is_due or self.job.outcome is not None:
             self._is_due = True
             self._ready()
 
+    def _begin(self, offset: int) -> Search:
+        """Look for ``until`` from an offset on, in what a page from there would show."""
+        self._begun = offset
+        before = self.job.buffer.passed_over(offset) if self._text else None
+        return Search(self._until or b"", before)
+
     def _find(self) -> bool:
-        """Look at what is new. Returns whether the text is there, or enough without it."""
-        while self._search is not None and self._match is None:
-            if self._looked - self._begun >= self._max_bytes:
+        """Look at what is new. Returns whether what it waits for is there."""
+        while self._match is None:
+            if self._until is not None and self._cursor.offset - self._begun >= self._max_bytes:
                 return True
-            event = self.job.buffer.since(self._looked, _SCAN)
+            event = self._cursor.take(_SCAN)
             if event is None:
                 return False
-            self._looked = event.end
-            if isinstance(event, Gap):
-                self._begun, self._search = event.end, Search(self._until or b"")
+            if self._until is None:
+                if isinstance(event, Gap) or event.data:
+                    return True
+            elif isinstance(event, Gap):
+                self._search = self._begin(event.end)
             else:
                 self._match = self._search.feed(event)
-        return self._match is not None
+        return True
 
     def take(self) -> Page | None:
         """Return the answer with what is there now, or None while it is not due."""
         if not self._is_due:
             return None
         outcome = self.job.outcome
-        event = self.job.buffer.since(self._after, 1)
+        cursor = Cursor(self.job.buffer, self._after, text=self._text)
+        event = cursor.take(1) if self._after < self.job.buffer.start else None
         gap = event if isinstance(event, Gap) else None
-        begin = self._after if gap is None else gap.end
-        pieces = self._pieces(begin)
-        end = pieces[-1].end if pieces else begin
+        pieces = self._read(cursor, self._stop(cursor.offset))
         return Page(
             pieces=tuple(pieces),
             gap=gap,
-            end=end,
+            end=cursor.offset,
             state=self.job.state,
-            exit_code=outcome.exit_code if outcome is not None and end >= outcome.at else None,
-            matched=end == self._match,
+            exit_code=outcome.exit_code if outcome and cursor.has_read(outcome.at) else None,
+            matched=cursor.offset == self._match,
         )
 
-    def _pieces(self, begin: int) -> list[Piece]:
+    def _stop(self, begin: int) -> int:
+        """Return the offset where a page from ``begin`` on has to end at the latest."""
         stop = begin + self._max_bytes
+        if self._until is None:
+            return stop
         if self._match is not None and self._match > begin:
             stop = min(stop, self._match)
-        pieces = self._read(begin, stop)
-        buffer, is_over = self.job.buffer, self.job.outcome is not None
+        buffer = self.job.buffer
+        pieces = self._read(Cursor(buffer, begin, text=False), stop)
         end = pieces[-1].end if pieces else begin
-        if self._until is None or end in (begin, self._match) or (is_over and end == buffer.end):
-            return pieces
+        if end in (begin, self._match) or (self.job.outcome is not None and end == buffer.end):
+            return stop
         # What may be the beginning of the text stays for the next page, which is to find it.
-        stop = unfinished(pieces, self._until)
-        return self._read(begin, stop) if stop > begin or end == buffer.end else pieces
+        first = unfinished(pieces, self._until)
+        return first if first > begin or end == buffer.end else end
 
-    def _read(self, begin: int, stop: int) -> list[Piece]:
+    def _read(self, cursor: Cursor, stop: int) -> list[Piece]:
+        # Where a page may have fewer bytes than its first character has, it has that one all the
+        # same: else who asks for so few would never come on.
+        least = 1 if stop - cursor.offset >= self._max_bytes else 0
         pieces: list[Piece] = []
-        at = begin
-        while at < stop and len(pieces) < MAX_PIECES:
-            event = self.job.buffer.since(at, stop - at)
-            if event is None and not pieces:
-                # So little was asked for that the next character is more.
-                event = self.job.buffer.since(at, _LONGEST_CHARACTER)
+        while len(pieces) < MAX_PIECES:
+            event = cursor.take(max(stop - cursor.offset, 0 if pieces else least))
             if not isinstance(event, Piece):
                 break
-            pieces.append(event)
-            at = event.end
+            if event.data:
+                pieces.append(event)
         return pieces

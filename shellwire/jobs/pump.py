@@ -116,11 +116,13 @@ class Pump:
 
     def _close(self, stream: int) -> None:
         self._open.pop(stream).close()
-        self._received(stream, b"")
-        if not self._open and self._closed is not None:
-            closed, self._closed = self._closed, None
-            self._received = _nowhere
-            closed()
+        try:
+            self._received(stream, b"")
+        finally:
+            if not self._open and self._closed is not None:
+                closed, self._closed = self._closed, None
+                self._received = _nowhere
+                closed()
 
     def close(self) -> None:
         """Stop reading. A process that still writes gets SIGPIPE: only for what was ended."""

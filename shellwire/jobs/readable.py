@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class Readable:
         *,
         after: int = 0,
         window: int | None = None,
+        text: bool = False,
         silent: bool = False,
     ) -> Viewer:
         """Let somebody read this job from ``after`` on; ``wake()`` says that there may be more.
@@ -53,18 +55,18 @@ class Readable:
         viewer = Viewer(
             self,
             wake,
-            offset=after,
-            window=self._output.window(window),
-            credited=None if window is None else after,
-            live=self.buffer.end,
+            after,
+            self._output.window(window),
+            credited=window is not None,
+            text=text,
             silent=silent,
             notices=max((each.number for each in self.notices if each.at < after), default=0),
         )
         self._output.join(viewer)
         return viewer
 
-    def offset(self, given: int, name: str) -> int:
-        """Return ``given``, or the start of the character that it lies in.
+    def offset(self, given: int, name: str, *, text: bool) -> int:
+        """Return ``given``; for ``text`` the start of the character that it lies in.
 
         Raises InvalidMessage, about the field ``name``, for what has not been written yet.
         """
@@ -73,7 +75,7 @@ class Readable:
                 f"{name}: expected at most {self.buffer.end}, the end of the job's output,"
                 f" got {given}"
             )
-        return self.buffer.align(given)
+        return self.buffer.align(given) if text else given
 
     def leave(self, viewer: Viewer) -> None:
         """Stop a viewer's reading. The job goes on."""
@@ -99,6 +101,11 @@ class Readable:
         collected = self.outcome.collected if self.outcome is not None else None
         texts = (collected.stdout, collected.stderr) if collected is not None else ()
         return len(self.buffer) + sum(map(len, texts))
+
+    def recent_output(self) -> list[str]:
+        """Return its last 10 lines, of the last 4,096 bytes."""
+        text = self.buffer.tail(4096).decode("utf-8", "replace")
+        return list(io.StringIO(text, newline="\n"))[-10:]
 
     def forget(self) -> None:
         """Keep nothing of it for anybody who does not read it already."""

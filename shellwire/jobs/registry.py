@@ -18,6 +18,7 @@ from shellwire.errors import (
 )
 from shellwire.jobs import holders
 from shellwire.jobs.absence import Absence
+from shellwire.jobs.attempt import attempt
 from shellwire.jobs.ids import Remembered
 from shellwire.jobs.job import Job
 from shellwire.jobs.kept import Kept, Retention
@@ -52,6 +53,7 @@ class Registry:
         *,
         max_processes: int = 4,
         max_queue: int = 16,
+        max_sessions: int | None = None,
         retention: Retention | None = None,
         detach_ttl: float = 0.0,
     ) -> None:
@@ -59,7 +61,7 @@ class Registry:
         # In seconds, 0 for ever.
         self._absence = Absence(detach_ttl, self.jobs, self._abandon)
         self._engine = engine
-        self._slots: Slots[JobKey] = Slots(max_processes, max_queue)
+        self._slots: Slots[JobKey] = Slots(max_processes, max_queue, max_sessions)
         self._jobs: dict[JobKey, Job] = {}
         self._next: deque[JobKey] = deque()
         # Their ids name other jobs by now; what they left in the background lives on.
@@ -123,7 +125,7 @@ class Registry:
 
     def lose(self, key: JobKey, kind: Kind, started_at: float) -> None:
         """Remember a job that an earlier daemon was running when it was killed."""
-        self._use(self._make(key, Request(kind, ""), self.contexts.fresh()))
+        self._use(self._make(key, Request(kind, b""), self.contexts.fresh()))
         self._jobs[key].lose(started_at)
 
     def _make(self, key: JobKey, request: Request, context: Context) -> Job:
@@ -149,16 +151,18 @@ class Registry:
             lane = None if request.context == DEFAULT_CONTEXT else request.context
             return self._slots.admit(key, lane)
         except TooManyProcesses as error:
+            apart = self._slots.apart
+            flag = "--max-sessions" if apart else "--max-processes"
             raise TooManyProcesses(
-                f"{error} (--max-processes allows more), by {self._holders()}"
+                f"{error} ({flag} allows more), by {self._holders(apart or self._slots.running)}"
             ) from None
         except QueueFull as error:
             raise QueueFull(
-                f"{error} (--max-queue allows more); running: {self._holders()}"
+                f"{error} (--max-queue allows more); running: {self._holders(self._slots.running)}"
             ) from None
 
-    def _holders(self) -> str:
-        return holders.describe([self._jobs[key] for key in self._slots.running])
+    def _holders(self, keys: list[JobKey]) -> str:
+        return holders.describe([self._jobs[key] for key in keys])
 
     def _released(self, job: Job) -> None:
         self._drop_context(job.key.client_id)
@@ -168,7 +172,7 @@ class Registry:
             return
         # One that can't be started releases its slot at once, within this loop and not on top.
         while self._next:
-            self._jobs[self._next[0]].start()
+            attempt("a job that waited can't be started", self._jobs[self._next[0]].start)
             self._next.popleft()
 
     def _on_left(self, job: Job) -> None:
@@ -214,7 +218,8 @@ class Registry:
 
     def running(self, kind: str) -> int:
         """Return how many jobs of a kind hold a slot."""
-        return sum(self._jobs[key].request.kind == kind for key in self._slots.running)
+        holders = (*self._slots.running, *self._slots.apart)
+        return sum(self._jobs[key].request.kind == kind for key in holders)
 
     # Ending --------------------------------------------------------------------------------------
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InputFull, SessionError
+from shellwire.jobs.attempt import attempt
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill
 from shellwire.process.ending import TerminalEnd
-from shellwire.process.send import send_to_group
+from shellwire.process.send import KILL, send_to_group
 
 if TYPE_CHECKING:
     import signal
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from shellwire.jobs.pump import Room
     from shellwire.process.reap import Exit
     from shellwire.shell.shell import Shell
+
+log = logging.getLogger(__name__)
 
 MAX_INPUT = 4 * 1024 * 1024
 """Bytes of input that may wait for one job."""
@@ -58,6 +62,8 @@ class Run:
         self._has_exited = asyncio.Event()
         self._tree = engine.tree(shell.pid, shell.tag)
         self._strays: set[int] = set()
+        self.left: tuple[int, ...] = ()
+        """The processes that it has perhaps left; they are no known job's. Set by ``end``."""
         self._looking = False
         self._looks = 0
         self._last_input = b""
@@ -70,6 +76,7 @@ class Run:
             received=self._on_output,
             closed=self._on_closed,
         )
+        engine.strays.began(self._tree, self._take_stray)
 
     @property
     def is_left(self) -> bool:
@@ -122,7 +129,10 @@ class Run:
         """Set the terminal's size. Raises SessionError when it has none."""
         if self._shell.terminal is None or not self.pump.is_open:
             raise SessionError("the job has no terminal")
-        self._shell.terminal.resize(cols, rows)
+        try:
+            self._shell.terminal.resize(cols, rows)
+        except OSError as error:
+            raise SessionError(f"the terminal can't be resized: {error.strerror}") from error
 
     # Ending --------------------------------------------------------------------------------------
 
@@ -140,31 +150,46 @@ class Run:
 
     async def end(self) -> None:
         """End the leader and all that it started: TERM, on a terminal HUP, KILL."""
-        await kill.end(self._tree, hangup=self._shell.terminal is not None)
+        try:
+            await kill.end(self._tree, hangup=self._shell.terminal is not None)
+        except Exception:
+            log.exception("the tree of process %d can't be ended in order", self.pid)
+            if self.exit is None:
+                with contextlib.suppress(OSError):
+                    send_to_group(KILL, self.pid)
         # The kernel knows of the ends already; let no zombie outlive the ending.
         self._engine.reaper.collect()
+        for _ in range(_LOOKS):
+            if not self._engine.strays.look():
+                break
+            await asyncio.sleep(_LOOK_AGAIN)
+        self.left = tuple(self._engine.strays.unclaimed(self._tree.started))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
 
     def _on_output(self, stream: int, data: bytes) -> None:
         self._received(stream, data)
-        if self._end is not None:
+        if self._end is not None and data:
             self._end.stir()
 
     def _on_exit(self, ended: Exit) -> None:
         self.exit = ended
+        self._tree.is_leaderless = True
         self._has_exited.set()
         # What it left is looked for when its end has been told.
         self._looking = True
-        self._exited()
+        if self._shell.terminal is not None:
+            attempt("a terminal's slave can't be closed", self._shell.terminal.release)
+        attempt("what was to follow a leader's end failed", self._exited)
         asyncio.get_running_loop().call_soon(self._look)
 
+    def _take_stray(self, pid: int) -> None:
+        self._strays.add(pid)
+        self._engine.reaper.adopt(pid, partial(self._on_stray_exit, pid))
+
     def _adopt(self) -> None:
-        found, undecided = self._engine.orphans(self._tree)
-        for pid in found:
-            self._strays.add(pid)
-            self._engine.reaper.adopt(pid, partial(self._on_stray_exit, pid))
-        if undecided and self._looks < _LOOKS:
+        self._tree.verify()
+        if self._engine.strays.look() and self._looks < _LOOKS:
             self._looks += 1
             self._looking = True
             asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look)
@@ -179,8 +204,10 @@ class Run:
 
     def _look(self) -> None:
         self._looking = False
-        self._adopt()
-        self._changed()
+        try:
+            self._adopt()
+        finally:
+            self._changed()
 
     def _on_closed(self) -> None:
         if self._end is not None:
@@ -188,6 +215,10 @@ class Run:
         if self._shell.terminal is not None and self._shell.stdin is not None:
             self._shell.stdin.close()
         self._changed()
+
+    def let_go(self) -> None:
+        """Nothing of it is left."""
+        self._engine.strays.ended(self._tree)
 
     def take_report(self) -> tuple[bytes, bytes, bytes]:
         """Return what the shell reported, and the token and the tag in it. Once only."""

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 from shellwire.jobs.buffer import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from shellwire.jobs.buffer import Piece
 
 
 class Search:
-    """Looks for ``text``, whole in one stream, in pieces that follow one another."""
+    """Looks for ``text``, whole in one stream, in pieces that follow one another.
 
-    def __init__(self, text: bytes) -> None:
+    It may begin in what the streams had written ``before``.
+    """
+
+    def __init__(self, text: bytes, before: Mapping[str, bytes] | None = None) -> None:
         self._text = text
-        self._tails = dict.fromkeys(STREAMS, b"")
+        self._tails = {**dict.fromkeys(STREAMS, b""), **(before or {})}
 
     def feed(self, piece: Piece) -> int | None:
         """Return the offset behind the first place where it stands, if that ends in ``piece``."""

@@ -21,18 +21,28 @@ class _Waiting(Generic[K]):
 
 
 class Slots(Generic[K]):
-    """Slots for ``max_running`` keys and a queue of ``max_waiting``."""
+    """Slots for ``max_running`` keys and a queue of ``max_waiting``.
 
-    def __init__(self, max_running: int, max_waiting: int) -> None:
+    With ``max_apart`` what ``take`` gives are slots of their own, so many.
+    """
+
+    def __init__(self, max_running: int, max_waiting: int, max_apart: int | None = None) -> None:
         self._max_running = max_running
         self._max_waiting = max_waiting
+        self._max_apart = max_apart
         self._running: dict[K, str | None] = {}
+        self._apart: dict[K, None] = {}
         self._waiting: list[_Waiting[K]] = []
 
     @property
     def running(self) -> list[K]:
         """The keys that hold a slot, in the order in which they began."""
         return list(self._running)
+
+    @property
+    def apart(self) -> list[K]:
+        """The keys that hold one of the slots of their own."""
+        return list(self._apart)
 
     @property
     def waiting(self) -> list[K]:
@@ -48,6 +58,11 @@ class Slots(Generic[K]):
 
     def take(self, key: K) -> None:
         """Give ``key`` a slot now. Raises TooManyProcesses when none is free."""
+        if self._max_apart is not None:
+            if len(self._apart) >= self._max_apart:
+                raise TooManyProcesses(f"all {self._max_apart} session slots are taken")
+            self._apart[key] = None
+            return
         if not self._can_run(None, []):
             raise TooManyProcesses(f"all {self._max_running} process slots are taken")
         self._running[key] = None
@@ -68,6 +83,7 @@ class Slots(Generic[K]):
     def leave(self, key: K) -> list[K]:
         """Take ``key`` out, running or waiting, and return the keys that got a slot thereby."""
         self._running.pop(key, None)
+        self._apart.pop(key, None)
         self._waiting = [entry for entry in self._waiting if entry.key != key]
         begun: list[K] = []
         still: list[_Waiting[K]] = []

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.jobs.buffer import Gap, Piece
+from shellwire.jobs.buffer import Gap
+from shellwire.jobs.cursor import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.jobs.buffer import Buffer
+    from shellwire.jobs.buffer import Buffer, Piece
     from shellwire.jobs.model import Notice, Outcome
 
 
@@ -30,83 +30,128 @@ class Viewed(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
 class Viewer:
     """Pulls what a job has for one reader. ``wake`` is called when there may be something.
 
-    With ``silent`` it gets everything but output. ``offset`` is the end of what it has taken.
+    Output comes from ``after`` on, as ``text`` or as bytes; with ``silent`` none does. ``window``
+    is how many bytes it may be behind before reading from the process stops: behind what it has
+    been given, or, if it is ``credited``, behind what it says that it has consumed.
     """
 
-    job: Viewed
-    wake: Callable[[], None]
-    offset: int
-    window: int
-    """Bytes that it may be behind before reading from the process stops."""
-    credited: int | None = None
-    """The end of what it says it has consumed; None when what it has taken counts as that."""
-    gap: Gap | None = None
-    """One that it has taken, and not come to with what it has consumed."""
-    live: int = 0
-    """Where the output ended when it came: no piece reaches across."""
-    silent: bool = False
-    notices: int = 0
-    """The number of the last notice that it has taken."""
-    told: bool = False
-    """Whether it has taken the outcome."""
+    def __init__(
+        self,
+        job: Viewed,
+        wake: Callable[[], None],
+        after: int,
+        window: int,
+        *,
+        credited: bool = False,
+        text: bool = False,
+        silent: bool = False,
+        notices: int = 0,
+    ) -> None:
+        self.wake = wake
+        self.window = window
+        self.silent = silent
+        self.told = False
+        """Whether it has taken the outcome."""
+        self._job = job
+        self._cursor = Cursor(job.buffer, after, text=text)
+        # Where the output ended when it came: no piece reaches across.
+        self._live = job.buffer.end
+        self._text = text
+        self._consumed = after if credited else None
+        # The end of what it was given last, and whether it has yet to consume that.
+        self._given = after
+        self._owes = False
+        # One that it has taken, and not come to with what it has consumed.
+        self._gap: Gap | None = None
+        # The number of the last notice that it has taken.
+        self._notices = notices
+
+    @property
+    def offset(self) -> int:
+        """The end of what it has taken, or passed over."""
+        return self._cursor.offset
 
     @property
     def reach(self) -> int:
-        """The offset up to which the process may be read for it."""
-        return (self.offset if self.credited is None else self.credited) + self.window
+        """The offset up to which the process may be read for it, and it be given output.
+
+        One that has consumed all that it was given may come to know one byte more, whatever the
+        window: else a character longer than that could never be finished.
+        """
+        if self._consumed is None:
+            return self.offset + self.window
+        reach = self._consumed + self.window
+        return reach if self._owes else max(reach, self.offset + 1)
 
     def credit(self, end: int) -> None:
-        """Take note that it has consumed what comes before ``end``; less than before is nothing."""
-        if self.credited is None or end <= self.credited:
+        """Take note that it has consumed what comes before ``end``; less than before is nothing.
+
+        For text an ``end`` inside a character is that character's beginning.
+        """
+        if self._consumed is None:
             return
-        self.credited = end
+        if end >= self._given:
+            self._owes = False
+        self._consumed = max(self._consumed, self._job.buffer.align(end) if self._text else end)
         self._pass_gap()
-        self.job.advanced()
+        self._job.advanced()
         self.wake()
 
     def _pass_gap(self) -> None:
         # Nobody can consume what is not there: who has come to its start has come to its end.
-        if self.gap is not None and self.credited is not None and self.credited >= self.gap.start:
-            self.credited = max(self.credited, self.gap.end)
-            self.gap = None
+        if self._gap is not None and self._consumed is not None:
+            if self._consumed < self._gap.start and self._owes:
+                return
+            self._consumed = max(self._consumed, self._gap.end)
+            self._gap = None
 
     def take(self, limit: int) -> Piece | Gap | Notice | Outcome | None:
         """Return what comes next, at most ``limit`` bytes of output, or None: nothing yet."""
-        if self.notices < self.job.noticed:
-            notice = next(each for each in self.job.notices if each.number > self.notices)
-            self.notices = notice.number
+        job = self._job
+        if self._notices < job.noticed:
+            notice = next(each for each in job.notices if each.number > self._notices)
+            self._notices = notice.number
             return notice
-        outcome = self.job.outcome
-        if outcome is not None and not self.told and (self.silent or self.offset >= outcome.at):
+        outcome = job.outcome
+        if (
+            outcome is not None
+            and not self.told
+            and (self.silent or self._cursor.has_read(outcome.at))
+        ):
             self.told = True
             return outcome
-        if self.silent:
-            return None
-        if self.offset < self.live:
-            limit = min(limit, self.live - self.offset)
-        if self.credited is not None:
-            limit = min(limit, self.reach - self.offset)
-            if limit <= 0:
-                return None
-        event = self.job.buffer.since(self.offset, limit)
-        if event is not None:
-            self.offset = event.end
-            if self.credited is not None and isinstance(event, Gap):
-                self.gap = event
-                self._pass_gap()
-            self.job.advanced()
+        return None if self.silent else self._take_output(limit)
+
+    def _take_output(self, limit: int) -> Piece | Gap | None:
+        before = self.offset
+        while True:
+            event = self._cursor.take(min(limit, self._limit()))
+            if event is None or isinstance(event, Gap) or event.data:
+                break
+        if isinstance(event, Gap):
+            self._gap = event
+            self._pass_gap()
+        elif event is not None:
+            self._given, self._owes = event.end, True
+        if self.offset > before:
+            self._job.advanced()
         return event
+
+    def _limit(self) -> int:
+        """Return how many bytes more it may be given now."""
+        limit = self.reach - self.offset
+        return min(limit, self._live - self.offset) if self.offset < self._live else limit
 
     @property
     def done(self) -> bool:
         """Whether nothing can come any more."""
+        job = self._job
         return (
             self.told
-            and self.job.silenced
-            and self.notices == self.job.noticed
-            and (self.silent or self.offset >= self.job.buffer.end)
+            and job.silenced
+            and self._notices == job.noticed
+            and (self.silent or self._cursor.has_read(job.buffer.end))
         )

@@ -65,6 +65,8 @@ class TerminalEnd:
             return
         was = self._canonical, self._group
         self._canonical = self._terminal.is_canonical()
+        if self._canonical is None:  # it is gone
+            return
         self._group = self._terminal.foreground_group()
         self._left -= 1
         # Two changes of the mode between two looks don't show, but a command of an interactive

@@ -16,7 +16,7 @@ from shellwire.process.proc import open_pidfd
 from shellwire.process.send import HUP, KILL, TERM, send
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -49,21 +49,73 @@ class Group(Protocol):
 
 
 class Tree:
-    """The processes of one job. ``tag`` is the value of TAG_NAME in the environment of each."""
+    """The processes of one job. ``tag`` is the value of TAG_NAME in the environment of each.
 
-    def __init__(self, leader: int, tag: bytes, *, subreaper: bool = True) -> None:
+    To be made before ``leader`` is reaped. Its session's number is its pid. When neither it nor a
+    member of its session lives, the kernel may give that pid to any process, which may make a
+    session of its own with the same number: from then on the session proves nothing. ``look()`` is
+    called before each look at the processes.
+    """
+
+    def __init__(
+        self,
+        leader: int,
+        tag: bytes,
+        *,
+        subreaper: bool = True,
+        look: Callable[[], object] | None = None,
+    ) -> None:
+        seen = proc.inspect(leader)
+        self.tag = tag
+        self.started = 0.0 if seen is None else seen.started
+        """When the leader was started, by the clock of ``Process.started``."""
+        self.is_leaderless = False
+        """Whether the leader has been reaped; whoever waits for it says so."""
         self._leader = leader
-        self._tag = tag
+        self._session: int | None = leader
         self._subreaper = subreaper
+        self._look = look
         self._known: set[tuple[int, float]] = set()
+
+    def verify(self) -> None:
+        """Go by the session no more, for good, once its number is or may be another's."""
+        if self._session is None or not self.is_leaderless:
+            return
+        now = proc.inspect(self._leader)
+        if now is not None and now.started != self.started:
+            self._session = None
+
+    @property
+    def rests_on_session(self) -> bool:
+        """Whether its session still proves something although its leader has been reaped."""
+        return self._session is not None and self.is_leaderless
+
+    def walked(self, processes: Sequence[proc.Process]) -> None:
+        """Take note that all of its processes, zombies included, are these; forget those of before.
+
+        To be called with what was found after ``verify``.
+        """
+        found = {each.identity for each in processes}
+        for pid, started in self._known - found:
+            # A list of children may lack some while others end (proc(5), children).
+            now = proc.inspect(pid)
+            if now is not None and now.started == started:
+                found.add((pid, started))
+        self._known = found
+        if self.is_leaderless and all(each.session != self._session for each in processes):
+            self._session = None
+
+    def knows(self, process: proc.Process) -> bool:
+        """Whether it was found before, or is of the job's session."""
+        return process.session == self._session or process.identity in self._known
 
     def holds(self, process: proc.Process) -> bool:
         """Whether it was found before, is of the job's session, or has its tag."""
-        return (
-            process.session == self._leader
-            or process.identity in self._known
-            or proc.environ_has(process.pid, TAG_NAME, self._tag)
-        )
+        return self.knows(process) or proc.environ_has(process.pid, TAG_NAME, self.tag)
+
+    def remember(self, process: proc.Process) -> None:
+        """Take a process for one of the job's, whatever becomes of its parents."""
+        self._known.add(process.identity)
 
     async def members(self) -> list[proc.Process]:
         """Return the job's living processes, parents before children.
@@ -71,11 +123,15 @@ class Tree:
         One that has neither session nor tag is found by its parent, and remembered: when that has
         ended, nothing else tells whose it is.
         """
+        if self._look is not None:
+            self._look()
+        self.verify()
         inside: dict[int, proc.Process] = {}
         async for process in _candidates(subreaper=self._subreaper):
             if process.ppid in inside or self.holds(process):
                 inside[process.pid] = process
                 self._known.add(process.identity)
+        self.walked([*inside.values()])
         return [process for process in inside.values() if not process.zombie]
 
 

@@ -36,6 +36,8 @@ class Process:
     zombie: bool
     image: int = 0
     """Another number after each exec, a parent's until the first; 0 when it can't be known."""
+    reaped: int = 0
+    """Grows when it has waited for a child of its; 0 when it can't be known."""
 
     @property
     def identity(self) -> tuple[int, float]:
@@ -49,10 +51,15 @@ class SignalState:
 
     is_stopped: bool
     blocked: int
+    ignored: int
 
     def blocks(self, number: int) -> bool:
         """Whether the signal would wait (sigprocmask(2))."""
         return bool(self.blocked >> (number - 1) & 1)
+
+    def ignores(self, number: int) -> bool:
+        """Whether the signal would be dropped."""
+        return bool(self.ignored >> (number - 1) & 1)
 
 
 def signal_state(pid: int) -> SignalState | None:
@@ -63,7 +70,9 @@ def signal_state(pid: int) -> SignalState | None:
     except OSError:
         return None
     return SignalState(
-        is_stopped=fields[b"State"][:1] in b"TtZX", blocked=int(fields[b"SigBlk"], 16)
+        is_stopped=fields[b"State"][:1] in b"TtZX",
+        blocked=int(fields[b"SigBlk"], 16),
+        ignored=int(fields[b"SigIgn"], 16),
     )
 
 
@@ -83,6 +92,8 @@ def _stat(pid: int) -> Process | None:
         zombie=fields[0] in (b"Z", b"X"),
         # Where the stack begins: each exec puts it elsewhere (startstack in proc(5)).
         image=int(fields[25]),
+        # The page faults and the time of the children that it has waited for (cminflt to cstime).
+        reaped=sum(map(int, (fields[8], fields[10], fields[13], fields[14]))),
     )
 
 
@@ -231,20 +242,29 @@ async def everybody() -> AsyncIterator[Process]:
             await asyncio.sleep(0)
 
 
-def environ_has(pid: int, name: bytes, value: bytes, *, prefix: bool = False) -> bool:
-    """Whether ``pid`` was started with ``name`` set to ``value``, or to what begins with it."""
+def environ_value(pid: int, name: bytes) -> bytes | None:
+    """Return the value of ``name`` that ``pid`` was started with, None if it can't be told."""
     if _has_proc():
         try:
             with open(f"{PROC}/{pid}/environ", "rb") as file:
                 environ = b"\0" + file.read()
         except OSError:
-            return False
-        return b"\0" + name + b"=" + value + (b"" if prefix else b"\0") in environ
+            return None
+        _, found, rest = environ.partition(b"\0" + name + b"=")
+        return rest.partition(b"\0")[0] if found else None
     import psutil
 
     try:
-        found = os.fsencode(psutil.Process(pid).environ().get(os.fsdecode(name), ""))
+        value = psutil.Process(pid).environ().get(os.fsdecode(name))
     except (psutil.Error, OSError):
+        return None
+    return None if value is None else os.fsencode(value)
+
+
+def environ_has(pid: int, name: bytes, value: bytes, *, prefix: bool = False) -> bool:
+    """Whether ``pid`` was started with ``name`` set to ``value``, or to what begins with it."""
+    found = environ_value(pid, name)
+    if found is None:
         return False
     return found.startswith(value) if prefix else found == value
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import termios
+from typing import Any
 
 from ptyprocess import PtyProcess
 
@@ -35,11 +36,18 @@ def open_terminal(cols: int, rows: int) -> tuple[int, int, str]:
 
 
 class Terminal:
-    """The master side of a running child's terminal."""
+    """The master side of a running child's terminal, and its slave while the child runs.
 
-    def __init__(self, pid: int, master: int) -> None:
+    Once no process has the slave open, reading the master is an error and the descriptor is
+    readable without an end (pty(7)). A child that moves its streams elsewhere has not ended by
+    that: so the slave is kept open here until ``release``. It was opened with O_NOCTTY, and is
+    close-on-exec.
+    """
+
+    def __init__(self, pid: int, master: int, slave: int) -> None:
         self.fd = master
         self._held = PtyProcess(pid, master)
+        self._slave = slave
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the window size in characters; the foreground process group gets SIGWINCH."""
@@ -54,29 +62,51 @@ class Terminal:
         """Return what makes its reader see end-of-file after the byte ``last`` (termios(3), VEOF).
 
         To a line that has no end yet the first such character is its end, the second the file's.
+        Nothing where the terminal is gone.
         """
-        modes = termios.tcgetattr(self.fd)
+        modes = self._modes()
+        if modes is None:
+            return b""
         character = bytes(modes[6][termios.VEOF])
         ends = {b"", b"\n", character}
         if modes[0] & termios.ICRNL:
             ends.add(b"\r")
         return character if last in ends else character * 2
 
-    def is_canonical(self) -> bool:
-        """Whether input is read line by line, and VEOF is no character (termios(3), ICANON)."""
-        return bool(termios.tcgetattr(self.fd)[3] & termios.ICANON)
+    def is_canonical(self) -> bool | None:
+        """Whether input is read line by line, and VEOF is no character (termios(3), ICANON).
+
+        None where the terminal is gone.
+        """
+        modes = self._modes()
+        return None if modes is None else bool(modes[3] & termios.ICANON)
+
+    def _modes(self) -> list[Any] | None:
+        try:
+            return None if self.fd < 0 else termios.tcgetattr(self.fd)
+        except termios.error:  # which is no OSError
+            return None
 
     def foreground_group(self) -> int | None:
         """Return the id of the foreground process group, or None when there is none."""
         try:
-            group = os.tcgetpgrp(self.fd)
+            group = os.tcgetpgrp(self.fd)  # of -1 it is EBADF
         except OSError:
             return None
         return group if group > 0 else None
 
+    def release(self) -> None:
+        """Close the slave: when no other process has it open, the master is at its end."""
+        if self._slave >= 0:
+            slave, self._slave = self._slave, -1
+            os.close(slave)
+
     def close_fd(self, _fd: int) -> None:
         """Close the master, which is ``_fd``; its foreground process group gets SIGHUP."""
+        self.release()
         if not self._held.closed:
             # PtyProcess.close() sleeps and sends signals of its own; ours is the ending.
             self._held.closed = True
+            # The number may soon be another file's: nothing is to be asked of that.
+            self.fd = self._held.fd = -1
             self._held.fileobj.close()

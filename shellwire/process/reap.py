@@ -151,6 +151,9 @@ class Reaper:
         pidfd, callback = entry
         try:
             callback(ended)
+        except Exception:
+            # The others that have ended are to be heard of all the same.
+            log.exception("what was to follow the end of process %d failed", pid)
         finally:
             self._forget(pidfd)
 

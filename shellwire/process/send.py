@@ -15,7 +15,7 @@ from shellwire.process import proc
 from shellwire.process.proc import open_pidfd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ async def send(
         try:
             if number == TERM and process.pid == process.session:
                 await _hold(process)
-            children = proc.children(process.pid) if proc.has_children_files() else []
+            children = _children(process, seen)
             _signal(process, number)
             for each in _FOLLOW if number != KILL else ():
                 _signal(process, each)
@@ -61,14 +61,21 @@ async def send(
         except PermissionError:
             log.warning("not allowed to signal process %d of a job", process.pid)
             continue
-        for pid in children:
-            born = proc.inspect(pid) if pid not in seen else None
-            seen.add(pid)
-            if born is not None and not born.zombie:
-                told.append(born)
+        seen.update(each.pid for each in children)
+        told += children
         if count % _AT_ONCE == 0:
             await asyncio.sleep(0)
     return told
+
+
+def _children(process: proc.Process, seen: Container[int]) -> list[proc.Process]:
+    """Return its children that are not ``seen``; none whose pid was reused meanwhile."""
+    if not proc.has_children_files():
+        return []
+    found = [proc.inspect(pid) for pid in proc.children(process.pid) if pid not in seen]
+    return [
+        each for each in found if each is not None and each.ppid == process.pid and not each.zombie
+    ]
 
 
 async def _hold(process: proc.Process) -> None:

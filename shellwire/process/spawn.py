@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
 from shellwire.process import fork
+from shellwire.process.limits import hand_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ _SAFE_FD = 220
 
 # Bash keeps the descriptors it saves at 10 and above (redir.c, SHELL_FD_BASE); the shells' prologue
 # counts on finding those free, whatever the daemon itself was started with.
-_KEEP_FREE = (10, 11, 12)
+_KEEP_FREE = (10, 11, 12, 13)
 
 # On Linux a session leader acquires the first terminal that it opens without O_NOCTTY (tty(4)).
 _OPENING_ACQUIRES = sys.platform in ("linux", "android")
@@ -66,7 +67,9 @@ def spawn(
     ``descriptors`` maps the child's numbers to ours; it inherits nothing else, for everything the
     daemon opens is close-on-exec. With ``tty``, the path of a terminal, that becomes the
     controlling terminal and descriptors 0 to 2. Every signal has its default action and none is
-    blocked, however the daemon itself was started. The child starts in the daemon's directory.
+    blocked, however the daemon itself was started; its limit of descriptors is the one that the
+    daemon was started with, from a moment after its start: before it is told what to run. The child
+    starts in the daemon's directory.
 
     Raises SpawnError with the system's reason.
     """
@@ -84,8 +87,8 @@ def spawn(
             apart[target] = source
         if hasattr(os, "posix_spawn") and (tty is None or _OPENING_ACQUIRES):
             with contextlib.suppress(NotImplementedError):  # no POSIX_SPAWN_SETSID
-                return _posix_spawn(program, argv, env, apart, tty)
-        return fork.start(program, argv, env, apart, tty=tty, defaulted=_DEFAULTED)
+                return _given_back(_posix_spawn(program, argv, env, apart, tty))
+        return _given_back(fork.start(program, argv, env, apart, tty=tty, defaulted=_DEFAULTED))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SpawnError(f"cannot start {os.fsdecode(program)}: {reason}") from error
@@ -93,6 +96,11 @@ def spawn(
         for fd in moved.values():
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+
+def _given_back(pid: int) -> int:
+    hand_back(pid)
+    return pid
 
 
 def _posix_spawn(

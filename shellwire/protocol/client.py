@@ -5,7 +5,7 @@ Each may carry a ``request_id``. A field with a default may be absent or null, w
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -34,7 +34,7 @@ from shellwire.protocol.fields import (
 )
 from shellwire.protocol.tags import snake_case
 
-DEFAULT_TIMEOUT = 120.0
+DEFAULT_TIMEOUT = 120
 """Seconds that a command may run if its client does not say."""
 
 DEFAULT_MAX_CHARS = 50_000
@@ -79,6 +79,13 @@ class Auth(_Request, frozen=True, kw_only=True):
         bool,
         Meta(description="A one-shot tool: takes no client slot and is not remembered."),
     ] = False
+    text: Annotated[
+        Literal["bytes"] | None,
+        Meta(
+            description='"bytes": a byte in `command`, `cwd`, values of `env`, `context` or'
+            " `stdin_data` that is not UTF-8 is written as in names of files."
+        ),
+    ] = None
 
 
 class Execute(_JobRequest, frozen=True, kw_only=True):
@@ -97,7 +104,9 @@ class Execute(_JobRequest, frozen=True, kw_only=True):
         Meta(description="Input that it gets at once, as UTF-8; may hold NUL."),
     ] = None
     timeout: Annotated[
-        float, Meta(ge=0, le=_LONGEST, description="Seconds until it is ended; 0 for never.")
+        # Apart, because clients of 0.1.4 are told the number as they wrote it.
+        Annotated[int, Meta(ge=0, le=10**18)] | Annotated[float, Meta(ge=0, le=_LONGEST)],
+        Meta(description="Seconds until it is ended; 0 for never."),
     ] = DEFAULT_TIMEOUT
     is_pty: Annotated[bool, Meta(description="Give it a terminal of `cols` and `rows`.")] = False
     cols: Columns = 80

@@ -72,6 +72,9 @@ class FsRead(_RootRequest, frozen=True, kw_only=True):
     length: Annotated[
         int, Meta(description="Bytes at most; more than 786432 is taken for that.")
     ] = DEFAULT_READ
+    hash: Annotated[
+        bool, Meta(description="Tell the hash of the whole file with `eof`, whatever that takes.")
+    ] = True
 
 
 class FsWrite(_RootRequest, frozen=True, kw_only=True):

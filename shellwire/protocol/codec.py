@@ -6,6 +6,7 @@ whatever the field, and because an error has to carry the ids of a message that 
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -14,6 +15,7 @@ import msgspec
 from shellwire.errors import (
     AuthInvalidJson,
     AuthRequired,
+    InternalError,
     InvalidJson,
     InvalidMessage,
     MissingClientId,
@@ -21,19 +23,27 @@ from shellwire.errors import (
     WireError,
 )
 from shellwire.protocol.faults import describe, kind_of, shown
-from shellwire.protocol.limits import MAX_ID_LENGTH
+from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_ID_LENGTH
 from shellwire.protocol.messages import (
     Auth,
     ClientMessage,
+    ContextState,
     Error,
     FileMessage,
     FsResult,
+    JobsList,
+    Notice,
+    Result,
     ServerMessage,
+    SessionEnded,
+    SessionsList,
     StartSession,
+    Status,
 )
+from shellwire.protocol.text import read_fields, without_surrogates, write_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MAX_FRAME_BEFORE_AUTH = 64 * 1024
 """Bytes in a client's frame before it is authenticated."""
@@ -49,6 +59,8 @@ _JSON = msgspec.json.Decoder(float_hook=float)
 _ENCODER = msgspec.json.Encoder()
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAY_HOLD_NUL = frozenset({"data", "stdin_data"})
+_WITH_TEXT = (Status, Result, SessionEnded, SessionsList, JobsList, ContextState, Error, Notice)
+_DEEPEST_PATH = 64
 
 
 def type_of(message: ClientMessage | ServerMessage | Auth) -> str:
@@ -64,25 +76,38 @@ _SERVER: dict[str, type[ServerMessage]] = {
 }
 
 
-def encode(message: ClientMessage | ServerMessage | Auth) -> bytes:
+def encode(message: ClientMessage | ServerMessage | Auth, *, text_bytes: bool = False) -> bytes:
     """Return ``message`` as the UTF-8 of one JSON object, without its unset fields.
 
-    Never fails for what a string holds: a lone surrogate, such as a file name that is not UTF-8
-    has in Python, becomes U+FFFD.
+    Bytes that are not UTF-8, which Python has as lone surrogates, are written as ``text`` says if
+    ``text_bytes``. Where they can't be they become U+FFFD: nothing fails for what a string holds.
     """
     try:
-        return _ENCODER.encode(message)
+        encoded = _ENCODER.encode(message)
+        if not text_bytes or type(message) not in _WITH_TEXT or encoded.isascii():
+            return encoded
     except UnicodeEncodeError:
-        return _ENCODER.encode(_without_surrogates(msgspec.to_builtins(message)))
+        pass
+    fields = msgspec.to_builtins(message)
+    if text_bytes:
+        fields = write_fields(fields)
+    return _ENCODER.encode(without_surrogates(fields))
 
 
-def decode_client(text: str | bytes) -> ClientMessage:
+def decode_client(text: str | bytes, *, text_bytes: bool = False) -> ClientMessage:
     """Return the message that an authenticated client sent.
 
-    Raises InvalidJson, UnknownType or InvalidMessage; the last two carry ``message_id``,
-    ``request_id`` and ``operation`` as far as those were right.
+    With ``text_bytes`` its text fields are read as ``text`` says. Raises InvalidJson, UnknownType
+    or InvalidMessage; the last two carry ``message_id``, ``request_id`` and ``operation`` as far as
+    those were right.
     """
-    fields = _without_absent(_object(text))
+    try:
+        fields = _without_absent(_object(text))
+    except InvalidJson:
+        _refuse_surrogates(text)
+        raise
+    if text_bytes:
+        fields = read_fields(fields)
     try:
         message = _client_message(fields)
         if _mentions_nul(text):
@@ -109,8 +134,8 @@ def decode_server(text: str | bytes) -> ServerMessage:
 def decode_auth(text: str | bytes) -> Auth:
     """Return the first message of a connection, its token not yet compared.
 
-    ``token``, ``protocol``, ``transient`` and ``request_id`` are absent if they are of a wrong
-    type: the order of refusals on the wire has no place for them. Raises AuthInvalidJson,
+    ``token``, ``protocol``, ``transient``, ``text`` and ``request_id`` are absent if they are
+    wrong in form: the order of refusals on the wire has no place for them. Raises AuthInvalidJson,
     AuthRequired or MissingClientId, in this order; the last two as ``decode_client``.
     """
     try:
@@ -125,12 +150,14 @@ def decode_auth(text: str | bytes) -> Auth:
         raise _about(MissingClientId(missing), fields)
     token = fields.get("token")
     protocol = fields.get("protocol")
+    in_text = fields.get("text")
     return Auth(
         client_id=client_id,
         token=token if isinstance(token, str) else None,
         # A bool is an int in Python, but not on the wire.
         protocol=protocol if type(protocol) is int else None,
         transient=fields.get("transient") is True,
+        text="bytes" if in_text == "bytes" else None,
         request_id=_usable_id(fields.get("request_id")),
     )
 
@@ -165,6 +192,17 @@ def error_answer(error: WireError, message: ClientMessage | None = None) -> Erro
     )
 
 
+def too_large(message: ServerMessage, size: int) -> Error:
+    """Return what answers instead of ``message``, which would have ``size`` bytes."""
+    request_id = getattr(message, "request_id", None)
+    return Error(
+        id=getattr(message, "id", None) if request_id is None else request_id,
+        message=f"the answer has {size} bytes, and a message may have {MAX_DAEMON_MESSAGE}",
+        code=InternalError.code,
+        request_id=request_id,
+    )
+
+
 def _object(text: str | bytes) -> _Fields:
     try:
         value = _JSON.decode(text)
@@ -178,6 +216,42 @@ def _object(text: str | bytes) -> _Fields:
     if not isinstance(value, dict):
         raise InvalidJson(f"expected a JSON object, got {kind_of(value)}")
     return value
+
+
+def _refuse_surrogates(text: str | bytes) -> None:
+    """Raise InvalidMessage, with its ids, if a lone surrogate is all that is wrong with ``text``.
+
+    JSON's grammar has them (RFC 8259, 8.2), so the message can be answered. The decoder does not
+    say that they are its reason.
+    """
+    try:
+        characters = text.decode() if isinstance(text, bytes) else text
+        characters.encode()
+        fields = json.loads(characters)
+    except (ValueError, RecursionError):
+        return
+    path = _surrogate_path(fields, "", _DEEPEST_PATH) if isinstance(fields, dict) else None
+    if path is not None:
+        raise _about(InvalidMessage(f"{path}: expected text without lone surrogates"), fields)
+
+
+def _surrogate_path(value: Any, path: str, levels: int) -> str | None:
+    """Return where in ``value`` a lone surrogate is; None if nowhere that a field could be."""
+    if isinstance(value, str):
+        return path if _SURROGATE.search(value) else None
+    inside: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict) and levels:
+        for name in value:
+            if _SURROGATE.search(name):
+                return f"{path}.{shown(name)}".removeprefix(".")
+        inside = ((f"{path}.{shown(name)}".removeprefix("."), each) for name, each in value.items())
+    elif isinstance(value, list) and levels:
+        inside = ((f"{path}[{number}]", each) for number, each in enumerate(value))
+    for where, each in inside:
+        found = _surrogate_path(each, where, levels - 1)
+        if found is not None:
+            return found
+    return None
 
 
 def _without_absent(fields: _Fields) -> _Fields:
@@ -256,21 +330,11 @@ def _about(error: WireError, fields: Mapping[str, Any]) -> WireError:
 
 
 def _usable_id(value: object) -> str | None:
-    if isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and "\0" not in value:
-        return value
-    return None
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH:
+        return None
+    return None if "\0" in value or _SURROGATE.search(value) else value
 
 
 def _operation(fields: Mapping[str, Any]) -> str | None:
     tag = fields.get("type")
     return shown(tag) if isinstance(tag, str) else None
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {_without_surrogates(name): _without_surrogates(v) for name, v in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    return value

@@ -24,6 +24,7 @@ _TYPES = {
     "str": "a string",
     "int": "an integer",
     "float": "a number",
+    "int | float": "a number",
     "bool": "a boolean",
     "list": "an array",
     "array": "an array",
@@ -43,6 +44,9 @@ _CHOICES = {
     "encoding": 'expected "utf-8" or "base64"',
     "on_disconnect": 'expected "keep" or "kill"',
 }
+
+# Fields that take any number, though whole ones have a type of their own.
+_NUMBERS = {"timeout"}
 
 _NOTHING = "expected a value, found none"
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
@@ -95,6 +99,8 @@ def _expectation(problem: str, path: str) -> str:
     if not problem.startswith("Expected"):
         return "expected a finite number"
     words = re.sub(r"`([^`]*)`", _type_name, problem.replace(" | null`", "`"))
+    if path in _NUMBERS:
+        words = words.replace("an integer", "a number")
     return words[0].lower() + words[1:]
 
 

@@ -122,6 +122,13 @@ EndReason = Annotated[
         "the daemon can't know."
     ),
 ]
+Left = Annotated[
+    list[int],
+    Meta(
+        description="After an ending by the daemon: processes that live on and that no job is known"
+        " to have started, perhaps this one."
+    ),
+]
 SignalName = Annotated[
     str, Meta(pattern=SIGNAL_NAME, description='A signal, as "INT" or as "SIGINT".')
 ]

@@ -15,5 +15,11 @@ MAX_COLUMNS = 2000
 MAX_ROWS = 1000
 """A terminal's greatest height in lines."""
 
+MAX_DAEMON_MESSAGE = 64 * 1024 * 1024
+"""Bytes in a message of the daemon, compressed or not; a client takes no larger one."""
+
+MAX_NESTING = 64
+"""Levels of arrays and objects in a message of the daemon that a client takes."""
+
 REPLACED = 4000
 """Close code of a connection whose client_id has connected again: never reconnect after it."""

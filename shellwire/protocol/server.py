@@ -17,6 +17,7 @@ from shellwire.protocol.fields import (
     JobKind,
     JobName,
     JobState,
+    Left,
     Position,
     Reason,
     Span,
@@ -44,10 +45,14 @@ class _Reply(_Answer, frozen=True, kw_only=True):
     id: Annotated[str | None, Meta(description="The question's, if it had one.")] = None
 
 
-class Limits(_Record, frozen=True, kw_only=True):
+class Limits(_Record, frozen=True, kw_only=True, omit_defaults=False):
     """What the daemon was started with; part of `status`."""
 
     max_processes: Annotated[Count, Meta(description="Commands and sessions at a time.")]
+    max_sessions: Annotated[
+        Count | None,
+        Meta(description="Sessions at a time; null: they count within `max_processes`."),
+    ] = None
     max_queue: Annotated[Count, Meta(description="Commands that may wait.")]
     max_clients: Annotated[Count, Meta(description="Clients connected at a time.")]
     max_message_bytes: Annotated[Count, Meta(description="Bytes in a frame.")]
@@ -218,6 +223,7 @@ class Result(_Answer, frozen=True, kw_only=True):
     truncated: Annotated[
         bool | None, Meta(description="With `collect`: something is missing from either.")
     ] = None
+    left: Left = field(default_factory=list)
 
 
 class SessionStarted(_Answer, frozen=True, kw_only=True):
@@ -236,6 +242,7 @@ class SessionEnded(_Answer, frozen=True, kw_only=True):
     error: Annotated[str | None, Meta(description="Why it could not be run, or null.")]
     reason: EndReason
     signal: Annotated[str | None, Meta(description='What killed it, as "SIGTERM".')]
+    left: Left = field(default_factory=list)
 
 
 class Attached(_Answer, frozen=True, kw_only=True):

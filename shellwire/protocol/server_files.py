@@ -47,6 +47,11 @@ class Entry(_Record, frozen=True, kw_only=True):
     mode: Annotated[int, Meta(description="The permissions, as chmod(2) takes them.")]
     mtime: Time
     target: Annotated[str | None, Meta(description="What a symlink says; null if it is none.")]
+    ctime: Annotated[
+        float, Meta(description="Seconds since the epoch, of the last change of any kind.")
+    ]
+    inode: Annotated[int, Meta(description="The file's number on its device.")]
+    device: Annotated[int, Meta(description="The number of the device that holds it.")]
 
 
 class Listing(_Record, frozen=True, kw_only=True):

@@ -8,20 +8,26 @@ import os
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from shellwire.errors import StartError
 from shellwire.protocol import codec
-from shellwire.server.bulk.admission import refuse_flood
+from shellwire.server import handshake
+from shellwire.server.brief_log import place_of
 from shellwire.server.bulk.problems import in_one_form
 from shellwire.server.connection import CLOSE_SECONDS, Connection
 from shellwire.server.handlers import handle
+from shellwire.server.listen import BACKLOG, Listener, bind
+from shellwire.server.peer import Peer, brief, peer_of
+from shellwire.server.places import Places
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+
+    from aiohttp.http import RawRequestMessage
 
     from shellwire.server.access import Gate
     from shellwire.server.hub import Hub
@@ -32,26 +38,13 @@ log = logging.getLogger(__name__)
 _NOT_SENT_LOW_WATER = 64 * 1024
 _SEND_BUFFER = 128 * 1024
 
-_READ_SIZE = 64 * 1024
-
-# A path may have 4,095 bytes, each of which may be percent-encoded; and something stands around it.
-_LONGEST_LINE = 16 * 1024
-
-_BACKLOG = 128
-
-# aiohttp unpacks a frame before anybody can ask who sent it: 16 KiB may become 16 MiB.
+# What a stranger sends compressed costs time before anybody can ask who it is.
 _COMPRESSING_STRANGERS = 4
-
-HANDSHAKE_SECONDS = 10.0
-"""Seconds that a client has for a whole request, and between two of them."""
 
 
 def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
     # Every frame waits until the one before is with the kernel.
     transport.set_write_buffer_limits(high=0)
-    # asyncio reads with a buffer of this size: at its 256 KiB each is a mapping of its own, which
-    # costs more than what most messages do.
-    transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
     sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError, AttributeError):
         if sys.platform == "win32" or sock.family == socket.AF_UNIX:
@@ -87,6 +80,21 @@ def _reason(error: OSError | UnicodeError) -> str:
     return os.strerror(error.errno).lower()
 
 
+def _readable(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
+    """Return what makes requests like ``make``, also of targets with a host that is none.
+
+    The host is refused later: it is read from the target, not from the URL that is made of it.
+    """
+
+    def readable(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+        try:
+            return make(message, *rest)
+        except ValueError:
+            return make(message._replace(url=message.url.relative()), *rest)
+
+    return readable
+
+
 class Server:
     """The daemon's HTTP server on one port, and on a Unix socket."""
 
@@ -98,7 +106,8 @@ class Server:
         self._ping_interval = ping_interval
         self._compress = compress
         self._control_port: int | None = None
-        app = web.Application(middlewares=[in_one_form, self._check])
+        self._listeners: list[Listener] = []
+        app = web.Application()
         app.router.add_get("/", self._root)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/health", self._health)
@@ -107,14 +116,7 @@ class Server:
 
             Bulk(hub, hub.files, self._is_local).add_to(app.router)
         self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            keepalive_timeout=HANDSHAKE_SECONDS,
-            shutdown_timeout=CLOSE_SECONDS,
-            # Whoever reads a content decodes it, in a thread and with a bound.
-            auto_decompress=False,
-            max_line_size=_LONGEST_LINE,
+            app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
         )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
@@ -123,20 +125,29 @@ class Server:
         Raises StartError.
         """
         await self._runner.setup()
+        assert self._runner.server is not None
+        server = self._runner.server
+        self._route, server.request_handler = server.request_handler, self._answer
+        server.request_factory = _readable(server.request_factory)
         try:
-            await self._listen(host, port)
+            listening = await bind(host, port)
         except (OSError, UnicodeError) as error:
             raise StartError(f"cannot listen on {host} port {port}: {_reason(error)}") from None
         except OverflowError:
             raise StartError(f"cannot listen on port {port}: it must be 0 to 65535") from None
-        bound = self._runner.addresses[0]
-        return bound[0], bound[1]
+        places = Places()
+        for sock in listening:
+            self._listen(sock, places)
+        return self._listeners[0].address
 
-    async def _listen(self, host: str, port: int) -> None:
-        # On Windows it means that another may take the same port (SO_REUSEADDR).
-        reuse = sys.platform != "win32"
-        site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_address=reuse)
-        await site.start()
+    def _listen(self, sock: socket.socket, places: Places, *, local: bool = False) -> None:
+        server = self._runner.server
+        assert server is not None
+
+        def make() -> Peer:
+            return Peer(server, places)
+
+        self._listeners.append(Listener(sock, places, make, local=local))
 
     async def start_control(self) -> int:
         """Listen on a free port of loopback, for administration where there is no Unix socket.
@@ -145,47 +156,73 @@ class Server:
         StartError.
         """
         try:
-            await self._listen("127.0.0.1", 0)
+            (listening,) = await bind("127.0.0.1", 0)
         except OSError as error:
             raise StartError(f"cannot listen for administration: {_reason(error)}") from None
-        self._control_port = self._runner.addresses[-1][1]
+        self._listen(listening, Places())
+        self._control_port = self._listeners[-1].address[1]
         return self._control_port
 
     async def start_unix(self, listening: socket.socket) -> None:
-        """Listen on a Unix socket that is bound already."""
-        await web.SockSite(self._runner, listening, backlog=_BACKLOG).start()
+        """Listen on a Unix socket that is bound already. It has places of its own."""
+        listening.listen(BACKLOG)
+        self._listen(listening, Places(), local=True)
 
     async def stop_listening(self) -> None:
         """Take no new connections; those that there are go on."""
-        for site in list(self._runner.sites):
-            await site.stop()
+        while self._listeners:
+            await self._listeners.pop().close()
 
     async def stop(self) -> None:
         """Close what is left and give the sockets back."""
+        await self.stop_listening()
         await self._runner.cleanup()
 
     # Requests ------------------------------------------------------------------------------------
 
-    @web.middleware
-    async def _check(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request: the first that sees it, before it is routed."""
+        assert isinstance(request, web.Request)
+        peer = peer_of(request)
+        peer.begin_request()
+        response: web.StreamResponse
+        try:
+            response = await in_one_form(request, self._check)
+        except web.HTTPException as refusal:
+            if peer.lingers:
+                refusal.force_close()
+            raise
+        except ConnectionError as error:
+            # There is nobody left to be answered.
+            log.debug("%s: %s", request.remote, error)
+            peer.abort()
+            response = web.Response(status=400)
+        except Exception as error:
+            brief.write(logging.ERROR, place_of(error), f"a request failed: {place_of(error)}")
+            response = web.Response(status=500, text="something went wrong; see the daemon's log\n")
+            response.force_close()
+        if peer.lingers and not response.prepared:
+            response.force_close()
+        return response
+
+    async def _check(self, request: web.Request) -> web.StreamResponse:
         transport = request.transport
         if transport is None:
             raise web.HTTPForbidden
         if self._is_local(request):
             if not _is_own_user(transport):
                 raise web.HTTPForbidden(text="this socket is another user's\n")
-            return await handler(request)
-        address = transport.get_extra_info("sockname")
-        hosts, origins = _hosts(request), request.headers.getall("Origin", [])
-        refusal = self._gate.refusal(hosts, origins, address and address[0])
-        if refusal is not None:
-            log.warning("refused a request of %s: %s", request.remote, refusal)
-            raise web.HTTPForbidden(text=f"{refusal}\n")
-        return await handler(request)
+        else:
+            address = transport.get_extra_info("sockname")
+            hosts, origins = _hosts(request), request.headers.getall("Origin", [])
+            refusal = self._gate.refusal(hosts, origins, address and address[0])
+            if refusal is not None:
+                told = f"refused a request of {request.remote}: {refusal}"
+                brief.write(logging.WARNING, refusal, told)
+                raise web.HTTPForbidden(text=f"{refusal}\n")
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            raise web.HTTPExpectationFailed(text="Expect: expected 100-continue\n")
+        return await self._route(request)
 
     def _is_local(self, request: web.Request) -> bool:
         sock = request.transport.get_extra_info("socket") if request.transport else None
@@ -195,20 +232,15 @@ class Server:
         return web.json_response(self._hub.health())
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        if handshake.is_upgrade(request):
             return await self._websocket(request)
         return web.Response(text="shellwire: a WebSocket is served at / and /ws\n")
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise web.HTTPUpgradeRequired(
-                headers={"Upgrade": "websocket"}, text="shellwire: this is a WebSocket\n"
-            )
+        handshake.check(request)
         transport = request.transport
         assert transport is not None
         address = "" if self._is_local(request) else request.remote or "?"
-        if address:
-            refuse_flood(self._hub, address)
         ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
             heartbeat=self._ping_interval,
             timeout=CLOSE_SECONDS,
@@ -223,13 +255,19 @@ class Server:
         # promised are two in all.
         ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
+        peer = peer_of(request)
+        peer.compressed = lambda: bool(ws.compress)
         try:
             writer = await ws.prepare(request)
         except ConnectionError as error:  # it left while we shook hands
             log.debug("%s: %s", address or "a local client", error)
             transport.abort()
             return web.Response(status=400)
+        except (web.HTTPException, ValueError):
+            raise handshake.refused() from None
         bound = transport.get_extra_info("sockname")
         apart = self._control_port is not None and bound[1] == self._control_port
-        await Connection(ws, transport, writer.drain, address, self._hub, handle, apart=apart).run()
+        await Connection(
+            ws, transport, writer.drain, address, self._hub, handle, peer, apart=apart
+        ).run()
         return ws

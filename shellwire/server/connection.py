@@ -23,6 +23,7 @@ from shellwire.protocol import codec
 from shellwire.protocol.messages import Ack, Credit
 from shellwire.server.access import token_matches
 from shellwire.server.frames import frames
+from shellwire.server.peer import brief
 from shellwire.server.writer import FairWriter
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 
     from shellwire.protocol.messages import Auth, ClientMessage, ServerMessage
     from shellwire.server.file_lane import FileLane
+    from shellwire.server.frame_check import Violation
     from shellwire.server.frames import Payload
     from shellwire.server.hub import Hub
+    from shellwire.server.peer import Peer
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +44,14 @@ AUTH_SECONDS = 10.0
 """Seconds from the handshake in which the client must have authenticated."""
 
 CLOSE_SECONDS = 2.0
-"""Seconds that a client may take to read what it still gets before its connection is closed."""
+"""Seconds that a client may take to read what it still gets before its connection is closed.
 
-_TOO_BIG = 1009
+And as many until it has answered the close frame (RFC 6455, 7.1.1).
+"""
+
+STRANGER_CLOSE_SECONDS = 0.5
+"""The same for one that has not authenticated: so long it takes the place of another."""
+
 _LONGEST_REASON = 123  # a control frame's 125 bytes, less the code (RFC 6455, 5.5)
 
 
@@ -63,6 +71,7 @@ class Connection:
         address: str,
         hub: Hub,
         handle: Callable[[Connection, ClientMessage], None],
+        peer: Peer,
         *,
         apart: bool = False,
     ) -> None:
@@ -75,13 +84,20 @@ class Connection:
         """Whether it is a one-shot tool, which takes no client slot."""
         self.once = False
         """Whether an id names one job for ever (``protocol: 1``)."""
+        self.text_bytes = False
+        """Whether bytes that are not UTF-8 are written in text fields (``text: "bytes"``)."""
         self.token: str | None = None
         """The token that let it in."""
         self._handle_message = handle
         self._ws = ws
         self._transport = transport
         self._drain = drain
-        self._abort = transport.abort
+        self._peer = peer
+        assert peer.frames is not None
+        self._frames = peer.frames
+        self.abort = transport.abort
+        """Cut the connection."""
+        self._has_said_goodbye = False
         self._writer = FairWriter(self._send)
         self._files: FileLane | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -92,10 +108,14 @@ class Connection:
         writing = asyncio.create_task(self._write())
         self._watch()
         self.hub.enter(self)
+        self._frames.on_violation = self._break_off
+        if self._frames.violation is not None:  # it came right behind the handshake
+            self._break_off(self._frames.violation)
         try:
             await self._serve()
         except Refusal as refusal:
-            log.info("refused %s: %s", self.address or "a local client", refusal.code)
+            told = f"refused {self.address or 'a local client'}: {refusal.code}"
+            brief.write(logging.INFO, refusal.code, told)
             self.send(codec.error_answer(refusal))
             self.close(refusal.close_code, str(refusal))
         except ConnectionError:
@@ -109,7 +129,7 @@ class Connection:
             if self._watching is not None:
                 self._watching.cancel()
             # What could be sent has been: aiohttp's close waits for that.
-            self._abort()
+            self.abort()
             if self._files is not None:
                 await self._files.close()
 
@@ -148,9 +168,6 @@ class Connection:
             raise AuthTimeout(f"no auth message within {AUTH_SECONDS:g} s") from None
         if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY) or self._closing is not None:
             return None
-        if len(received.data) > codec.MAX_FRAME_BEFORE_AUTH:
-            self.close(_TOO_BIG, "message too big")
-            return None
         if received.type is WSMsgType.BINARY:
             raise AuthInvalidJson("expected a text frame, got a binary one")
         auth = codec.decode_auth(received.data)
@@ -164,13 +181,15 @@ class Connection:
 
     async def _admit(self, auth: Auth) -> None:
         if not self.local and not self._knows_token(auth):
-            await asyncio.sleep(self.hub.throttle.wrong(self.address))
+            await asyncio.sleep(self.hub.throttle.wrong(self.address).seconds)
             raise InvalidToken("the token is missing or wrong")
         self.client_id = auth.client_id
         self.token = auth.token
         self.transient = auth.transient
         self.once = auth.protocol is not None and auth.protocol >= 1
+        self.text_bytes = self._writer.text_bytes = auth.text == "bytes"
         self.hub.admit(self)
+        self._peer.admitted()
 
     def _knows_token(self, auth: Auth) -> bool:
         if token_matches(auth.token, self.hub.access.token()):
@@ -203,7 +222,7 @@ class Connection:
     def _handle(self, text: bytes) -> None:
         message: ClientMessage | None = None
         try:
-            message = codec.decode_client(text)
+            message = codec.decode_client(text, text_bytes=self.text_bytes)
             self._handle_message(self, message)
         except WireError as error:
             self.send(codec.error_answer(error, message))
@@ -245,13 +264,13 @@ class Connection:
             pass
         except Exception:
             log.exception("the writer of client %s failed", self.client_id)
-            self._abort()
+            self.abort()
 
     async def _send(self, payload: Payload) -> None:
         for number, frame in enumerate(frames(payload, int(self._ws.compress))):
             if number:
                 await asyncio.sleep(0)  # where there is room, to drain lets nobody else run
-            if self._ws.closed or self._transport.is_closing():
+            if self._has_said_goodbye or self._ws.closed or self._transport.is_closing():
                 # Nothing may come behind a close frame, which may still wait for room itself.
                 raise ConnectionResetError
             self._transport.write(frame)
@@ -268,15 +287,38 @@ class Connection:
         return self._closing
 
     async def _close(self, code: int, reason: str) -> None:
-        message = reason.encode(errors="replace")[:_LONGEST_REASON]
+        message = reason.encode(errors="replace")[:_LONGEST_REASON].decode(errors="ignore").encode()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._writer.drained()
-                await self._ws.close(code=code, message=message.decode(errors="ignore").encode())
-        except TimeoutError:
+                await self._say_goodbye(code, message)
+            # Whoever closes first waits for the other's close frame: a client that is cut off
+            # before it has read ours knows of no code (RFC 6455, 7.1.1).
+            with self.hub.waiting_for_goodbye(self):
+                async with asyncio.timeout(self._goodbye_seconds):
+                    await self._frames.peer_closed.wait()
+        except (TimeoutError, ConnectionError):
             pass
         finally:
-            self._abort()
+            self.abort()
+
+    @property
+    def _goodbye_seconds(self) -> float:
+        return CLOSE_SECONDS if self.client_id else STRANGER_CLOSE_SECONDS
+
+    async def _say_goodbye(self, code: int, message: bytes) -> None:
+        if self._ws.closed:
+            return
+        self._has_said_goodbye = True
+        self._frames.drain()
+        await self._ws.send_frame(code.to_bytes(2, "big") + message, WSMsgType.CLOSE)
+        await self._drain()
+
+    def _break_off(self, violation: Violation) -> None:
+        """Close for frames that break the rules: this client is served no more."""
+        self.hub.leave(self)
+        self._writer.leave_jobs()
+        self.close(*violation)
 
     def _watch(self) -> None:
         """Cut a connection that aiohttp has given up but can't end.
@@ -286,7 +328,7 @@ class Connection:
         """
         loop = asyncio.get_running_loop()
         if self._ws.closed:
-            self._watching = loop.call_later(CLOSE_SECONDS, self._abort)
+            self._watching = loop.call_later(CLOSE_SECONDS, self.abort)
         else:
             interval = self.hub.limits.ping_interval_seconds
             self._watching = loop.call_later(interval, self._watch)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import binascii
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from shellwire.errors import FileSystemError, InvalidArgument, told
 from shellwire.files import change, entry, read
+from shellwire.files.problems import told_of
 from shellwire.files.root import Root
 from shellwire.files.write import Replacement, check_expected, expecting
 from shellwire.protocol import codec, messages
@@ -36,11 +38,35 @@ MAX_WORDS = 4096
 _PIECE = 256 * 1024
 
 
-def do(files: Files, uploads: Uploads, message: FileMessage) -> Pieces:
-    """Do what ``message`` asks; return what answers it. Raises WireError."""
-    result = _ACTS[type(message)](files, uploads, message)
+def do(files: Files, uploads: Uploads, message: FileMessage) -> Pieces | read.Piece:
+    """Do what ``message`` asks; return what answers it. Raises WireError.
+
+    A piece of a large file is returned as it was read, for its hash is still missing: see
+    ``hashed``.
+    """
+    if isinstance(message, messages.FsRead):
+        piece = _read(files, message)
+        if piece.descriptor is not None:
+            return piece
+        return _answer(render_files.content(piece.content), message)
+    return _answer(_ACTS[type(message)](files, uploads, message), message)
+
+
+def _answer(result: FileResult, message: FileMessage) -> Pieces:
     head, tail = codec.encode_fs_result(message)
     return Pieces([head, msgspec.json.encode(result), tail])
+
+
+async def hashed(files: Files, piece: read.Piece, message: messages.FsRead) -> Pieces:
+    """Return what answers a read of a large file. Raises WireError.
+
+    The file is the one that was read: who writes it meanwhile gives its name to another.
+    """
+    assert piece.descriptor is not None, "a hash is missing"
+    with told_of(piece.content.path):
+        found = await files.hash_of(piece.descriptor)
+    content = replace(piece.content, hash=found)
+    return _answer(render_files.content(content), message)
 
 
 def _root(message: Any) -> Root:
@@ -74,11 +100,12 @@ def _stat(_files: Files, _uploads: Uploads, message: messages.FsStat) -> FileRes
         return render_files.entry(entry.look(root, decode_name(message.path)))
 
 
-def _read(files: Files, _uploads: Uploads, message: messages.FsRead) -> FileResult:
+def _read(files: Files, message: messages.FsRead) -> read.Piece:
     with _root(message) as root:
         path = decode_name(message.path)
-        piece = read.read(root, path, message.offset, message.length, files.hashes)
-    return render_files.content(piece)
+        return read.read(
+            root, path, message.offset, message.length, files.hashes, hashed=message.hash
+        )
 
 
 def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileResult:
@@ -94,9 +121,7 @@ def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileRe
 
 
 def _write_start(files: Files, uploads: Uploads, message: messages.FsWriteStart) -> FileResult:
-    uploads.require_room()
-    replacement = _begin(files, message, 0)
-    upload_id = uploads.add(replacement, message.expected_hash)
+    upload_id = uploads.add(lambda: _begin(files, message, 0), message.expected_hash)
     return messages.UploadStarted(upload_id=upload_id, bytes_written=0)
 
 
@@ -147,7 +172,6 @@ def _rename(_files: Files, _uploads: Uploads, message: messages.FsRename) -> Fil
 _ACTS: dict[type, Act] = {
     messages.FsRootInfo: _root_info,
     messages.FsStat: _stat,
-    messages.FsRead: _read,
     messages.FsWrite: _write,
     messages.FsWriteStart: _write_start,
     messages.FsWriteChunk: _write_chunk,

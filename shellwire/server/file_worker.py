@@ -19,6 +19,7 @@ from shellwire.files import walk
 from shellwire.files.root import Root
 from shellwire.process.python import python
 from shellwire.protocol import codec, messages
+from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
 from shellwire.protocol.names import decode_name, encode_name
 from shellwire.server import render_files
 
@@ -30,6 +31,9 @@ SEARCH_SECONDS = 5.0
 
 LIST_SECONDS = 30.0
 """Seconds after which a directory that is still not read is given up."""
+
+MOST_BYTES = MAX_DAEMON_MESSAGE - 128 * 1024
+"""Bytes of what is found in one answer; the path of the directory and the ids come to it."""
 
 _BATCH = 64 * 1024
 _encode = msgspec.json.Encoder().encode
@@ -72,8 +76,8 @@ def _list(message: messages.FsList, out: BinaryIO) -> About:
             root, decode_name(message.path), include_hidden=message.include_hidden
         ) as directory,
     ):
-        _write(map(render_files.entry, directory.entries()), out, _BATCH)
-        return About(path=encode_name(directory.path), truncated=directory.truncated)
+        cut = _write(map(render_files.entry, directory.entries()), out, _BATCH)
+        return About(path=encode_name(directory.path), truncated=directory.truncated or cut)
 
 
 def _glob(message: messages.FsGlob, out: BinaryIO) -> About:
@@ -81,8 +85,8 @@ def _glob(message: messages.FsGlob, out: BinaryIO) -> About:
     with Root(decode_name(message.root)) as root:
         found = walk.glob(root, message.pattern, include_hidden=message.include_hidden)
         # What has been found is to be known if the time is up.
-        _write(map(render_files.entry, islice(found, limit)), out, 0)
-        return About(truncated=next(found, None) is not None)
+        cut = _write(map(render_files.entry, islice(found, limit)), out, 0)
+        return About(truncated=cut or next(found, None) is not None)
 
 
 def _search(message: messages.FsSearch, out: BinaryIO) -> About:
@@ -96,24 +100,35 @@ def _search(message: messages.FsSearch, out: BinaryIO) -> About:
             case_sensitive=message.case_sensitive,
             include_hidden=message.include_hidden,
         )
-        _write(map(render_files.match, islice(found, limit)), out, 0)
-        return About(truncated=next(found, None) is not None)
+        cut = _write(map(render_files.match, islice(found, limit)), out, 0)
+        return About(truncated=cut or next(found, None) is not None)
 
 
-def _write(records: Iterable[msgspec.Struct], out: BinaryIO, batch: int) -> None:
-    """Write pieces of at least ``batch`` bytes, each as soon as it is full."""
+def _write(records: Iterable[msgspec.Struct], out: BinaryIO, batch: int) -> bool:
+    """Write pieces of at least ``batch`` bytes, each as soon as it is full.
+
+    Return whether some were left out, for no message has room for them.
+    """
     waiting: list[bytes] = []
     size = 0
     between = b""
+    room = MOST_BYTES
+    cut = False
     for record in records:
-        waiting.append(_encode(record))
-        size += len(waiting[-1])
+        written = _encode(record)
+        room -= len(written) + 2
+        if room < 0:
+            cut = True
+            break
+        waiting.append(written)
+        size += len(written)
         if size >= batch:
             out.write(between + b",".join(waiting) + b"\t")
             out.flush()
             waiting, size, between = [], 0, b","
     if waiting:
         out.write(between + b",".join(waiting) + b"\t")
+    return cut
 
 
 _DO: dict[type, Callable[[Any, BinaryIO], About]] = {

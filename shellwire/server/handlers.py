@@ -24,9 +24,10 @@ from shellwire.protocol.data import decode_data
 from shellwire.protocol.names import decode_name
 from shellwire.server import render
 from shellwire.server.writer import MAX_OWED
+from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shellwire.jobs.job import Job
     from shellwire.protocol.messages import ClientMessage
@@ -50,12 +51,12 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
     limit = message.max_output_bytes
     request = Request(
         kind="command",
-        command=message.command,
+        command=encoded(message.command),
         context=message.context,
-        cwd=message.cwd,
-        env=message.env,
+        cwd=None if message.cwd is None else encoded(message.cwd),
+        env=_environment(message.env),
         size=(message.cols, message.rows) if message.is_pty else None,
-        stdin_data=message.stdin_data,
+        stdin_data=None if message.stdin_data is None else encoded(message.stdin_data),
         open_stdin=message.open_stdin,
         timeout=message.timeout,
         max_output_bytes=connection.hub.limits.max_output_bytes if limit is None else limit,
@@ -71,10 +72,10 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
 def _start_session(connection: Connection, message: messages.StartSession) -> None:
     request = Request(
         kind="session",
-        command=message.command,
+        command=None if message.command is None else encoded(message.command),
         context=message.context,
-        cwd=message.cwd,
-        env=message.env,
+        cwd=None if message.cwd is None else encoded(message.cwd),
+        env=_environment(message.env),
         size=(message.cols, message.rows) if message.use_pty else None,
         max_output_bytes=message.max_output_bytes or 0,
         kill_on_disconnect=message.on_disconnect == "kill",
@@ -83,6 +84,10 @@ def _start_session(connection: Connection, message: messages.StartSession) -> No
         name=message.name,
     )
     _submit(connection, message, request, silent=False)
+
+
+def _environment(given: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {encoded(name): encoded(value) for name, value in given.items()}
 
 
 def _submit(
@@ -97,7 +102,13 @@ def _submit(
     if followed is not None and followed.key.client_id != connection.client_id:
         raise DuplicateId(f"id {message.id} names another client's job that is attached here")
     key = JobKey(connection.client_id, message.id)
-    job, place = connection.hub.registry.submit(key, request, once=connection.once)
+    try:
+        job, place = connection.hub.registry.submit(key, request, once=connection.once)
+    except DuplicateId as error:
+        is_session = request.kind == _find(connection, message.id).request.kind == "session"
+        if is_session and not connection.once:
+            raise SessionError(str(error)) from None  # as in release 0.1.4
+        raise
     if place:
         connection.send(messages.CommandQueued(id=message.id, position=place))
     else:
@@ -111,6 +122,7 @@ def _submit(
         message.encoding,
         window=message.window,
         silent=silent,
+        explains=not (connection.once or silent),
         request_id=message.request_id,
     )
 
@@ -125,7 +137,7 @@ def _refuse_a_debtor(connection: Connection) -> None:
 
 def _attach(connection: Connection, message: messages.Attach) -> None:
     job = _find(connection, message.id)
-    after = job.offset(message.after, "after")
+    after = job.offset(message.after, "after", text=message.encoding == "utf-8")
     _refuse_a_debtor(connection)
     followed = connection.writer.follows(job.key.id)
     if followed is not None:
@@ -142,13 +154,13 @@ def _detach(connection: Connection, message: messages.Detach) -> None:
 def _credit(connection: Connection, message: messages.Credit) -> None:
     # What has come to its end is not followed any more: its last credits are late, not wrong.
     job = _find(connection, message.id)
-    connection.writer.credit(job, job.offset(message.end, "end"))
+    connection.writer.credit(job, job.offset(message.end, "end", text=False))
     connection.acknowledge(message)
 
 
 def _read_output(connection: Connection, message: messages.ReadOutput) -> None:
     job = _find(connection, message.id)
-    after = job.offset(message.after, "after")
+    after = job.offset(message.after, "after", text=message.encoding == "utf-8")
     until = None if message.until is None else message.until.encode()
     if until is not None and len(until) > message.max_bytes:
         raise InvalidMessage(f"until: expected at most max_bytes ({message.max_bytes}) bytes")
@@ -228,7 +240,7 @@ def _list_sessions(connection: Connection, message: messages.ListSessions) -> No
 
 
 def _list_jobs(connection: Connection, message: messages.ListJobs) -> None:
-    jobs = [render.job_info(job) for job in connection.hub.registry.jobs()]
+    jobs = render.job_infos(connection.hub.registry.jobs())
     connection.send(messages.JobsList(jobs=jobs, id=message.id, request_id=message.request_id))
 
 
@@ -267,11 +279,8 @@ def _answer_context(connection: Connection, message: _ContextMessage) -> None:
             id=message.id,
             request_id=message.request_id,
             context=message.context,
-            cwd=state.cwd.decode("utf-8", "replace"),
-            env={
-                name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-                for name, value in sorted(state.environment().items())
-            },
+            cwd=decoded(state.cwd),
+            env={decoded(name): decoded(value) for name, value in sorted(state.told().items())},
         )
     )
 
@@ -280,14 +289,14 @@ def _set_context(connection: Connection, message: messages.SetContext) -> None:
     context = connection.hub.registry.contexts.get(connection.client_id, message.context)
     cwd = None
     if message.cwd is not None:
-        cwd = os.path.join(context.state.cwd, os.fsencode(message.cwd))
+        cwd = os.path.join(context.state.cwd, encoded(message.cwd))
         if not os.path.isdir(cwd):
             raise InvalidMessage(f"cwd: expected a directory that exists, got {message.cwd[:100]}")
     try:
         context.edit(
             cwd=cwd,
-            env={os.fsencode(name): os.fsencode(value) for name, value in message.env.items()},
-            unset=[os.fsencode(name) for name in message.unset],
+            env=_environment(message.env),
+            unset=[encoded(name) for name in message.unset],
         )
     except ValueError as error:
         raise InvalidMessage(f"env: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import platform
@@ -19,7 +20,7 @@ from shellwire.server import render
 from shellwire.server.access import Throttle, token_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shellwire.files.service import Files
     from shellwire.jobs.registry import Registry
@@ -33,6 +34,12 @@ GOING_AWAY = 1001
 
 MAX_TRANSIENT = 64
 """One-shot tools of one principal that may be connected by TCP at a time."""
+
+MAX_GOODBYES = 64
+"""Connections whose answer to the close frame is waited for at the same time."""
+
+STOP_SECONDS = 2.0
+"""Seconds that all connections together may take to close when the daemon stops."""
 
 _STOPPING = "the daemon is stopping"
 
@@ -57,6 +64,9 @@ class Connected(Admitted, Protocol):
     local: bool
     apart: bool
     transient: bool
+
+    @property
+    def abort(self) -> Callable[[], None]: ...
 
     @property
     def writer(self) -> FairWriter: ...
@@ -90,6 +100,7 @@ class Hub:
     _connected: dict[str, Connected] = field(default_factory=dict)
     requests: set[Working] = field(default_factory=set)
     """The requests by plain HTTP that are being worked on."""
+    _goodbyes: list[Connected] = field(default_factory=list)
     _stopping: bool = False
 
     @property
@@ -209,7 +220,26 @@ class Hub:
         await self.registry.stop(grace)
         closing = [connection.close(GOING_AWAY, _STOPPING) for connection in self._open]
         if closing:
-            await asyncio.wait(closing)
+            await asyncio.wait(closing, timeout=STOP_SECONDS)
+        for connection in self._open:
+            connection.abort()
+
+    @contextlib.contextmanager
+    def waiting_for_goodbye(self, connection: Connected) -> Iterator[None]:
+        """Count a connection whose peer's close frame is waited for; too many cut the oldest.
+
+        Those that have not authenticated are few, and counted elsewhere.
+        """
+        if not connection.client_id:
+            yield
+            return
+        self._goodbyes.append(connection)
+        if len(self._goodbyes) > MAX_GOODBYES:
+            self._goodbyes[0].abort()
+        try:
+            yield
+        finally:
+            self._goodbyes.remove(connection)
 
     # Telling -------------------------------------------------------------------------------------
 
@@ -242,7 +272,7 @@ class Hub:
             instance=self._instance,
             limits=self.limits,
             features=list(self.features),
-            jobs=[render.job_info(job) for job in self.registry.jobs()],
+            jobs=render.job_infos(self.registry.jobs()),
             home=_enterable(self.home),
             user=self.user,
         )

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
-from shellwire.jobs.model import Notice, Outcome
+from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome
 from shellwire.protocol import messages
 from shellwire.protocol.data import encode_data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shellwire.errors import WireError
     from shellwire.jobs.job import Job
     from shellwire.jobs.poll import Page
     from shellwire.jobs.readable import Readable
     from shellwire.protocol.fields import Encoding
+
+_MOST_SHOWN = 1024 * 1024
+_LEAST_SHOWN = 64
 
 Event = Piece | Gap | Notice | Outcome
 
@@ -54,6 +59,7 @@ def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.Ser
             error=outcome.error,
             reason=outcome.reason,
             signal=outcome.signal,
+            left=list(outcome.left),
             # What started has been answered by session_started.
             request_id=request_id if job.pid is None else None,
         )
@@ -72,7 +78,23 @@ def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.Ser
         stdout=_collected(collected.stdout, binary=job.request.binary) if collected else None,
         stderr=_collected(collected.stderr, binary=job.request.binary) if collected else None,
         truncated=collected.truncated if collected else None,
+        left=list(outcome.left),
     )
+
+
+def explanation(job: Job, outcome: Outcome, encoding: Encoding) -> messages.Output | None:
+    """Return the output by which release 0.1.4 said why it had ended a command, if it did."""
+    if job.request.kind != "command":
+        return None
+    if outcome.reason == "timed_out":
+        why = f"Command timed out after {job.request.timeout}s"
+    elif outcome.reason == "output_limit":
+        why = f"Output truncated at {job.request.max_output_bytes} bytes"
+    else:
+        return None
+    data = encode_data(f"\n[shellwire] {why}\n".encode(), encoding)
+    # It is in no buffer, and so it has no offset of its own.
+    return messages.Output(id=job.key.id, data=data, stream="stderr", end=outcome.at)
 
 
 def _collected(text: str, *, binary: bool) -> str:
@@ -132,17 +154,22 @@ def output_page(job: Readable, page: Page, question: messages.ReadOutput) -> mes
     )
 
 
-def job_info(job: Job) -> messages.JobInfo:
-    """Return one entry of ``jobs_list`` and ``status.jobs``."""
+def job_infos(jobs: Sequence[Job]) -> list[messages.JobInfo]:
+    """Return what ``jobs_list`` and ``status.jobs`` tell: of many jobs less of each."""
+    shown = max(_LEAST_SHOWN, min(COMMAND_SHOWN, _MOST_SHOWN // max(1, len(jobs))))
+    return [_job_info(job, shown) for job in jobs]
+
+
+def _job_info(job: Job, shown: int) -> messages.JobInfo:
     now = job.snapshot()
     return messages.JobInfo(
         id=now.key.id,
         kind=now.kind,
         state=now.state,
         client_id=now.key.client_id,
-        command=now.command,
+        command=now.command[:shown],
         context=now.context,
-        cwd=now.cwd,
+        cwd=None if now.cwd is None else now.cwd[:COMMAND_SHOWN],
         pid=now.pid,
         pids=list(now.pids),
         is_pty=now.size is not None,

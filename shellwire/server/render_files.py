@@ -46,6 +46,9 @@ def entry(found: Entry) -> messages.Entry:
         mode=found.mode,
         mtime=found.mtime_ns / 1e9,
         target=None if found.target is None else encode_name(found.target),
+        ctime=found.ctime_ns / 1e9,
+        inode=found.inode,
+        device=found.device,
     )
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shellwire.jobs.model import Outcome
 from shellwire.jobs.poll import Poll
 from shellwire.protocol import codec
 from shellwire.protocol.messages import MAX_PAGE
@@ -39,20 +40,33 @@ class Feed:
     viewer: Viewer
     encoding: Encoding
     request_id: str | None
+    explains: bool = False
+    """Whether a line of output says why a command was ended, as in release 0.1.4."""
+    text_bytes: bool = False
     ready: bool = False
     """Whether it waits for its turn; the writer's own."""
+    _next: bytes | None = None
 
     @property
     def done(self) -> bool:
         """Whether nothing can come any more."""
-        return self.viewer.done
+        return self._next is None and self.viewer.done
 
     def take(self) -> bytes | None:
         """Return the next frame, or None: nothing yet."""
+        if self._next is not None:
+            frame, self._next = self._next, None
+            return frame
         event = self.viewer.take(SLICE)
         if event is None:
             return None
-        return codec.encode(render.event(self.job, event, self.encoding, self.request_id))
+        message = render.event(self.job, event, self.encoding, self.request_id)
+        frame = codec.encode(message, text_bytes=self.text_bytes)
+        if self.explains and isinstance(event, Outcome):
+            explanation = render.explanation(self.job, event, self.encoding)
+            if explanation is not None:
+                self._next, frame = frame, codec.encode(explanation)
+        return frame
 
     def close(self) -> None:
         """Follow it no more; it goes on."""
@@ -79,6 +93,7 @@ class Question:
             max_bytes=min(message.max_bytes, MAX_PAGE),
             wait=message.wait_ms / 1000,
             until=until,
+            text=message.encoding == "utf-8",
             ready=lambda: mark(self),
         )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import QueueFull
 from shellwire.protocol import codec
+from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
 from shellwire.server.sources import Answers, Feed, Question
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class FairWriter:
     """Writes one connection's messages through ``send``, which waits while the socket is full."""
 
     def __init__(self, send: Callable[[Payload], Awaitable[None]]) -> None:
+        self.text_bytes = False
+        """Whether bytes that are not UTF-8 are written in text fields."""
         self._send = send
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
@@ -56,7 +59,9 @@ class FairWriter:
         """Send a control message before any output that waits."""
         if self._over:
             return
-        frame = codec.encode(message)
+        frame = codec.encode(message, text_bytes=self.text_bytes)
+        if len(frame) > MAX_DAEMON_MESSAGE:
+            frame = codec.encode(codec.too_large(message, len(frame)))
         self._control.append(frame)
         self._control_bytes += len(frame)
         if self._control_bytes > MAX_CONTROL:
@@ -71,12 +76,19 @@ class FairWriter:
         after: int = 0,
         window: int | None = None,
         silent: bool = False,
+        explains: bool = False,
         request_id: str | None = None,
     ) -> None:
         """Send what ``job`` has from ``after`` on, and live from there; instead of what was."""
         self.unfollow(job)
-        viewer = job.view(lambda: self.mark(feed), after=after, window=window, silent=silent)
-        feed = Feed(job, viewer, encoding, request_id)
+        viewer = job.view(
+            lambda: self.mark(feed),
+            after=after,
+            window=window,
+            text=encoding == "utf-8",
+            silent=silent,
+        )
+        feed = Feed(job, viewer, encoding, request_id, explains, self.text_bytes)
         self._feeds[job] = feed
         self.mark(feed)
 

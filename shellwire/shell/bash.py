@@ -9,15 +9,21 @@ The shape of the text, and why:
 - Then it waits, until the script says first, ended by NUL, what has changed since it was started.
 - The command is expanded by ``$(<file)``, which reads in blocks and does not fork (bash ≥ 5.2), and
   run by ``eval --``, which keeps line numbers, ``return`` and BASH_SOURCE as under ``bash -c``.
-- Each line of the trap is read when it comes to it: where the report was made on the main line,
-  only the first one is.
+- Each line of the trap is read when bash comes to it. Where the report was made on the main line,
+  only the first line is read. The user's aliases apply to the first two lines: so they hold no
+  reserved word, which an alias could replace, and the second turns aliases off if one would break
+  the third. ``((`` is no word, and its redirections hide what DEBUG and xtrace write.
+- ``set -v`` writes each line of a trap to stderr when it is read, and nothing can prevent that. A
+  text that may turn it on is run without the trap, but with a function called ``exit``, which sets
+  it when verbose is off again. Other early ends (``set -e``, a signal) are then not reported.
 - The report is made on the main line after the command, and by an EXIT trap when control never
   gets there (exit, set -e, set -u, a syntax error, a signal). A variable tells the trap of it.
 - Nothing that the command may have changed must show in it: options, posix mode and the traps that
   could speak up go first, and what they still say goes into the report, before the token that
   begins it. Aliases go before the rest of the trap is read. No file is opened (restricted mode,
   ``ulimit -n``); SIGXFSZ is ignored, lest ``ulimit -f`` turn the report into the way the command
-  died.
+  died. A report that can't be written to its file is told of by a byte in a pipe (213), which no
+  limit applies to.
 - ``exit`` inside a function runs the trap with that function's locals in sight. They are told
   from the globals by marking the globals (``declare -gt``) and are then peeled off by unset from
   a deeper function, one scope each; a variable that still lacks the mark is a local that can't be
@@ -27,6 +33,7 @@ The shape of the text, and why:
 from __future__ import annotations
 
 import os
+import re
 from string import ascii_letters
 from typing import TYPE_CHECKING
 
@@ -80,23 +87,41 @@ _STATE = (
     '\\builtin declare -F; \\builtin printf "\\0"; \\builtin declare -f; '
     '\\builtin printf "\\0"; \\builtin alias -p; \\builtin printf "\\0%s" TOKEN; '
 )
+_LOST = "|| \\builtin printf x 2>&- >&213"
 _TRAP = (
-    "{ case ${__shellwire_s+x} in x) \\builtin exit;; esac; } >&210 2>&1'$'\\n''"
+    "((${__shellwire_s+1}0)) >&210 2>&1 && \\builtin exit'$'\\n''"
+    "((${BASH_ALIASES[@]+1}0)) >&210 2>&1 && "
+    '((${BASH_ALIASES["{"]+1}${BASH_ALIASES["}"]+1}0)) >&210 2>&1 && '
+    "((BASH_XTRACEFD=210)) >&210 2>&1 && \\builtin shopt -u expand_aliases'$'\\n''"
     f"{{ {_QUIET}\\builtin shopt -u expand_aliases; }} >&210 2>&1'$'\\n''"
     "{ case ${#FUNCNAME[@]} in "
     '0) \\builtin printf "%s\\0" TOKEN;; '
     f'*) {_PEEL}\\builtin printf "%s\\0%s" TOKEN {bash_report.INSIDE.decode()};; '
-    f"esac; {_STATE}}} >&210 2>&-"
+    f"esac; {_STATE}}} >&210 2>&- {_LOST}"
 )
 _TEMPLATE = (
-    "{ exec 210>&10 211<&11 212<&12; } 200>&- 201<&- 202<&-; "
-    f"exec 200>&- 201<&- 202<&-; trap '{_TRAP}' EXIT; {_RESTORE}; "
-    f'{{ __shellwire_s=$?; {_QUIET}\\builtin printf "%s\\0" TOKEN; {_STATE}}} >&210 2>&1; '
+    "{ exec 210>&10 211<&11 212<&12 213>&13; } 200>&- 201<&- 202<&- 203>&-; "
+    f"exec 200>&- 201<&- 202<&- 203>&-; trap '{_TRAP}' EXIT; {_RESTORE}; "
+    f'{{ __shellwire_s=$?; {_QUIET}\\builtin printf "%s\\0" TOKEN; {_STATE}}} >&210 2>&1 {_LOST}; '
     '\\builtin exit "$__shellwire_s"'
 ).encode()
 _UNREPORTED = (
     f"{{ exec 211<&10 212<&11; }} 201<&- 202<&-; exec 201<&- 202<&-; {_RESTORE}"
 ).encode()
+
+# ``set -v``, ``set -euv``, ``set -o verbose``, ``shopt -so verbose``: too often rather than never.
+_VERBOSE = re.compile(
+    rb"(?<![\w.-])(?:set[ \t]+(?:[-+][A-Za-z]+[ \t]+(?:[a-z]+[ \t]+)?)*-[A-Za-z]*v"
+    rb"|(?:set|shopt)[ \t][^\n;&|]*verbose)"
+)
+_WITHOUT_TRAP = rb"""
+\builtin shopt -u expand_aliases
+__shellwire_t=$(\builtin trap -p EXIT); \builtin trap - EXIT; \builtin printf x 2>/dev/null >&213
+\builtin declare -F exit >/dev/null || exit () {
+{ \builtin set -- "${1-$?}" "${@:2}"; case $BASH_SUBSHELL$(\builtin trap -p EXIT) in
+0) \builtin set +v; \builtin eval "$__shellwire_t";; esac; \builtin set +x; } 2>/dev/null
+\builtin exit "$@"; }
+\builtin shopt -s expand_aliases"""
 
 _POSIX = b"POSIXLY_CORRECT"
 _LONGEST_PATCH = 2048
@@ -121,6 +146,7 @@ class Bash(Dialect):
     report_fd = 200
     script_fd = 201
     restore_fd = 202
+    lost_fd = 203
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -144,6 +170,8 @@ class Bash(Dialect):
         return patch if patch is not None and len(patch) <= _LONGEST_PATCH else None
 
     def script(self, patch: bytes, text: bytes) -> bytes:
+        if _VERBOSE.search(text):
+            patch += _WITHOUT_TRAP
         return patch + b"\0" + text
 
     def payload(self, report: bytes, token: bytes) -> bytes | None:
@@ -200,8 +228,10 @@ def _patch(have: State, want: State, token: bytes) -> bytes | None:
     if not lines:
         return b""
     # On a line of its own: what is done of the rest before an error would else pass for the whole.
-    begin = b"\\builtin unset -v " + bash_report.RESTORED
-    return b"\n".join([begin, b"{", *lines, bash_report.RESTORED + b"=1; } 2>/dev/null"])
+    # An alias could be called "{".
+    begin = b"\\builtin shopt -u expand_aliases; \\builtin unset -v " + bash_report.RESTORED
+    end = b"\\builtin shopt -s expand_aliases; " + bash_report.RESTORED + b"=1; } 2>/dev/null"
+    return b"\n".join([begin, b"{", *lines, end])
 
 
 def _is_plain(name: bytes, variable: Variable | None) -> bool:
@@ -217,12 +247,24 @@ def _set(name: bytes, variable: Variable | None) -> bytes:
     if variable is None:
         return unset
     flags = variable.flags.encode() or b"-"
-    return unset + b"; \\builtin declare -%s %s=%s" % (flags, name, quote(variable.value))
+    value = b"" if variable.value is None else b"=" + quote(variable.value)
+    return unset + b"; \\builtin declare -%s %s%s" % (flags, name, value)
+
+
+def _declare(name: bytes, variable: Variable) -> bytes:
+    if variable.value is None:
+        return b"declare -%s %s" % (variable.flags.encode(), name)
+    value = variable.value if variable.is_array else quote(variable.value)
+    # An attribute that changes what is assigned may be younger than the value.
+    late = "".join(flag for flag in variable.flags if flag in "iluc")
+    flags = "".join(flag for flag in variable.flags if flag not in late) or "-"
+    text = b"declare -%s %s=%s" % (flags.encode(), name, value)
+    return text + (b"; declare -%s %s" % (late.encode(), name) if late else b"")
 
 
 def _old_directory(state: State) -> bytes:
     old = state.variables.get(b"OLDPWD")
-    if old is not None and not old.is_array:
+    if old is not None and old.value is not None and not old.is_array:
         return b"OLDPWD=" + quote(old.value)
     return b"\\builtin unset -v OLDPWD; \\builtin export OLDPWD"
 
@@ -234,13 +276,7 @@ def _restore(state: State, env: Mapping[bytes, bytes], *, report: bool) -> bytes
     # itself would make ``declare a=(...)`` a syntax error.)
     for name, variable in state.variables.items():
         if name not in env and name not in _NEVER_RESTORED and IDENTIFIER.match(name):
-            value = variable.value if variable.is_array else quote(variable.value)
-            # An attribute that changes what is assigned may be younger than the value.
-            late = "".join(flag for flag in variable.flags if flag in "iluc")
-            flags = "".join(flag for flag in variable.flags if flag not in late) or "-"
-            lines.append(b"declare -%s %s=%s" % (flags.encode(), name, value))
-            if late:
-                lines[-1] += b"; declare -%s %s" % (late.encode(), name)
+            lines.append(_declare(name, variable))
     lines.extend(b"alias -- %s=%s" % (name, quote(text)) for name, text in state.aliases.items())
     if state.functions:
         lines.append(b"shopt -s extglob")
@@ -252,6 +288,7 @@ def _restore(state: State, env: Mapping[bytes, bytes], *, report: bool) -> bytes
     lines.append(b"\\builtin shopt -s expand_aliases")
     if report:
         lines[-1] += b"; " + bash_report.RESTORED + b"=1"
-    if _POSIX in state.variables:
-        lines.append(b"\\builtin declare -x %s=%s" % (_POSIX, quote(state.variables[_POSIX].value)))
+    posix = state.variables.get(_POSIX)
+    if posix is not None:
+        lines.append(b"\\builtin declare -x %s=%s" % (_POSIX, quote(posix.value or b"")))
     return b"\n".join(lines)

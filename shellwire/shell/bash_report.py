@@ -32,6 +32,8 @@ _OWN = re.compile(
     rb"|POSIXLY_CORRECT|PPID|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID|_)\Z"
 )
 _OWN_UNLESS_EXPORTED = frozenset({b"HOSTNAME", b"TERM", b"SHELL", b"LINES", b"COLUMNS"})
+# Every bash declares and exports it when it starts.
+_OWN_UNLESS_SET = frozenset({b"OLDPWD"})
 
 _DECLARE = re.compile(rb"declare -(\S+) ([^=\n]+)(?:=([^\n]*))?")
 _LONGEST_REMEMBERED = 512
@@ -87,7 +89,7 @@ def _variables(
         declared = _remembered(line) if len(line) <= _LONGEST_REMEMBERED else _declared(line)
         if declared is None:
             continue
-        name, variable, is_set = declared
+        name, variable = declared
         if inside and "t" not in variable.flags:
             unknown.add(name)
             continue
@@ -95,12 +97,12 @@ def _variables(
             variable = Variable(variable.value, variable.flags.replace("t", ""))
         if "r" in variable.flags:
             unknown.add(name)
-        elif is_set:
+        elif variable.value is not None or (variable.flags and name not in _OWN_UNLESS_SET):
             yield name, variable
 
 
-def _declared(line: bytes) -> tuple[bytes, Variable, bool] | None:
-    """Return a variable's name, itself, and whether it has a value; None for what is no state."""
+def _declared(line: bytes) -> tuple[bytes, Variable] | None:
+    """Return a variable and its name; None for what is no state."""
     match = _DECLARE.fullmatch(line)
     if match is None:
         raise ValueError("a variable that can't be read")
@@ -108,7 +110,7 @@ def _declared(line: bytes) -> tuple[bytes, Variable, bool] | None:
     flags = letters.decode().replace("-", "")
     if ignored(name, flags):
         return None
-    return name, Variable(b"" if text is None else _value(text, flags), flags), text is not None
+    return name, Variable(None if text is None else _value(text, flags), flags)
 
 
 # Of two reports most lines are the same.
@@ -135,6 +137,8 @@ def _functions(names: bytes, bodies: bytes) -> dict[bytes, Function]:
     for match, end in zip(headers, ends, strict=False):
         name = match.group(1)
         text = bodies[match.start() : end].removesuffix(b"declare -fx " + name + b"\n")
+        if name == b"exit" and OUR_PREFIX in text:
+            continue
         if b"=" in name:
             # Printed without the word, it would be read back as an assignment.
             text = b"function " + text

@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from shellwire.shell.dialect import SECRETS, CannotEnter
+from shellwire.shell.dialect import SECRETS, WITHHELD, CannotEnter
+from shellwire.shell.readback import unreadable
+from shellwire.shell.report import UNREPORTED
 from shellwire.shell.state import (
     IDENTIFIER,
     OUR_PREFIX,
@@ -26,6 +28,20 @@ if TYPE_CHECKING:
 MAX_SIZE = 1024 * 1024
 """Bytes of names and values that one context holds at most."""
 
+COMMAND_DEFAULTS = {
+    b"PAGER": b"cat",
+    b"GIT_PAGER": b"cat",
+    b"GIT_TERMINAL_PROMPT": b"0",
+    b"GIT_EDITOR": b"false",
+    b"EDITOR": b"false",
+    b"VISUAL": b"false",
+}
+"""What runs without a terminal finds set, whatever the daemon was started with: nobody would see a
+pager, an editor or a question, so each ends at once."""
+
+TERMINAL_DEFAULTS = {b"TERM": b"xterm-256color"}
+"""What runs on a terminal finds set if the context has no such variable."""
+
 _MAX_REPORT = 8 * MAX_SIZE
 
 # They describe the terminal in which the daemon was started. No job runs on that one. COLUMNS and
@@ -33,6 +49,11 @@ _MAX_REPORT = 8 * MAX_SIZE
 _OF_A_TERMINAL = frozenset(
     b"TERM TERMCAP COLORTERM TERM_PROGRAM TERM_PROGRAM_VERSION COLUMNS LINES".split()
 )
+_NOT_REPORTED = "the shell could not report its state (ulimit -f, or an early end under set -v)"
+
+
+# No shell is started with these (OLDPWD is set by other means): a context does not hold them.
+_NOT_SET = SECRETS | WITHHELD - {b"OLDPWD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +79,9 @@ class Context:
         self._birth = birth
         self._epoch = 0
         self._known: tuple[bytes, State] | None = None
-        self._start: tuple[State, Mapping[bytes, bytes], State] | None = None
+        self._starts: dict[bool, tuple[State, State]] = {}
+        # Of COMMAND_DEFAULTS, those that a command or an edit has set or removed.
+        self._chosen: set[bytes] = set()
         self.state = birth
 
     def begin(
@@ -66,13 +89,13 @@ class Context:
         *,
         cwd: bytes | None = None,
         env: Mapping[bytes, bytes],
-        defaults: Mapping[bytes, bytes],
+        terminal: bool,
     ) -> tuple[Origin, bytes | None]:
         """Return what a command starts from, and the directory that was gone if the context's was.
 
-        ``env`` is the request's; ``defaults`` are set where neither it nor the context says
-        anything. A context whose directory can't be entered any more, for it has vanished or is
-        closed to us, moves to the nearest ancestor that can.
+        ``env`` is the request's, and ``terminal`` whether it runs on one. A context whose directory
+        can't be entered any more, for it has vanished or is closed to us, moves to the nearest
+        ancestor that can.
         """
         gone = None
         if cwd is not None:
@@ -81,26 +104,25 @@ class Context:
         elif not _enterable(self.state.cwd):
             gone = self.state.cwd
             self.state = replace(self.state, cwd=_nearest(gone))
-        state = self.start(defaults)
+        state = self.start(terminal=terminal)
         if cwd is not None or env:
             extra = {name: Variable(value) for name, value in env.items() if _is_free(name)}
             state = apply(state, Change(cwd=cwd, variables=extra))
         return Origin(state, self._epoch), gone
 
-    def start(self, defaults: Mapping[bytes, bytes]) -> State:
+    def start(self, *, terminal: bool) -> State:
         """Return what a command starts from whose request says nothing about it.
 
         The same object as long as the context stays the same.
         """
-        if self._start is None or self._start[0] is not self.state or self._start[1] != defaults:
-            missing = {
-                name: Variable(value)
-                for name, value in defaults.items()
-                if name not in self.state.variables
-            }
-            start = apply(self.state, Change(variables=missing))
-            self._start = (self.state, defaults, start)
-        return self._start[2]
+        cached = self._starts.get(terminal)
+        if cached is None or cached[0] is not self.state:
+            defaults = TERMINAL_DEFAULTS if terminal else COMMAND_DEFAULTS
+            own = self.state.variables if terminal else self._chosen
+            added = {name: Variable(value) for name, value in defaults.items() if name not in own}
+            cached = self.state, apply(self.state, Change(variables=added))
+            self._starts[terminal] = cached
+        return cached[1]
 
     def commit(
         self, origin: Origin, dialect: Dialect, report: bytes, token: bytes, tag: bytes
@@ -118,7 +140,8 @@ class Context:
             return Commit(committed=True)
         payload = dialect.payload(report, token)
         if payload is None:
-            return Commit(committed=False)
+            lost = report.endswith(UNREPORTED)
+            return Commit(committed=False, problem=_NOT_REPORTED if lost else None)
         if origin.epoch != self._epoch:
             return Commit(committed=False, problem="the context was reset while it ran")
         parsed = dialect.parse(payload)
@@ -130,16 +153,17 @@ class Context:
             visible=lambda name, each: name not in parsed.unknown and dialect.reports(name, each),
             removals=parsed.whole,
         )
+        change, problem = _readable(change, dialect, parsed.state)
         if change:
             state = apply(self.state, change)
             if state.size() > MAX_SIZE:
                 return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
-            self.state = state
+            self._set(state, change)
         elif parsed.whole:
             self._known = known
         if not parsed.whole:
-            return Commit(committed=True, problem="a part of the context could not be restored")
-        return Commit(committed=True)
+            problem = "a part of the context could not be restored"
+        return Commit(committed=True, problem=problem)
 
     def edit(
         self, *, cwd: bytes | None, env: Mapping[bytes, bytes], unset: Iterable[bytes]
@@ -151,21 +175,41 @@ class Context:
         changes.update(dict.fromkeys(unset))
         if cwd is not None:
             cwd = os.path.normpath(cwd)
-        state = apply(self.state, Change(cwd=cwd, variables=changes))
+        change = Change(cwd=cwd, variables=changes)
+        state = apply(self.state, change)
         if state.size() > MAX_SIZE:
             raise ValueError(f"a context holds at most {MAX_SIZE} bytes")
+        self._set(state, change)
+
+    def _set(self, state: State, change: Change) -> None:
         self.state = state
+        self._chosen |= change.variables.keys() & COMMAND_DEFAULTS.keys()
 
     def reset(self) -> None:
         """Go back to the daemon's start; a command begun before commits nothing."""
         self.state = self._birth
+        self._chosen.clear()
+        self._starts.clear()
         self._epoch += 1
         self._known = None
 
 
+def _readable(change: Change, dialect: Dialect, state: State) -> tuple[Change, str | None]:
+    """Return ``change`` without the functions that can't be restored, and which these are."""
+    new = {name: function for name, function in change.functions.items() if function is not None}
+    broken = unreadable(dialect, state, new) if new else frozenset()
+    if not broken:
+        return change, None
+    # What they were before is not kept either: the command would have called what is new.
+    functions = {**change.functions, **dict.fromkeys(broken)}
+    names = ", ".join(sorted(name.decode("utf-8", "replace") for name in broken))
+    problem = f"the shell prints what it can't read back of the functions {names[:500]}"
+    return replace(change, functions=functions), problem
+
+
 def _is_free(name: bytes) -> bool:
-    """Whether a variable of that name is the users', and not ours inside a shell."""
-    return name not in SECRETS and not name.startswith(OUR_PREFIX)
+    """Whether a variable of that name can be set: it is not ours, and no shell says it itself."""
+    return name not in _NOT_SET and not name.startswith(OUR_PREFIX)
 
 
 def _enterable(path: bytes) -> bool:

@@ -64,8 +64,11 @@ class Dialect(ABC):
     )
     """What a shell that can't be used would get wrong; ``find`` knows what it comes to."""
 
-    report_fd: ClassVar[int]
-    """A file without a name, in which it leaves its report."""
+    report_fd: ClassVar[int | None] = None
+    """A file without a name, in which it leaves its report. None: it is told a path to open."""
+
+    lost_fd: ClassVar[int | None] = None
+    """A pipe that it writes to if it can't report. None: it is told a path to open."""
 
     script_fd: ClassVar[int]
     """A pipe from which it reads the command's text, until its end."""
@@ -89,6 +92,10 @@ class Dialect(ABC):
 
         None where that can't be done so that no command could tell, or costs more than a shell.
         """
+
+    def where(self, report: bytes, lost: bytes) -> bytes:
+        """Return the text that tells a shell without report_fd and lost_fd the paths to open."""
+        return b""
 
     @abstractmethod
     def script(self, patch: bytes, text: bytes) -> bytes:

@@ -104,8 +104,15 @@ async def _works(dialect: Dialect, state: State, reaper: Reaper) -> bool:
     tag = b"probe." + secrets.token_hex(8).encode()
     shell = launch(dialect, state, Wiring(), tag=tag, report=True)
     shell.run(dialect.script(b"", dialect.probe))
+    tree = kill.Tree(shell.pid, tag, subreaper=reaper.adopts)
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
-    reaper.watch(shell.pid, lambda how: None if ended.done() else ended.set_result(how))
+
+    def over(how: Exit) -> None:
+        tree.is_leaderless = True
+        if not ended.done():
+            ended.set_result(how)
+
+    reaper.watch(shell.pid, over)
     try:
         async with asyncio.timeout(SECONDS):
             status = (await ended).code
@@ -113,7 +120,7 @@ async def _works(dialect: Dialect, state: State, reaper: Reaper) -> bool:
     except (TimeoutError, CannotEnter):
         return False
     finally:
-        await kill.end(kill.Tree(shell.pid, tag, subreaper=reaper.adopts))
+        await kill.end(tree)
         shell.close()
     report = None if payload is None else dialect.parse(payload)
     if report is None or not report.whole or status != _STATUS:

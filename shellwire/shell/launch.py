@@ -5,6 +5,7 @@ A shell that was launched waits for the text to run. A cold start is one that is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -17,11 +18,12 @@ from shellwire.process.feed import Feeder
 from shellwire.process.kill import TAG_NAME
 from shellwire.process.read import Reader
 from shellwire.shell.dialect import FileDialect
-from shellwire.shell.shell import MAX_REPORT, Shell, Wiring
+from shellwire.shell.shell import Shell, Wiring
 
 if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.process.pty import Terminal, open_terminal
     from shellwire.process.spawn import private_file, spawn
+    from shellwire.shell.report import ReportFile
 
 if TYPE_CHECKING:
     from shellwire.process.read import Source
@@ -34,24 +36,22 @@ class _Waiting(Shell):
     """One that reads its command from a pipe, and reports into a file without a name."""
 
     _script: Feeder
-    _report: int | None
+    _report: ReportFile | None
 
     def run(self, script: bytes) -> None:
         self._script.write(script)
         self._script.finish()
 
     def take_report(self) -> bytes:
-        if self._report is None or sys.platform == "win32":
+        if self._report is None:
             return b""
-        fd, self._report = self._report, None
-        try:
-            return os.pread(fd, min(os.fstat(fd).st_size, MAX_REPORT), 0)
-        finally:
-            os.close(fd)
+        report, self._report = self._report, None
+        return report.take()
 
     def discard(self) -> None:
         if sys.platform != "win32":
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         self.close()
 
     def close_input(self) -> None:
@@ -74,10 +74,14 @@ def launch(dialect: Dialect, state: State, wiring: Wiring, *, tag: bytes, report
         return files.prepare(dialect, state.cwd, start, wiring, tag=tag, token=token)
     theirs: list[int] = []
     ours: list[int] = []
+    reported: ReportFile | None = None
     try:
-        return _launch(dialect, start, wiring, theirs, ours, tag=tag, token=token, report=report)
+        reported = ReportFile() if report else None
+        return _launch(dialect, start, wiring, theirs, ours, reported, tag=tag, token=token)
     except BaseException as error:
         _close(ours)
+        if reported is not None:
+            reported.take()
         if isinstance(error, OSError):
             raise SpawnError(f"cannot start {dialect.path}: {error.strerror}") from error
         raise
@@ -96,10 +100,10 @@ def _launch(
     wiring: Wiring,
     theirs: list[int],
     ours: list[int],
+    report: ReportFile | None,
     *,
     tag: bytes,
     token: bytes,
-    report: bool,
 ) -> Shell:
     """Start it. What is opened goes into ``theirs`` or ``ours`` before anything else can fail."""
 
@@ -112,17 +116,22 @@ def _launch(
 
     given: dict[int, int] = {}
     outputs: dict[str, int] = {}
-    stdin = report_fd = tty = None
+    stdin = tty = None
+    slave = -1
     given[dialect.script_fd], script = pipe(1)
-    given[dialect.restore_fd] = restore = private_file(start.restore)
+    text = start.restore
+    if report is not None:
+        if dialect.report_fd is None or dialect.lost_fd is None:
+            text = dialect.where(*report.paths()) + text
+        else:
+            given[dialect.report_fd] = report.fd
+            given[dialect.lost_fd] = lost = report.hand_over()
+            theirs.append(lost)
+    given[dialect.restore_fd] = restore = private_file(text)
     theirs.append(restore)
-    if report:
-        given[dialect.report_fd] = report_fd = private_file()
-        ours.append(report_fd)
     if wiring.size is not None:
         outputs["stdout"], slave, tty = open_terminal(*wiring.size)
-        ours.append(outputs["stdout"])
-        theirs.append(slave)
+        ours += outputs["stdout"], slave
     else:
         if wiring.stdin:
             given[0], stdin = pipe(1)
@@ -134,10 +143,10 @@ def _launch(
     pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=tty)
     terminal = None
     if tty is not None:
-        terminal = Terminal(pid, outputs["stdout"])
+        terminal = Terminal(pid, outputs["stdout"], slave)
         sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
         feeder: Feeder | None = Feeder(terminal.fd, owned=False)
     else:
         sources = {name: Reader(fd) for name, fd in outputs.items()}
         feeder = Feeder(stdin) if stdin is not None else None
-    return _Waiting(pid, tag, token, sources, feeder, terminal, Feeder(script), report_fd)
+    return _Waiting(pid, tag, token, sources, feeder, terminal, Feeder(script), report)

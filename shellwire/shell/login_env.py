@@ -156,9 +156,15 @@ async def ask(
             pid = _start(shell, environ, mark, tag, writing)
         finally:
             os.close(writing)
+        tree = kill.Tree(pid, tag, subreaper=reaper.adopts)
         listener = _Listener(reading, mark)
         stack.callback(listener.stop)
-        reaper.watch(pid, listener.ended)
+
+        def over(how: Exit) -> None:
+            tree.is_leaderless = True
+            listener.ended(how)
+
+        reaper.watch(pid, over)
         try:
             async with asyncio.timeout(seconds):
                 return _parse(await listener.told)
@@ -167,7 +173,7 @@ async def ask(
         finally:
             # What a profile left in the background on purpose (an agent) lives on if all went well.
             if listener.told.cancelled() or listener.told.exception() is not None:
-                await kill.end(kill.Tree(pid, tag, subreaper=reaper.adopts))
+                await kill.end(tree)
 
 
 def _start(shell: str, environ: Mapping[bytes, bytes], mark: bytes, tag: bytes, out: int) -> int:

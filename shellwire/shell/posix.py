@@ -1,10 +1,12 @@
 """A POSIX sh (dash, busybox ash): carries the working directory and exported variables.
 
-Such a shell can name no descriptor above 9. Report, script and what to restore come as 9, 8 and 7
-and are closed for a group: the copies that the shell keeps meanwhile, at the first free numbers
-from 10, are close-on-exec, and the group opens them again by path. ``exit`` leaves the group before
-it runs the EXIT trap, which therefore finds the report at 9 again (and so do the programs of a trap
-that the command set itself). On a signal no trap is run.
+Such a shell can't mark a descriptor close-on-exec, and busybox may run its own programs without
+exec(3). So it holds none of ours while the command runs:
+
+- What to restore and the script come as descriptors 7 and 8, are read to their end, and closed. The
+  script is an assignment of the command's text to a variable, which is then given to ``eval``.
+- The report is written to a file of the daemon that the shell opens by its path, at the end of the
+  main line or in an EXIT trap. On a signal no trap is run.
 """
 
 from __future__ import annotations
@@ -33,58 +35,74 @@ _REPORT = (
     r'\command printf "%s\0" TOKEN; \command pwd -L; \command printf "\0"; \export -p; '
     r'\command printf "\0%s" TOKEN'
 )
+# A file that can't be written to, for ``ulimit -f``, is told of through a pipe.
+_TELL = (
+    f'{{ {{ {_REPORT}; }} >|"$__shellwire_f" '
+    '|| \\command printf x >|"$__shellwire_l"; } 2>/dev/null'
+)
 # A trap that the shell does not know would end it, but for ``command``.
 _QUIET = r'\set +euxvnCf; \command trap "" XFSZ; '
+_RUN = '. /dev/fd/7; . /dev/fd/8; exec 7<&- 8<&-; eval "$__shellwire_c"'
 _TEMPLATE = (
-    f"{{ trap '{{ {_QUIET}}} 2>/dev/null; case ${{__shellwire_s+x}} in x) ;; "
-    f"*) {{ {_REPORT}; }} 2>/dev/null >&9;; esac' EXIT; . /dev/fd/12; . /dev/fd/11; "
-    f"{{ __shellwire_s=$?; {_QUIET}}} 2>/dev/null; "
-    f'{{ {_REPORT}; }} 2>/dev/null >|/dev/fd/10; \\exit "$__shellwire_s"; }} 9>&- 8<&- 7<&-'
+    f"trap '{{ {_QUIET}}} 2>/dev/null; case ${{__shellwire_s+x}} in x) ;; *) {_TELL};; esac' EXIT; "
+    f"{_RUN}; {{ __shellwire_s=$?; {_QUIET}}} 2>/dev/null; "
+    f'{_TELL}; \\exit "$__shellwire_s"'
 ).encode()
-_UNREPORTED = b"{ . /dev/fd/11; . /dev/fd/10; exit; } 8<&- 7<&-"
+_UNREPORTED = _RUN.encode() + b"; exit"
 
 _EXPORT = re.compile(
     rb"export ([A-Za-z_][A-Za-z0-9_]*)"
     rb"(?:=((?:'[^']*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"|\\.|[^\s'\"\\])*))?\n",
     re.DOTALL,
 )
-_OWN = frozenset(
-    {b"IFS", b"LINENO", b"OPTIND", b"OPTARG", b"PPID", b"PS1", b"PS2", b"PS4", b"PWD", b"SHLVL"}
-)
+_OWN = (
+    frozenset({b"IFS", b"LINENO", b"OPTIND", b"OPTARG", b"PPID", b"PS1", b"PS2", b"PS4"}) | WITHHELD
+) - {b"OLDPWD"}
 
 
 class Posix(Dialect):
     """A shell of which no more is known than POSIX.1 says."""
 
-    report_fd = 9
     script_fd = 8
     restore_fd = 7
 
     def start(self, state: State, token: bytes, *, report: bool) -> Start:
         failed = b"exit 1"
         if report:
-            failed = rb'printf "%%s\0%s\0%%s" %s %s >|/dev/fd/10; __shellwire_s=1; exit 1' % (
+            failed = rb'printf "%%s\0%s\0%%s" %s %s >|"$__shellwire_f"; __shellwire_s=1; exit 1' % (
                 CD_FAILED,
                 token,
                 token,
             )
         restore = b"cd -- %s 2>/dev/null || { %s; }\n" % (quote(state.cwd), failed)
         old = state.variables.get(b"OLDPWD")
-        restore += b"export OLDPWD=" + quote(old.value) if old else b"unset OLDPWD"
+        if old is not None and old.value is not None:
+            restore += b"export OLDPWD=" + quote(old.value)
+        else:
+            restore += b"unset OLDPWD"
         text = _TEMPLATE.replace(b"TOKEN", token) if report else _UNREPORTED
         env = environment(state)
-        restore += b"".join(
-            b"\nexport %s=%s" % (name, quote(value))
-            for name, value in state.environment().items()
-            if name not in env and name not in WITHHELD | SECRETS and IDENTIFIER.match(name)
-        )
+        for name, variable in state.variables.items():
+            if (
+                name not in env
+                and name not in WITHHELD | SECRETS
+                and variable.exported
+                and IDENTIFIER.match(name)
+            ):
+                restore += b"\nexport " + name
+                if variable.value is not None:
+                    restore += b"=" + quote(variable.value)
         return Start((self.path.encode(), b"-c", text), env, restore + b"\n")
 
     def patch(self, have: State, want: State, token: bytes) -> bytes | None:
         return b"" if have is want else None
 
     def script(self, patch: bytes, text: bytes) -> bytes:
-        return patch + text
+        # The variable is gone by the time that the command could see it.
+        return b"__shellwire_c=" + quote(b"unset -v __shellwire_c; " + text) + b"\n"
+
+    def where(self, report: bytes, lost: bytes) -> bytes:
+        return b"__shellwire_f=%s __shellwire_l=%s\n" % (quote(report), quote(lost))
 
     def payload(self, report: bytes, token: bytes) -> bytes | None:
         payload = between(report, token)
@@ -120,7 +138,7 @@ def _variables(section: bytes) -> Iterator[tuple[bytes, Variable]]:
             break
         position = match.end()
         name, text = match.groups()
-        if text is not None and not _ignored(name):
-            yield name, Variable(unquote(text))
+        if not _ignored(name) and (text is not None or name != b"OLDPWD"):
+            yield name, Variable(None if text is None else unquote(text))
     if position != len(section):
         raise ValueError("an export that can't be read")

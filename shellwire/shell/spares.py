@@ -65,7 +65,7 @@ class Spares:
             patch = self._dialect.patch(spare.state, state, spare.shell.token)
             if patch is not None and _is_fit(spare):
                 return Taken(spare.shell, patch)
-            self._discard(spare)
+            self.discard(spare.shell)
         tag = self._next_tag()
         return Taken(launch(self._dialect, state, wiring, tag=tag, report=report), b"")
 
@@ -84,11 +84,13 @@ class Spares:
     def close(self) -> None:
         """End all that wait."""
         while self._waiting:
-            self._discard(self._waiting.popleft())
+            self.discard(self._waiting.popleft().shell)
 
-    def _discard(self, spare: _Spare) -> None:
-        self._reaper.watch(spare.shell.pid, _forget)
-        spare.shell.discard()
+    def discard(self, shell: Shell) -> None:
+        """End a shell that nobody uses; it is reaped all the same."""
+        if shell.pid:  # one that waits for its text to be started has none
+            self._reaper.watch(shell.pid, _forget)
+        shell.discard()
 
     def _lost(self, spare: _Spare, _ended: Exit) -> None:
         if spare in self._waiting:

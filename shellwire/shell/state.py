@@ -29,10 +29,11 @@ _EACH = 10
 class Variable:
     """A shell variable: ``flags`` are the letters of ``declare``; x alone is a plain export.
 
-    ``value`` holds the bytes of a scalar, and the literal ``(...)`` of an array.
+    ``value`` holds the bytes of a scalar, and the literal ``(...)`` of an array. None is a variable
+    that has attributes and no value yet, such as ``declare -A m`` or ``export X`` makes.
     """
 
-    value: bytes
+    value: bytes | None
     flags: str = "x"
 
     @property
@@ -67,16 +68,21 @@ class State:
         """Return the bytes that the names and values take, a little more for each of them."""
         count = len(self.variables) + len(self.functions) + len(self.aliases)
         total = len(self.cwd) + _EACH * count
-        total += sum(len(name) + len(each.value) for name, each in self.variables.items())
+        total += sum(len(name) + len(each.value or b"") for name, each in self.variables.items())
         total += sum(len(name) + len(each.text) for name, each in self.functions.items())
         return total + sum(len(name) + len(text) for name, text in self.aliases.items())
 
+    def told(self) -> dict[bytes, bytes]:
+        """Return the exported variables as a program sees them: PWD is the directory."""
+        pwd = {b"PWD": self.cwd} if self.cwd.startswith(b"/") else {}
+        return {**self.environment(), **pwd}
+
     def environment(self) -> dict[bytes, bytes]:
-        """Return the exported scalars."""
+        """Return the exported scalars that have a value."""
         return {
             name: each.value
             for name, each in self.variables.items()
-            if each.exported and not each.is_array
+            if each.value is not None and each.exported and not each.is_array
         }
 
 

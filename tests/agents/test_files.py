@@ -99,6 +99,31 @@ def test_an_edit_is_exact(agent: Agent, here: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_an_edit_in_a_file_of_crlf(agent: Agent, here: Path) -> None:
+    """A model reads and writes LF: what it says is meant with the file's own line ends."""
+    path = here / "crlf"
+    path.write_bytes(b"one\r\ntwo\r\nthree\r\n")
+    agent.call("edit_file", path="crlf", old="one\ntwo\n", new="1\n2\n\n")
+    assert path.read_bytes() == b"1\r\n2\r\n\r\nthree\r\n"
+    agent.call("edit_file", path="crlf", old="three", new="3\n4")  # one line becomes two
+    assert path.read_bytes() == b"1\r\n2\r\n\r\n3\r\n4\r\n"
+    agent.call("edit_file", path="crlf", old="3\r\n4", new="5\n6")  # said to the letter
+    assert path.read_bytes() == b"1\r\n2\r\n\r\n5\n6\r\n"
+    # Not every line end is one any more: nothing is guessed.
+    assert "does not stand" in agent.refused("edit_file", path="crlf", old="1\n2", new="x")
+    agent.call("edit_file", path="crlf", old="5\n6", new="7\n8")
+    assert path.read_bytes() == b"1\r\n2\r\n\r\n7\n8\r\n"
+    (here / "twice").write_bytes(b"a\r\nb\r\na\r\n")
+    assert "more than once" in agent.refused("edit_file", path="twice", old="a\n", new="x")
+
+
+def test_what_is_no_file_is_named(agent: Agent, here: Path) -> None:
+    for path, named in ((".", here), ("./.", here), ("/", "/"), ("sub/..", here)):
+        (here / "sub").mkdir(exist_ok=True)
+        assert f"{named}: not a regular file" in agent.refused("read_file", path=path)
+    assert f"{here}/none: " in agent.refused("read_file", path="./none")
+
+
 def test_lines_are_found(agent: Agent, here: Path) -> None:
     (here / "src").mkdir()
     (here / "src" / "a.py").write_text("import os\nprint(1)\n")

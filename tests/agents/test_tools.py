@@ -108,6 +108,18 @@ def ended(agent: Agent, command: str) -> dict[str, Any]:
     return dict(found)
 
 
+def test_the_list_is_what_lives_and_the_last_ten(agent: Agent) -> None:
+    job = agent.call("start_process", command="cat")["id"]
+    commands = [f"true {number}" for number in range(12)]
+    for command in commands:
+        agent.call("run_command", command=command)
+    found = agent.call("list_processes")["processes"]
+    assert job in [each["id"] for each in found if each["state"] == "running"]
+    assert [each["command"] for each in found if each["state"] == "ended"] == commands[2:]
+    # One that is not in the list any more is still there.
+    agent.call("kill_process", id=job)
+
+
 def test_to_cancel_the_request_ends_the_command(agent: Agent, tmp_path: Path) -> None:
     command = f"echo begun; : {tmp_path}; trap '' INT; sleep 600"
     call = agent.begin_call("run_command", command=command)

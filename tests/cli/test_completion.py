@@ -29,8 +29,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 def program(name: str) -> str:
     path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"no {name} here")
+    assert path is not None, f"a test that is not marked so needs {name}"
     return path
 
 
@@ -73,6 +72,7 @@ def test_bash(cli: CommandLine, script: Path, command: str, typed: str, offered:
     assert sorted(done.stdout.split()) == sorted(offered)
 
 
+@pytest.mark.needs("fish")
 @pytest.mark.parametrize("script", ["fish"], indirect=True)
 @pytest.mark.parametrize("command", ["shellwire", "sw"])
 def test_fish(cli: CommandLine, script: Path, command: str) -> None:
@@ -88,6 +88,7 @@ def test_fish(cli: CommandLine, script: Path, command: str) -> None:
     assert done.stdout.split()[0] == "--max-queue"
 
 
+@pytest.mark.needs("zsh")
 @pytest.mark.parametrize("script", ["zsh"], indirect=True)
 @pytest.mark.parametrize("command", ["shellwire", "sw"])
 def test_zsh(cli: CommandLine, script: Path, command: str) -> None:

@@ -122,7 +122,7 @@ def test_what_fails_is_told_and_the_rest_copied(
     target = tmp_path / "there"
     done = box("cp", "-r", str(tree), f"{tmp_path}/no", f"box:{target}")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"Error: box:{target}: is not a directory\n"
+    assert done.stderr == f"Error: box:{target}: there is no directory {target}\n"
     target.mkdir()
     for source, goal in ((str(tree), f"box:{target}"), (f"box:{tree}", f"{target}")):
         done = box("cp", "-r", source, f"{source}-no", goal)

@@ -137,7 +137,7 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (here / "out").symlink_to("../here/a")
     told = [f"push {name}" for name in ("a", "broken", "dir", "sub/b", "sub/self", "sub/up")]
     told.insert(0, f"make there {there}")
-    warned = ["Error: out: a symlink that leads out, and not synced"]
+    warned = ["Warning: out: a symlink that leads out, and not synced"]
     assert sync(box, sides) == (0, told, warned)
     assert {name: os.readlink(there / name) for name in links} == links
     assert sync(box, sides, "--delete") == (0, [], warned)
@@ -230,9 +230,9 @@ def test_what_is_no_file_is_told_and_left(
     (here / "link").symlink_to(outside / "made")
     os.mkfifo(there / "fifo")
     warned = [
-        "Error: fifo: neither file nor directory, and not synced",
-        "Error: in: a symlink that leads out, and not synced",
-        "Error: link: a symlink that leads out, and not synced",
+        "Warning: fifo: neither file nor directory, and not synced",
+        "Warning: in: a symlink that leads out, and not synced",
+        "Warning: link: a symlink that leads out, and not synced",
     ]
     assert sync(box, sides) == (0, ["push a", "push sub/b"], warned)
     assert list(outside.iterdir()) == []

@@ -21,7 +21,7 @@ def chunks(pieces: list[tuple[Stream, bytes]]) -> list[Chunk]:
     found, end = [], 0
     for stream, data in pieces:
         end += len(data)
-        found.append(Chunk(stream, data, end))
+        found.append(Chunk(stream, data, data.decode(), end))
     return found
 
 

@@ -175,3 +175,27 @@ def test_usage(tmp_path: Path) -> None:
     for words in (["--clean"], ["--with", f"{tmp_path}/no"], ["--with", f"{tmp_path}/f"]):
         with pytest.raises(click.UsageError):
             exec_command.main([*words, "true"], standalone_mode=False)
+
+
+def test_what_the_command_deletes_and_what_vanishes(box: CommandLine, tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    src.mkdir()
+    for number in range(30):
+        (src / f"{number:02}").write_text("x")
+    words = ("exec", "-H", "box", "--with", str(src))
+    box.ok(*words, "rm 0* 1*")
+    assert len(os.listdir(src)) == 10
+    for command in ("rm -f *", 'rm -rf "$PWD"'):  # as if its disk had gone
+        done = box(*words, command)
+        assert (done.returncode, done.stdout) == (3, "")
+        copy = next((tmp_path / "user").glob(".cache/shellwire/with/*")) / "src"
+        assert done.stderr.startswith(f"Error: {copy} is ")
+        assert len(os.listdir(src)) == 10
+    assert box(*words, "rm -f *; exit 7").returncode == 7
+    assert box.ok(*words, "ls | wc -l").strip() == "10"  # they have come there again
+    shutil.rmtree(src)
+    src.mkdir()
+    done = box(*words, "echo it runs")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(f"Error: {src} is empty, ")
+    assert len(os.listdir(copy)) == 10

@@ -207,19 +207,6 @@ def test_a_wrong_token_is_said(run: Example) -> None:
     assert line == "INVALID_TOKEN: the token is missing or wrong\n"
 
 
-async def test_too_many_wrong_tokens_are_said(
-    example: Example, start: Callable[..., Daemon]
-) -> None:
-    daemon = start()
-    example.calls(daemon)
-    for _ in range(10):
-        ws = await daemon.connect()
-        await ws.send('{"type": "auth", "token": "wrong", "client_id": "x"}')
-        await ws.wait_closed()
-    line = await asyncio.to_thread(example.fails, "true")
-    assert "429" in line
-
-
 async def _begun(example: Example, *words: str) -> subprocess.Popen[str]:
     """Start it with a command that has begun to run when this returns."""
     process = example.begin("echo begun;", *words)

@@ -34,7 +34,7 @@ TURNS = 400
 
 
 def content(root: Root, path: bytes) -> bytes:
-    return read(root, path, 0, 1000, Hashes()).data
+    return read(root, path, 0, 1000, Hashes()).content.data
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from shellwire.files import change
 from shellwire.files.hashes import Hashes
 from shellwire.files.limits import FileLimits
 from shellwire.files.root import Root
-from shellwire.files.uploads import Uploads
+from shellwire.files.uploads import UploadRoom, Uploads
 from shellwire.files.write import check_expected, expecting
 from tests.files.observe import begin, names
 
@@ -178,12 +178,35 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
 
 
-def test_uploads(root: Root, top: Path) -> None:
-    uploads = Uploads(2, HASHES)
-    first = uploads.add(begin(root, b"one"), None)
-    uploads.add(begin(root, b"two"), None)
+def test_the_room_of_all_uploads() -> None:
+    """However many names clients give themselves: 64 uploads, and 16 GiB unless it is one alone."""
+    room = UploadRoom(2)
+    for _ in range(64):
+        room.open()
     with pytest.raises(QueueFull):
-        uploads.require_room()
+        room.open()
+    room.grow(2**40, 0)  # one alone may be as large as it may be
+    room.grow(5, 2**40)
+    with pytest.raises(QueueFull):
+        room.grow(1, 0)
+    room.close(2**40 + 5)
+    room.open()
+    room.grow(1, 0)
+    with pytest.raises(QueueFull):
+        room.grow(2**40, 0)
+    room.give_back(1)
+    room.grow(2**40, 0)
+    wide = UploadRoom(100)  # what one client may have is permitted in any case
+    for _ in range(100):
+        wide.open()
+
+
+def test_uploads(root: Root, top: Path) -> None:
+    uploads = Uploads(2, HASHES, UploadRoom(2))
+    first = uploads.add(lambda: begin(root, b"one"), None)
+    uploads.add(lambda: begin(root, b"two"), None)
+    with pytest.raises(QueueFull):
+        uploads.add(lambda: begin(root, b"three"), None)
     assert uploads.append(first, b"ab") == 2
     assert uploads.append(first, b"c") == 3
     entry, digest = uploads.finish(first)

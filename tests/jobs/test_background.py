@@ -122,11 +122,15 @@ async def test_two_writers(client: Client, gate: Gate) -> None:
         streams[message["stream"]] += message["data"]
 
 
-async def test_half_a_character_at_the_very_end(client: Client, gate: Gate) -> None:
-    ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding="base64")
+@pytest.mark.parametrize(("encoding", "told"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
+async def test_half_a_character_at_the_very_end(
+    client: Client, gate: Gate, encoding: str, told: list[str]
+) -> None:
+    ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding=encoding)
     gate.open()
-    messages = await _later_output(client, ran.last["id"], "4oI=")
-    assert [each["data"] for each in messages] == ["YQ==", "4oI="]
+    messages = await _later_output(client, ran.last["id"], told[-1])
+    assert [each["data"] for each in messages] == told
+    assert {each["end"] for each in messages} == {3}
 
 
 async def test_beyond_thirty_two_the_oldest_is_only_drained(

@@ -48,7 +48,7 @@ async def make() -> AsyncIterator[Callable[..., Registry]]:
 
 def _submit(registry: Registry, command: str, name: str = "job") -> Job:
     key = JobKey("client", name)
-    job, place = registry.submit(key, Request("command", command), once=True)
+    job, place = registry.submit(key, Request("command", command.encode()), once=True)
     assert place == 0
     job.start()
     return job

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.jobs.observe import FOREVER, becomes, is_alive
+
 if TYPE_CHECKING:
-    from tests.live import Client, Ran
+    from tests.live import Client, Daemon, Ran
 
 
 def _lines(count: int) -> str:
@@ -144,3 +147,88 @@ async def test_raw_input_is_untouched(client: Client) -> None:
     data = base64.b64encode(bytes(range(256))).decode()
     await client.send({"type": "send_input", "id": job, "data": data, "encoding": "base64"})
     assert [int(word) for word in (await client.finish(job)).out.split()] == list(range(256))
+
+
+async def test_an_end_of_input_and_then_silence(client: Client) -> None:
+    # When it looks no more whether the mode has changed, the terminal is closed at the exit.
+    command = "printf 0123; sleep 1.2; exit 7"
+    job = await client.start(command, is_pty=True, window=4, timeout=0)
+    await client.send({"type": "send_input", "id": job, "data": "", "close_stdin": True})
+    ran = await client.finish(job)
+    assert (ran.out, ran.code, ran.last["reason"]) == ("0123", 7, "exited")
+
+
+async def test_many_that_are_silent_after_the_end_of_their_input(either: Daemon) -> None:
+    client = await either.client()
+    command = "cat; sleep 0.8; exit 3"
+    jobs = [
+        await client.start(command, is_pty=True, stdin_data="x\n", timeout=0) for _ in range(32)
+    ]
+    for job in jobs:
+        ran = await client.finish(job)
+        assert (ran.out, ran.code) == ("x\r\nx\r\n", 3)
+    await client.close()
+
+
+def _processor_time(daemon: Daemon) -> float:
+    with open(f"/proc/{daemon.pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+_LEAVES = "exec </dev/null >/dev/null 2>&1"
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        (f"{_LEAVES}; sleep 1; exit 3", ""),
+        (f"{_LEAVES}; sleep 1; echo x >/dev/tty; exit 3", "x\r\n"),
+        (f"echo 1; {_LEAVES}; sleep 0.5; exec >/dev/tty; echo 2; exit 3", "1\r\n2\r\n"),
+        ("exec 0<&- 1>&- 2>&-; sleep 0.5; exit 3", ""),
+        (f"{_LEAVES}; exec sh -c 'sleep 0.5; exit 3'", ""),
+    ],
+)
+async def test_what_moves_its_streams_off_its_terminal_goes_on(
+    either: Daemon, ender: Client, command: str, output: str
+) -> None:
+    before = _processor_time(either)
+    ran = await _pty(ender, command)
+    assert (ran.out, ran.code, ran.last["reason"]) == (output, 3, "exited")
+    # To be told again and again of a terminal that nobody has open takes all that there is.
+    assert _processor_time(either) - before < 0.4
+
+
+async def test_a_session_that_moves_its_streams_takes_no_notice(client: Client) -> None:
+    job = await client.session(use_pty=True, command=f"{_LEAVES}; read -r x </dev/tty; exit $x")
+    await client.send({"type": "send_input", "id": job, "data": "5\n"})
+    ended = (await client.until("session_ended", id=job))[-1]
+    assert (ended["exit_code"], ended["reason"]) == (5, "exited")
+
+
+async def test_one_that_has_moved_its_streams_is_ended_for_our_reason(client: Client) -> None:
+    command = f"trap '' TERM; {_LEAVES}; echo up >/dev/tty; {FOREVER}"
+    job = await client.start(command, is_pty=True)
+    await client.output_until(job, "up")
+    await client.send({"type": "cancel_command", "id": job})
+    result = (await client.finish(job)).last
+    assert (result["reason"], result["signal"]) == ("cancelled", "SIGHUP")
+    job = await client.session(
+        use_pty=True, command=f"{_LEAVES}; echo up >/dev/tty; exec sleep 98765"
+    )
+    await client.output_until(job, "up")
+    await client.send({"type": "kill_session", "id": job})
+    assert (await client.until("session_ended", id=job))[-1]["reason"] == "killed"
+
+
+@pytest.mark.parametrize("streams", ["", ">/dev/null 2>&1 </dev/null"])
+async def test_what_is_left_behind_with_and_without_the_terminal(
+    client: Client, streams: str
+) -> None:
+    command = f"(trap '' HUP; exec setsid {FOREVER} {streams}) & echo $!; sleep 0.1; exit 4"
+    ran = await _pty(client, command)
+    assert (ran.code, ran.last["reason"]) == (4, "exited")
+    pid = int(ran.out)
+    assert is_alive(pid)
+    await client.ask({"type": "kill_session", "id": ran.last["id"]})
+    await becomes(lambda: not is_alive(pid))

@@ -173,7 +173,7 @@ def test_psutil_and_proc_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_proc is not None
     assert by_psutil is not None
     # Ticks since boot against seconds since 1970, and an image that psutil does not tell.
-    assert by_psutil == replace(by_proc, started=by_psutil.started, image=0)
+    assert by_psutil == replace(by_proc, started=by_psutil.started, image=0, reaped=0)
     assert has
     assert proc.environ_has(os.getpid(), name, value)
     assert proc.environ_has(os.getpid(), name, value[:1], prefix=True)
@@ -193,3 +193,28 @@ def test_any_name_of_a_process(name: bytes) -> None:
             file.write(old.rstrip(b"\n"))
     assert me is not None
     assert (me.ppid, me.session, me.zombie) == (os.getppid(), os.getsid(0), False)
+
+
+async def test_a_session_counts_until_its_number_is_or_may_be_anothers() -> None:
+    leader, reading = _start("echo .; exec sleep 98765", _TAG + b"6")
+    _pids(reading)
+    seen = proc.inspect(leader)
+    assert seen is not None
+    stranger = replace(seen, pid=1, ppid=0)
+    tree = kill.Tree(leader, b"no tag of its")
+    assert tree.knows(stranger)
+    assert [each.pid for each in await tree.members()] == [leader]
+    # As if the pid had been given to this process when the leader was reaped.
+    tree = kill.Tree(leader, b"no tag of its")
+    tree.started -= 1
+    tree.is_leaderless = True
+    assert await tree.members() == []
+    assert not tree.knows(stranger)
+    # And a member that is found no more leaves nothing that the number would prove.
+    tree = kill.Tree(leader, b"no tag of its")
+    os.kill(leader, signal.SIGKILL)
+    reap(leader)
+    tree.is_leaderless = True
+    assert tree.knows(stranger)
+    assert await tree.members() == []
+    assert not tree.knows(stranger)

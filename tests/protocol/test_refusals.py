@@ -21,8 +21,6 @@ NOT_JSON: list[tuple[str, str | bytes]] = [
     ("deep field", '{"type":"ping","x":' + "[" * DEEP + "]" * DEEP + "}"),
     ("NaN", '{"type":"ping","x":NaN}'),
     ("Infinity", '{"type":"ping","x":-Infinity}'),
-    ("lone surrogate", '{"type":"execute","id":"1","command":"\\ud800"}'),
-    ("low surrogate", '{"type":"execute","id":"1","command":"\\udc00"}'),
     ("surrogate in str", '{"type":"execute","id":"1","command":"\ud800"}'),
     ("not UTF-8", b'{"type":"execute","id":"1","command":"\xff"}'),
     ("overlong NUL", b'{"type":"execute","id":"1","command":"\xc0\x80"}'),

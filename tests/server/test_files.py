@@ -39,7 +39,7 @@ def noted(daemon: Daemon, root: Path) -> list[str]:
 async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) -> None:
     digest = hashlib.sha256(b"hi").hexdigest()
     entry = {"name", "relative_path", "is_directory", "size", "last_modified"}
-    ours = {"path", "is_symlink", "mode", "mtime", "target"}
+    ours = {"path", "is_symlink", "mode", "mtime", "target", "ctime", "inode", "device"}
     info = await fs("root_info")
     assert info.keys() == {"root", "display_name", "capabilities"}
     assert (info["root"], info["display_name"]) == (str(fs.root), "root")

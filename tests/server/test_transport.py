@@ -66,13 +66,29 @@ async def test_plain_requests(daemon: Daemon) -> None:
     }
 
 
+@pytest.mark.parametrize("version", ["8", "7", "0", "99", "", "13, 8", "x"])
+async def test_another_version_of_websocket(daemon: Daemon, version: str) -> None:
+    raw = await Raw.open(daemon)
+    refused = await raw.upgrade(headers={"Sec-WebSocket-Version": version})
+    assert (refused.status, refused.headers["sec-websocket-version"]) == (426, "13")
+
+
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec-WebSocket-Version": "99"}, {"Sec-WebSocket-Key": "short"}, {"Connection": "close"}],
+    [
+        {"Sec-WebSocket-Key": "short"},
+        {"Sec-WebSocket-Key": ""},
+        {"Sec-WebSocket-Key": "é" * 12},
+        {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ"},
+        {"Connection": "close"},
+        {"Content-Length": "2"},
+    ],
 )
 async def test_a_handshake_that_is_none(daemon: Daemon, headers: dict[str, str]) -> None:
     raw = await Raw.open(daemon)
-    assert (await raw.upgrade(headers=headers)).status in (400, 426)
+    refused = await raw.upgrade(headers=headers)
+    assert refused.status == 400
+    assert not any(value.encode() in refused.body for value in headers.values() if len(value) > 9)
 
 
 async def test_auth_and_messages_right_behind_the_handshake(daemon: Daemon) -> None:
@@ -180,7 +196,22 @@ async def test_an_unasked_pong_and_an_empty_frame(daemon: Daemon) -> None:
         (frame(CONTINUATION, b"x"), 1002),
         (frame(CLOSE, b"\x03"), 1002),
         (frame(CLOSE, b"\x03\xed"), 1002),  # 1005 never stands on the wire
+        (frame(CLOSE, b"\x03\xee"), 1002),  # nor does 1006
+        (frame(CLOSE, b"\x03\xe7"), 1002),  # 999
+        (frame(CLOSE, b"\x13\x88"), 1002),  # 5000
+        (frame(CLOSE, b"\x03\xe8\xff"), 1007),  # a reason that is not UTF-8
         (b"\x81\xff" + b"\xff" * 8, 1009),
+        (frame(TEXT, b"{}", mask=False), 1002),
+        (frame(PING, mask=False), 1002),
+        (frame(CLOSE, b"\x03\xe8", mask=False), 1002),
+        (b"\xa1\x80" + bytes(4), 1002),
+        (b"\x91\x80" + bytes(4), 1002),
+        (b"\xc9\x80" + bytes(4), 1002),  # a control frame is never compressed
+        (frame(11), 1002),
+        (frame(TEXT, final=False) + frame(TEXT, b"{}"), 1002),  # also if the first is empty
+        (frame(TEXT, b"{", final=False) + frame(BINARY, b"}"), 1002),
+        (b"\x81\xfe\x00\x02" + bytes(4) + b"{}", 1002),  # 2 takes no 16 bits
+        (b"\x81\xff" + bytes(7) + b"\x02" + bytes(4) + b"{}", 1002),
     ],
 )
 async def test_frames_that_break_the_protocol(daemon: Daemon, data: bytes, code: int) -> None:

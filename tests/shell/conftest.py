@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,9 @@ import pytest
 
 from shellwire.shell.bash import Bash
 from shellwire.shell.state import State, Variable
+from tests import components
 from tests.live import Daemon
+from tests.shell.shells import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,8 +26,8 @@ def shell_path(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]
     links = tmp_path_factory.mktemp("shells")
 
     def find(name: str) -> str:
-        found = shutil.which("busybox" if name == "ash" else name)
-        assert found is not None, f"the tests need {name}"
+        found = components.find(name)
+        assert found is not None, f"a test that is not marked so needs {name}"
         if name != "ash":
             return found
         link = links / name
@@ -68,7 +69,7 @@ def posix_daemon(
         yield start
 
 
-@pytest.fixture(params=["bash", "dash", "ash"])
+@pytest.fixture(params=SHELLS)
 async def any_client(
     request: pytest.FixtureRequest, daemon: Daemon, posix_daemon: Callable[[str], Daemon]
 ) -> AsyncIterator[Client]:

@@ -6,10 +6,13 @@ import contextlib
 import os
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from shellwire.process.spawn import private_file, spawn
+from shellwire.shell.report import ReportFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from shellwire.shell.state import State
 
 TOKEN = b"0123456789abcdef"
+
+POSIX_SHELLS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("dash", "ash")]
+SHELLS = ["bash", *POSIX_SHELLS]
+"""The shells that the daemon works with; where one of the POSIX ones is missing that is said."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Ended:
 def _spawn(
     argv: Sequence[bytes],
     env: dict[bytes, bytes],
-    given: dict[int, bytes],
+    given: dict[int, bytes | int],
     script: tuple[int, bytes] | None = None,
 ) -> Ended:
     with ExitStack() as opened:
@@ -45,7 +52,10 @@ def _spawn(
 
         stdin, out, err = os.open(os.devnull, os.O_RDONLY), file(), file()
         opened.callback(os.close, stdin)
-        files = {number: file(content) for number, content in given.items()}
+        files = {
+            number: content if isinstance(content, int) else file(content)
+            for number, content in given.items()
+        }
         pipes = {}
         if script is not None:
             pipes[script[0]], writing = os.pipe()
@@ -54,12 +64,11 @@ def _spawn(
         for fd in pipes.values():
             os.close(fd)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        report = files.get(min(files.keys() & {200, 9}, default=-1))
 
         def read(fd: int) -> bytes:
             return os.pread(fd, os.fstat(fd).st_size, 0)
 
-        return Ended(status, read(out), read(err), b"" if report is None else read(report))
+        return Ended(status, read(out), read(err))
 
 
 def _write(fd: int, content: bytes) -> None:
@@ -70,12 +79,24 @@ def _write(fd: int, content: bytes) -> None:
 def run(dialect: Dialect, state: State, command: bytes) -> Ended:
     """Run ``command`` from ``state``."""
     start = dialect.start(state, TOKEN, report=True)
-    return _spawn(
-        start.argv,
-        dict(start.env),
-        {dialect.restore_fd: start.restore, dialect.report_fd: b""},
-        script=(dialect.script_fd, dialect.script(b"", command)),
-    )
+    report = ReportFile()
+    restore, given = start.restore, dict[int, bytes | int]()
+    try:
+        if dialect.report_fd is None or dialect.lost_fd is None:
+            restore = dialect.where(*report.paths()) + restore
+        else:
+            given = {dialect.report_fd: report.fd, dialect.lost_fd: (lost := report.hand_over())}
+        ended = _spawn(
+            start.argv,
+            dict(start.env),
+            {dialect.restore_fd: restore, **given},
+            script=(dialect.script_fd, dialect.script(b"", command)),
+        )
+        if given:
+            os.close(lost)
+    finally:
+        left = report.take()
+    return replace(ended, report=left)
 
 
 def run_plainly(shell: str, state: State, command: bytes) -> Ended:
@@ -99,4 +120,4 @@ def after(dialect: Dialect, state: State, command: bytes) -> State:
     return report.state
 
 
-__all__ = ["TOKEN", "Ended", "after", "left", "run", "run_plainly"]
+__all__ = ["POSIX_SHELLS", "SHELLS", "TOKEN", "Ended", "after", "left", "run", "run_plainly"]

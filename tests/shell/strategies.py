@@ -31,6 +31,8 @@ def declarations(draw: st.DrawFn) -> bytes:
     flags = draw(
         st.sampled_from([b"", b"x", b"l", b"u", b"xl", b"i", b"ix", b"n", b"a", b"A", b"ai"])
     )
+    if flags and draw(st.integers(0, 3)) == 0:
+        return b"declare -%s %s" % (flags, name)
     if flags == b"n":
         return b"declare -n %s=%s" % (name, draw(names))
     if b"a" in flags or b"A" in flags:

@@ -68,8 +68,8 @@ async def test_names_that_only_programs_can_use(any_client: Client) -> None:
 
 
 async def test_defaults_are_not_committed(any_client: Client) -> None:
-    first = await any_client.run("echo $PAGER $GIT_PAGER; export PAGER GIT_PAGER TERM", is_pty=True)
-    assert first.out == "cat cat\r\n"
+    first = await any_client.run("echo $PAGER $GIT_PAGER; export PAGER GIT_PAGER")
+    assert first.out == "cat cat\n"
     state = await any_client.ask({"type": "get_context"})
     assert not {"PAGER", "GIT_PAGER"} & state["env"].keys()
     await any_client.run("export PAGER=less")
@@ -90,6 +90,32 @@ async def test_term_is_set_on_terminals(own_daemon: Callable[..., Daemon]) -> No
     assert "TERM" not in (await client.ask({"type": "get_context"}))["env"]
     await client.run("export TERM=vt100")
     assert (await client.run("echo $TERM", is_pty=True)).out == "vt100\r\n"
+    await client.close()
+
+
+async def test_pwd_is_where_the_context_stands(any_client: Client, tmp_path: Path) -> None:
+    """``get_context`` tells of no variable what a program would not find."""
+    told = await any_client.ask({"type": "get_context"})
+    assert told["env"]["PWD"] == told["cwd"]
+    await any_client.run(f"cd /; cd {tmp_path}")
+    told = await any_client.ask({"type": "get_context"})
+    assert (told["cwd"], told["env"]["PWD"], told["env"]["OLDPWD"]) == (
+        str(tmp_path),
+        str(tmp_path),
+        "/",
+    )
+    told = await any_client.ask({"type": "set_context", "cwd": "/usr", "env": {"PWD": "/x"}})
+    assert (told["cwd"], told["env"]["PWD"]) == ("/usr", "/usr")
+
+
+async def test_get_context_tells_what_programs_find(own_daemon: Callable[..., Daemon]) -> None:
+    start = {"SHLVL": "7", "_": "/bin/x", "OLDPWD": "/tmp", "PWD": "/nowhere", "BASH_ENV": "/x"}
+    client = await own_daemon(env=start).client()
+    for _ in range(2):
+        told = (await client.ask({"type": "get_context"}))["env"]
+        found = dict(line.partition("=")[::2] for line in (await client.run("env")).out.split("\n"))
+        assert {name: found.get(name) for name in told} == told
+        await client.run("cd /usr; cd /; export SHLVL=3 A=1")
     await client.close()
 
 

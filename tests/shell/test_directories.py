@@ -126,7 +126,7 @@ async def test_set_context_takes_a_directory(any_client: Client, tmp_path: Path)
     assert wrong["code"] == "INVALID_MESSAGE"
 
 
-@pytest.mark.parametrize("kind", [Bash, Posix])
+@pytest.mark.parametrize("kind", [Bash, pytest.param(Posix, marks=pytest.mark.needs("dash"))])
 def test_a_shell_that_cannot_enter_says_so(
     kind: type[Bash | Posix], shell_path: Callable[[str], str], birth: State
 ) -> None:
@@ -138,12 +138,12 @@ def test_a_shell_that_cannot_enter_says_so(
         shell.payload(ended.report, TOKEN)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root enters every directory")
+@pytest.mark.needs("no-root")
 def test_a_directory_that_was_closed_to_us_counts_as_gone(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     context = Context(State(os.fsencode(closed)))
-    origin, gone = context.begin(env={}, defaults={})
+    origin, gone = context.begin(env={}, terminal=False)
     assert (origin.state.cwd, gone) == (os.fsencode(tmp_path), os.fsencode(closed))
 
 

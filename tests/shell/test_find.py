@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.command_line import CommandLine
+from tests.shell.shells import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,13 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
     cli.end_daemon()
 
 
-@pytest.mark.parametrize("name", ["zsh", "fish", "python3", "cat", "true", "yes"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.needs(name)) for name in ("zsh", "fish")),
+        *("python3", "cat", "true", "yes"),
+    ],
+)
 def test_a_program_that_is_no_such_shell_is_refused(cli: CommandLine, name: str) -> None:
     path = shutil.which(name)
     assert path is not None
@@ -32,6 +39,7 @@ def test_a_program_that_is_no_such_shell_is_refused(cli: CommandLine, name: str)
     assert cli("status").returncode == 3
 
 
+@pytest.mark.needs("zsh")
 def test_what_is_only_called_bash_gives_way_to_sh(cli: CommandLine, tmp_path: Path) -> None:
     false = tmp_path / "bin" / "bash"
     false.parent.mkdir()
@@ -41,7 +49,7 @@ def test_what_is_only_called_bash_gives_way_to_sh(cli: CommandLine, tmp_path: Pa
     assert f"{false} is not used" in cli.home.log_file.read_text()
 
 
-@pytest.mark.parametrize("name", ["bash", "dash", "ash"])
+@pytest.mark.parametrize("name", SHELLS)
 def test_those_that_work_are_taken_by_path(
     cli: CommandLine, shell_path: Callable[[str], str], name: str
 ) -> None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.shell.shells import POSIX_SHELLS
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.live import Client, Daemon
@@ -34,6 +37,12 @@ def _open(listing: str) -> set[int]:
         f"{_LIST} & wait",
         f"exec 3>&- 8>&- 9>&-; {_LIST}",
         f"set -x; {_LIST}",
+        f"{{ {_LIST}; }} 2>&1",
+        f"{{ exec {_LIST}; }} 2>&1",
+        f"f() {{ (exec {_LIST}) & wait; }}; f",
+        f"trap '{_LIST}' EXIT",
+        f"trap 'exec {_LIST}' EXIT; exit 3",
+        f"eval '{_LIST}; true'",
     ],
 )
 @pytest.mark.parametrize("is_pty", [False, True])
@@ -49,6 +58,20 @@ async def test_sessions_hold_nothing_of_ours(any_client: Client) -> None:
     for use_pty in (False, True):
         session = await any_client.session(command=f"{_LIST}; echo over", use_pty=use_pty)
         assert _open(await any_client.output_until(session, "over")) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("name", POSIX_SHELLS)
+async def test_a_posix_shell_itself_holds_nothing(
+    posix_daemon: Callable[[str], Daemon], name: str
+) -> None:
+    """Busybox may run its own programs without exec(3): close-on-exec would not help there."""
+    client = await posix_daemon(name).client()
+    for begin in ("", "set -e; ", "x=1 y=$(echo z); "):
+        ended = await client.run(f"{begin}ls -l /proc/$$/fd")
+        assert _open(ended.out) == {0, 1, 2}, ended.out
+    session = await client.session(command="ls -l /proc/$$/fd; echo over")
+    assert _open(await client.output_until(session, "over")) == {0, 1, 2}
+    await client.close()
 
 
 async def test_coprocesses_and_traps_hold_nothing_of_ours(client: Client) -> None:

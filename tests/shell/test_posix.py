@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shellwire.shell.posix import Posix
 from shellwire.shell.state import State, Variable
 from shellwire.shell.words import quote
-from tests.shell.shells import after, left, run
+from tests.shell.shells import POSIX_SHELLS, after, left, run
 from tests.shell.strategies import names, values, with_shells
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Shells = Callable[[str], Posix]
 
-SHELLS = pytest.mark.parametrize("name", ["dash", "ash"])
+SHELLS = pytest.mark.parametrize("name", POSIX_SHELLS)
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ async def test_the_shell_of_the_user_on_pipes(any_client: Client) -> None:
 
 
 async def test_another_shell_than_bash_on_a_terminal(any_client: Client) -> None:
-    await any_client.ask({"type": "set_context", "env": {"SHELL": "/bin/dash", "A": "1"}})
+    await any_client.ask({"type": "set_context", "env": {"SHELL": "/bin/sh", "A": "1"}})
     session = await any_client.session(use_pty=True)
     assert "1\n" in await _ask(any_client, session, "echo $A")
     await any_client.ask({"type": "kill_session", "id": session})

@@ -22,7 +22,7 @@ def test_unquote_undoes_quote(data: bytes) -> None:
     assert unquote(quote(data)) == data
 
 
-@pytest.mark.parametrize("name", ["bash", "dash"])
+@pytest.mark.parametrize("name", ["bash", pytest.param("dash", marks=pytest.mark.needs("dash"))])
 @with_shells
 @given(st.lists(values, min_size=1))
 def test_a_shell_reads_the_same_bytes(name: str, words: list[bytes]) -> None:
@@ -30,7 +30,7 @@ def test_a_shell_reads_the_same_bytes(name: str, words: list[bytes]) -> None:
     assert run_plainly(_path(name), _NOWHERE, command).out.split(b"\0")[:-1] == words
 
 
-@pytest.mark.parametrize("name", ["bash", "dash"])
+@pytest.mark.parametrize("name", ["bash", pytest.param("dash", marks=pytest.mark.needs("dash"))])
 def test_a_shell_reads_every_byte(name: str) -> None:
     command = b"printf %s " + quote(_EVERY_BYTE)
     assert run_plainly(_path(name), _NOWHERE, command).out == _EVERY_BYTE

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import secrets
-import tarfile
-import time
+import stat
 from typing import TYPE_CHECKING
 
-from shellwire.cli.files.manifest import parents
+from shellwire.cli.files.archives import directories, symlink
+from shellwire.cli.files.manifest import DIRECTORY, parents
 from shellwire.cli.files.scan import look_here
-from shellwire.errors import Conflict, FileSystemError, NotFound
+from shellwire.client.files.content import digest_of, opened
+from shellwire.errors import Conflict, FileProblem, FileSystemError, NotFound
 
 if TYPE_CHECKING:
     from shellwire.cli.files.manifest import Act, File
@@ -60,14 +60,11 @@ class Changes:
             await self._delete_there(act.path)
             before = None
         if act.file.is_directory:
-            mode = (await asyncio.to_thread(os.stat, os.path.join(self._here, act.path))).st_mode
-            await make_there(self._client, there, mode)
+            await make_there(self._client, there, self._seen_here.modes[act.path])
             return act.file
         if act.file.target is not None:
             await self._check_there(act.path, before)
-            link = tarfile.TarInfo(act.path)
-            link.type, link.linkname = tarfile.SYMTYPE, act.file.target
-            await self._client.unpack(_archive(link), self._there)
+            await self._client.unpack(symlink(act.path, act.file.target), self._there)
             return act.file
         pushed = await self._client.upload(
             os.path.join(self._here, act.path),
@@ -89,7 +86,7 @@ class Changes:
             await self._delete_here(act.path)
             before = None
         if act.file.is_directory:
-            await make_here(self._client, f"{self._there}/{act.path}", target)
+            await asyncio.to_thread(make_here, target, self._seen_there.modes[act.path])
             return act.file
         await asyncio.to_thread(os.makedirs, directory, exist_ok=True)
         if act.file.target is not None:
@@ -99,6 +96,7 @@ class Changes:
             f"{self._there}/{act.path}",
             target,
             preserve=True,
+            only_executable=True,
             unless=lambda: not self._is_as_seen(act.path, is_there=before is not None),
         )
         return act.file._replace(hash=pulled)
@@ -156,30 +154,56 @@ class Changes:
         os.unlink(full)
 
     def _is_as_seen(self, path: str, *, is_there: bool) -> bool:
+        full = os.path.join(self._here, path)
         try:
-            found = look_here(os.path.join(self._here, path))
+            found, seen = look_here(full), self._seen_here.seen.get(path)
+            if not is_there or seen is None or found == seen:
+                return is_there and seen is not None
+            # Another name of the same file was replaced or removed, by us perhaps: that sets ctime.
+            if found._replace(ctime_ns=seen.ctime_ns) != seen:
+                return False
+            return self._holds(full, self._seen_here.files[path])
         except FileNotFoundError:
             return not is_there
-        return is_there and found == self._seen_here.seen.get(path)
+
+    @staticmethod
+    def _holds(full: str, file: File) -> bool:
+        if file.target is not None:
+            return os.readlink(full) == file.target
+        with opened(full) as content:
+            return digest_of(content)[0] == file.hash
+
+    async def make_directories(self, acts: list[Act]) -> list[Act]:
+        """Make many directories there by one request; return those for which it was the wrong way.
+
+        One that is in the way of something, or below a symlink, is for ``do``, which says what is
+        wrong. So are all if the request fails.
+        """
+        seen = self._seen_there.files
+        plain = {
+            act.path: self._seen_here.modes[act.path] | stat.S_IRWXU
+            for act in acts
+            if act.what == "push"
+            and act.path not in seen
+            and all(seen.get(each, DIRECTORY) == DIRECTORY for each in parents(act.path))
+        }
+        try:
+            if plain:
+                await self._client.unpack(directories(plain), self._there)
+        except FileProblem:
+            return acts
+        return [act for act in acts if act.path not in plain]
 
 
 async def make_there(client: Client, path: str, mode: int) -> None:
-    """Make a directory with these permissions, and those above it. Raises as ``unpack``."""
+    """Make a directory with these permissions and ``u+rwx``, and those above it.
+
+    Raises as ``unpack``.
+    """
     parent, _, name = path.rpartition("/")
-    made = tarfile.TarInfo(name)
-    made.type, made.mode, made.mtime = tarfile.DIRTYPE, mode & 0o1777, time.time()
-    await client.unpack(_archive(made), parent or "/")
+    await client.unpack(directories({name: mode | stat.S_IRWXU}), parent or "/")
 
 
-async def make_here(client: Client, there: str, path: str) -> None:
-    """Make a directory with the permissions of one there. Raises OSError, WireError."""
-    mode = (await client.stat(there)).mode
-    await asyncio.to_thread(os.makedirs, path, mode & 0o777, exist_ok=True)
-
-
-def _archive(member: tarfile.TarInfo) -> bytes:
-    """Return an archive of what no message makes: a symlink, a directory with a mode."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
-        tar.addfile(member)
-    return archive.getvalue()
+def make_here(path: str, mode: int) -> None:
+    """Make a directory with these permissions, less the umask, and ``u+rwx``. Raises OSError."""
+    os.makedirs(path, mode & 0o777 | stat.S_IRWXU, exist_ok=True)

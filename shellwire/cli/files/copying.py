@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.cli.files.ends import Here, Node, There, holds, joined
+from shellwire.cli.files.passage import passage_to
 from shellwire.cli.files.several import several
 from shellwire.errors import NotRunning, Refusal, Unreachable, WireError
 from shellwire.output import printable
@@ -27,6 +29,14 @@ class Flags(NamedTuple):
     preserve: bool
 
 
+class Word(NamedTuple):
+    """A source as it is meant: where it is, and what a copy of it in a directory is called."""
+
+    end: End
+    path: str
+    name: str
+
+
 class Copying:
     """A copy of some sources to one target. ``failed`` counts what could not be copied."""
 
@@ -43,16 +53,16 @@ class Copying:
     async def run(self, sources: Sequence[tuple[End, str]], target: str) -> None:
         """Copy. Raises Unreachable, NotRunning and Refusal: then there is no use in going on."""
         goal = await self._target.straight(target)
-        there = await self._target.find(goal)
+        there = await self._target.find(goal.rstrip("/") or goal[:1])
         into = there is not None and there.is_directory
-        words: list[tuple[End, str]] = []
+        words: list[Word] = []
         for source, word in sources:
             await self._attempt(self._expand(source, word, words))
-        if not into and (len(sources) > 1 or len(words) > 1 or target.endswith("/")):
-            self._fail(f"{self._target.shown(target)}: is not a directory")
+        many = len(sources) > 1 or len(words) > 1 or target.endswith("/")
+        if not into and not await self._may_be_made(target, goal, there, is_directory=many):
             return
-        for source, word in words:
-            await self._attempt(self._plan(source, word, goal, into=into))
+        for each in words:
+            await self._attempt(self._plan(each, goal, into=into))
         for made in self._made:
             await self._attempt(self._target.make_directories(made, preserve=self._flags.preserve))
         self._bar.expect(sum(node.size for _, node, _ in self._files))
@@ -67,15 +77,37 @@ class Copying:
 
     # What goes where -----------------------------------------------------------------------------
 
-    async def _expand(self, source: End, word: str, words: list[tuple[End, str]]) -> None:
-        words += [(source, each) for each in await source.expand(await source.straight(word))]
+    async def _may_be_made(
+        self, target: str, goal: str, there: Node | None, *, is_directory: bool
+    ) -> bool:
+        """Whether the copy can have this name; as with scp its directory has to be there."""
+        shown = self._target.shown(target)
+        if is_directory and there is not None:
+            self._fail(f"{shown}: is not a directory")
+            return False
+        holder = goal.rstrip("/") if is_directory else self._target.parent(goal)
+        found = None if is_directory else await self._target.find(holder)
+        if found is None:
+            self._fail(f"{shown}: there is no directory {printable(holder)}")
+        elif not found.is_directory:
+            self._fail(f"{shown}: {printable(holder)} is not a directory")
+        return found is not None and found.is_directory
 
-    async def _plan(self, source: End, word: str, target: str, *, into: bool) -> None:
+    async def _expand(self, source: End, word: str, words: list[Word]) -> None:
+        last = os.path.basename(word.rstrip("/"))
+        found = await source.expand(await source.straight(word))
+        # What ends with .. names no file: it is what is in there that is copied.
+        words += [
+            Word(source, each, last if last == ".." else os.path.basename(each.rstrip("/")))
+            for each in found
+        ]
+
+    async def _plan(self, given: Word, target: str, *, into: bool) -> None:
+        source, word, name = given
         node = await source.find(word.rstrip("/") or word[:1])
         if node is None:
             self._fail(f"{source.shown(word)}: there is no such file or directory")
             return
-        name = os.path.basename(word.rstrip("/"))
         inside = into and name not in ("", ".", "..", "~")
         goal = joined(target, name) if inside else target
         if not node.is_directory:
@@ -130,9 +162,18 @@ class Copying:
 
     async def _copy_all(self) -> None:
         async def copy(one: tuple[End, Node, str]) -> None:
-            await self._attempt(self._copy(*one))
+            await self._attempt(self._named(*one))
 
         await several(copy, self._files)
+
+    async def _named(self, source: End, node: Node, goal: str) -> None:
+        """Copy one; an error of the system that names no file is told of the one that is here."""
+        try:
+            await self._copy(source, node, goal)
+        except OSError as error:
+            if error.filename is None:
+                error.filename = node.path if isinstance(source, Here) else goal
+            raise
 
     async def _copy(self, source: End, node: Node, goal: str) -> None:
         from shellwire.client.files.relay import relay
@@ -148,6 +189,13 @@ class Copying:
         compress, preserve = self._flags.compress, self._flags.preserve
         if isinstance(self._target, Here):
             assert isinstance(source, There), "from here to here is refused"
+            passage = await asyncio.to_thread(passage_to, goal)
+            if passage is not None:
+                with passage:
+                    await source.client.download_into(
+                        node.path, passage, compress=compress, progress=progress
+                    )
+                return
             await source.client.download(
                 node.path, goal, compress=compress, preserve=preserve, progress=progress
             )

@@ -68,6 +68,10 @@ class Here:
         """Return the path as it can be asked for."""
         return path
 
+    def parent(self, path: str) -> str:
+        """Return the directory that holds what is at a path."""
+        return os.path.dirname(path.rstrip("/")) or "."
+
     async def real(self, path: str) -> str:
         """Return where a directory is, without symlinks."""
         return (await asyncio.to_thread(os.path.realpath, path)).replace(os.sep, "/")
@@ -145,6 +149,10 @@ class There:
     async def straight(self, path: str) -> str:
         """Return the path as it can be asked for, without ``..``. Raises WireError."""
         return await self.client.straight(path)
+
+    def parent(self, path: str) -> str:
+        """Return the directory that holds what is at a path."""
+        return posixpath.dirname(path.rstrip("/")) or "~"
 
     async def real(self, path: str) -> str:
         """Return where a directory is, without symlinks. Raises WireError."""

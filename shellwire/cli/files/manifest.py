@@ -1,7 +1,7 @@
 """What two directories had in common when they were last synced, and what is to be done now.
 
-A manifest names contents by their SHA-256. Of each side it also keeps size and time of what has
-been hashed, so that only what has changed is hashed again.
+A manifest names contents by their SHA-256. Of each side it also keeps what stat(2) said of each
+file when it was hashed, so that only what has changed is hashed again.
 """
 
 from __future__ import annotations
@@ -67,12 +67,29 @@ def symlink(path: str, target: str) -> File | None:
     return File(_SYMLINK + target, False)
 
 
-class Stamp(NamedTuple):
-    """What a file looked like when it had this hash."""
+class Looks(NamedTuple):
+    """What stat(2) says of a file, as far as a change of its content changes that.
+
+    Size and mtime are not enough: ``mv`` gives a name another content with both unchanged, and any
+    program can set an mtime. Nobody can set ctime. ``ctime_ns`` and ``inode`` are 0 where a daemon
+    does not tell them.
+    """
 
     size: int
     mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Stamp(NamedTuple):
+    """What a file looked like when it had this hash."""
+
+    looks: Looks
     hash: str
+
+
+Root = tuple[int, int]
+"""Device and inode of a directory that is synced."""
 
 
 class Act(NamedTuple):
@@ -113,6 +130,11 @@ class Manifest:
         self.there: dict[str, Stamp] = {}
         self.begun: dict[str, tuple[bool, File | None]] = {}
         """What was begun and may be done: whether here, not there, and what is there then."""
+        self.roots: dict[str, Root] = {}
+        """The directory "here" and the one "there", when something of ``common`` was in it."""
+        self.modes: dict[str, dict[str, int]] = {"here": {}, "there": {}}
+        """Directories that are writable only while they are filled, and the modes they are to get
+        back. What a run that was killed has left here, the next one does."""
         self._saved: bytes | None = None
 
     def load(self) -> None:
@@ -120,18 +142,20 @@ class Manifest:
         saved = read_private(self.path)
         if saved == self._saved:
             return
-        self.common, self.here, self.there, self.begun = {}, {}, {}, {}
+        self._clear()
         self._saved = saved
         if saved is not None:
             try:
-                found: dict[str, dict[str, Any]] = json.loads(saved)
+                found: dict[str, dict[str, Any]] = {**_LATER, **json.loads(saved)}
                 self.common = {path: File(*each) for path, each in found["common"].items()}
-                self.here = {path: Stamp(*each) for path, each in found["here"].items()}
-                self.there = {path: Stamp(*each) for path, each in found["there"].items()}
+                self.here = _stamps(found["here"])
+                self.there = _stamps(found["there"])
                 self.begun = {
                     path: (is_here, None if file is None else File(*file))
                     for path, (is_here, file) in found.get("begun", {}).items()
                 }
+                self.roots = {side: (each[0], each[1]) for side, each in found["roots"].items()}
+                self.modes = {side: dict(found["modes"][side]) for side in self.modes}
             except (ValueError, TypeError, AttributeError, KeyError):
                 raise DamagedFile(
                     f"{self.path} is damaged: remove it, and what differs is a conflict"
@@ -149,12 +173,16 @@ class Manifest:
 
     def forget(self) -> None:
         """Know nothing of the last time any more. Raises HomeError."""
-        self.common, self.here, self.there, self.begun = {}, {}, {}, {}
+        self._clear()
         self._saved = None
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:
             raise HomeError(f"can't remove {self.path}: {error.strerror}") from error
+
+    def _clear(self) -> None:
+        self.common, self.here, self.there, self.begun, self.roots = {}, {}, {}, {}, {}
+        self.modes = {"here": {}, "there": {}}
 
     def save(self) -> None:
         """Write it, if it has changed. Raises HomeError."""
@@ -162,6 +190,8 @@ class Manifest:
             "begun": self.begun,
             "common": self.common,
             "here": self.here,
+            "modes": self.modes,
+            "roots": self.roots,
             "there": self.there,
         }
         text = json.dumps(content, sort_keys=True).encode() + b"\n"
@@ -176,6 +206,15 @@ class Manifest:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise HomeError(f"can't make {self.path.parent}: {error.strerror}") from error
+
+
+# What the manifests of earlier releases lack.
+_LATER: dict[str, dict[str, Any]] = {"roots": {}, "modes": {"here": {}, "there": {}}}
+
+
+def _stamps(found: dict[str, Any]) -> dict[str, Stamp]:
+    """Read stamps; those of earlier releases, of size and time alone, count for nothing."""
+    return {path: Stamp(Looks(*each[0]), each[1]) for path, each in found.items() if len(each) == 2}
 
 
 def decided(

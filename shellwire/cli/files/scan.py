@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import stat
@@ -9,10 +11,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shellwire.cli.files.manifest import DIRECTORY, File, Stamp, symlink
+from shellwire.cli.files.manifest import DIRECTORY, File, Looks, Root, Stamp, symlink
 from shellwire.cli.files.several import several
 from shellwire.client.files.content import digest_of, opened
-from shellwire.errors import FileProblem, NotDirectory, NotFile, NotFound
+from shellwire.errors import FileProblem, FileSystemError, NotDirectory, NotFile, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +38,12 @@ class Scan:
 
     def __init__(self) -> None:
         self.exists = False
+        self.root: Root = (0, 0)
+        """Which directory it is."""
+        self.modes: dict[str, int] = {}
+        """The permissions of each directory; the root is the empty path."""
         self.files: dict[str, File] = {}
-        self.seen: dict[str, tuple[int, int]] = {}
-        """Size and time in nanoseconds."""
+        self.seen: dict[str, Looks] = {}
         self.stamps: dict[str, Stamp] = {}
         """Of the files that can't change without looking different."""
         self.others: dict[str, str] = {}
@@ -60,7 +65,7 @@ class Scan:
         if not isinstance(error, _GONE):
             self.failed[directory] = reason
 
-    def link(self, path: str, target: str | None, looks: tuple[int, int]) -> None:
+    def link(self, path: str, target: str | None, looks: Looks) -> None:
         """Take note of a symlink, and what it says if that is known."""
         file = symlink(path, target or "")
         if file is None:
@@ -68,18 +73,18 @@ class Scan:
         else:
             self.files[path], self.seen[path] = file, looks
 
-    def add(self, path: str, found: tuple[int, int], file: File, hashed_at_ns: int) -> None:
+    def add(self, path: str, found: Looks, file: File, hashed_at_ns: int) -> None:
         """Take note of a file, hashed at a time of its own machine's clock."""
         self.files[path] = file
         self.seen[path] = found
-        if found[1] < hashed_at_ns - _RACY_NS:
-            self.stamps[path] = Stamp(*found, file.hash)
+        if max(found.mtime_ns, found.ctime_ns) < hashed_at_ns - _RACY_NS:
+            self.stamps[path] = Stamp(found, file.hash)
 
 
-def known(stamps: dict[str, Stamp], path: str, found: tuple[int, int]) -> str:
+def known(stamps: dict[str, Stamp], path: str, found: Looks) -> str:
     """Return the hash of a file that looks as it did; empty if it does not."""
     stamp = stamps.get(path)
-    return stamp.hash if stamp is not None and stamp[:2] == found else ""
+    return stamp.hash if stamp is not None and stamp.looks == found else ""
 
 
 class Stopped(Exception):
@@ -94,6 +99,8 @@ def scan_here(root: str, stamps: dict[str, Stamp], stops: Callable[[], bool]) ->
             raise NotDirectory(f"{root}: is not a directory")
         return scan
     scan.exists = True
+    top = os.stat(root)
+    scan.root, scan.modes[""] = _root_of(top), stat.S_IMODE(top.st_mode)
     waiting = [""]
     while waiting:
         directory = waiting.pop()
@@ -111,8 +118,16 @@ def scan_here(root: str, stamps: dict[str, Stamp], stops: Callable[[], bool]) ->
                 _take_in(scan, root, path, entry, stamps, stops)
             elif not _OURS.fullmatch(entry.name):
                 waiting.append(path)
-    os.stat(root)  # if it has gone meanwhile, what was not found was not deleted
+                with contextlib.suppress(FileNotFoundError):
+                    scan.modes[path] = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+    # If it has gone meanwhile, or a disk in it, what was not found was not deleted.
+    if _root_of(os.stat(root)) != scan.root:
+        raise OSError(errno.ESTALE, "it was replaced while it was read", root)
     return scan
+
+
+def _root_of(found: os.stat_result) -> Root:
+    return found.st_dev, found.st_ino
 
 
 def _entries(root: str, directory: str) -> list[os.DirEntry[str]]:
@@ -176,22 +191,29 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def look_here(path: str) -> tuple[int, int]:
-    """Return size and time in nanoseconds of what is at a path here. Raises OSError."""
+def look_here(path: str) -> Looks:
+    """Return what is at a path here looks like; of a symlink itself. Raises OSError."""
     found = os.lstat(path)
-    return found.st_size, found.st_mtime_ns
+    return Looks(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Scan:
-    """Look at a directory there. Raises WireError, Unreachable and NotRunning."""
+async def scan_there(
+    client: Client, root: str, stamps: dict[str, Stamp], *, anew: bool = False
+) -> Scan:
+    """Look at a directory there; ``anew``: have the daemon read each file, whatever it remembers.
+
+    Raises WireError, Unreachable and NotRunning.
+    """
     scan = Scan()
     try:
-        if not (await client.stat(root)).is_directory:
-            raise NotDirectory(f"{root}: is not a directory")
+        top = await client.stat(root)
     except NotFound:
         return scan
+    if not top.is_directory:
+        raise NotDirectory(f"{root}: is not a directory")
     scan.exists = True
-    look = partial(_look_there, scan, client, stamps)
+    scan.root, scan.modes[""] = _root_there(top), top.mode
+    look = partial(_look_there, scan, client, {} if anew else stamps, anew)
     waiting = [""]
     while waiting:
         directory = waiting.pop()
@@ -205,30 +227,40 @@ async def scan_there(client: Client, root: str, stamps: dict[str, Stamp]) -> Sca
         for info in infos:
             path = f"{directory}/{info.name}" if directory else info.name
             if info.is_symlink:
-                scan.link(path, info.target, (0, 0))
+                scan.link(path, info.target, Looks(0, 0, 0, 0))
             elif _OURS.fullmatch(info.name):
                 continue
             elif info.is_directory:
                 waiting.append(path)
+                scan.modes[path] = info.mode
             else:
                 files.append((path, info))
         await several(look, files, _AT_A_TIME)
-    await client.stat(root)  # if it has gone meanwhile, what was not found was not deleted
+    # If it has gone meanwhile, or a disk in it, what was not found was not deleted.
+    if _root_there(await client.stat(root)) != scan.root:
+        raise FileSystemError(f"{root}: it was replaced while it was read")
     return scan
+
+
+def _root_there(found: FileInfo) -> Root:
+    return found.device or 0, found.inode or 0
 
 
 async def _look_there(
     scan: Scan,
     client: Client,
     stamps: dict[str, Stamp],
+    anew: bool,
     file: tuple[str, FileInfo],
 ) -> None:
     path, info = file
-    found = (info.size, round(info.mtime * 1e9))
+    found = Looks(
+        info.size, round(info.mtime * 1e9), round((info.ctime or 0) * 1e9), info.inode or 0
+    )
     hashed, at_ns = known(stamps, path, found), 2**62
     if not hashed:
         try:
-            about = await client.look(info.path)
+            about = await client.look(info.path, anew=anew)
         except NotFile:
             scan.others[path] = "neither file nor directory"
             return

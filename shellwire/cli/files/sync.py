@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from shellwire.cli.files.where import parsed
+from shellwire.cli.program import Failure
 from shellwire.cli.remote import place_of, talk
 from shellwire.cli.say import say as print_line
+from shellwire.errors import DeletionRefused
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
@@ -22,12 +24,21 @@ CONFLICT = 3
 @click.command("sync")
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C: look at both each second.")
 @click.option("--delete", is_flag=True, help="Delete what was deleted on the other side.")
+@click.option("--force-delete", "force", is_flag=True, help="Delete even if a side has vanished.")
+@click.option("--checksum", is_flag=True, help="Read every file, not only what looks changed.")
 @click.option("--dry-run", "dry", is_flag=True, help="Say what would be done, and do nothing.")
 @click.argument("first", metavar="DIR")
 @click.argument("second", metavar="NAME:DIR")
 @click.pass_context
 def sync_command(
-    ctx: click.Context, watch: bool, delete: bool, dry: bool, first: str, second: str
+    ctx: click.Context,
+    watch: bool,
+    delete: bool,
+    force: bool,
+    checksum: bool,
+    dry: bool,
+    first: str,
+    second: str,
 ) -> None:
     """Take the changes in DIR here to NAME:DIR there, and those there to here.
 
@@ -57,7 +68,7 @@ def sync_command(
     async def work(client: Client) -> int:
         import asyncio
 
-        from shellwire.cli.files.syncing import Syncing
+        from shellwire.cli.files.syncing import Syncing, Wanted
 
         syncing = await Syncing.begin(
             client,
@@ -65,18 +76,22 @@ def sync_command(
             here.path,
             there.path,
             place_of(host).name,
-            delete=delete,
+            Wanted(deletes=delete or force, forced=force, checksum=checksum),
             say=say,
             warn=warn,
+            fail=fail,
         )
-        if dry:
-            await syncing.once(dry=True)
-        else:
-            async with syncing.alone():
-                await syncing.once()
-        while watch and not dry:
-            await asyncio.sleep(_PAUSE)
-            await syncing.again()
+        try:
+            if dry:
+                await syncing.once(dry=True)
+            else:
+                async with syncing.alone():
+                    await syncing.once()
+            while watch and not dry:
+                await asyncio.sleep(_PAUSE)
+                await syncing.again()
+        except DeletionRefused as error:
+            raise Failure(f"{error}; --force-delete deletes all the same", CONFLICT) from error
         return CONFLICT if syncing.conflicts else bool(syncing.failed)
 
     ctx.exit(talk(host, work))
@@ -88,5 +103,10 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print what is not as it should be."""
+    """Print what is left out, or waited for, and is no error."""
+    print_line(f"Warning: {text}", err=True)
+
+
+def fail(text: str) -> None:
+    """Print what has gone wrong."""
     print_line(f"Error: {text}", err=True)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from shellwire.cli.files.changes import make_there
-from shellwire.cli.files.sync import CONFLICT, warn
-from shellwire.cli.files.syncing import Syncing
+from shellwire.cli.files.sync import CONFLICT, fail, warn
+from shellwire.cli.files.syncing import Syncing, Wanted
 from shellwire.cli.program import Failure
 from shellwire.cli.remote import TROUBLE
-from shellwire.errors import FileSystemError
+from shellwire.errors import DeletionRefused, FileSystemError
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ class Work:
                 each,
                 there,
                 self._daemon,
-                delete=True,
+                Wanted(deletes=True),
                 say=lambda _: None,
                 warn=warn,
+                fail=fail,
             )
             self._syncings.append(syncing)
         # Two commands in one copy would see, and bring back, what the other has half done. All take
@@ -75,7 +76,10 @@ class Work:
         for syncing in self._syncings:
             await syncing.begin_anew_if_gone_there()
             # It is in a cache: who has cleared some of that did not mean what is here.
-            await syncing.once(restores=True)
+            try:
+                await syncing.once(restores=True, deletes_many=True)
+            except DeletionRefused as error:
+                raise Failure(f"{error}, nothing is run", CONFLICT) from error
             if syncing.conflicts or syncing.failed:
                 raise Failure(
                     f"{syncing.here} and its copy in {syncing.there} differ: nothing is run",
@@ -89,7 +93,13 @@ class Work:
         """
         whole = True
         for syncing in self._syncings:
-            await syncing.once()
+            try:
+                # What the command has deleted it may have deleted, but for the directory itself.
+                await syncing.once(deletes_many=True)
+            except DeletionRefused as error:
+                fail(str(error))
+                whole = False
+                continue
             if syncing.conflicts or syncing.failed:
                 whole = False
             elif self._clean:

@@ -11,27 +11,31 @@ import secrets
 import stat
 from typing import TYPE_CHECKING, Any
 
-from shellwire.client.files.content import Local, opened
+from shellwire.client.files.content import Local, opened, whole
 from shellwire.client.files.download import About, Download, look
-from shellwire.client.files.local import Arrival, umask
+from shellwire.client.files.local import Arrival
 from shellwire.client.files.paths import absolute, child, from_root, from_wire, on_wire
 from shellwire.client.files.upload import Upload, Wish
 from shellwire.client.files.web import PASSING
+from shellwire.client.files.wished import wished
 from shellwire.client.results import FileInfo, Found, Match
 from shellwire.errors import (
     Conflict,
     Disconnected,
     FileProblem,
     FileSystemError,
+    InvalidAnswer,
     NotFound,
     ShellwireError,
     Unreachable,
 )
+from shellwire.protocol.answers import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.connection import Connection
+    from shellwire.client.files.download import Sink
     from shellwire.client.files.paths import StrPath
     from shellwire.client.files.web import Web
     from shellwire.client.results import Message
@@ -61,7 +65,13 @@ class Files:
             if left <= 0 and length is not None:
                 return bytes(found)
             piece = await self._fs(
-                "read", root="/", path=where, offset=offset + len(found), length=left
+                "read",
+                root="/",
+                path=where,
+                offset=offset + len(found),
+                length=left,
+                # A hash tells that the pieces belong together; of a part nobody asks for one.
+                hash=not offset and length is None,
             )
             found += base64.b64decode(piece["content_base64"])
             if piece["eof"] and (offset or length is not None):
@@ -138,6 +148,9 @@ class Files:
         file = await asyncio.to_thread(opened, os.fspath(source))
         try:
             about = os.fstat(file.fileno())
+            content = Local(file, os.fspath(source))
+            if not about.st_size:
+                content = await asyncio.to_thread(whole, file, os.fspath(source))
             wish = await wished(
                 self,
                 target,
@@ -147,7 +160,6 @@ class Files:
                 preserve=preserve,
                 if_match=expected_hash,
             )
-            content = Local(file, os.fspath(source))
             return await Upload(self._web, content, target, wish, progress).run()
         finally:
             file.close()
@@ -159,6 +171,7 @@ class Files:
         *,
         compress: bool = False,
         preserve: bool = False,
+        only_executable: bool = False,
         progress: Callable[[int, int], None] | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> str:
@@ -167,8 +180,10 @@ class Files:
         It goes on where it was after a cut. What has come when the connection is gone for good, or
         this is cancelled, stays beside ``target`` as ``.NAME.HASH.part``, for the next download of
         the same content. The mode of a file that is there is kept; a new one has that of ``path``,
-        less the umask; with ``preserve`` it is the same, and so is the time. ``compress`` and
-        ``progress`` are as for ``upload``. If ``unless``, asked just before ``target`` is replaced,
+        less the umask; with ``preserve`` it is the same, and so is the time. With
+        ``only_executable`` the mode tells in any case no more than whether the owner may execute
+        it: nothing else is taken from a daemon that is not trusted. ``compress`` and ``progress``
+        are as for ``upload``. If ``unless``, asked just before ``target`` is replaced,
         returns true, it is not, and Conflict is raised.
 
         Raises OSError for what can't be written here.
@@ -182,7 +197,11 @@ class Files:
         try:
             await transfer.run()
             await asyncio.to_thread(
-                arrival.finish, transfer.about, preserve=preserve, unless=unless
+                arrival.finish,
+                transfer.about,
+                preserve=preserve,
+                only_executable=only_executable,
+                unless=unless,
             )
         except (Unreachable, asyncio.CancelledError):
             arrival.keep()
@@ -192,6 +211,25 @@ class Files:
             raise
         return transfer.about.hash
 
+    async def download_into(
+        self,
+        path: StrPath,
+        file: Sink,
+        *,
+        compress: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> str:
+        """Write the file ``path`` there into an open file here; return its SHA-256.
+
+        It may be one that can't be read or set back, as a pipe: then Conflict is raised if the file
+        changes after something of it was written. Goes on as ``download`` does after a cut.
+        """
+        source = await self.resolve(path)
+        about = await look(self._web, source)
+        transfer = Download(self._web, source, about, file, compress=compress, progress=progress)
+        await transfer.run()
+        return transfer.about.hash
+
     async def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
         """Return what is in a directory, hidden names too: directories first, then by name."""
         where = await self.resolve(path)
@@ -199,7 +237,8 @@ class Files:
         if listing["truncated"]:
             raise FileSystemError(f"{self._web.label}{where}: holds more than can be listed")
         return [
-            _info(entry, child(where, from_wire(entry["name"]))) for entry in listing["entries"]
+            _info(entry, child(where, from_wire(entry["name"]), self._web.label))
+            for entry in listing["entries"]
         ]
 
     async def stat(self, path: StrPath) -> FileInfo:
@@ -208,9 +247,12 @@ class Files:
         found = await self._fs("stat", root="/", path=on_wire(where))
         return _info(found, where.rstrip("/") or "/")
 
-    async def look(self, path: StrPath) -> About:
-        """Return hash, size, mode and time of a file."""
-        return await look(self._web, await self.resolve(path))
+    async def look(self, path: StrPath, *, anew: bool = False) -> About:
+        """Return hash, size, mode and time of a file.
+
+        With ``anew`` the daemon reads it, even if it remembers the hash of what looks like it.
+        """
+        return await look(self._web, await self.resolve(path), anew=anew)
 
     async def search(
         self,
@@ -310,10 +352,12 @@ class Files:
                 self._connection.spawn(self._connection.tell(cancel))
             raise
         except (FileProblem, NotFound) as error:
-            path = str(fields.get("path"))
+            path = from_wire(str(fields.get("path", fields.get("root", ""))))
             raise type(error)(from_root(str(error), path, self._web.label)) from None
-        result: Message = answer["result"]
-        return result
+        try:
+            return read_result(message["type"], answer["result"])
+        except InvalidAnswer as error:
+            raise InvalidAnswer(f"{self._web.name} has sent {error}") from None
 
     async def _request(
         self, method: str, path: str, headers: dict[str, str], query: str, data: bytes | None = None
@@ -350,31 +394,7 @@ def _info(entry: Message, path: str) -> FileInfo:
         mode=entry["mode"],
         mtime=entry["mtime"],
         target=None if entry.get("target") is None else from_wire(entry["target"]),
-    )
-
-
-async def wished(
-    files: Files,
-    path: StrPath,
-    mode: int,
-    mtime_ns: int,
-    *,
-    compress: bool,
-    preserve: bool,
-    if_match: str | None = None,
-) -> Wish:
-    """Return what is wanted of the file at ``path`` there, which is to be like another."""
-    wanted: int | None = mode
-    if not preserve:
-        try:
-            await files.stat(path)
-        except NotFound:
-            wanted = mode & 0o777 & ~umask()
-        else:
-            wanted = None
-    return Wish(
-        mode=wanted,
-        mtime_ns=mtime_ns if preserve else None,
-        if_match=if_match,
-        compress=compress,
+        ctime=entry.get("ctime"),
+        inode=entry.get("inode"),
+        device=entry.get("device"),
     )

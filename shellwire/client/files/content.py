@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import io
 import os
 import stat
 import threading
@@ -15,7 +17,6 @@ from shellwire.client.files.web import FINISH_SECONDS, PASSING
 from shellwire.errors import Conflict, NotFile
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import AsyncGenerator, Callable
 
     import aiohttp
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from shellwire.client.files.web import Web
 
 SAMPLE = 64 * 1024
+
+MOST_WITHOUT_SIZE = 16 * 1024 * 1024
+"""Bytes of a file without a size that are sent."""
 
 
 class Content(Protocol):
@@ -103,6 +107,17 @@ class Local:
     def _read(self, offset: int, most: int) -> bytes:
         self._file.seek(offset)
         return self._file.read(most)
+
+
+def whole(file: BinaryIO, name: str) -> Local:
+    """Return the content of a file that has no size before it is read (proc(5)), or is empty.
+
+    Such a file can't be set to its end, and may differ with each read. Raises OSError.
+    """
+    data = file.read(MOST_WITHOUT_SIZE + 1)
+    if len(data) > MOST_WITHOUT_SIZE:
+        raise OSError(errno.EFBIG, "it has no size, and more than can be read at once", name)
+    return Local(io.BytesIO(data), name)
 
 
 class Remote:

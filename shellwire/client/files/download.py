@@ -8,7 +8,7 @@ import re
 import threading
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
 from shellwire.client.files.web import FINISH_SECONDS, PASSING
 from shellwire.errors import Conflict, FileSystemError
@@ -40,13 +40,14 @@ class Changed(Exception):
     """It is not any more what it was when this began."""
 
 
-async def look(web: Web, path: str) -> About:
+async def look(web: Web, path: str, *, anew: bool = False) -> About:
     """Return what is at an absolute path. Raises WireError, Unreachable, NotRunning."""
+    headers = {"Cache-Control": "no-cache"} if anew else {}
     attempts = web.attempts()
     while True:
         try:
             async with asyncio.timeout(FINISH_SECONDS):
-                answer = await web.ask("HEAD", path, {})
+                answer = await web.ask("HEAD", path, headers)
         except TimeoutError:
             raise web.stalled() from None
         except PASSING as why:
@@ -80,6 +81,22 @@ def _seconds(date: str | None) -> int:
     return int(parsedate_to_datetime(date).timestamp()) if date else 0
 
 
+class Sink(Protocol):
+    """Takes what comes: a file, or what can be written to only."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return what follows in it, empty at the end."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go on from there."""
+
+    def truncate(self) -> int:
+        """Forget what follows."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write it all."""
+
+
 class Download:
     """A content on its way into ``file``, which may have the beginning of it."""
 
@@ -88,7 +105,7 @@ class Download:
         web: Web,
         path: str,
         about: About,
-        file: BinaryIO,
+        file: Sink,
         *,
         compress: bool,
         progress: Callable[[int, int], None] | None,

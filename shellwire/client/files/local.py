@@ -79,13 +79,23 @@ class Arrival:
         self._partial.unlink(missing_ok=True)
         self.file.close()
 
-    def finish(self, about: About, *, preserve: bool, unless: Callable[[], bool] | None) -> None:
+    def finish(
+        self,
+        about: About,
+        *,
+        preserve: bool,
+        only_executable: bool,
+        unless: Callable[[], bool] | None,
+    ) -> None:
         """Put it in its place. Raises OSError, and Conflict if ``unless`` is so by then."""
         self.file.flush()
         os.fsync(self.file.fileno())
         if sys.platform == "win32":
             self.file.close()  # nothing that is open gets another name there
-        os.chmod(self._partial, self._mode(about, preserve=preserve))
+        if only_executable:
+            os.chmod(self._partial, self._executable(is_so=bool(about.mode & stat.S_IXUSR)))
+        else:
+            os.chmod(self._partial, self._mode(about, preserve=preserve))
         if preserve:
             os.utime(self._partial, ns=(about.mtime_ns, about.mtime_ns))
         if unless is not None and unless():
@@ -100,6 +110,17 @@ class Arrival:
             return stat.S_IMODE(self.path.stat().st_mode)
         except FileNotFoundError:
             return about.mode & 0o777 & ~umask()
+
+    def _executable(self, *, is_so: bool) -> int:
+        """Return the mode of what is there, or a new file's, made executable or not."""
+        try:
+            mode = self.path.stat().st_mode & 0o777  # no set-user-ID for what comes from elsewhere
+        except FileNotFoundError:
+            mode = 0o666 & ~umask()
+        if bool(mode & stat.S_IXUSR) == is_so:
+            return mode
+        # Who may read it may execute it, as chmod +x has it less the umask.
+        return mode | stat.S_IXUSR | (mode & 0o444) >> 2 if is_so else mode & ~0o111
 
 
 def sweep(directory: str, names: Collection[str]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 
 from shellwire.errors import FileSystemError, InvalidArgument
-from shellwire.output import quoted
+from shellwire.output import printable, quoted
 from shellwire.protocol.names import decode_name, encode_name
+
+LONGEST_SHOWN = 200
+"""Characters of a path in what a daemon says of it."""
 
 StrPath = str | os.PathLike[str]
 """What names a path there; a path object gives its own form of it, so take PurePosixPath."""
@@ -23,7 +26,11 @@ def absolute(path: str, home: str) -> str:
         return home
     if path.startswith("~/"):
         path = path[2:]
-    return path if path.startswith("/") else f"{home.rstrip('/')}/{path}"
+    if not path.startswith("/"):
+        path = f"{home}/{path}"
+    # So an error names it as it is told from there.
+    plain = "/".join(part for part in path.split("/") if part not in ("", "."))
+    return f"/{plain}/" if plain and path.endswith("/") else f"/{plain}"
 
 
 def on_wire(path: str) -> str:
@@ -39,16 +46,25 @@ def from_wire(text: str) -> str:
 def from_root(said: str, path: str, label: str) -> str:
     """Return what the daemon said of an absolute path, which it names without the first slash.
 
-    ``label`` is put before that.
+    ``label`` is put before that. A daemon escapes what does not print, and shortens what is long.
     """
-    return f"{label}/{said}" if said.startswith(path.lstrip("/") or ":") else said
+    named = path.strip("/")
+    if not named and said.startswith((":", "the root:")):
+        return f"{label}/{said.removeprefix('the root')}"
+    for each in (named, printable(named)[:LONGEST_SHOWN]):
+        if each and said.startswith(each):
+            return f"{label}/{said}"
+    return said
 
 
-def child(directory: str, name: str) -> str:
+def child(directory: str, name: str, label: str = "") -> str:
     """Return the path of what is in a directory; whoever copies it here must be able to trust it.
 
-    Raises FileSystemError for a name that leads elsewhere.
+    Raises FileSystemError for a name that leads elsewhere, which is told with ``label`` before the
+    directory.
     """
     if name in ("", ".", "..") or os.path.basename(name) != name:
-        raise FileSystemError(f"{directory}: holds {quoted(name)}, which is no name of a file here")
+        raise FileSystemError(
+            f"{label}{directory}: holds {quoted(name)}, which is no name of a file here"
+        )
     return f"{directory.rstrip('/')}/{name}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shellwire.client.files.calls import wished
 from shellwire.client.files.content import Remote
 from shellwire.client.files.download import TIMES, Changed
 from shellwire.client.files.upload import Upload
+from shellwire.client.files.wished import wished
 from shellwire.errors import Conflict
 
 if TYPE_CHECKING:

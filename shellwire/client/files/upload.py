@@ -39,8 +39,9 @@ class Wish:
         if self.mode is not None:
             found["Shellwire-Mode"] = f"{self.mode & 0o7777:o}"
         if self.mtime_ns is not None:
-            seconds, rest = divmod(max(0, self.mtime_ns), 1_000_000_000)
-            found["Shellwire-Mtime"] = f"{seconds}.{rest:09}"
+            seconds, rest = divmod(abs(self.mtime_ns), 1_000_000_000)
+            sign = "-" if self.mtime_ns < 0 else ""
+            found["Shellwire-Mtime"] = f"{sign}{seconds}.{rest:09}"
         if self.if_match:
             found["If-Match"] = f'"{self.if_match}"'
         elif self.if_match is not None:

@@ -15,8 +15,16 @@ import aiohttp
 from yarl import URL
 
 from shellwire.client.files.paths import from_root
-from shellwire.client.link import unreachable
-from shellwire.errors import DaemonStopping, NotFound, NotRunning, QueueFull, Unreachable, told
+from shellwire.client.link import redirected, unreachable
+from shellwire.errors import (
+    DaemonStopping,
+    InvalidAnswer,
+    NotFound,
+    NotRunning,
+    QueueFull,
+    Unreachable,
+    told,
+)
 from shellwire.home.socket import socket_address
 
 if TYPE_CHECKING:
@@ -38,6 +46,8 @@ FINISH_SECONDS = 600.0
 _BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
 """What a connection that was made ends with; that it can't be made is one of these, too."""
 
+_LONGEST_MESSAGE = 4096
+_MAX_PROBLEM = 64 * 1024
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 5.0
 _SAFE = "/~!$&'()*,;=:@-._"
@@ -59,7 +69,7 @@ class Attempts:
     async def again(self, why: ShellwireError) -> None:
         """Wait until it may be tried again. Raises ``why`` when patience is over."""
         left = self._deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or isinstance(why, InvalidAnswer):
             raise why
         if not isinstance(why, QueueFull):  # which came from the daemon
             self._outage.begins(str(why))
@@ -86,6 +96,11 @@ class Web:
         self._outage = outage
         self._session: aiohttp.ClientSession | None = None
         self._open = contextlib.ExitStack()
+
+    @property
+    def name(self) -> str:
+        """What errors call the daemon."""
+        return self._place.name
 
     async def close(self) -> None:
         """Close its connections."""
@@ -134,8 +149,11 @@ class Web:
                 raise Unreachable(f"{self._place.name} broke off the connection") from None
             raise unreachable(error, target, self._place.name) from None
         self._outage.ends()
-        if answer.status < 400 or "Upload-Offset" in answer.headers:
+        if answer.status < 300 or "Upload-Offset" in answer.headers:
             return answer
+        if answer.status < 400:
+            answer.close()
+            raise InvalidAnswer(f"{self._place.name} has sent {redirected(answer)}")
         if method == "HEAD":
             answer.release()
             # The answer to that has no body which could tell what is wrong (RFC 9110, 9.3.2).
@@ -178,14 +196,15 @@ class Web:
     async def _problem(self, answer: aiohttp.ClientResponse, path: str) -> ShellwireError:
         name = self._place.name
         try:
-            body = await answer.read()
+            body = await answer.content.read(_MAX_PROBLEM)
             if answer.status == 404 and not body:
                 return NotFound(f"{self.label}{path}: there is no such file or directory")
             said = json.loads(body)
-            return told(said["code"], from_root(said["message"], path, self.label))
+            message = from_root(str(said["message"]), path, self.label)
+            return told(str(said["code"]), message[:_LONGEST_MESSAGE])
         except (OSError, aiohttp.ClientError):
             return Unreachable(f"{name} broke off the connection")
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return Unreachable(f"{name} answered a request for a file with {answer.status}")
         finally:
             answer.release()

@@ -133,10 +133,13 @@ class Client(Files):
         wait: float = 0.0,
         until: str | None = None,
         max_bytes: int = 65536,
+        text: bool = False,
     ) -> Page:
         """Return what a job has written after a byte, without attaching to it."""
         return self._loop.run(
-            self._client.read_output(job_id, after, wait=wait, until=until, max_bytes=max_bytes)
+            self._client.read_output(
+                job_id, after, wait=wait, until=until, max_bytes=max_bytes, text=text
+            )
         )
 
     def send_input(self, job_id: str, data: str | bytes = "", *, close_stdin: bool = False) -> None:

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from shellwire.errors import ClientRejected, DaemonStopping, InvalidToken, QueueFull
+from shellwire.errors import (
+    ClientRejected,
+    DaemonStopping,
+    InvalidArgument,
+    InvalidToken,
+    QueueFull,
+)
 from shellwire.protocol.limits import MAX_ID_LENGTH
 from shellwire.server.access import token_matches
+from shellwire.server.peer import peer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +61,10 @@ async def admit(request: web.Request, hub: Hub, *, local: bool) -> Admission:
     transport = request.transport
     assert transport is not None
     token = None if local else await _token(request, hub)
+    peer_of(request).admitted()
     client_id = request.headers.get(CLIENT_HEADER, "")
+    if not _is_text(client_id):
+        raise InvalidArgument(f"{CLIENT_HEADER}: expected UTF-8")
     if len(client_id) > MAX_ID_LENGTH:
         raise ClientRejected(f"{CLIENT_HEADER}: expected at most {MAX_ID_LENGTH} characters")
     if client_id and hub.access.is_revoked(client_id):
@@ -64,21 +74,24 @@ async def admit(request: web.Request, hub: Hub, *, local: bool) -> Admission:
     return Admission(client_id, token, transport.abort)
 
 
+def _is_text(value: str) -> bool:
+    # What is not UTF-8 in a header, aiohttp hands out as surrogates.
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 async def _token(request: web.Request, hub: Hub) -> str:
-    address = request.remote or "?"
-    refuse_flood(hub, address)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token_matches(token, hub.access.token()):
-        await asyncio.sleep(hub.throttle.wrong(address))
+        slowdown = hub.throttle.wrong(request.remote or "?")
+        if slowdown.retry_after is not None:
+            raise web.HTTPTooManyRequests(
+                headers={"Retry-After": str(slowdown.retry_after)}, text="too many wrong tokens\n"
+            )
+        await asyncio.sleep(slowdown.seconds)
         raise InvalidToken("the token is missing or wrong")
     return token
-
-
-def refuse_flood(hub: Hub, address: str) -> None:
-    """Raise HTTPTooManyRequests if too many wrong tokens came from ``address``."""
-    wait = hub.throttle.retry_after(address)
-    if wait is not None:
-        raise web.HTTPTooManyRequests(
-            headers={"Retry-After": str(wait)}, text="too many wrong tokens\n"
-        )

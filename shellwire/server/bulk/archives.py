@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -23,6 +24,8 @@ from shellwire.server.bulk.pour import write
 from shellwire.server.bulk.receiving import blocks, proceed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from shellwire.files.limits import FileLimits
     from shellwire.files.service import Files
 
@@ -59,7 +62,7 @@ async def send(
         await response.prepare(request)
         return response
     order = Order(root=directory, kind=kind, does="pack")
-    async with Stream(command(order), files.workers.reaper) as stream:
+    async with _turn(request, files), Stream(command(order), files.workers.reaper) as stream:
         stream.write_end()
         piece = await stream.read()
         if not piece:
@@ -83,6 +86,22 @@ async def receive(
     One that is missing comes to be in one step, with all that is in it; into one that is there each
     file comes for itself.
     """
+    async with _turn(request, files):
+        about = await _receive(request, files, path, kind)
+    body = msgspec.json.encode({"files": about.files, "bytes": about.bytes})
+    return web.Response(body=body + b"\n", content_type="application/json")
+
+
+@contextlib.asynccontextmanager
+async def _turn(request: web.Request, files: Files) -> AsyncIterator[None]:
+    """Wait until an archive may be worked on. Raises QueueFull; ConnectionError if nobody waits."""
+    async with files.archive():
+        if request.transport is None:
+            raise ConnectionResetError("the client has gone")
+        yield
+
+
+async def _receive(request: web.Request, files: Files, path: bytes, kind: Archive) -> About:
     site = await files.run(_site, path)
     temporary = os.path.join(site.directory, _temporary())
     noted = files.litter.note(temporary)
@@ -96,9 +115,7 @@ async def receive(
     finally:
         await files.run(change.delete_all, temporary)
         files.litter.forget(noted)
-    about = msgspec.json.decode(said, type=About)
-    body = msgspec.json.encode({"files": about.files, "bytes": about.bytes})
-    return web.Response(body=body + b"\n", content_type="application/json")
+    return msgspec.json.decode(said, type=About)
 
 
 class _Site(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,8 +11,9 @@ from aiohttp import web
 
 from shellwire.errors import Conflict, InvalidArgument, NotFile, NotFound
 from shellwire.files.compression import Decompressor
+from shellwire.files.hashes import HASHED_IN_TURN
 from shellwire.files.partials import Partial, PartialKey
-from shellwire.files.problems import shown
+from shellwire.files.problems import shown, told_of
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.files.write import Replacement
@@ -20,7 +22,6 @@ from shellwire.server import render_files
 from shellwire.server.bulk import headers
 from shellwire.server.bulk.patience import Patience
 from shellwire.server.bulk.problems import answer
-from shellwire.server.bulk.sending import HASHED_AT_ONCE
 from shellwire.server.bulk.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ async def receive(
     part = headers.content_range(request.headers.get("Content-Range"))
     wanted = Wanted(request)
     if part is None or part.span is not None:
-        await check(files, path, wanted)  # before anything is sent that would be in vain
+        await check(request, files, path, wanted)  # before anything is sent that would be in vain
     if part is None:
         return await _at_once(request, files, path, wanted)
     patience = Patience()
@@ -157,7 +158,7 @@ def _begin(files: Files, path: bytes, size: int | None, wanted: Wanted) -> Repla
             files.litter,
             files.limits,
             size=size or 0,
-            hashing=wanted.hash or size is None or size <= HASHED_AT_ONCE,
+            hashing=wanted.hash or size is None or size <= HASHED_IN_TURN,
         )
 
 
@@ -172,7 +173,7 @@ async def _in_parts(
     if part.span is None:
         if not partial.size and wanted.digest:
             # The answer to the last part may have been lost.
-            there = await files.run(_hash_of, files, partial.key.path)
+            there = await _hash_of(request, files, partial.key.path)
             if there == wanted.digest:
                 return web.Response(headers={"ETag": headers.tag(there)})
         return _so_far(partial)
@@ -191,21 +192,32 @@ async def _in_parts(
     return await _commit(files, partial.take(), wanted)
 
 
-async def check(files: Files, path: bytes, wanted: Wanted) -> None:
+async def check(request: web.Request, files: Files, path: bytes, wanted: Wanted) -> None:
     """Raise Conflict unless what is at ``path`` is what If-Match and If-None-Match mean."""
     believed = wanted.believed()
     if believed is not None:
-        found = await files.run(_hash_of, files, path)
+        found = await _hash_of(request, files, path)
         if not believed(lambda: found or None):
             raise Conflict(f"{shown(path)}: it is not what was expected")
 
 
-def _hash_of(files: Files, path: bytes) -> str:
+async def _hash_of(request: web.Request, files: Files, path: bytes) -> str:
+    descriptor = await files.run(_opened_at, path)
+    if descriptor is None:
+        return ""
+    try:
+        with told_of(path):
+            return await files.hash_of(descriptor, gone=lambda: request.transport is None)
+    finally:
+        os.close(descriptor)
+
+
+def _opened_at(path: bytes) -> int | None:
     try:
         with Root(b"/") as root, root.at(path) as place, opened(place) as descriptor:
-            return files.hashes.of(descriptor)
+            return os.dup(descriptor)
     except (NotFound, NotFile):
-        return ""
+        return None
 
 
 def _so_far(partial: Partial) -> web.Response:

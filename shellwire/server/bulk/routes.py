@@ -121,7 +121,7 @@ async def _delete(request: web.Request, files: Files, path: bytes) -> web.Respon
     recursive = request.query.get("recursive", "false")
     if recursive not in ("true", "false"):
         raise InvalidArgument("recursive: expected true or false")
-    await receiving.check(files, path, Wanted(request))
+    await receiving.check(request, files, path, Wanted(request))
     if not await files.run(_delete_at, path, recursive=recursive == "true"):
         raise NotFound(f"{shown(path)}: there is no such file or directory")
     return web.Response(status=204)

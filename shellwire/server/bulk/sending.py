@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from aiohttp import web
 
 from shellwire.errors import Conflict, FileSystemError, InvalidArgument
 from shellwire.files.compression import Compression, compressor, is_available
-from shellwire.files.hashes import version
+from shellwire.files.hashes import HASHED_IN_TURN, version
+from shellwire.files.problems import told_of
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.server.bulk import headers
@@ -24,9 +25,6 @@ from shellwire.server.bulk.problems import answer
 if TYPE_CHECKING:
     from shellwire.files.hashes import Hashes
     from shellwire.files.service import Files
-
-HASHED_AT_ONCE = 16 * 1024 * 1024
-"""Bytes of a file that is hashed for an answer that could do without; a larger one costs time."""
 
 _NEED_HASH = ("If-Match", "If-None-Match", "If-Range", "Range", headers.WANT_HASH)
 # The end of the year 9999: a date has four digits for it (RFC 9110, 5.6.7).
@@ -47,13 +45,13 @@ class _Source:
     hash: str
 
 
-def _open(path: bytes, hashes: Hashes, *, must_hash: bool) -> _Source:
+def _open(path: bytes, hashes: Hashes) -> _Source:
     with Root(b"/") as root, root.at(path) as place, opened(place) as descriptor:
         found = os.fstat(descriptor)
         if not found.st_size and os.pread(descriptor, 1, 0):
             copy = _copied(descriptor)
             return _Source(copy, found, os.fstat(copy).st_size, hashes.of(copy))
-        if must_hash or found.st_size <= HASHED_AT_ONCE:
+        if found.st_size <= HASHED_IN_TURN:
             hashed = hashes.of(descriptor)
         else:
             hashed = hashes.known(version(found)) or ""
@@ -65,7 +63,7 @@ def _copied(descriptor: int) -> int:
     with tempfile.TemporaryFile() as copy:
         while data := os.read(descriptor, _PIECE):
             copy.write(data)
-            if copy.tell() > HASHED_AT_ONCE:
+            if copy.tell() > HASHED_IN_TURN:
                 raise FileSystemError("it has no size, and more than can be read at once")
         copy.flush()
         return os.dup(copy.fileno())
@@ -74,8 +72,15 @@ def _copied(descriptor: int) -> int:
 async def send(request: web.Request, files: Files, path: bytes) -> web.StreamResponse:
     """Answer with the file at ``path``. Raises WireError."""
     must_hash = request.method == "HEAD" or any(name in request.headers for name in _NEED_HASH)
-    source = await files.run(_open, path, files.hashes, must_hash=must_hash)
+    source = await files.run(_open, path, files.hashes)
     try:
+        anew = "no-cache" in request.headers.get("Cache-Control", "").lower()
+        if must_hash and (anew or not source.hash):
+            with told_of(path):
+                hashed = await files.hash_of(
+                    source.descriptor, anew=anew, gone=lambda: request.transport is None
+                )
+            source = replace(source, hash=hashed)
         return await _answer(request, files, path, source)
     finally:
         os.close(source.descriptor)

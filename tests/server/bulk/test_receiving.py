@@ -172,6 +172,20 @@ def test_what_is_kept_is_bounded_and_ends_with_the_daemon(
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".shell")]
 
 
+def test_what_is_kept_is_bounded_over_all_names(
+    own_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    web = Web(own_daemon())
+    for number in range(70):
+        path, name = tmp_path / f"{number}", f"client-{number}"
+        answer = web.put(path, b"x", Content_Range="bytes 0-0/2", Shellwire_Client=name)
+        assert answer.status == 308
+    until(lambda: len([n for n in os.listdir(tmp_path) if n.startswith(".shell")]) == 64)
+    assert web.offset(tmp_path / "5", 2, Shellwire_Client="client-5") == 0
+    assert web.offset(tmp_path / "6", 2, Shellwire_Client="client-6") == 1
+    assert web.offset(tmp_path / "69", 2, Shellwire_Client="client-69") == 1
+
+
 def test_a_killed_daemon_is_swept_after(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     daemon = own_daemon()
     web = Web(daemon)

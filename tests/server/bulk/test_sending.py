@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from backports import zstd
 
+from shellwire.files.hashes import HASHED_IN_TURN
 from shellwire.files.root import MAX_PATH
-from shellwire.server.bulk.sending import HASHED_AT_ONCE
 from tests.live import PATIENCE
 from tests.server.observe import memory
 
@@ -222,7 +222,7 @@ def test_a_large_file_costs_no_memory(web: Web, tmp_path: Path) -> None:
 
 
 def test_hashes_of_large_files_are_had_by_who_wants_them(web: Web, tmp_path: Path) -> None:
-    data = os.urandom(HASHED_AT_ONCE + 1)
+    data = os.urandom(HASHED_IN_TURN + 1)
     digest = hashlib.sha256(data)
     etag = f'"{digest.hexdigest()}"'
     assert "etag" not in web.put(tmp_path / "plain", data).headers

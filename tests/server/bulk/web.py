@@ -65,13 +65,15 @@ class Web:
     def put(self, path: Path | bytes, body: bytes | Iterable[bytes], **headers: str) -> Answer:
         return self.ask("PUT", self.target(path), body, **headers)
 
-    def begin(self, path: Path, length: int, *, archive: str = "", **headers: str) -> socket.socket:
-        """Send the head of a PUT, without empty headers, and return the socket."""
+    def begin(
+        self, path: Path, length: int, *, archive: str = "", method: str = "PUT", **headers: str
+    ) -> socket.socket:
+        """Send the head of a request, without empty headers, and return the socket."""
         sock = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         head = {"Host": "localhost", "Content-Length": str(length), **self.headers(named)}
         query = f"?archive={archive}" if archive else ""
-        lines = [f"PUT {self.target(path)}{query} HTTP/1.1"]
+        lines = [f"{method} {self.target(path)}{query} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in head.items() if value]
         sock.sendall("\r\n".join([*lines, "", ""]).encode())
         return sock

@@ -1,0 +1,40 @@
+"""What is wanted of a file there that is to be like another one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shellwire.client.files.local import umask
+from shellwire.client.files.upload import Wish
+from shellwire.errors import NotFound
+
+if TYPE_CHECKING:
+    from shellwire.client.files.calls import Files
+    from shellwire.client.files.paths import StrPath
+
+
+async def wished(
+    files: Files,
+    path: StrPath,
+    mode: int,
+    mtime_ns: int,
+    *,
+    compress: bool,
+    preserve: bool,
+    if_match: str | None = None,
+) -> Wish:
+    """Return what is wanted of the file at ``path`` there, which is to be like another."""
+    wanted: int | None = mode
+    if not preserve:
+        try:
+            await files.stat(path)
+        except NotFound:
+            wanted = mode & 0o777 & ~umask()
+        else:
+            wanted = None
+    return Wish(
+        mode=wanted,
+        mtime_ns=mtime_ns if preserve else None,
+        if_match=if_match,
+        compress=compress,
+    )

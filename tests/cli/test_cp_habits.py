@@ -1,0 +1,161 @@
+"""``shellwire cp``: what scp does with names, and what is told where that can't be done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.cli.files.passage import Passage, passage_to
+from shellwire.client.files.paths import child, from_root
+from shellwire.errors import Conflict, FileSystemError
+from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def f(tmp_path: Path) -> Path:
+    (tmp_path / "f").write_text("content\n")
+    return tmp_path / "f"
+
+
+def test_no_directory_is_made_in_silence(box: CommandLine, f: Path, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for end in ("box:", ""):
+        source = f"{f}" if end else f"box:{f}"
+        no, file = tmp_path / "nodir", tmp_path / "f"
+        for words, why in (
+            ((source, f"{end}{no}/x"), f"{end}{no}/x: there is no directory {no}"),
+            ((source, f"{end}{no}/"), f"{end}{no}/: there is no directory {no}"),
+            ((source, source, f"{end}{no}"), f"{end}{no}: there is no directory {no}"),
+            (
+                ("-r", f"box:{tmp_path}/d", f"{end}{no}/x"),
+                f"{end}{no}/x: there is no directory {no}",
+            ),
+            ((source, f"{end}{file}/"), f"{end}{file}/: is not a directory"),
+        ):
+            assert box.refused("cp", *words) == f"Error: {why}\n"
+            assert sorted(os.listdir(tmp_path)) == ["away", "d", "f"] or not end
+    said = box.refused("cp", str(f), "box:shellwire-no-such-directory/x")
+    assert said.endswith(": there is no directory shellwire-no-such-directory\n")
+
+
+def test_to_what_is_no_file(box: CommandLine, f: Path, tmp_path: Path) -> None:
+    assert box.ok("cp", f"box:{f}", "/dev/stdout") == "content\n"
+    assert box.ok("cp", f"box:{f}", "/dev/fd/1") == "content\n"
+    assert box.ok("cp", f"box:{f}", "/dev/null") == ""
+    full = box.refused("cp", f"box:{f}", "/dev/full")
+    assert full == "Error: /dev/full: no space left on device\n"
+    # A file that it is redirected to is not replaced, and what is in it stays.
+    log = tmp_path / "log"
+    log.write_text("old\n")
+    with log.open("a") as out:
+        words = [*PROGRAM, "cp", f"box:{f}", "/dev/stdout"]
+        subprocess.run(words, env=box.environment, stdout=out, timeout=SECONDS, check=True)
+    assert log.read_text() == "old\ncontent\n"
+    os.mkfifo(tmp_path / "fifo")
+    with subprocess.Popen(["cat", tmp_path / "fifo"], stdout=subprocess.PIPE) as reader:
+        box.ok("cp", f"box:{f}", f"{tmp_path}/fifo")
+        assert reader.communicate(timeout=SECONDS)[0] == b"content\n"
+
+
+def test_what_was_written_to_a_pipe_is_not_taken_back() -> None:
+    source, target = os.pipe()
+    with open(source, "rb") as reader, Passage(target, "/dev/stdout") as passage:
+        assert (passage.read(10), passage.truncate()) == (b"", 0)
+        assert passage.write(b"half") == 4
+        with pytest.raises(Conflict, match="/dev/stdout: the file changed"):
+            passage.truncate()
+        assert reader.read(4) == b"half"
+
+
+def test_which_names_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    for path in (tmp_path, tmp_path / "f", tmp_path / "no", tmp_path / "f" / "no"):
+        assert passage_to(str(path)) is None
+    for name in ("/dev/fd/987654", "/proc/self/fd/99999999999999999999"):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            passage_to(name)
+
+
+def test_what_is_in_the_directory_above(box: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    (tmp_path / "d" / "f").write_text("f")
+    for number, (source, end) in enumerate(
+        (f"{start}{tmp_path}/d/sub/..{slash}", end)
+        for start, end in (("box:", ""), ("", "box:"), ("box:", "box:"))
+        for slash in ("", "/")
+    ):
+        target = tmp_path / f"existing-{number}"
+        target.mkdir()
+        box.ok("cp", "-r", source, f"{end}{target}")
+        assert sorted(os.listdir(target)) == ["f", "sub"]
+
+
+def test_a_file_without_a_size(box: CommandLine, tmp_path: Path) -> None:
+    box.ok("cp", "/proc/version", f"box:{tmp_path}/up")
+    box.ok("cp", "box:/proc/version", f"{tmp_path}/down")
+    with open("/proc/version") as file:
+        wanted = file.read()
+    assert (tmp_path / "up").read_text() == (tmp_path / "down").read_text() == wanted
+    # An error of the system without a name is told of the file that it came from.
+    said = box.refused("cp", "/proc/self/mem", f"box:{tmp_path}/mem")
+    assert said.startswith("Error: /proc/self/mem: ")
+
+
+def test_times_before_1970(box: CommandLine, tmp_path: Path) -> None:
+    source, there, back = (tmp_path / name for name in ("source", "there", "back"))
+    source.mkdir()
+    for name, when in (("a", -1), ("b", -86_400 * 10**9 - 123_456_789), ("c", 0)):
+        (source / name).write_text(name)
+        os.utime(source / name, ns=(when, when))
+    os.utime(source, ns=(1, -1_500_000_000))
+    box.ok("cp", "-rp", str(source), f"box:{there}")
+    box.ok("cp", "-rp", f"box:{there}", str(back))
+    box.ok("cp", "-p", f"box:{there}/b", f"box:{tmp_path}/b2")
+    box.ok("sync", str(source), f"box:{tmp_path}/synced")
+    for top in (there, back, tmp_path / "synced"):
+        times = {each.name: each.stat().st_mtime_ns for each in source.iterdir()}
+        assert {name: (top / name).stat().st_mtime_ns for name in times} == times
+    assert (tmp_path / "b2").stat().st_mtime_ns == -86_400 * 10**9 - 123_456_789
+    assert there.stat().st_mtime_ns == back.stat().st_mtime_ns == -1_500_000_000
+
+
+@pytest.mark.parametrize("name", ["../x", "..", "", "a/b"])
+def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
+    with pytest.raises(FileSystemError, match=r"^box:/srv: holds "):
+        child("/srv", name, "box:")
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ("srv/f: not found", "/srv/f"),
+        ("srv/caf\\xe9: not found", "/srv/caf\udce9"),
+        ("srv/e\\x1b]0;x\\x07: not found", "/srv/e\x1b]0;x\x07"),
+        (f"{'x' * 200}…: the name is too long", "/" + "x" * 300),
+    ],
+)
+def test_what_is_said_of_a_path_names_its_host(said: str, path: str) -> None:
+    assert from_root(said, path, "box:") == f"box:/{said}"
+
+
+def test_warnings_are_no_errors(box: CommandLine, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    os.mkfifo(os.fsencode(here) + b"/caf\xe9")
+    (here / "out").symlink_to("/etc")
+    for _ in range(2):
+        done = box("sync", str(here), f"box:{tmp_path}/there")
+        assert done.returncode == 0
+        assert sorted(done.stderr.splitlines()) == [
+            r"Warning: caf\xe9: neither file nor directory, and not synced",
+            "Warning: out: a symlink that leads out, and not synced",
+        ]
+    (here / "out").unlink()
+    (here / os.fsdecode(b"new \xff")).write_text("x")
+    assert box("sync", str(here), f"box:{tmp_path}/there").stdout == "push new \\xff\n"

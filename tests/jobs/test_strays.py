@@ -1,0 +1,156 @@
+"""Processes without the session, tag and parents of their job: whose they are, who ends them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.jobs.observe import FOREVER, becomes, below, is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.live import Client, Daemon
+
+# Prints its pid; its parent is gone by then, its session and environment are its own.
+STRAY = f"env -i setsid -f sh -c 'echo $$; exec {FOREVER}'"
+
+_LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+
+
+@pytest.fixture
+def lone(own_daemon: Callable[..., Daemon]) -> Daemon:
+    """Return a daemon that no other test has jobs on, and no shell waits on."""
+    return own_daemon("--spares", "0", "--grace", "0")
+
+
+@pytest.fixture
+async def sole(lone: Daemon) -> AsyncIterator[Client]:
+    """Yield the only client of that daemon."""
+    client = await lone.client()
+    yield client
+    await client.close()
+
+
+async def _run_with(client: Client, command: str) -> tuple[int, list[int] | None]:
+    """Run a command that prints a pid and has to be ended; return the pid, and what is left."""
+    job = await client.start(f"{command}; {FOREVER}", timeout=0)
+    pid = int(await client.output_until(job, "\n"))
+    await client.send({"type": "cancel_command", "id": job})
+    ran = await client.finish(job)
+    assert ran.last["reason"] == "cancelled"
+    return pid, ran.last.get("left")
+
+
+async def _run_leaving(client: Client, command: str) -> tuple[str, int]:
+    """Run a command that prints a pid, and let it exit; return its id, and the pid."""
+    job = await client.start(f"{command}; read -r _", open_stdin=True)
+    pid = int(await client.output_until(job, "\n"))
+    await client.send({"type": "send_input", "id": job, "data": "\n", "close_stdin": True})
+    assert (await client.finish(job)).last["reason"] == "exited"
+    return job, pid
+
+
+async def _hold(client: Client) -> str:
+    """Start a job beside which others run."""
+    job = await client.start(f"echo up; {FOREVER}", timeout=0)
+    await client.output_until(job, "up")
+    return job
+
+
+async def test_that_of_the_only_job_ends_with_it(lone: Daemon, sole: Client) -> None:
+    result = (await sole.run(f"{STRAY} >/dev/null; {FOREVER}", timeout=0.5)).last
+    assert (result["reason"], "left" in result) == ("timed_out", False)
+    assert below(lone) == []
+    session = await sole.session(command=f"{STRAY}; cat")
+    pid = int(await sole.output_until(session, "\n"))
+    await sole.send({"type": "kill_session", "id": session})
+    ended = (await sole.until("session_ended", id=session))[-1]
+    assert ("left" in ended, is_alive(pid)) == (False, False)
+
+
+async def test_that_of_the_only_job_goes_on_as_its(sole: Client) -> None:
+    job, pid = await _run_leaving(sole, STRAY)
+    (info,) = (await sole.ask({"type": "list_jobs"}))["jobs"]
+    assert (info["state"], info["pids"]) == ("background", [pid])
+    await sole.ask({"type": "kill_session", "id": job})
+    await becomes(lambda: not is_alive(pid))
+
+
+async def test_beside_another_job_it_is_left_and_named(lone: Daemon, sole: Client) -> None:
+    holder = await _hold(sole)
+    pid, left = await _run_with(sole, STRAY)
+    assert (left, is_alive(pid)) == ([pid], True)
+    # It may be of either.
+    await sole.send({"type": "cancel_command", "id": holder})
+    assert (await sole.finish(holder)).last["left"] == [pid]
+    assert is_alive(pid)
+    # Not of one that came later; and it has no child, so that one's stray is not of it.
+    later, left = await _run_with(sole, STRAY)
+    assert (left, is_alive(later), is_alive(pid)) == (None, False, True)
+    await sole.close()
+    lone.stop()
+    assert not is_alive(pid)
+
+
+async def test_one_that_may_be_of_an_unclaimed_one_is_not_ended(
+    lone: Daemon, sole: Client, tmp_path: Path
+) -> None:
+    holder = await _hold(sole)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    # Each line that it reads makes it leave a process of its own.
+    script = f"echo $$; while read x <{fifo}; do setsid -f {FOREVER}; done"
+    starter, left = await _run_with(sole, f"env -i setsid -f sh -c '{script}'")
+    assert left == [starter]
+    await sole.send({"type": "cancel_command", "id": holder})
+    await sole.finish(holder)
+    job = await sole.start(f"echo >{fifo}; echo up; {FOREVER}", timeout=0)
+    await sole.output_until(job, "up")
+    await becomes(lambda: len(below(lone)) == 4)
+    await sole.send({"type": "cancel_command", "id": job})
+    left = (await sole.finish(job)).last["left"]
+    assert len(left) == 1
+    assert is_alive(left[0])
+    assert is_alive(starter)
+
+
+async def test_a_background_job_is_another_job(sole: Client) -> None:
+    await sole.run(f"{FOREVER} & :")
+    pid, left = await _run_with(sole, STRAY)
+    assert (left, is_alive(pid)) == ([pid], True)
+
+
+def _have_next(pid: int) -> None:
+    """Have the kernel give ``pid`` to the next process."""
+    _LAST_PID.write_text(str(pid - 1))
+
+
+async def _becomes_pid(client: Client, pid: int) -> str:
+    """Start a job whose leader has a pid that was another's. Skip the test if none can be had."""
+    for _ in range(200):
+        _have_next(pid)
+        job = await client.start(f"echo $$; exec {FOREVER}", timeout=0)
+        if int(await client.output_until(job, "\n")) == pid:
+            return job
+        await client.send({"type": "cancel_command", "id": job})
+        await client.finish(job)
+    pytest.skip("others took that pid")
+
+
+@pytest.mark.skipif(not os.access(_LAST_PID, os.W_OK), reason="pids can't be chosen here")
+async def test_a_pid_that_was_used_again_is_nobody_elses(lone: Daemon, sole: Client) -> None:
+    # What it leaves is of another session, and its own session ends with its leader.
+    first, stray = await _run_leaving(sole, f"setsid -f sh -c 'echo $$; exec {FOREVER}'")
+    (job,) = (await sole.ask({"type": "list_jobs"}))["jobs"]
+    second = await _becomes_pid(sole, job["pid"])
+    await sole.ask({"type": "kill_session", "id": first})
+    await becomes(lambda: not is_alive(stray))
+    states = {each["id"]: each["state"] for each in (await sole.ask({"type": "list_jobs"}))["jobs"]}
+    assert states[second] == "running"
+    await sole.send({"type": "cancel_command", "id": second})
+    assert (await sole.finish(second)).last["reason"] == "cancelled"
+    assert below(lone) == []

@@ -1,0 +1,116 @@
+"""The hash of a large file: nobody waits for it who has not asked for it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server.bulk.web import Web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.live import Client, Daemon
+    from tests.server.asking import Asking
+
+HUGE = 64 * 1024**3
+"""Bytes of a sparse file: to hash them takes minutes, to have them nothing."""
+
+
+@pytest.fixture
+def huge(fs: Asking) -> int:
+    """Make a file with five bytes at the end; return where they are."""
+    with (fs.root / "huge").open("wb") as file:
+        file.truncate(HUGE - 5)
+        file.seek(0, os.SEEK_END)
+        file.write(b"hello")
+    return HUGE - 5
+
+
+async def test_a_read_at_the_end_holds_up_nobody(fs: Asking, huge: int) -> None:
+    client: Client = fs.client
+    for number in range(3):
+        await client.send(
+            {
+                "type": "fs_read",
+                "id": f"end-{number}",
+                "root": str(fs.root),
+                "path": "huge",
+                "offset": huge,
+            }
+        )
+    assert (await fs("stat", path="huge"))["size"] == HUGE
+    written = await fs("write", path="small", content_base64="aGk=")
+    small = await fs("read", path="small")
+    assert small["hash"] == written["hash"] == hashlib.sha256(b"hi").hexdigest()
+    # Who does not want the hash has the bytes at once; what it means is the same.
+    read = await fs("read", path="huge", offset=huge, hash=False)
+    assert base64.b64decode(read["content_base64"]) == b"hello"
+    assert (read["eof"], read["hash"], read["size"]) == (True, "", HUGE)
+    read = await fs("read", path="huge", offset=huge - 5, length=5)
+    assert (read["eof"], read["hash"]) == (False, "")
+    # One that is given up is answered, and so are the others when the connection goes.
+    await client.send({"type": "cancel_command", "id": "end-0"})
+    refused = (await client.until("error", id="end-0"))[-1]
+    assert refused["code"] == "CANCELLED"
+
+
+async def test_others_wait_neither_for_http(fs: Asking, huge: int, daemon: Daemon) -> None:
+    web = Web(daemon)
+    heads = [web.begin(fs.root / "huge", 0, method="HEAD") for _ in range(6)]
+    ranges = [web.begin(fs.root / "huge", 0, method="GET", Range="bytes=0-4") for _ in range(6)]
+    try:
+        assert (await fs("stat", path="huge"))["size"] == HUGE
+        (fs.root / "small").write_text("x")
+        assert web.get(fs.root / "small").body == b"x"
+        assert (await fs("read", path="huge", offset=huge, hash=False))["eof"]
+    finally:
+        for sock in heads + ranges:
+            sock.close()
+
+
+async def test_the_hash_is_that_of_what_was_read(fs: Asking) -> None:
+    """Also if another content takes the file's name meanwhile."""
+    content = os.urandom(1024 * 1024) * 40
+    (fs.root / "large").write_bytes(content)
+    request = {"type": "fs_read", "root": str(fs.root), "path": "large"}
+    await fs.client.send({**request, "id": "r", "offset": len(content) - 5})
+    await fs("write", path="large", content_base64="aGk=")
+    answer = (await fs.client.until("fs_result", id="r"))[-1]
+    assert answer["result"]["hash"] == hashlib.sha256(content).hexdigest()
+    assert (await fs("read", path="large"))["hash"] == hashlib.sha256(b"hi").hexdigest()
+
+
+async def test_a_daemon_stops_while_it_hashes(
+    own_daemon: Callable[..., Daemon], huge: int, fs: Asking
+) -> None:
+    daemon = own_daemon()
+    client = await daemon.client()
+    before = daemon.descriptors()
+    request = {"type": "fs_read", "root": str(fs.root), "path": "huge", "offset": huge}
+    for number in range(20):  # more than are begun at a time
+        await client.send({**request, "id": f"{number}"})
+    await client.send({"type": "ping"})
+    await client.until("pong")
+    await client.close()
+    other = await daemon.client()
+    answer = await other.ask({"type": "fs_stat", "id": "s", "root": str(fs.root), "path": "huge"})
+    assert answer["result"]["size"] == HUGE
+    while daemon.descriptors() > before:
+        await other.ask({"type": "ping"})
+    await other.close()
+    daemon.stop()
+
+
+async def test_no_cache_reads_it_again(fs: Asking, daemon: Daemon) -> None:
+    """What a daemon remembers of a file is worth no more than its time and inode."""
+    web, path = Web(daemon), fs.root / "f"
+    path.write_bytes(b"x" * 20_000_000)
+    wanted = hashlib.sha256(path.read_bytes()).hexdigest()
+    for headers in ({}, {"Cache_Control": "no-cache"}, {"Cache_Control": "max-age=0"}):
+        answer = web.ask("HEAD", web.target(path), **headers)
+        assert answer.headers["etag"] == f'"{wanted}"'

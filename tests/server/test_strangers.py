@@ -1,0 +1,250 @@
+"""Whoever has shown no credential: how many, how much, how long; and what the log says of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shellwire.server import listen
+from shellwire.server.listen import Listener, bind
+from shellwire.server.peer import MAX_HEAD
+from shellwire.server.places import DROP_FROM, FULL, Places
+from tests.live import PATIENCE
+from tests.server.observe import memory
+from tests.server.raw import CONTINUATION, TEXT, Raw, frame, handshake, request
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from tests.live import Daemon
+
+MIB = 1024 * 1024
+_HURRIED = "import shellwire.server.peer as p; p.HANDSHAKE_SECONDS, p.STRANGER_SECONDS = 1.0, 3.0"
+
+
+def _bomb() -> bytes:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = deflate.compress(b" " * 16 * MIB) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    whole = bytearray(frame(TEXT, packed[:-4]))
+    whole[0] |= 0x40
+    return bytes(whole)
+
+
+async def test_what_they_send_is_not_kept(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--compress")
+    before = memory(daemon)
+    offer = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+    announced = b"\x81\xff" + struct.pack("!Q", 16 * MIB - 1) + bytes(4)
+    fragments = frame(TEXT, b"x" * 1000, final=False)
+    fragments += frame(CONTINUATION, b"x" * 1000, final=False) * 65
+    for data in (announced, fragments, _bomb()):
+        for _ in range(4):
+            raw = await Raw.open(daemon)
+            assert (await raw.upgrade(headers=offer)).status == 101
+            raw.write(data)
+            assert await raw.closed() == (1009, "message too big")
+            await raw.gone()
+            await raw.close()
+    # What is within the limit, and never ends.
+    unfinished: list[Raw] = []
+    for _ in range(DROP_FROM - 1):
+        unfinished.append(await Raw.upgraded(daemon))
+        unfinished[-1].write(frame(TEXT, b"x" * 60_000, final=False))
+        unfinished[-1].write(frame(CONTINUATION, final=False) * 10_000)
+        await unfinished[-1].writer.drain()
+    client = await daemon.client(local=True)
+    assert (await client.run("echo on")).out == "on\n"
+    assert memory(daemon) - before < 32 * MIB
+    await client.close()
+
+
+async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
+    # They leave later than the first new one waits for them.
+    daemon = patched_daemon(
+        "import shellwire.server.peer as p; p.HANDSHAKE_SECONDS = 4.0", "--max-clients", "2"
+    )
+    known = await daemon.client("known")
+    quiet = daemon.sockets()
+    silent = [await Raw.open(daemon) for _ in range(3 * FULL)]
+    # Whoever is known, and the Unix socket, don't feel it.
+    assert (await known.run("echo on")).out == "on\n"
+    local = await daemon.client("local", local=True)
+    assert (await local.run("echo on")).out == "on\n"
+    # The first that is not among the first ten waits a second for these.
+    async with asyncio.timeout(PATIENCE):
+        while "have not authenticated" not in (daemon.home / "daemon.log").read_text():
+            await local.run(":")
+    assert daemon.sockets() <= quiet + FULL + 2
+    # They leave by themselves, and then there is a place again.
+    for raw in silent:
+        await raw.gone()
+    new = await daemon.client("new")
+    assert (await new.run("echo on")).out == "on\n"
+    log = (daemon.home / "daemon.log").read_text()
+    assert log.count("have not authenticated") == 1, "one line, not one for each"
+    for client in (known, local, new):
+        await client.close()
+
+
+async def test_many_who_know_the_token_come_at_once(daemon: Daemon) -> None:
+    clients = await asyncio.gather(*(daemon.client() for _ in range(3 * DROP_FROM)))
+    for client in clients:
+        await client.close()
+
+
+@pytest.mark.parametrize("target", ["/health", "/files/x", "/nothing"])
+async def test_they_can_not_stay_by_asking(
+    patched_daemon: Callable[..., Daemon], target: str
+) -> None:
+    daemon = patched_daemon(_HURRIED)
+    raw = await Raw.open(daemon)
+    answers = 0
+    last = None
+    while last != "close":
+        answer = await raw.ask(target, {"Host": "localhost"})
+        last = answer.headers.get("connection")
+        answers += 1
+    assert answers > 1
+    await raw.gone()
+
+
+async def test_nor_by_not_reading(patched_daemon: Callable[..., Daemon]) -> None:
+    daemon = patched_daemon(_HURRIED)
+    raw = await Raw.open(daemon)
+    raw.stop_reading()
+
+    async def ask() -> None:
+        while True:
+            raw.write(request("/health", {"Host": "localhost"}) * 100)
+            await raw.writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(ask(), PATIENCE)
+
+
+async def test_a_head_has_an_end(daemon: Daemon) -> None:
+    long = "".join(f"X{number}: {'y' * 8000}\r\n" for number in range(MAX_HEAD // 8000 + 1))
+    raw = await Raw.open(daemon)
+    raw.write(f"GET /health HTTP/1.1\r\nHost: localhost\r\n{long}".encode())
+    assert (await raw.answer()).status == 431
+    await raw.gone()
+
+
+async def test_the_log_does_not_quote_them(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon()
+    secret = daemon.token
+    before = (daemon.home / "daemon.log").read_text().count("\n")
+    for bad in (b"\r", b"\0", b"\x1b[2J", b"\x7f", b"\xff", b"\n"):
+        for line in (
+            b"GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b%bx\r\n\r\n",
+            b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-%b%b: x\r\n\r\n",
+            b"GET /%b%b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"%b%b / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"PUT /files/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%b%b",
+        ):
+            raw = await Raw.open(daemon)
+            raw.write(line % (secret.encode(), bad))
+            answer = await raw.answer()
+            assert 400 <= answer.status < 500, line
+            assert secret.encode() not in answer.body
+            await raw.close()
+    for _ in range(30):
+        raw = await Raw.open(daemon)
+        raw.write(b"rubbish\r\n\r\n")
+        assert (await raw.answer()).status == 400
+        await raw.close()
+    log = (daemon.home / "daemon.log").read_text()
+    assert secret[:16] not in log
+    assert "Traceback" not in log
+    # 60 of some six kinds, within a few seconds: not a line for each.
+    assert log.count("\n") - before < 60
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET http://xn--a/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://\xff/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nExpect: \xff\r\n\r\n",
+        b"GET /%ff?%fe=\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: \xff\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: \xff\r\n\r\n",
+        b"PUT /files/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"GET /files/x HTTP/1.1\r\nHost: localhost\r\nShellwire-Client: \xff\r\n\r\n",
+        b"GET /files/x HTTP/1.1\r\nHost: localhost\r\nRange: bytes=\xff-\r\n\r\n",
+        request("/ws", handshake()).replace(b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Key: \xff"),
+        request("/ws", handshake()).replace(b"Upgrade: websocket", b"Upgrade: \xff"),
+        request("/ws", handshake()).replace(b"Version: 13", b"Version: \xff"),
+        request("/ws", handshake()).replace(b"Connection: Upgrade", b"Connection: \xff"),
+    ],
+)
+async def test_rubbish_is_their_fault(daemon: Daemon, data: bytes) -> None:
+    raw = await Raw.open(daemon, source="127.0.1.200")
+    raw.write(data)
+    assert 400 <= (await raw.answer()).status < 500
+
+
+async def test_some_descriptors_are_left_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (listening,) = await bind("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    made: list[asyncio.Protocol] = []
+
+    def make() -> asyncio.Protocol:
+        made.append(asyncio.Protocol())
+        return made[-1]
+
+    listener = Listener(listening, Places(), make, local=False)
+    # 384 may be connections'.
+    monkeypatch.setattr(listen, "most_descriptors", lambda: 640)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"taken")
+    others = [os.dup(0) for _ in range(384)]
+    try:
+        reader, second = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        assert len(made) == 1
+    finally:
+        for descriptor in others:
+            os.close(descriptor)
+    third, writer_3 = await asyncio.open_connection("127.0.0.1", port)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(third.read(), 0.2)
+    for each in (writer, second, writer_3):
+        each.close()
+    await listener.close()
+
+
+async def test_no_descriptor_at_all_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "RETRY_SECONDS", 0.01)
+    (listening,) = await bind("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    loop = asyncio.get_running_loop()
+    accept = loop.sock_accept
+    failures = [OSError(24, "Too many open files")] * 3
+
+    async def failing(sock: socket.socket) -> tuple[socket.socket, object]:
+        if failures:
+            raise failures.pop()
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", failing)
+    met = loop.create_future()
+
+    class Met(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            met.set_result(None)
+            transport.close()
+
+    listener = Listener(listening, Places(), Met, local=False)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.wait_for(met, PATIENCE)
+    assert not failures
+    writer.close()
+    await listener.close()
