@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shellwire.cli.descriptors  # noqa: F401 - before whatever opens a descriptor
+from shellwire.cli import importing  # before what takes its time
 
 # isort: split
 
@@ -57,3 +58,6 @@ def main() -> None:
     no connection. exec, shell and attach exit as the command did, with 128 + n if signal n killed
     it, and with 255 if they could not run or follow it.
     """
+
+
+importing.end()

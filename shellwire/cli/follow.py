@@ -16,7 +16,6 @@ from shellwire.cli.signals import (
     Ended,
     again,
     die,
-    die_in,
     handling,
     hint_at_hangup,
 )
@@ -120,4 +119,8 @@ class _Interrupts:
         except ShellwireError:
             pass  # it has ended, or can't be followed any more: who follows it knows
         # Its end comes by itself, unless nobody reads what we write.
-        self._timer = die_in(JOB_SECONDS, number)
+        self._timer = asyncio.get_running_loop().call_later(JOB_SECONDS, self._give_up, number)
+
+    def _give_up(self, number: int) -> None:
+        say(f"shellwire: job {self._job.id} was told to end, and its end has not come", err=True)
+        die(number)

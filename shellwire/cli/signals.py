@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 END_SECONDS = 3.0
 """Seconds that the daemon, or whoever reads our output, may keep us from ending by a signal."""
 
-JOB_SECONDS = 2.0 + END_SECONDS
+JOB_SECONDS = 10.0
 """The same once the daemon has begun to end the job: SIGKILL follows SIGTERM after 2 seconds."""
 
 _ENDING = tuple(

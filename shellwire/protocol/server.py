@@ -104,9 +104,8 @@ class JobInfo(_Record, frozen=True, kw_only=True):
         JobName | None, Meta(description="The name that its client gave it; null without one.")
     ]
     last_used_at: Annotated[
-        Time | None,
-        Meta(description="When a client last named it in a message, or left it."),
-    ] = None
+        Time, Meta(description="When a client last named it in a message, or left it.")
+    ]
 
 
 class SessionInfo(_Record, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -230,6 +231,27 @@ def begin(terminal: Terminal, name: str) -> None:
         terminal.does("echo beg''un", "begun")
     else:
         terminal.sees("begun")
+
+
+# Importing ---------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_while_we_are_imported_is_no_traceback() -> None:
+    script = """
+import builtins, os, signal
+real = builtins.__import__
+def late(name, *rest):
+    if name == "click":
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *rest)
+builtins.__import__ = late
+import shellwire.cli
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+    then = "import shellwire.cli, signal; print(signal.getsignal(2) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-c", then], capture_output=True, check=False)
+    assert done.stdout == b"True\n"
 
 
 # Help --------------------------------------------------------------------------------------------

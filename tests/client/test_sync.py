@@ -67,6 +67,8 @@ def test_it_is_the_same(name: str) -> None:
     # These are how it is made, and what only a coroutine can use.
     apart = {"at", "close", "begin", "leave", "chunks", "resume", "take", "fail", "farewell"}
     apart |= {"next_chunk", "end_with"}
+    # These are for who follows a terminal, and does other things meanwhile.
+    apart |= {"is_connected", "is_queued", "was_queued", "until_it_runs", "abandon"}
     named = {each for each in dir(theirs) if not each.startswith("_")} - apart
     instance = {"id", "end", "size", "live_from", "pid"} if name == "Job" else set()
     instance |= {"name"} if name == "Context" else set()
