@@ -120,7 +120,7 @@ class InvalidToken(Refusal):
 
 
 class ClientRejected(Refusal):
-    """The client is revoked, or every client slot is taken."""
+    """The client is revoked, every client slot is taken, or it is transient and may not be now."""
 
     code = "CLIENT_REJECTED"
     close_code = 4006

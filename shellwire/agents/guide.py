@@ -19,11 +19,11 @@ conversation.
 - To wait until a server is ready: start_process, then read_output with `until` set to the text that
   it prints then, and `wait` in seconds. `matched: true`: it is ready. An `exit_code`: it has ended,
   and the output says why. Then go on reading with `cursor`.
-- To leave things running: do nothing. A process of start_process goes on when you are gone, but is
-  ended after an hour without input and output, or when for an hour no client has asked for it (the
-  user may have set other times). What must run longer is put in the background by run_command:
-  `server >server.log 2>&1 &`. When the daemon stops, everything ends. list_processes shows what
-  runs, also what earlier conversations left.
+- To leave things running: do nothing. A process of start_process goes on when you are gone. It is
+  ended after seven days without input, output and questions about it (the user may have set another
+  time). What must run longer is put in the background by run_command: `server >server.log 2>&1 &`.
+  When the daemon stops, everything ends. list_processes shows what runs, also what earlier
+  conversations left.
 - read_file, write_file, edit_file and search_files need no quoting; paths count from the last
   directory.
 - Few processes run at a time (4 unless the user has set more). TOO_MANY_PROCESSES names what holds

@@ -30,7 +30,7 @@ _ENDINGS = {
     "cancelled": "cancelled",
     "killed": "killed",
     "output_limit": "ended: it wrote more than it may (--max-output of the daemon)",
-    "idle": "ended: nothing went in or out for too long (--idle-timeout of the daemon)",
+    "idle": "ended: nobody used it for too long (--idle-timeout of the daemon)",
     "lost": "lost: the daemon was killed while it ran, and nobody knows how it ended",
 }
 

@@ -201,11 +201,9 @@ class Registry:
             raise NotFound(f"no job has the id {job_id}")
         return others[0]
 
-    def has_id(self, client_id: str, job_id: str) -> bool:
-        """Whether this is the id, and not the name, of a job that ``find`` would return."""
-        return JobKey(client_id, job_id) in self._jobs or any(
-            key.id == job_id for key in self._jobs
-        )
+    def has_id(self, job_id: str) -> bool:
+        """Whether some job has this id; else ``find`` takes it for a name."""
+        return any(key.id == job_id for key in self._jobs)
 
     def _named(self, name: str, *, living: bool) -> list[Job]:
         """Return the jobs of that name, the oldest first."""

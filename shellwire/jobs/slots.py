@@ -76,7 +76,8 @@ class Slots(Generic[K]):
             self._running[key] = lane
             return 0
         if len(self._waiting) >= self._max_waiting:
-            raise QueueFull(f"{self._max_waiting} commands wait already")
+            count = self._max_waiting
+            raise QueueFull(f"{count} commands wait already" if count else "no command may wait")
         self._waiting.append(_Waiting(key, lane))
         return len(self._waiting)
 

@@ -178,7 +178,7 @@ def _cancel_command(connection: Connection, message: messages.CancelCommand) -> 
     registry = connection.hub.registry
     try:
         # A message about files has an id, too: names of jobs come after all ids.
-        if not registry.has_id(connection.client_id, message.id):
+        if not registry.has_id(message.id):
             raise NotFound(f"no job has the id {message.id}")
         registry.cancel(_find(connection, message.id))
     except NotFound:
