@@ -97,7 +97,7 @@ def exec_command(
     from different places have copies of their own for each set of them that is taken along.
     Another command with the same copies waits until this one has ended. What the command deletes is
     deleted here, but for the whole: if a copy is empty or gone afterwards, nothing is deleted here,
-    and if DIR is suddenly empty before, nothing is run (both exit with 3 unless the command failed).
+    and if DIR is suddenly empty before, nothing is run; both exit with 3 unless the command fails.
 
     Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
     128 + n; 255 if it could not be run or followed; 3 if there was a conflict before and nothing

@@ -33,8 +33,8 @@ def cp_command(
 
     As with scp, into a directory that exists, else to the name DST in one that exists; several
     sources, or a slash at its end, want a directory. DST here may be /dev/stdout, a pipe or a
-    device: what comes is written to it. Within a directory a symlink is copied as what it leads to; one that
-    leads to a directory that it is in is told and left out. The mode of a file that is there is
+    device: what comes is written to it. Within a directory a symlink is copied as what it leads to;
+    one that leads to a directory that it is in is told and left out. The mode of a file that is there is
     kept, unless -p is given. What was copied is right: its SHA-256 is compared. A copy that is cut
     goes on where it was, for ten minutes by itself, and for an hour if it is begun again.
 
