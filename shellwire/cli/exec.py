@@ -116,7 +116,9 @@ def exec_command(
     conflict, and nothing is run. The copies stay in ~/.cache/shellwire/with, so that the next time
     is quick, unless --clean is given; what is missing in one by then is copied again. Directories
     from different places have copies of their own for each set of them that is taken along.
-    Another command with the same copies waits until this one has ended.
+    Another command with the same copies waits until this one has ended. What the command deletes is
+    deleted here, but for the whole: if a copy is empty or gone afterwards, nothing is deleted here,
+    and if DIR is suddenly empty before, nothing is run; both exit with 3 unless the command fails.
 
     With -t, `~.` at the start of a line leaves the command running there, as in `shell`, and ~~ is
     a tilde. Without a connection, Ctrl-C three times does it too.

@@ -31,11 +31,13 @@ def cp_command(
     there; its last part may be a pattern. A path here with a colon is written ./a:b. What goes from
     one daemon to another, or to the same one, goes through here, and nothing of it is kept here.
 
-    As with scp, into a directory that exists, else to the name DST; several sources, or a slash at
-    its end, want a directory. Within a directory a symlink is copied as what it leads to; one that
-    leads to a directory that it is in is told and left out. The mode of a file that is there is
-    kept, unless -p is given. What was copied is right: its SHA-256 is compared. A copy that is cut
-    goes on where it was, for ten minutes by itself, and for an hour if it is begun again.
+    As with scp, into a directory that exists, else to the name DST in one that exists; several
+    sources, or a slash at its end, want a directory. DST here may be /dev/stdout, a pipe or a
+    device: what comes is written to it. Within a directory a symlink is copied as what it leads to;
+    one that leads to a directory that it is in is told and left out. The mode of a file that is
+    there is kept, unless -p is given. What was copied is right: its SHA-256 is compared. A copy
+    that is cut goes on where it was, for ten minutes by itself, and for an hour if it is begun
+    again.
 
     Exit codes: 0 all is copied; 1 something is not, a line for each says why; 2 bad options; 255
     no connection.

@@ -49,15 +49,24 @@ def sync_command(
     or a symlink on one side, or the other way round, unless only an empty directory is replaced. A
     side that does not exist the first time is made, and a line says so.
 
-    A file has changed when its content has, or whether its owner may execute it; it comes with its
-    mode and time. Another mode or time alone does not come. A content whose size and time are as
-    they were is not read again. Directories come with their modes, empty ones too, and keep those
-    that they have; symlinks come as such. Symlinks that lead out of DIR, FIFOs and devices are told
-    and left out. What is there is written as for `cp`. Of two that sync the same at a time one
-    waits for the other. --watch goes on when the daemon or a directory is gone for a while.
+    --delete stops with exit code 3, and does nothing, if one side looks as if it had vanished (an
+    unmounted disk): its directory is missing, is empty, or is another one with nothing of what was
+    there; or if more than half of the files that the last sync knew would be deleted, where these
+    are more than 20. So does --watch --delete. --force-delete deletes all the same.
+
+    A file has changed when its content has, or whether its owner may execute it. It comes with its
+    time; to there it comes with its mode, to here only with whether its owner may execute it.
+    Another mode or time alone does not come. A file is read again if its size, one of its times
+    (ctime too) or its inode is another; with --checksum every file is. Directories come with their
+    modes, less the umask here, empty ones too, and keep those that they have; one without write
+    permission is writable while it is filled. Symlinks come as such. Symlinks that lead out of DIR,
+    FIFOs and devices are left out, with a warning. What is there is written as for `cp`. Of two
+    that sync the same at a time one waits for the other. --watch goes on when the daemon, or
+    without --delete a directory, is gone for a while.
 
     Exit codes: 0 both are the same, as far as that was asked for; 1 something went wrong, a line
-    says what; 2 bad options; 3 conflicts; 130 ended by Ctrl-C, as --watch is; 255 no connection.
+    says what; 2 bad options; 3 conflicts, or --delete stopped; 130 ended by Ctrl-C, as --watch is;
+    255 no connection.
     """
     ends = {each.host is None: each for each in (parsed(first), parsed(second))}
     if len(ends) != 2:
