@@ -26,6 +26,9 @@ _ENDING = [
 _END_SECONDS = 3.0
 """Seconds that the daemon has to hear that a job is to end."""
 
+_LAST_SECONDS = 10.0
+"""Seconds from then in which the job's end must have come: TERM, 2 s, KILL, and the way here."""
+
 
 async def with_pipes(client: Client, command: str, options: CommandOptions) -> Result:
     """Run a command to its end. Raises OSError if what it writes can't be written here."""
@@ -56,10 +59,11 @@ async def _feed(job: Job) -> None:
 
 @contextlib.contextmanager
 def interrupts(job: Job) -> Iterator[None]:
-    """Hand Ctrl-C on while the block runs; the second one ends the job, the third only us.
+    """Hand Ctrl-C on while the block runs; the second one ends the job, and then us.
 
-    What else ends a program ends the job, and then us. On Windows, whose event loop hears of no
-    signal, Ctrl-C ends us, and the job with us.
+    What else ends a program ends the job, and then us, at once. One more signal ends us whatever
+    we wait for, and so does the job's end if it does not come. On Windows, whose event loop hears
+    of no signal, Ctrl-C ends us, and the job with us.
     """
     if sys.platform == "win32":
         yield
@@ -94,15 +98,19 @@ async def _interrupt(job: Job) -> None:
 
 
 async def _end(job: Job, number: int) -> None:
-    """End the job; if its daemon can't be told soon, only us, by the signal that we got."""
+    """End the job; if nothing comes of that soon, only us, by the signal that we got."""
+    words = f"no connection; job {job.id} goes on there"
     try:
         async with asyncio.timeout(_END_SECONDS):
             await job.kill()
+        # Whoever follows it sees its end, and cancels this.
+        await asyncio.sleep(_LAST_SECONDS)
+        words = f"job {job.id} was told to end, and its end has not come"
     except ShellwireError:
         return  # it has ended, or can't be followed any more: who follows it knows
     except TimeoutError:
         pass
-    else:
-        return
-    say(f"shellwire: no connection; job {job.id} goes on there", err=True)
+    say(f"shellwire: {words}", err=True)
+    asyncio.get_running_loop().remove_signal_handler(number)
+    signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

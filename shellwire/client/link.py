@@ -209,7 +209,7 @@ def _refuse(kind: WSMsgType, data: object) -> None:
 
 
 def _invalid(name: str, error: InvalidAnswer) -> InvalidAnswer:
-    return InvalidAnswer(f"{name} has sent what no shellwire sends: {error}")
+    return InvalidAnswer(error.sent, name)
 
 
 async def _connect(

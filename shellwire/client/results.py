@@ -178,9 +178,9 @@ class Found(NamedTuple):
 def chunk(message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
     """Return the ``output`` or Chunk that came as base64. Raises InvalidAnswer."""
     try:
-        data = binascii.a2b_base64(message["data"])
+        data = binascii.a2b_base64(message["data"], strict_mode=True)
     except ValueError:
-        raise InvalidAnswer("data: expected base64") from None
+        raise InvalidAnswer("data that is no base64") from None
     return Chunk(message["stream"], data, message["end"], missing, replayed)
 
 
