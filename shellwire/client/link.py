@@ -175,6 +175,9 @@ class Link:
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(self.problem or Cut())
+            if self.problem is not None:
+                with contextlib.suppress(OSError, aiohttp.ClientError):
+                    await self._ws.close(code=WSCloseCode.PROTOCOL_ERROR)
             await self._session.close()
 
     def _dispatch(self, message: Message) -> None:

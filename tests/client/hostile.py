@@ -91,27 +91,35 @@ class Hostile:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            key = next(
-                line.partition(":")[2].strip()
-                for line in head.splitlines()
-                if line.lower().startswith("sec-websocket-key")
-            )
-            accept = base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
-            extension = "Sec-WebSocket-Extensions: permessage-deflate\r\n" if self._deflate else ""
-            writer.write(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                f"{extension}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
-            )
-            first = True
-            while (payload := await self._receive(reader)) is not None:
-                self.heard.append(json.loads(payload))
-                answer = self._status if first else self._answers(self.heard[-1])
-                first = False
-                writer.write(answer)
-                await writer.drain()
-        writer.close()
+        try:
+            await self._converse(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(
+            line.partition(":")[2].strip()
+            for line in head.splitlines()
+            if line.lower().startswith("sec-websocket-key")
+        )
+        accept = base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
+        extension = "Sec-WebSocket-Extensions: permessage-deflate\r\n" if self._deflate else ""
+        writer.write(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"{extension}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        )
+        first = True
+        while (payload := await self._receive(reader)) is not None:
+            self.heard.append(json.loads(payload))
+            answer = self._status if first else self._answers(self.heard[-1])
+            first = False
+            writer.write(answer)
+            await writer.drain()
 
     async def _receive(self, reader: asyncio.StreamReader) -> bytes | None:
         """Return the next text message, None once the client closes."""
