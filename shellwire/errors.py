@@ -304,7 +304,15 @@ class Unreachable(ShellwireError):
 
 
 class InvalidAnswer(Unreachable):
-    """What answers is no shellwire, or none that can be trusted: it is not tried again."""
+    """What answers is no shellwire, or none that can be trusted: it is not tried again.
+
+    Made with what it has sent.
+    """
+
+    def __init__(self, sent: str, name: str = "") -> None:
+        self.sent = sent
+        which = f"{name} is no shellwire" if name else "what answers is no shellwire"
+        super().__init__(f"{which}: it has sent {sent}")
 
 
 class Disconnected(Unreachable):

@@ -135,8 +135,12 @@ class Daemon:
         protocol: int | None = 1,
         local: bool = False,
         url: str | None = None,
+        **more: Any,
     ) -> Client:
-        """Connect and authenticate; ``local`` is the Unix socket, ``url`` a proxy's."""
+        """Connect and authenticate; ``local`` is the Unix socket, ``url`` a proxy's.
+
+        ``more`` are further fields of ``auth``.
+        """
         ws = await self.connect(local=local, url=url)
         client = Client(ws, client_id or f"client-{next(_numbers)}")
         auth: Message = {"type": "auth", "client_id": client.id}
@@ -144,6 +148,7 @@ class Daemon:
             auth["token"] = self.token
         if protocol is not None:
             auth["protocol"] = protocol
+        auth |= more
         await client.send(auth)
         client.status = await client.receive()
         assert client.status["type"] == "status", client.status

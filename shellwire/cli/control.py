@@ -6,15 +6,15 @@ Where there is none it is a port on loopback, which its pid file names, and the 
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shellwire.errors import Unreachable
 from shellwire.home import pidfile
 from shellwire.home.socket import socket_address
 from shellwire.home.token import read_token
+from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
 
 if TYPE_CHECKING:
     from aiohttp import ClientWebSocketResponse
@@ -70,6 +70,8 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
 
     import aiohttp
 
+    from shellwire.client.link import never_redirected
+
     auth: dict[str, Any] = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
     auth["transient"] = True
     url, connector = "ws://localhost/ws", None
@@ -81,8 +83,12 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
             else:
                 url, auth["token"] = f"ws://127.0.0.1:{port}/ws", read_token(home) or ""
             async with (
-                aiohttp.ClientSession(connector=connector) as session,
-                session.ws_connect(url, max_msg_size=0) as socket,
+                aiohttp.ClientSession(
+                    connector=connector, trace_configs=[never_redirected()]
+                ) as session,
+                session.ws_connect(
+                    url, max_msg_size=MAX_DAEMON_MESSAGE + 1, decode_text=False
+                ) as socket,
             ):
                 await _exchange(socket, auth, "status")
                 return await _exchange(socket, {"type": request}, answer)
@@ -102,16 +108,18 @@ def _place(home: Home) -> str:
 
 
 async def _exchange(
-    socket: ClientWebSocketResponse, message: dict[str, Any], answer: str
+    socket: ClientWebSocketResponse[Literal[False]], message: dict[str, Any], answer: str
 ) -> dict[str, Any]:
     """Send ``message``; return what is of type ``answer``, for nobody else talks to us here."""
     from aiohttp import WSMsgType
+
+    from shellwire.protocol.answers import read
 
     await socket.send_json({**message, "request_id": secrets.token_hex(8)})  # else no ack
     async for frame in socket:
         if frame.type is not WSMsgType.TEXT:
             break
-        received: dict[str, Any] = json.loads(frame.data)
+        received = read(frame.data)
         if received["type"] == "error":
             raise Unreachable(f"it refused {message['type']}: {received['message']}")
         if received["type"] == answer:

@@ -16,7 +16,7 @@ import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
 from shellwire.cli.say import say
-from shellwire.errors import InvalidSettings, ShellwireError
+from shellwire.errors import InvalidAnswer, InvalidSettings, ShellwireError
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FAILED = 1
 _BAD_OPTIONS = 2
+_NO_DAEMON = 255
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -94,10 +95,8 @@ def _in_one_line() -> Iterator[None]:
         raise  # click's own, which it handles itself; the last one is the help of a group
     except click.ClickException as error:
         _fail(_usage(error), error.exit_code)
-    except Failure as error:
-        _fail(str(error), error.exit_code)
     except ShellwireError as error:
-        _fail(str(error), _BAD_OPTIONS if isinstance(error, InvalidSettings) else _FAILED)
+        _fail(str(error), _exit_code(error))
     except KeyboardInterrupt:
         raise Exit(_INTERRUPTED) from None
     except BrokenPipeError:
@@ -112,6 +111,14 @@ def _in_one_line() -> Iterator[None]:
 
             traceback.print_exc()
         _fail(f"unexpected {type(error).__name__}: {error}{_where_to_look()}")
+
+
+def _exit_code(error: ShellwireError) -> int:
+    if isinstance(error, Failure):
+        return error.exit_code
+    if isinstance(error, InvalidAnswer):
+        return _NO_DAEMON
+    return _BAD_OPTIONS if isinstance(error, InvalidSettings) else _FAILED
 
 
 def _usage(error: click.ClickException) -> str:

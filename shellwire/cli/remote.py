@@ -148,7 +148,9 @@ def _told(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
     import asyncio
 
     try:
-        return asyncio.run(work)
+        return asyncio.run(_interruptible(work))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     except (NotRunning, Unreachable, Refusal) as error:
         hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
         raise Failure(f"{error}{hint}", TROUBLE) from error
@@ -156,6 +158,29 @@ def _told(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
         raise
     except ShellwireError as error:
         raise Failure(str(error), TROUBLE if follows else 1) from error
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Do it. The first Ctrl-C cancels it, which may take a while; the next one ends us as it is.
+
+    asyncio and the end of the interpreter would wait for threads that write to who does not read.
+    """
+    import asyncio
+    import signal
+
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        task.cancel()
+
+    # Where Ctrl-C is ignored, as behind a shell's &, it stays so.
+    if sys.platform != "win32" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGINT, cancel)
+    return await work
 
 
 def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client:

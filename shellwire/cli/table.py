@@ -25,7 +25,10 @@ def local_time(seconds: float | None) -> str:
     """Return a time since 1970 in this machine's zone; a dash for none."""
     if seconds is None:
         return "-"
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):  # a daemon may say anything
+        return "?"
 
 
 def duration(seconds: float) -> str:

@@ -218,7 +218,7 @@ class Client(Files):
         try:
             return msgspec.convert(jobs, list[JobInfo])
         except msgspec.ValidationError as error:
-            raise InvalidAnswer(f"a list of jobs is not as it should be: {error}") from None
+            raise InvalidAnswer(f"a list of jobs that is wrong ({error})") from None
 
     async def kill(self, job_id: str) -> None:
         """End a job of either kind, and what it left behind; return when that is under way.

@@ -68,7 +68,7 @@ class Connection:
 
     When it is cut it tries again for ``patience`` seconds. After that, and after an end that can't
     be mended, whoever waits gets the error, and the next question tries anew; but not after another
-    connection has taken over.
+    connection has taken over, nor where what answers has sent what no daemon sends.
     """
 
     def __init__(
@@ -147,7 +147,8 @@ class Connection:
             code, reason = await asyncio.shield(link.ended)
             assert self._current is not None  # only this makes it so
             if link.problem is not None:
-                return self._give_up(link.problem)
+                self._over = link.problem
+                return self._give_up(self._over)
             how = f"{self._place.name} {ending(code, reason)}"
             if code == REPLACED:
                 self._over = Replaced(f"{how}: client_id {self.client_id} has connected again")
@@ -173,7 +174,8 @@ class Connection:
             longest = min(2 * longest, LONGEST_DELAY)
             try:
                 return await self._open()
-            except InvalidAnswer:
+            except InvalidAnswer as error:
+                self._over = error
                 raise
             except (Unreachable, NotRunning, ClientRejected) as error:
                 why = error

@@ -189,6 +189,9 @@ class Link:
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(self.problem or Cut())
+            if self.problem is not None:
+                with contextlib.suppress(OSError, aiohttp.ClientError):
+                    await self._ws.close(code=WSCloseCode.PROTOCOL_ERROR)
             await self._session.close()
 
     def _dispatch(self, message: Message) -> None:
@@ -223,7 +226,7 @@ def _refuse(kind: WSMsgType, data: object) -> None:
 
 
 def _invalid(name: str, error: InvalidAnswer) -> InvalidAnswer:
-    return InvalidAnswer(f"{name} has sent what no shellwire sends: {error}")
+    return InvalidAnswer(error.sent, name)
 
 
 async def _connect(

@@ -202,9 +202,10 @@ class Decoders:
     def chunk(self, message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
         """Return the ``output`` or Chunk that came as base64. Raises InvalidAnswer."""
         try:
-            stream, data = message["stream"], binascii.a2b_base64(message["data"])
+            data = binascii.a2b_base64(message["data"], strict_mode=True)
         except ValueError:
-            raise InvalidAnswer("data: expected base64") from None
+            raise InvalidAnswer("data that is no base64") from None
+        stream = message["stream"]
         before = "".join(self._finish(each) for each in self._decoders) if missing else ""
         text = before + self._decoders[stream].decode(data)
         return Chunk(stream, data, text, message["end"], missing, replayed)

@@ -104,7 +104,8 @@ def _decoded(data: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise InvalidAnswer(describe(error, {}).removeprefix(": ")) from None
+        what = describe(error, {}).removeprefix(": ")
+        raise InvalidAnswer(f"a message that is wrong ({what})") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise InvalidAnswer("what is no JSON") from None
 

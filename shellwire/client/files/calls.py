@@ -357,7 +357,7 @@ class Files:
         try:
             return read_result(message["type"], answer["result"])
         except InvalidAnswer as error:
-            raise InvalidAnswer(f"{self._web.name} has sent {error}") from None
+            raise InvalidAnswer(error.sent, self._web.name) from None
 
     async def _request(
         self, method: str, path: str, headers: dict[str, str], query: str, data: bytes | None = None

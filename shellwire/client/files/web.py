@@ -153,7 +153,7 @@ class Web:
             return answer
         if answer.status < 400:
             answer.close()
-            raise InvalidAnswer(f"{self._place.name} has sent {redirected(answer)}")
+            raise InvalidAnswer(redirected(answer), self._place.name)
         if method == "HEAD":
             answer.release()
             # The answer to that has no body which could tell what is wrong (RFC 9110, 9.3.2).

@@ -1,0 +1,132 @@
+"""Bytes in what the client sends; and what can't be sent fails at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shellwire.client import Client
+from shellwire.client.sync import Client as Blocking
+from shellwire.errors import InvalidAnswer, InvalidMessage, WireError
+from tests.client.hostile import STATUS, Hostile, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.live import Daemon
+
+BYTES = b"\xff caf\xe9 \xee\xbe\x80 \xc3\xa9 \xf0\x9f\xa6\x80 \x80"
+TEXT = BYTES.decode("utf-8", "surrogateescape")
+
+
+async def test_bytes_of_every_kind_arrive(c: Client, tmp_path: Path) -> None:
+    assert (await c.run(f"printf %s '{TEXT}'")).stdout_bytes == BYTES
+    assert (await c.run('printf %s "$A"', env={"A": TEXT})).stdout_bytes == BYTES
+    assert (await c.run("cat", input=TEXT)).stdout_bytes == BYTES
+    longer = TEXT * 50_000  # too long to go with the command
+    assert (await c.run("cat", input=longer)).stdout_bytes == BYTES * 50_000
+    place = f"{tmp_path}/{TEXT}"
+    os.mkdir(place)
+    assert (await c.run("pwd", cwd=place)).stdout_bytes == os.fsencode(place) + b"\n"
+    context = c.context(TEXT)
+    assert (await context.set(cwd=place, env={"A": TEXT})).env["A"] == TEXT
+    result = await context.run(f"cd '{place}'; B='{TEXT}'; export B")
+    assert result.cwd == place
+    state = await context.get()
+    assert (state.name, state.cwd, state.env["B"]) == (TEXT, place, TEXT)
+    assert TEXT in (await c.jobs())[-1].command
+    async with c.shell(f"printf %s '{TEXT}'; read", pty=False) as job:
+        assert (await job.next_chunk()).bytes == BYTES  # type: ignore[union-attr]
+        await job.write("\udcff\n")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\ud83d\ude00"], ids=["half", "pair"])
+async def test_what_is_neither_character_nor_byte(c: Client, text: str) -> None:
+    for options in ({"input": text}, {"env": {"A": text}}, {"cwd": text}, {"context": text}):
+        with pytest.raises(InvalidMessage):
+            await c.run("true", **options)
+    with pytest.raises(InvalidMessage, match="command"):
+        await c.run(text)
+    async with c.stream("cat", open_stdin=True) as job:
+        with pytest.raises(InvalidMessage):
+            await job.write(text)
+    assert (await c.run("echo on")).stdout == "on\n"
+
+
+async def test_an_id_is_text(c: Client) -> None:
+    job_id = "\udcff"
+    for work in (c.kill(job_id), c.read_output(job_id), c.attach(job_id).begin()):
+        with pytest.raises(InvalidMessage, match="id"):
+            await work
+    with pytest.raises(InvalidMessage, match="until"):
+        await c.read_output("x", until="\udcff")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+async def test_no_number(c: Client, number: float) -> None:
+    with pytest.raises(InvalidMessage):
+        await c.run("true", timeout=number)
+
+
+async def test_what_no_json_has(c: Client) -> None:
+    wrong: Any = b"true"
+    with pytest.raises(TypeError):
+        await c.run(wrong)
+    assert (await c.run("echo on")).stdout == "on\n"
+
+
+def test_the_blocking_client(daemon: Daemon) -> None:
+    with Blocking(daemon.url, token=daemon.token) as c:
+        assert c.run("printf %s '\udcff'").stdout_bytes == b"\xff"
+        with pytest.raises(InvalidMessage):
+            c.run("\ud800")
+
+
+async def test_a_daemon_that_is_too_old(c: Client) -> None:
+    def answers(heard: dict[str, Any]) -> bytes:
+        private.append(heard["command"])
+        result = {
+            "type": "result",
+            "id": heard["id"],
+            "exit_code": 0,
+            "duration_ms": 1.0,
+            "error": None,
+            "reason": "exited",
+            "signal": None,
+            "cwd": None,
+            "committed": True,
+            "bytes": {"stdout": 0, "stderr": 0},
+        }
+        return told(result)
+
+    private: list[str] = []
+    old = Hostile(answers, status=told(STATUS | {"features": ["attach"]}))
+    async with old.serve(), Client(old.url, token="0") as client:
+        with pytest.raises(InvalidMessage, match=r"command: '.*\\xff.*' is not UTF-8.*too old"):
+            await client.run("printf \udcff")
+        with pytest.raises(InvalidMessage, match=r"cwd: .*too old"):
+            await client.run("true", cwd="\udcff")
+        assert (await client.run("printf \uefff")).exit_code == 0
+    assert private == ["printf \uefff"]
+    assert old.heard[0]["text"] == "bytes"
+
+
+async def test_an_error_that_names_no_message_fails_all_that_waits() -> None:
+    error = told({"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"})
+    server = Hostile(lambda _: error)
+    async with server.serve(), Client(server.url, token="0") as client:
+        with pytest.raises(WireError, match="no JSON"):
+            await client.run("true")
+        with pytest.raises(WireError, match="no JSON"):
+            await client.context().get()
+
+
+async def test_a_broken_trust_is_not_mended(c: Client) -> None:
+    server = Hostile(lambda _: told([1]))
+    async with server.serve(), Client(server.url, token="0") as client:
+        for _ in range(2):
+            with pytest.raises(InvalidAnswer, match="is no shellwire"):
+                await client.context().get()
+    assert server.connections == 1
