@@ -25,7 +25,10 @@ DROP_RATE = 0.3
 """The share of new connections that is dropped at DROP_FROM; it grows to 1 at FULL."""
 
 PATIENCE = 1.0
-"""Seconds that a new connection waits for others to authenticate, once in a flood."""
+"""Seconds that a new connection waits for the next of the others to authenticate or to leave."""
+
+MOST_PATIENCE = 5.0
+"""Seconds that it waits in all until fewer than DROP_FROM are left."""
 
 _QUIET = 60.0
 
@@ -62,19 +65,14 @@ class Places:
     async def admits(self) -> bool:
         """Whether a new connection is taken; False: it is to be dropped.
 
-        Clients that come many at once and then authenticate are waited for. In a flood, of those
-        who don't, nobody waits but the first.
+        Clients that come many at once and then authenticate are waited for, as long as they do. In
+        a flood, of those who don't, only the first waits.
         """
+        if self.taken >= DROP_FROM and not self._in_flood:
+            self._in_flood = not await self._thins_out()
         if self.taken < DROP_FROM:
             self._in_flood = False
             return True
-        if not self._in_flood:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await self.below(DROP_FROM)
-                return True
-            except TimeoutError:
-                self._in_flood = True
         if self.taken >= FULL or random.random() < self._share():
             self._log.write(
                 logging.WARNING,
@@ -82,6 +80,17 @@ class Places:
                 f"{self.taken} connections have not authenticated: new ones are dropped"
                 f" (some from {DROP_FROM} on, all from {FULL} on)",
             )
+            return False
+        return True
+
+    async def _thins_out(self) -> bool:
+        """Whether fewer than DROP_FROM are left soon."""
+        try:
+            async with asyncio.timeout(MOST_PATIENCE):
+                while self.taken >= DROP_FROM:
+                    self._changed.clear()
+                    await asyncio.wait_for(self._changed.wait(), PATIENCE)
+        except TimeoutError:
             return False
         return True
 

@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+import aiohttp.http
 import pytest
 
 from shellwire.daemon import logs
@@ -59,6 +60,32 @@ def test_a_client_cannot_forge_a_record_or_command_the_terminal(home: Home) -> N
     log.warning("client %s", "a\n2026-01-01 INFO forged\r\x1b[2J\x9b2J\ud800\u2028")
     (line,) = home.log_file.read_text().splitlines()
     assert line.endswith(r"client a\n2026-01-01 INFO forged\r\x1b[2J\x9b2J\ud800\u2028")
+
+
+def test_what_aiohttp_reports_is_not_quoted(home: Home) -> None:
+    set_up(home)
+    for name in ("aiohttp.server", "aiohttp.web", "aiohttp.websocket"):
+        for _ in range(50):
+            try:
+                raise ValueError("the token")
+            except ValueError:
+                logging.getLogger(name).exception("Error handling %s", "the token")
+    lines = home.log_file.read_text().splitlines()
+    assert not any("the token" in line for line in lines)
+    assert len(lines) < 10
+    assert "aiohttp.server, test_logs line" in lines[0]
+    assert "ValueError in tests.daemon.test_logs" in lines[0]
+
+
+def test_asyncio_reports_one_of_a_kind_a_second(home: Home) -> None:
+    set_up(home)
+    theirs: Exception = aiohttp.http.HttpProcessingError(message="the token")
+    for error in [theirs] * 20 + [KeyError("a defect")] * 20:
+        logging.getLogger("asyncio").error("a callback failed", exc_info=error)
+    text = home.log_file.read_text()
+    assert "the token" not in text
+    assert 1 <= text.count("HttpProcessingError") < 5
+    assert 1 <= text.count("KeyError: 'a defect'") < 5
 
 
 def test_a_traceback_follows_indented(home: Home) -> None:
