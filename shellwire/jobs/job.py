@@ -19,7 +19,7 @@ from shellwire.jobs.run import Run
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.shell import Wiring
-from shellwire.shell.text import decoded
+from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
     import signal
@@ -327,7 +327,7 @@ class Job(Readable):
         if self._idleness is not None:
             self._idleness.close()
         # Up to a frame's size each, which the job must not hold for as long as it is remembered.
-        command = None if self.request.command is None else self._command().encode()
+        command = None if self.request.command is None else encoded(self._command())
         self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
         self.state = "background"
         for step in self._last_steps(self._run):
@@ -378,7 +378,7 @@ class Job(Readable):
     def _command(self) -> str:
         if self.request.command is not None:
             shown = self.request.command[: _LONGEST_CHARACTER * COMMAND_SHOWN]
-            return shown.decode(errors="replace")[:COMMAND_SHOWN]
+            return decoded(shown)[:COMMAND_SHOWN]
         return self._engine.user_shell(self._context.state)
 
     def snapshot(self) -> Snapshot:
