@@ -42,7 +42,9 @@ async def test_bytes_of_every_kind_arrive(c: Client, tmp_path: Path) -> None:
     assert (state.name, state.cwd, state.env["B"]) == (TEXT, place, TEXT)
     assert TEXT in (await c.jobs())[-1].command
     async with c.shell(f"printf %s '{TEXT}'; read", pty=False) as job:
-        assert (await job.next_chunk()).bytes == BYTES  # type: ignore[union-attr]
+        first = await job.next_chunk()
+        assert first is not None
+        assert first.bytes == BYTES
         await job.write("\udcff\n")
 
 
@@ -50,7 +52,7 @@ async def test_bytes_of_every_kind_arrive(c: Client, tmp_path: Path) -> None:
 async def test_what_is_neither_character_nor_byte(c: Client, text: str) -> None:
     for options in ({"input": text}, {"env": {"A": text}}, {"cwd": text}, {"context": text}):
         with pytest.raises(InvalidMessage):
-            await c.run("true", **options)  # type: ignore[arg-type]
+            await c.run("true", **options)
     with pytest.raises(InvalidMessage, match="command"):
         await c.run(text)
     async with c.stream("cat", open_stdin=True) as job:
