@@ -187,15 +187,18 @@ class Link:
         except InvalidAnswer as error:
             self.problem = _invalid(self._name, error)
         finally:
-            self.ended.set_result((code, reason))
-            self._listener.lost(self)
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(self.problem or Cut())
-            if self.problem is not None:
-                with contextlib.suppress(OSError, aiohttp.ClientError):
-                    await self._ws.close(code=WSCloseCode.PROTOCOL_ERROR)
-            await self._session.close()
+            try:
+                # First, for who hears of the end may end the event loop.
+                if self.problem is not None:
+                    with contextlib.suppress(OSError, aiohttp.ClientError):
+                        await self._ws.close(code=WSCloseCode.PROTOCOL_ERROR)
+                await self._session.close()
+            finally:
+                self.ended.set_result((code, reason))
+                self._listener.lost(self)
+                for answer in self._answers.values():
+                    if not answer.done():
+                        answer.set_exception(self.problem or Cut())
 
     def _dispatch(self, message: Message) -> None:
         answer = self._answers.get(message.get("request_id") or "")

@@ -1,4 +1,4 @@
-"""The protocol's numbers, free of what it takes to check messages: a client needs no more."""
+"""The protocol's numbers, free of what it takes to check messages."""
 
 PROTOCOL_VERSION = 1
 """What ``protocol`` means in ``auth`` and ``status``."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shellwire.client import Client
+from shellwire.client.files.web import Web
+from shellwire.client.outage import Outage
+from shellwire.client.place import Place
 from shellwire.client.sync import Client as Blocking
 from shellwire.errors import InvalidAnswer, InvalidMessage, WireError
 from tests.client.hostile import STATUS, Hostile, told
@@ -38,7 +42,9 @@ async def test_bytes_of_every_kind_arrive(c: Client, tmp_path: Path) -> None:
     assert (state.name, state.cwd, state.env["B"]) == (TEXT, place, TEXT)
     assert TEXT in (await c.jobs())[-1].command
     async with c.shell(f"printf %s '{TEXT}'; read", pty=False) as job:
-        assert (await job.next_chunk()).bytes == BYTES  # type: ignore[union-attr]
+        first = await job.next_chunk()
+        assert first is not None
+        assert first.bytes == BYTES
         await job.write("\udcff\n")
 
 
@@ -130,3 +136,34 @@ async def test_a_broken_trust_is_not_mended(c: Client) -> None:
             with pytest.raises(InvalidAnswer, match="is no shellwire"):
                 await client.context().get()
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_of_a_file_is_not_followed(status: int) -> None:
+    heads: list[bytes] = []
+
+    def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.create_task(answer(reader, writer)))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        there = f"http://127.0.0.1:{port}/files/elsewhere"
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    tasks: list[asyncio.Task[None]] = []
+    server = await asyncio.start_server(answered, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        heads.clear()
+        web = Web(Place(url=f"ws://127.0.0.1:{port}/ws", token="secret"), None, 5, Outage())
+        with pytest.raises(InvalidAnswer, match=rf"a redirect \({status}\) to .*not followed"):
+            await web.ask(method, "/file", {})
+        await web.close()
+        assert len(heads) == 1
+        await asyncio.gather(*tasks)
+    server.close()
