@@ -119,7 +119,8 @@ class ReadOutput(Given, frozen=True, kw_only=True):
                 min_length=1,
                 max_length=4096,
                 description="Wait for exactly this text in the output (no pattern); `matched` in"
-                " the result says whether it came.",
+                " the result says whether it came. A terminal makes `\\r\\n` of a line end: that is"
+                " found too.",
             ),
         ]
         | None

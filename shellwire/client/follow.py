@@ -181,13 +181,20 @@ class Followed:
     async def _attach(self, link: Link) -> None:
         if self._instance is None:
             await self._find_id(link)
-        if self.size is None and await link.has_terminal(self.id):
-            self.size = (80, 24)  # until `attached` tells
+        known = await link.look_up(self.id)
+        if known is not None:
+            self.live_from = known["end"]
+            if known["is_pty"] and self.size is None:
+                self.size = (known["cols"], known["rows"])
         window = self._measure(link)
-        await link.ask(self._about_it("attach", after=self.end, window=window, encoding="base64"))
-        credit = self._credit(self._credited)
-        if credit is not None:
-            await link.send(credit)
+        self._credited = self.end
+        attach = self._about_it("attach", after=self.end, window=window, encoding="base64")
+        credit = self._credit(self.end)
+        if credit is None:
+            await link.ask(attach)
+        else:
+            # Behind it, and not behind its answer: that would be a round trip without a replay.
+            await asyncio.gather(link.ask(attach), link.send(credit))
 
     def _measure(self, link: Link) -> int:
         """Return the window to ask for."""
@@ -224,7 +231,7 @@ class Followed:
 
     def _take_attached(self, message: Message) -> None:
         self.live_from = message["end"]
-        self._credited = self.end = message["after"]
+        self.end = message["after"]
         self._set_queued(message["state"] == "queued")
         if message["cols"] is not None:
             self.size = (message["cols"], message["rows"])

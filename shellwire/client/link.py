@@ -127,13 +127,16 @@ class Link:
         """Tell whether that was a job's id when we came."""
         return any(job["id"] == job_id for job in self.status["jobs"])
 
-    async def has_terminal(self, job_id: str) -> bool:
-        """Tell whether the job of that id runs on a terminal. Raises Cut."""
-        found = [job for job in self.status["jobs"] if job["id"] == job_id]
-        if not found:  # it has begun since we came
-            jobs = (await self.ask({"type": "list_jobs"}))["jobs"]
-            found = [job for job in jobs if job["id"] == job_id]
-        return any(job["is_pty"] for job in found)
+    async def look_up(self, job_id: str) -> Message | None:
+        """Return what `list_jobs` says of the job of that id, None if it is not there. Raises Cut.
+
+        It may be as old as the link: the daemon has told of all jobs when we came.
+        """
+        listed = {job["id"]: job for job in self.status["jobs"]}
+        if job_id not in listed:
+            answer = await self.ask({"type": "list_jobs"})
+            listed = {job["id"]: job for job in answer["jobs"]}
+        return listed.get(job_id)
 
     async def send(self, message: Message) -> None:
         """Send; return when it is on its way. Raises Cut, InvalidMessage if it can't be sent."""

@@ -228,13 +228,14 @@ class Hub:
     def waiting_for_goodbye(self, connection: Connected) -> Iterator[None]:
         """Count a connection whose peer's close frame is waited for; too many cut the oldest.
 
-        Those that have not authenticated are few, and counted elsewhere.
+        Those that have not authenticated are few, and counted elsewhere. None is cut while the
+        daemon stops: all have the same 2 seconds then, and no more come.
         """
         if not connection.client_id:
             yield
             return
         self._goodbyes.append(connection)
-        if len(self._goodbyes) > MAX_GOODBYES:
+        if len(self._goodbyes) > MAX_GOODBYES and not self._stopping:
             self._goodbyes[0].abort()
         try:
             yield

@@ -99,7 +99,7 @@ class _Mute:
 
 def test_not_many_are_waited_for() -> None:
     hub = Hub.__new__(Hub)
-    hub._goodbyes = []
+    hub._goodbyes, hub._stopping = [], False
     mute = [_Mute() for _ in range(MAX_GOODBYES + 2)]
     waiting = [hub.waiting_for_goodbye(cast("Connected", each)) for each in mute]
     for each in waiting[:MAX_GOODBYES]:
