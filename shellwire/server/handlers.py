@@ -105,9 +105,11 @@ def _submit(
     try:
         job, place = connection.hub.registry.submit(key, request, once=connection.once)
     except DuplicateId as error:
-        is_session = request.kind == _find(connection, message.id).request.kind == "session"
-        if is_session and not connection.once:
-            raise SessionError(str(error)) from None  # as in release 0.1.4
+        # The id may be free, and the name taken.
+        if not connection.once and connection.hub.registry.has_id(message.id):
+            job = _find(connection, message.id)
+            if request.kind == job.request.kind == "session":
+                raise SessionError(str(error)) from None  # as in release 0.1.4
         raise
     if place:
         connection.send(messages.CommandQueued(id=message.id, position=place))
