@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.client import Client
-    from shellwire.client.files.download import About
+    from shellwire.client.files.download import About, Sink
     from shellwire.client.files.paths import StrPath
     from shellwire.client.results import FileInfo, Found
     from shellwire.client.sync.loop import Loop
@@ -60,6 +60,7 @@ class Files:
         *,
         compress: bool = False,
         preserve: bool = False,
+        only_executable: bool = False,
         progress: Callable[[int, int], None] | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> str:
@@ -70,9 +71,23 @@ class Files:
                 target,
                 compress=compress,
                 preserve=preserve,
+                only_executable=only_executable,
                 progress=progress,
                 unless=unless,
             )
+        )
+
+    def download_into(
+        self,
+        path: StrPath,
+        file: Sink,
+        *,
+        compress: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> str:
+        """Write the file ``path`` there into an open file here; return its SHA-256."""
+        return self._loop.run(
+            self._client.download_into(path, file, compress=compress, progress=progress)
         )
 
     def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
@@ -83,9 +98,9 @@ class Files:
         """Return what is at a path; of a symlink what it leads to."""
         return self._loop.run(self._client.stat(path))
 
-    def look(self, path: StrPath) -> About:
-        """Return hash, size, mode and time of a file."""
-        return self._loop.run(self._client.look(path))
+    def look(self, path: StrPath, *, anew: bool = False) -> About:
+        """Return hash, size, mode and time of a file; ``anew``: the daemon reads it again."""
+        return self._loop.run(self._client.look(path, anew=anew))
 
     def search(
         self,
