@@ -214,7 +214,8 @@ class Client(Files):
         from shellwire.protocol.messages import JobInfo
 
         answer = await self.request("list_jobs")
-        jobs = [{"name": None, **job} for job in answer["jobs"]]  # earlier daemons know no names
+        # Earlier daemons know no names, and not when a job was used last.
+        jobs = [{"name": None, "last_used_at": 0.0, **job} for job in answer["jobs"]]
         try:
             return msgspec.convert(jobs, list[JobInfo])
         except msgspec.ValidationError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
 from shellwire.jobs.attempt import attempt
 from shellwire.jobs.idle import Idleness
-from shellwire.jobs.model import COMMAND_SHOWN, Outcome, Snapshot
+from shellwire.jobs.model import Outcome, Snapshot, shown
 from shellwire.jobs.readable import Readable
 from shellwire.jobs.run import Run
 from shellwire.process.reap import LOST
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from shellwire.shell.context import Context, Origin
 
 log = logging.getLogger(__name__)
-
-_LONGEST_CHARACTER = 4  # bytes, in UTF-8
 
 
 class Job(Readable):
@@ -153,23 +151,20 @@ class Job(Readable):
         return time.monotonic() if self.is_read else self.used_at
 
     def _warn(self, left: float) -> None:
-        self._notify(
-            "IDLE_SOON",
-            f"nobody uses this session; it ends in {left:.3g} s unless somebody attaches to it",
-        )
+        ends = f"it ends in {left:.3g} s unless somebody attaches to it"
+        self._notify("IDLE_SOON", f"nobody uses this session; {ends}")
 
     def _begin(self) -> Origin:
         request, cwd = self.request, None
         if request.cwd is not None:
             cwd = os.path.join(self._context.state.cwd, request.cwd)
             if not os.path.isdir(cwd):
-                raise CannotEnter(f"cwd {_shown(request.cwd)}: there is no such directory")
+                raise CannotEnter(f"cwd {shown(request.cwd)}: there is no such directory")
         terminal = request.size is not None
         origin, gone = self._context.begin(cwd=cwd, env=request.env, terminal=terminal)
         self._cwd = origin.state.cwd
         if gone is not None:
-            here = decoded(self._cwd)
-            self._notify("CWD_GONE", f"{decoded(gone)} is gone; running in {here}")
+            self._notify("CWD_GONE", f"{shown(gone)} is gone; running in {shown(self._cwd)}")
         return origin
 
     def _text(self) -> bytes:
@@ -291,7 +286,7 @@ class Job(Readable):
         try:
             committed = self._commit(run)
         except CannotEnter:
-            return self._failure(f"cwd {_shown(self._cwd)}: it can't be entered")
+            return self._failure(f"cwd {shown(self._cwd or b'')}: it can't be entered")
         collected = attempt("what was collected is lost", self._output.collected)
         return replace(outcome, cwd=self._context_cwd(), committed=committed, collected=collected)
 
@@ -377,8 +372,7 @@ class Job(Readable):
 
     def _command(self) -> str:
         if self.request.command is not None:
-            shown = self.request.command[: _LONGEST_CHARACTER * COMMAND_SHOWN]
-            return decoded(shown)[:COMMAND_SHOWN]
+            return shown(self.request.command)
         return self._engine.user_shell(self._context.state)
 
     def snapshot(self) -> Snapshot:
@@ -403,7 +397,3 @@ class Job(Readable):
             name=self.request.name,
             attended_at=time.time() - (time.monotonic() - self.attended_at),
         )
-
-
-def _shown(path: bytes | None) -> str:
-    return decoded(path or b"")[:COMMAND_SHOWN]

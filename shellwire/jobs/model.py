@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from shellwire.shell.text import decoded
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,6 +27,14 @@ Reason = Literal[
 
 COMMAND_SHOWN = 4096
 """Characters of a command that are told about it, and kept of it once it has ended."""
+
+_LONGEST_CHARACTER = 4  # bytes, in UTF-8
+
+
+def shown(text: bytes) -> str:
+    """Return the beginning of a command or a path, at most COMMAND_SHOWN characters."""
+    return decoded(text[: _LONGEST_CHARACTER * COMMAND_SHOWN])[:COMMAND_SHOWN]
+
 
 DEFAULT_CONTEXT = "default"
 """The context that each client has for itself; any other name belongs to the owner."""
