@@ -8,6 +8,7 @@ the readings are written to FILE when it stops. The clock is the same in all pro
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import sys
 import time
@@ -51,6 +52,7 @@ def _around(owner: type, name: str, before: str | None, after: str | None) -> No
 
 def instrument() -> None:
     """Put the points in."""
+    importlib.import_module("shellwire.shell.launch")  # what defines the kinds of shells
     _around(Connection, "_handle", "read", None)
     for kind in Shell.__subclasses__():
         _around(kind, "run", "ready", "told")

@@ -185,6 +185,8 @@ class Buffer:
 
     def _first_whole(self) -> int:
         """Return where the first character begins of which nothing has been evicted."""
+        if self.start == self.end:
+            return self.start
         at, run = self.start, self._runs[self._first]
         if not self._evicted[run & _KIND_MASK]:
             return at

@@ -33,6 +33,7 @@ def started(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=SECONDS,
         check=True,
     )
@@ -115,6 +116,7 @@ def test_a_removed_directory(local: CommandLine, at_home: Daemon, tmp_path: Path
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=SECONDS,
         check=True,
     )
@@ -147,12 +149,10 @@ def test_a_directory_that_is_another_one_for_the_daemon(tmp_path: Path) -> None:
         daemon.stop()
 
 
-def test_a_name_that_can_not_be_told(local: CommandLine, at_home: Daemon, tmp_path: Path) -> None:
-    raw = os.fsencode(tmp_path / "odd") + b"\xff\x1b]0;x\x07"
-    os.mkdir(raw)
-    out, err = started(local, os.fsdecode(raw), "pwd")
-    assert out == str(at_home.home.with_name("user"))
-    assert "\x1b" not in err
+def test_a_name_that_is_not_utf_8(local: CommandLine, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path / "odd") + b"\xff\x1b]0;x\x07")
+    os.mkdir(odd)
+    assert started(local, odd, "pwd") == (odd, "")
 
 
 def test_a_daemon_that_does_not_tell_the_home_directory(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ def test_a_record_is_one_line_with_its_time(home: Home) -> None:
 
 def test_a_client_cannot_forge_a_record_or_command_the_terminal(home: Home) -> None:
     set_up(home)
-    log.warning("client %s", "a\n2026-01-01 INFO forged\r\x1b[2J\x9b2J\ud800\u2028")
+    log.warning("client %s", "a\n2026-01-01 INFO forged\r\x1b[2J\u009b2J\ud800\u2028")
     (line,) = home.log_file.read_text().splitlines()
-    assert line.endswith(r"client a\n2026-01-01 INFO forged\r\x1b[2J\x9b2J\ud800\u2028")
+    assert line.endswith(r"client a\n2026-01-01 INFO forged\r\x1b[2J\u009b2J\ud800\u2028")
 
 
 def test_what_aiohttp_reports_is_not_quoted(home: Home) -> None:
