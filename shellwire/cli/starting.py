@@ -8,10 +8,8 @@ import os
 import posixpath
 from typing import TYPE_CHECKING
 
-import click
-
+from shellwire.cli.say import say
 from shellwire.errors import NotFound
-from shellwire.output import printable
 from shellwire.protocol.names import encode_name
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ def _say_elsewhere(here: str | None, home: str) -> None:
         why = "the current directory was removed"
     else:
         why = f"the daemon does not see the directory {here}"
-    click.echo(f"shellwire: {printable(why)}; the command starts in {printable(home)}", err=True)
+    say(f"shellwire: {why}; the command starts in {home}", err=True)
 
 
 def _current_directory() -> str | None:
