@@ -41,7 +41,7 @@ class Cursor:
             self.offset = event.end
         if isinstance(event, Gap):
             # What was unfinished before its end is missing with the rest.
-            while (last := self._unfinished()) is not None and last.end <= event.end:
+            while (last := self._unfinished()) is not None and last.end < event.end:
                 self._ends += 1
         return event
 
