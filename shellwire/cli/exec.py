@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.options import Seconds
-from shellwire.cli.program import Failure, note
+from shellwire.cli.outcome import exit_as, limit_of, told
 from shellwire.cli.remote import (
-    TROUBLE,
     host_option,
     name_option,
     place_of,
@@ -24,18 +23,6 @@ from shellwire.output import quoted
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
     from shellwire.client.options import CommandOptions
-
-_ENDINGS = {
-    "timed_out": "ended: its time was over",
-    "cancelled": "cancelled",
-    "killed": "killed",
-    "output_limit": "ended: it wrote more than it may (--max-output of the daemon)",
-    "idle": "ended: nobody used it for too long (--idle-timeout of the daemon)",
-    "lost": "lost: the daemon was killed while it ran, and nobody knows how it ended",
-}
-
-_TIMED_OUT = 124
-"""Exit code of a command whose time was over, as timeout(1) has it."""
 
 _NOT_WHOLE = 3
 """Exit code of a command that went well, of which not all came back."""
@@ -146,7 +133,6 @@ def exec_command(
             return await _start(client, command, options, pty=pty)
         if pty:
             from shellwire.cli.console import on_terminal
-            from shellwire.cli.shell import limit_of, told
 
             limit = limit_of(await client.status())
             ended = await on_terminal(client, command, options, escapes=not plain)
@@ -200,30 +186,3 @@ async def _start(
     if result is None:
         say(job_id)
     return result
-
-
-def exit_as(result: Result | None, otherwise: int = 0) -> None:
-    """End as a job did: with its exit code, and a line where that does not tell what happened.
-
-    ``otherwise`` is our own where the job's is 0.
-    """
-    if result is None:
-        click.get_current_context().exit(otherwise)
-    for notice in result.notices:
-        note(f"shellwire: {notice.message}")
-    if result.missing:
-        note(f"shellwire: {result.missing} bytes of output are lost")
-    if result.error is not None:
-        raise Failure(result.error, TROUBLE)
-    if result.reason != "exited":
-        from shellwire.cli.signals import hint_at_hangup
-
-        how = _ENDINGS.get(result.reason, result.reason)
-        note(f"shellwire: {how}{hint_at_hangup()}")
-    if result.reason == "timed_out":
-        click.get_current_context().exit(_TIMED_OUT)
-    if result.exit_code < 0:
-        code = 128 - result.exit_code if result.signal is not None else TROUBLE
-    else:
-        code = result.exit_code
-    click.get_current_context().exit(code or otherwise)

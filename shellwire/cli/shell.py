@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shellwire.cli.exec import exit_as
-from shellwire.cli.program import called_as, note
+from shellwire.cli.outcome import exit_as, limit_of, told
 from shellwire.cli.remote import host_option, name_option, place_of, require_terminals, talk
-from shellwire.cli.table import duration
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
     from shellwire.client.options import ShellOptions
-    from shellwire.client.results import Message
 
 
 @click.command("shell")
@@ -71,20 +68,3 @@ def attach_command(host: str | None, job_id: str | None) -> None:
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
-
-
-def limit_of(status: Message) -> str:
-    """Return how long the shell goes on without this client, as a part of a sentence."""
-    seconds = status["limits"]["detach_ttl_seconds"]
-    if not seconds:
-        return "; it goes on without a time limit"
-    return f"; it ends when nobody has used it for {duration(seconds)}"
-
-
-def told(result: Result | None, job_id: str, host: str | None, limit: str = "") -> Result | None:
-    """Return the result; if there is none, for the job was left, say how to come back to it."""
-    if result is None:
-        there = f" -H {host}" if host else ""
-        note("")
-        note(f"shellwire: detached; `{called_as()} attach{there} {job_id}` comes back{limit}")
-    return result

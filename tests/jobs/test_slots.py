@@ -120,5 +120,5 @@ def test_a_lane_waits_while_slots_are_free() -> None:
 def test_no_queue_at_all() -> None:
     slots: Slots[str] = Slots(1, 0)
     slots.take("session")
-    with pytest.raises(QueueFull, match="0 commands wait"):
+    with pytest.raises(QueueFull, match="no command may wait"):
         slots.admit("command", None)

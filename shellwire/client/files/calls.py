@@ -152,7 +152,7 @@ class Files:
             if not about.st_size:
                 content = await asyncio.to_thread(whole, file, os.fspath(source))
             wish = await wished(
-                self,
+                self.stat,
                 target,
                 stat.S_IMODE(about.st_mode),
                 about.st_mtime_ns,

@@ -37,7 +37,7 @@ async def relay(
         about = await source.look(path)
         content = Remote(source._web, path, about, compress=compress)
         wish = await wished(
-            target, goal, about.mode, about.mtime_ns, compress=compress, preserve=preserve
+            target.stat, goal, about.mode, about.mtime_ns, compress=compress, preserve=preserve
         )
         try:
             return await Upload(target._web, content, goal, wish, progress).run()

@@ -9,12 +9,13 @@ from shellwire.client.files.upload import Wish
 from shellwire.errors import NotFound
 
 if TYPE_CHECKING:
-    from shellwire.client.files.calls import Files
+    from collections.abc import Awaitable, Callable
+
     from shellwire.client.files.paths import StrPath
 
 
 async def wished(
-    files: Files,
+    stat: Callable[[StrPath], Awaitable[object]],
     path: StrPath,
     mode: int,
     mtime_ns: int,
@@ -23,11 +24,14 @@ async def wished(
     preserve: bool,
     if_match: str | None = None,
 ) -> Wish:
-    """Return what is wanted of the file at ``path`` there, which is to be like another."""
+    """Return what is wanted of the file at ``path`` there, which is to be like another.
+
+    ``stat(path)`` raises NotFound if it is not there yet.
+    """
     wanted: int | None = mode
     if not preserve:
         try:
-            await files.stat(path)
+            await stat(path)
         except NotFound:
             wanted = mode & 0o777 & ~umask()
         else:
