@@ -238,9 +238,7 @@ def _user_home(environ: Mapping[bytes, bytes]) -> str | None:
 def _user_name() -> str | None:
     """Return what id(1) prints for the user; None if a message can't tell it."""
     if sys.platform == "win32":
-        import getpass
-
-        name = getpass.getuser()
+        name = os.environ.get("USERNAME", "")  # what `whoami` and getpass go by there
     else:
         import pwd
 
@@ -248,7 +246,7 @@ def _user_name() -> str | None:
             name = pwd.getpwuid(os.geteuid()).pw_name
         except KeyError:
             name = str(os.geteuid())
-    return name if _is_text(name) else None
+    return name if name and _is_text(name) else None
 
 
 def _is_text(text: str) -> bool:

@@ -37,6 +37,7 @@ def test_what_is_written_is_read(agent: Agent, here: Path) -> None:
     assert path.read_text() == "changed"
 
 
+@pytest.mark.long
 def test_pieces_end_between_characters(agent: Agent, here: Path) -> None:
     text = "aé€😀" * 50
     (here / "pieces").write_text(text)

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import shellwire
 from shellwire.home.hosts import Host, save_host
 from tests.agents.agent import SECONDS, Agent, parameters
@@ -33,6 +35,7 @@ def home(tmp_path: Path) -> Iterator[CommandLine]:
         cli.end_daemon()
 
 
+@pytest.mark.long
 def test_it_starts_a_daemon_and_leaves_it_running(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -65,6 +68,7 @@ def test_it_starts_a_daemon_and_leaves_it_running(tmp_path: Path) -> None:
             assert agent.call("kill_process", id=job)["state"] == "ended"
 
 
+@pytest.mark.long
 def test_several_start_it_at_the_same_time(tmp_path: Path) -> None:
     with home(tmp_path) as cli, ExitStack() as stack:
         agents = [
@@ -180,6 +184,7 @@ def test_only_the_protocol_is_on_stdout(daemon: Daemon) -> None:
         assert server.process.returncode == 0
 
 
+@pytest.mark.long
 def test_a_signal_ends_its_commands_and_nothing_else(daemon: Daemon, tmp_path: Path) -> None:
     with raw(daemon) as server:
         server.initialize()

@@ -151,6 +151,7 @@ def test_the_rooms_of_the_daemon(path: str, begins: str) -> None:
     assert shares.room(names["frame"]).startswith(begins)
 
 
+@pytest.mark.long
 def test_the_parts_by_themselves() -> None:
     found = floors.floors(Effort(0.001))
     coarse = {"shell_cpu", *shares.ROOMS}  # counted in ticks

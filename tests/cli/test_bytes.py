@@ -106,6 +106,7 @@ async def test_a_daemon_that_is_too_old(cli: CommandLine, words: tuple[bytes | s
     assert err.count(b"\n") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("answers_kill", [True, False])
 async def test_signals_end_what_no_answer_ends(

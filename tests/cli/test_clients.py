@@ -29,6 +29,7 @@ def test_nobody_is_known(cli: CommandLine) -> None:
     assert not cli.home.root.exists()
 
 
+@pytest.mark.long
 def test_revoke_and_restore_without_a_daemon(cli: CommandLine) -> None:
     stranger = {"first_seen": None, "last_seen": None, "is_connected": False}
     cli.ok("clients", "revoke", "nobody")
@@ -54,6 +55,7 @@ def test_what_can_be_no_client_id_is_refused(cli: CommandLine, command: str) -> 
     assert cli("clients", command, "é" * 128).returncode == (0 if command == "revoke" else 1)
 
 
+@pytest.mark.long
 def test_last_seen_is_now_and_then_the_time_of_leaving(cli: CommandLine) -> None:
     cli.start()
     with cli.connected("a"):
@@ -70,6 +72,7 @@ def test_last_seen_is_now_and_then_the_time_of_leaving(cli: CommandLine) -> None
     assert listed(cli)["a"] == after
 
 
+@pytest.mark.long
 def test_a_revocation_ends_the_connection_and_lasts(cli: CommandLine) -> None:
     cli.start()
     with cli.connected("a") as connection:

@@ -90,6 +90,7 @@ def test_a_tree_there_and_back(box: CommandLine, tree: Path, tmp_path: Path, fla
     assert not (tmp_path / "there" / "link").is_symlink()
 
 
+@pytest.mark.long
 def test_into_what_is_there(box: CommandLine, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "here").mkdir()
@@ -113,6 +114,7 @@ def test_the_default_daemon_and_its_home(here: CommandLine, tmp_path: Path) -> N
     assert (tmp_path / "g").read_text() == "x"
 
 
+@pytest.mark.long
 def test_what_fails_is_told_and_the_rest_copied(
     box: CommandLine, tree: Path, tmp_path: Path
 ) -> None:
@@ -140,6 +142,7 @@ def test_what_fails_is_told_and_the_rest_copied(
     assert "is not a directory" in box.refused("cp", f"{tree}/a/", f"box:{target}/b")
 
 
+@pytest.mark.long
 def test_from_there_to_there(
     box: CommandLine, own_daemon: Callable[..., Daemon], tree: Path, tmp_path: Path
 ) -> None:
@@ -203,6 +206,7 @@ def test_a_symlink_to_what_the_source_is_in(box: CommandLine, tree: Path, tmp_pa
         assert os.listdir(target / "deep") == [".hidden é"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flags", ["-r", "-rp"])
 def test_directories_that_nothing_can_be_put_into(
     box: CommandLine, tmp_path: Path, flags: str
@@ -230,6 +234,7 @@ def test_directories_that_nothing_can_be_put_into(
             os.chmod(path, 0o755)
 
 
+@pytest.mark.long
 def test_modes(box: CommandLine, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_text("x")

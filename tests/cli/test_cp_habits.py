@@ -23,6 +23,7 @@ def f(tmp_path: Path) -> Path:
     return tmp_path / "f"
 
 
+@pytest.mark.long
 def test_no_directory_is_made_in_silence(box: CommandLine, f: Path, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     for end in ("box:", ""):
@@ -44,6 +45,7 @@ def test_no_directory_is_made_in_silence(box: CommandLine, f: Path, tmp_path: Pa
     assert said.endswith(": there is no directory shellwire-no-such-directory\n")
 
 
+@pytest.mark.long
 def test_to_what_is_no_file(box: CommandLine, f: Path, tmp_path: Path) -> None:
     assert box.ok("cp", f"box:{f}", "/dev/stdout") == "content\n"
     assert box.ok("cp", f"box:{f}", "/dev/fd/1") == "content\n"
@@ -82,6 +84,7 @@ def test_which_names_are_no_files(tmp_path: Path) -> None:
             passage_to(name)
 
 
+@pytest.mark.long
 def test_what_is_in_the_directory_above(box: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "d" / "sub").mkdir(parents=True)
     (tmp_path / "d" / "f").write_text("f")
@@ -107,6 +110,7 @@ def test_a_file_without_a_size(box: CommandLine, tmp_path: Path) -> None:
     assert said.startswith("Error: /proc/self/mem: ")
 
 
+@pytest.mark.long
 def test_times_before_1970(box: CommandLine, tmp_path: Path) -> None:
     source, there, back = (tmp_path / name for name in ("source", "there", "back"))
     source.mkdir()

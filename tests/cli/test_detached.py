@@ -89,6 +89,7 @@ def test_a_terminal_to_come_back_to(here: CommandLine) -> None:
     assert "no terminal is open" in here.refused("attach", code=255)
 
 
+@pytest.mark.long
 def test_the_beginning_of_an_id(cli: CommandLine) -> None:
     cli.start()
     with cli.connected("a") as client:
@@ -111,6 +112,7 @@ def test_the_beginning_of_an_id(cli: CommandLine) -> None:
 # What is listed and printed ----------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_table_of_jobs(cli: CommandLine) -> None:
     cli.start()
     cli.ok("exec", "echo  'a   b'\n:")

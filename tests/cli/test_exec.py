@@ -68,6 +68,7 @@ def test_half_a_character_comes_at_once(here: CommandLine) -> None:
         assert (seen, process.wait(SECONDS)) == ("ab€".encode(), 0)
 
 
+@pytest.mark.long
 def test_options(here: CommandLine) -> None:
     where = ("-C", "/usr", "-e", "A=b=c", "-e", "B=")
     assert ran(here, *where, 'pwd; echo "$A[$B]"')[1] == b"/usr\nb=c[]\n"
@@ -223,6 +224,7 @@ def row(here: CommandLine, job_id: str) -> list[str]:
     return line.split()[1:]
 
 
+@pytest.mark.long
 def test_jobs_kill_and_logs(here: CommandLine) -> None:
     with begun(here, "printf 'h\\377' >&2; sleep 100", stderr=subprocess.DEVNULL) as process:
         job = json.loads(here.ok("jobs", "--json"))[-1]

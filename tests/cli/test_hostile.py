@@ -176,6 +176,7 @@ def bomb() -> bytes:
     return b"".join(parts).removesuffix(b"\0\0\xff\xff")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [True, False], ids=["status", "answer"])
 async def test_a_message_that_inflates_without_end(cli: CommandLine, first: bool) -> None:
     answer = frame(bomb(), first=0xC1)

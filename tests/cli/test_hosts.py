@@ -41,6 +41,7 @@ def login(cli: CommandLine, url: str, token: str) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.long
 def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
     assert away.ok("hosts") == "no host is saved\n"
     done = login(away, daemon.url, f"{daemon.token}\n")
@@ -62,6 +63,7 @@ def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
     assert "no host 'box'" in away.refused("jobs", "-H", "box", code=255)
 
 
+@pytest.mark.long
 def test_a_host_and_a_port_are_an_address(away: CommandLine, daemon: Daemon) -> None:
     place = daemon.url.removeprefix("ws://")
     done = login(away, place, daemon.token)

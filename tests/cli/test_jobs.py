@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.command_line import CommandLine
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ def listed(cli: CommandLine, *flags: str) -> list[str]:
     return found
 
 
+@pytest.mark.long
 async def test_what_lives_and_the_last_ten(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     cli = CommandLine(daemon.home)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
 
+@pytest.mark.long
 async def test_an_open_shell_takes_no_slot(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_command_on_a_terminal(here: CommandLine) -> None:
         assert terminal.exits() == 128 + signal.SIGTERM
 
 
+@pytest.mark.long
 def test_a_terminal_is_told_what_ours_can(here: CommandLine) -> None:
     ours = {"TERM": "xterm-ours", "COLORTERM": "24bit", "LANG": "C.UTF-8", "LC_TIME": "C"}
     here.environment |= {**ours, "LC_ALL": "", "TERM_PROGRAM": "x"}
@@ -244,6 +245,7 @@ def _leave_by_interrupt(here: CommandLine, job_id: str) -> None:
         assert job_id_in(terminal.rest) == job_id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [("shell",), ("exec", "-t", "bash")])
 @pytest.mark.parametrize("given", ["", "echo hi there\n"])
 def test_an_input_that_ends_ends_a_shell(

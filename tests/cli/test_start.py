@@ -159,6 +159,7 @@ def test_a_daemon_that_is_not_ready_yet_is_one_too(cli: CommandLine) -> None:
         assert "already" in cli.refused("run", "--port", "0")
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_said_and_nothing_stays(cli: CommandLine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
@@ -242,6 +243,7 @@ def test_a_home_that_cannot_be_is_said(cli: CommandLine) -> None:
         assert "irectory" in cli.refused(*command)
 
 
+@pytest.mark.long
 def test_a_home_too_deep_for_a_socket_works(tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / ("d" * 120) / ("e" * 120))
     try:

@@ -64,6 +64,7 @@ def far(at_home: Daemon, tmp_path: Path) -> CommandLine:
     return cli
 
 
+@pytest.mark.long
 def test_in_the_current_directory(local: CommandLine, tmp_path: Path) -> None:
     here = tmp_path / "with a 'blank' and é"
     (here / "sub").mkdir(parents=True)
@@ -94,6 +95,7 @@ def test_a_shell_too(local: CommandLine, tmp_path: Path, monkeypatch: pytest.Mon
         assert terminal.exits() == 0
 
 
+@pytest.mark.long
 def test_in_the_home_directory_by_a_url(far: CommandLine, at_home: Daemon, tmp_path: Path) -> None:
     user = at_home.home.with_name("user")
     (user / "sub").mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
 
 
+@pytest.mark.long
 def test_changes_go_to_the_other_side(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     planned = sync(box, sides, "--dry-run")
@@ -52,6 +53,7 @@ def test_deleted_only_if_asked(box: CommandLine, sides: tuple[Path, Path]) -> No
     assert names(here) == names(there) == ["sub"]
 
 
+@pytest.mark.long
 def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     (here / "empty").mkdir()
@@ -81,6 +83,7 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert warned == ["Error: conflict: empty: a directory here, a file there"]
 
 
+@pytest.mark.long
 def test_a_change_of_kind_deletes_only_if_asked(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     for name in ("c", "d"):
@@ -129,6 +132,7 @@ def test_a_change_of_kind_deletes_only_if_asked(box: CommandLine, sides: tuple[P
     assert names(here) == ["a", "c", "c/new", "d", "e", "empty", "full", "link", "sub", "sub/b"]
 
 
+@pytest.mark.long
 def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     links = {"sub/up": "../a", "dir": "sub", "broken": "./no\udcff", "sub/self": "self"}
@@ -181,6 +185,7 @@ def test_what_stays_in_the_tree(path: str, target: str, stays: bool) -> None:
     assert found is None or (found.target, found.kind) == (target, "symlink")
 
 
+@pytest.mark.long
 def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     assert "there is neither" in box.refused("sync", str(here), f"box:{there}")
@@ -194,6 +199,7 @@ def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> Non
     assert here.is_dir()
 
 
+@pytest.mark.long
 def test_what_changed_on_both_sides(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     there.mkdir()
@@ -248,6 +254,7 @@ def test_usage(box: CommandLine, tmp_path: Path) -> None:
     assert "is not a directory" in box.refused("sync", f"{tmp_path}/d", f"box:{tmp_path}/f")
 
 
+@pytest.mark.long
 def test_what_is_private_stays_private(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     there.mkdir()
@@ -268,6 +275,7 @@ def test_what_is_private_stays_private(box: CommandLine, sides: tuple[Path, Path
     assert stat.S_IMODE(there.stat().st_mode) == stat.S_IMODE(back.stat().st_mode) == 0o700
 
 
+@pytest.mark.long
 def test_a_directory_is_not_synced_with_one_in_it(
     box: CommandLine, sides: tuple[Path, Path]
 ) -> None:

@@ -26,6 +26,7 @@ def emptied(directory: Path) -> None:
     directory.mkdir()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_side_that_is_suddenly_empty(
     box: CommandLine, sides: tuple[Path, Path], which: int
@@ -59,6 +60,7 @@ def test_a_side_that_is_suddenly_empty(
     assert sync(box, sides, "--delete") == (0, [], [])
 
 
+@pytest.mark.long
 def test_another_directory_in_its_place(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     assert sync(box, sides)[0] == 0
@@ -153,6 +155,7 @@ def test_what_is_a_vanished_side() -> None:
     assert lost("/x", side, known, (1, 3)) == ""
 
 
+@pytest.mark.long
 def test_other_contents_of_the_same_size_and_time(
     box: CommandLine, sides: tuple[Path, Path]
 ) -> None:
@@ -190,6 +193,7 @@ def test_a_further_link_to_a_file_that_is_replaced(
     assert (here / "a").read_text() == "a"
 
 
+@pytest.mark.long
 def test_checksum_reads_all(box: CommandLine, sides: tuple[Path, Path]) -> None:
     """Also where a manifest says that a file is known: its looks prove nothing then."""
     here, _ = sides

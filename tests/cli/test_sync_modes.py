@@ -45,6 +45,7 @@ def closed(top: Path, *paths: str) -> dict[str, str]:
     return modes(top)
 
 
+@pytest.mark.long
 def test_directories_without_write_permission(user: Unprivileged) -> None:
     """As Go's module cache has them: there and back, filled, emptied, the root itself too."""
     here, there, back = (user.top / name for name in ("here", "there", "back"))
@@ -75,6 +76,7 @@ def test_directories_without_write_permission(user: Unprivileged) -> None:
     assert names(here) == names(there)
 
 
+@pytest.mark.long
 def test_modes_come_back_after_a_run_that_was_killed(user: Unprivileged) -> None:
     here, there = user.top / "killed", user.top / "killed-there"
     wanted = closed(here, "a", "b", "c")

@@ -73,6 +73,7 @@ def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert manifest.begun == {}
 
 
+@pytest.mark.long
 def test_killed_before_the_new_one_came(box: CommandLine, sides: tuple[Path, Path]) -> None:
     """What is of another kind is removed first: that it is gone is no change of theirs either."""
     here, there = sides
@@ -99,6 +100,7 @@ def test_what_others_are_at_work_on(box: CommandLine, sides: tuple[Path, Path]) 
     assert names(sides[0]) == before
 
 
+@pytest.mark.long
 def test_contents_of_the_same_size_and_time(box: CommandLine, sides: tuple[Path, Path]) -> None:
     for side, text in zip(sides, "ab", strict=True):
         side.mkdir(exist_ok=True)
@@ -179,6 +181,7 @@ def test_a_file_that_never_stands_still(tmp_path: Path) -> None:
         scan_here(str(tmp_path), {}, lambda: True)
 
 
+@pytest.mark.long
 def test_a_side_that_is_gone_takes_nothing_with_it(
     box: CommandLine, sides: tuple[Path, Path], tmp_path: Path
 ) -> None:

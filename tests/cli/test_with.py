@@ -38,6 +38,7 @@ def copies(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "user").glob(".cache/shellwire/with/*/*"))
 
 
+@pytest.mark.long
 def test_there_and_back(box: CommandLine, tmp_path: Path) -> None:
     src, lib = tmp_path / "src", tmp_path / "lib"
     src.mkdir()
@@ -68,6 +69,7 @@ def test_there_and_back(box: CommandLine, tmp_path: Path) -> None:
     assert stat.S_IMODE(where.stat().st_mode) == 0o700
 
 
+@pytest.mark.long
 def test_from_different_places(box: CommandLine, tmp_path: Path) -> None:
     src, lib, other = tmp_path / "a" / "src", tmp_path / "b" / "lib", tmp_path / "a" / "lib"
     for each in (src, lib, other):
@@ -126,6 +128,7 @@ def test_what_a_copy_has_lost_is_not_deleted_here(box: CommandLine, tmp_path: Pa
     assert sorted(each.name for each in src.rglob("*")) == ["a", "c", "sub"]
 
 
+@pytest.mark.long
 def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     src = tmp_path / "src"
     src.mkdir()
@@ -149,6 +152,7 @@ def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     assert box.ok(*words, "cat f; touch f") == "there\n"
 
 
+@pytest.mark.long
 def test_one_after_the_other(box: CommandLine, tmp_path: Path) -> None:
     src, lib = tmp_path / "src", tmp_path / "lib"
     src.mkdir()
@@ -177,6 +181,7 @@ def test_usage(tmp_path: Path) -> None:
             exec_command.main([*words, "true"], standalone_mode=False)
 
 
+@pytest.mark.long
 def test_what_the_command_deletes_and_what_vanishes(box: CommandLine, tmp_path: Path) -> None:
     src = tmp_path / "src"
     src.mkdir()

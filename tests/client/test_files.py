@@ -225,6 +225,7 @@ async def test_ten_cuts(daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str) 
     assert names(tmp_path) == ["here", "there"]
 
 
+@pytest.mark.long
 async def test_from_one_to_another_through_cuts(
     daemon: Daemon, own_daemon: Callable[..., Daemon], proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -259,6 +259,7 @@ async def test_crash_after_crash(again: Callable[..., Daemon]) -> None:
     await client.close()
 
 
+@pytest.mark.long
 async def test_killed_in_the_middle_of_ending(again: Callable[..., Daemon]) -> None:
     daemon = again()
     # It takes the two seconds.

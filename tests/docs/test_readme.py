@@ -107,6 +107,7 @@ def paste(block: Block, home: Path, *words: str) -> subprocess.CompletedProcess[
     return done
 
 
+@pytest.mark.long
 def test_from_the_command_line(cli: CommandLine) -> None:
     (block,) = [b for b in README.of_kind("sh") if b.heading == "From the command line"]
     bin_directory = str(Path(sys.executable).parent)

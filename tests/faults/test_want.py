@@ -155,6 +155,7 @@ def _fill(path: Path) -> None:
             pass
 
 
+@pytest.mark.long
 async def test_no_room_on_the_disk(small_disk: Path, tmp_path: Path) -> None:
     home = small_disk / "home"
     daemon = Daemon(home, "--max-clients", "3")
@@ -208,6 +209,7 @@ async def test_a_file_may_be_no_larger(own_daemon: Callable[..., Daemon], tmp_pa
     await client.close()
 
 
+@pytest.mark.long
 async def test_no_daemon(tmp_path: Path) -> None:
     """It is killed in the middle: what came is a beginning of what was written, and it is lost."""
     home = tmp_path / "home"

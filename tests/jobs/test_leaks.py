@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.jobs.observe import FOREVER, becomes, below, kinds
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ async def _round(client: Client) -> None:
     await client.until("session_ended", id=session)
 
 
+@pytest.mark.long
 async def test_mixed_endings(either: Daemon, ender: Client) -> None:
     # What a first round leaves is there for good: a module's file, a cached descriptor.
     await _round(ender)

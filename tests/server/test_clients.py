@@ -116,6 +116,7 @@ async def test_a_replaced_connection_can_do_nothing_more(daemon: Daemon) -> None
 # Revocation and rotation -------------------------------------------------------------------------
 
 
+@pytest.mark.long
 async def test_revoke_and_restore(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-clients", "3")
     victim = await daemon.client("victim")

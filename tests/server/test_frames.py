@@ -154,6 +154,7 @@ async def _whole(
 ANSWERS = ("status", "pong", "fs_result", "result")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bits", [9, None])
 async def test_libraries_read_what_is_compressed(
     own_daemon: Callable[..., Daemon], tmp_path: Path, bits: int | None

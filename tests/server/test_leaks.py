@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.live import PATIENCE
 from tests.server.observe import COUNTING, COUNTING_UNCOLLECTED, health, health_is, memory
 from tests.server.raw import CLOSE, PING, TEXT, Raw, frame, handshake, request, text
@@ -117,6 +119,7 @@ WAYS: list[Way] = [
 ]
 
 
+@pytest.mark.long
 async def test_300_connections_of_all_kinds(patched_daemon: Callable[..., Daemon]) -> None:
     # A WebSocketResponse is held by its next ping, which aiohttp doesn't always cancel.
     daemon = patched_daemon(COUNTING, "--max-clients", "100", "--ping-interval", "1")

@@ -212,6 +212,7 @@ async def test_many_wait_at_the_same_time(patched_daemon: Callable[..., Daemon])
     await health_is(daemon, {"Viewer": 0, "Question": 0})
 
 
+@pytest.mark.long
 async def test_pages_wait_for_a_reader_and_cost_nothing(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-clients", "2")
     other = await daemon.client()

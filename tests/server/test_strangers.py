@@ -64,6 +64,7 @@ async def test_what_they_send_is_not_kept(own_daemon: Callable[..., Daemon]) -> 
     await client.close()
 
 
+@pytest.mark.long
 async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
     # They leave later than the first new one waits for them.
     daemon = patched_daemon(

@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.jobs.observe import FOREVER
 from tests.live import PATIENCE, Client
 from tests.server.observe import cli, job_info
@@ -114,6 +116,7 @@ async def test_it_finds_its_jobs_again(own_daemon: Callable[..., Daemon]) -> Non
     await observer.close()
 
 
+@pytest.mark.long
 async def test_its_context_goes_with_it(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     app = await daemon.client("app")

@@ -86,6 +86,7 @@ async def test_a_slow_reader_gets_larger_frames(daemon: Daemon) -> None:
     await _end(raw, "s1")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("request_type", ["ping", "list_jobs"])
 async def test_a_client_that_asks_and_does_not_read(daemon: Daemon, request_type: str) -> None:
     raw = await Raw.client(daemon, f"asks {request_type}")

@@ -258,6 +258,7 @@ async def test_a_context_holds_one_mebibyte(any_client: Client) -> None:
     assert refused["code"] == "INVALID_MESSAGE"
 
 
+@pytest.mark.long
 async def test_many_small_variables_never_lock_a_context(any_client: Client) -> None:
     def variables(count: int) -> dict[str, str]:
         return {f"v{number}": "" for number in range(count)}

@@ -48,7 +48,7 @@ async def client(daemon: Daemon) -> AsyncIterator[Client]:
 
 
 async def test_state_carries_over(client: Client) -> None:
-    assert client.status["features"] == ["attach"]
+    assert client.status["features"] == ["attach", "transient", "text_bytes"]
     ran = await client.run("cd /usr; export A='b c'; exit 3", env={"B": "1"})
     assert (ran.code, ran.last["committed"], ran.last["cwd"]) == (3, True, "/usr")
     ran = await client.run('echo "$A $B"; pwd; echo err >&2')

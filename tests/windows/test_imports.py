@@ -20,6 +20,7 @@ POSIX_ONLY = {
     "shellwire.files.change",
     "shellwire.files.read",
     "shellwire.files.root",
+    "shellwire.files.service",
     "shellwire.files.streams",
     "shellwire.files.uploads",
     "shellwire.files.walk",

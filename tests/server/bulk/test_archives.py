@@ -196,6 +196,7 @@ def test_who_makes_the_directory_meanwhile_has_it(web: Web, tmp_path: Path) -> N
             found.unlink()
 
 
+@pytest.mark.long
 def test_headers_without_an_end_cost_a_bounded_memory(web: Web, tmp_path: Path) -> None:
     head = tarfile.TarInfo("././@PaxHeader")
     head.type, head.size = tarfile.XHDTYPE, 2**30
