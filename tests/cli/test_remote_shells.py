@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 SIZE = 2_000_000
-SECONDS = 50
+SECONDS = 200
 
 
 def _remote_shell(place: Path) -> Path:
