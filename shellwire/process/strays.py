@@ -30,22 +30,23 @@ class Strays:
 
     A process is a job's by its session, its tag or its parents. One that has none of these any more
     (``env -i setsid -f``) is a job's if it was seen below that job before, or if no other job has
-    lived at all since the last look. Every other one is unclaimed: it is listed, and never ended on
-    a guess. Use it from the loop's thread only; where orphans aren't adopted it does nothing.
+    lived at all since the last look, and it can't come from an unclaimed one. Every other one is
+    unclaimed: it is listed, and never ended on a guess. Use it from the loop's thread only; where
+    orphans aren't adopted it does nothing.
     """
 
     def __init__(self, reaper: Reaper) -> None:
         self._reaper = reaper
         self._trees: dict[bytes, Tree] = {}
         self._found: dict[bytes, Callable[[int], None]] = {}
-        # Whose jobs have lived at some time since the last look.
+        # The jobs that have lived at some time since the last look.
         self._lived: set[Tree] = set()
         self._unclaimed: dict[int, Process] = {}
         # Those that were there already when a job started, by its tag.
         self._before: dict[bytes, frozenset[tuple[int, float]]] = {}
         # Whether an unclaimed process has ended since the last look.
         self._bereft = False
-        # Until when it is open whether they will show a tag.
+        # New orphans that show no environment, and until when they may still get one.
         self._becoming: dict[tuple[int, float], float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._surveying: asyncio.Task[None] | None = None
@@ -54,7 +55,7 @@ class Strays:
     # Jobs ----------------------------------------------------------------------------------------
 
     def began(self, tree: Tree, found: Callable[[int], None]) -> None:
-        """A job has started; ``found(pid)`` takes over each orphan of its."""
+        """A job has started; ``found(pid)`` is called for each orphan that comes from it."""
         self._trees[tree.tag] = tree
         self._found[tree.tag] = found
         there = {each.identity for each in self._unclaimed.values()}
