@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _ENDING = 1.0
 """Seconds after which a job that is being ended is looked at again."""
 
+_APART = 0.05
+"""Seconds between two looks at least: a client may ask for a detach time near 0."""
+
 
 class Absence:
     """Knows which clients are connected, and calls ``end(job)`` for what is not to outlive that.
@@ -83,4 +86,4 @@ class Absence:
             if left is not None:
                 times.append(left)
         if times:
-            self._timer = asyncio.get_running_loop().call_later(min(times), self._look)
+            self._timer = asyncio.get_running_loop().call_later(max(min(times), _APART), self._look)

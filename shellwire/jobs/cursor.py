@@ -27,8 +27,9 @@ class Cursor:
     def take(self, limit: int) -> Piece | Gap | None:
         """Return what comes next, at most ``limit`` more bytes of output; None: nothing yet.
 
-        Text may be an empty piece, whose bytes are passed over. What a stream leaves unfinished at
-        its end comes there, as a piece that ends where the cursor is.
+        As text a piece may be empty: all its bytes are of a character that is not finished. A
+        character that a stream leaves unfinished at its end is a piece of its own, which ends where
+        the cursor stands.
         """
         last = self._unfinished()
         if last is not None and self.offset >= self._buffer.start:
@@ -40,7 +41,7 @@ class Cursor:
         if event is not None:
             self.offset = event.end
         if isinstance(event, Gap):
-            # What was unfinished before its end is missing with the rest.
+            # What was unfinished before its end is missing with the rest, as for who begins there.
             while (last := self._unfinished()) is not None and last.end < event.end:
                 self._ends += 1
         return event

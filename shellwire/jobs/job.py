@@ -269,6 +269,9 @@ class Job(Readable):
         """
         if self.outcome is not None:
             return
+        failure = f"job {self.key.id} of client {self.key.client_id} ends without all that it left"
+        # First: the last output may be more than is allowed, which is a reason.
+        attempt(failure, self._output.finish)
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and self._reason == "exited")
         outcome = Outcome(
@@ -277,8 +280,6 @@ class Job(Readable):
             signal=ended.signal,
             left=run.left,
         )
-        failure = f"job {self.key.id} of client {self.key.client_id} ends without all that it left"
-        attempt(failure, self._output.finish)
         self._conclude(attempt(failure, partial(self._complete, run, outcome)) or outcome)
 
     def _complete(self, run: Run, outcome: Outcome) -> Outcome:

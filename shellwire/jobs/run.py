@@ -172,7 +172,7 @@ class Run:
             if not self._engine.strays.look():
                 break
             await asyncio.sleep(_LOOK_AGAIN)
-        self.left = tuple(self._engine.strays.unclaimed(self._tree.started))
+        self.left = tuple(self._engine.strays.unclaimed(self._tree))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
 

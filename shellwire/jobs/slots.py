@@ -23,7 +23,7 @@ class _Waiting(Generic[K]):
 class Slots(Generic[K]):
     """Slots for ``max_running`` keys and a queue of ``max_waiting``.
 
-    With ``max_apart`` what ``take`` gives are slots of their own, so many.
+    With ``max_apart`` there are that many more, which ``take`` gives instead of these.
     """
 
     def __init__(self, max_running: int, max_waiting: int, max_apart: int | None = None) -> None:

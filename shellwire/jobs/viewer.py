@@ -64,7 +64,7 @@ class Viewer:
         # The end of what it was given last, and whether it has yet to consume that.
         self._given = after
         self._owes = False
-        # One that it has taken, and not come to with what it has consumed.
+        # A gap that was delivered while its reader had yet to consume what comes before it.
         self._gap: Gap | None = None
         # The number of the last notice that it has taken.
         self._notices = notices

@@ -91,7 +91,7 @@ class Tree:
         return self._session is not None and self.is_leaderless
 
     def walked(self, processes: Sequence[proc.Process]) -> None:
-        """Take note that all of its processes, zombies included, are these; forget those of before.
+        """Remember that these, zombies included, are all of its processes; forget ended ones.
 
         To be called with what was found after ``verify``.
         """

@@ -30,18 +30,23 @@ class Strays:
 
     A process is a job's by its session, its tag or its parents. One that has none of these any more
     (``env -i setsid -f``) is a job's if it was seen below that job before, or if no other job has
-    lived at all since the last look. Every other one is unclaimed: it is listed, and never ended on
-    a guess. Use it from the loop's thread only; where orphans aren't adopted it does nothing.
+    lived at all since the last look, and it can't come from an unclaimed one. Every other one is
+    unclaimed: it is listed, and never ended on a guess. Use it from the loop's thread only; where
+    orphans aren't adopted it does nothing.
     """
 
     def __init__(self, reaper: Reaper) -> None:
         self._reaper = reaper
         self._trees: dict[bytes, Tree] = {}
         self._found: dict[bytes, Callable[[int], None]] = {}
-        # Whose jobs have lived at some time since the last look.
+        # The jobs that have lived at some time since the last look.
         self._lived: set[Tree] = set()
         self._unclaimed: dict[int, Process] = {}
-        # Until when it is open whether they will show a tag.
+        # Those that were there already when a job started, by its tag.
+        self._before: dict[bytes, frozenset[tuple[int, float]]] = {}
+        # Whether an unclaimed process has ended since the last look.
+        self._bereft = False
+        # New orphans that show no environment, and until when they may still get one.
         self._becoming: dict[tuple[int, float], float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._surveying: asyncio.Task[None] | None = None
@@ -50,9 +55,11 @@ class Strays:
     # Jobs ----------------------------------------------------------------------------------------
 
     def began(self, tree: Tree, found: Callable[[int], None]) -> None:
-        """A job has started; ``found(pid)`` takes over each orphan of its."""
+        """A job has started; ``found(pid)`` is called for each orphan that comes from it."""
         self._trees[tree.tag] = tree
         self._found[tree.tag] = found
+        there = {each.identity for each in self._unclaimed.values()}
+        self._before[tree.tag] = frozenset(there | self._becoming.keys())
         self._lived.add(tree)
         if len(self._trees) > 1:
             self._survey_later(_APART)
@@ -61,6 +68,7 @@ class Strays:
         """Nothing of a job is left."""
         self._trees.pop(tree.tag, None)
         self._found.pop(tree.tag, None)
+        self._before.pop(tree.tag, None)
 
     def close(self) -> None:
         """Look no more."""
@@ -96,16 +104,23 @@ class Strays:
         self._becoming = becoming
         if not becoming:
             self._lived = set(self._trees.values())
+            self._bereft = False
         if any(tree.rests_on_session for tree in self._lived):
             self._survey_later(max(0.0, self._surveyed_at + _APART - _now()))
         return bool(becoming)
 
-    def unclaimed(self, since: float) -> list[int]:
-        """Return the pids of those unclaimed ones that were started at ``since`` or later.
+    def unclaimed(self, tree: Tree) -> list[int]:
+        """Return the pids of those unclaimed ones that were started since this job was.
 
-        By the clock of ``Process.started``.
+        Its shell may have been started long before the job, to wait for it: so what was there when
+        the job started is not among them.
         """
-        return sorted(pid for pid, each in self._unclaimed.items() if each.started >= since)
+        before = self._before.get(tree.tag, frozenset())
+        return sorted(
+            pid
+            for pid, each in self._unclaimed.items()
+            if each.started >= tree.started and each.identity not in before
+        )
 
     def _new(self) -> list[Process]:
         session = proc.session(0)
@@ -119,7 +134,7 @@ class Strays:
 
     def _sole(self) -> Tree | None:
         """Return the one job that every new orphan must come from, if there is only one."""
-        if len(self._lived) != 1:
+        if len(self._lived) != 1 or self._bereft:
             return None
         (tree,) = self._lived
         if tree.tag not in self._trees or any(map(_may_have_forked, self._unclaimed.values())):
@@ -143,6 +158,8 @@ class Strays:
     def _leave(self, process: Process) -> None:
         def over(_exit: Exit) -> None:
             self._unclaimed.pop(process.pid, None)
+            # Its children have become ours.
+            self._bereft = True
 
         self._unclaimed[process.pid] = process
         # While it is ours to reap, its pid is nobody else's.
@@ -184,8 +201,8 @@ def _now() -> float:
 def _may_have_forked(process: Process) -> bool:
     """Whether an unclaimed process may be where a new orphan comes from.
 
-    It is not if it has no children, has waited for none since it was seen, and does not have the
-    kernel reap them unseen (SIGCHLD ignored, sigaction(2)).
+    It is not if it lives, has no children, has waited for none since it was seen, and does not have
+    the kernel reap them unseen (SIGCHLD ignored, sigaction(2)).
     """
     if sys.platform == "win32":
         return True
@@ -193,6 +210,7 @@ def _may_have_forked(process: Process) -> bool:
     state = proc.signal_state(process.pid)
     return (
         now is None
+        or now.zombie  # its children have become ours
         or state is None
         or now.reaped != process.reaped
         or state.ignores(signal.SIGCHLD)

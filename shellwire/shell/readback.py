@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shellwire.shell.dialect import Dialect
 
 SECONDS = 3.0
-"""Seconds that the shell has: everything waits for it, and it takes 2 ms."""
+"""Seconds for all rounds together: the daemon waits for them, and a round takes 2 ms."""
 
 _ROUNDS = 8
 
@@ -47,8 +47,9 @@ def unreadable(
     }
     left = dict(functions)
     broken: set[bytes] = set()
+    deadline = time.monotonic() + SECONDS
     for _ in range(_ROUNDS):
-        found = _restored(dialect, State(b"/", locale, left))
+        found = _restored(dialect, State(b"/", locale, left), deadline)
         missing = [name for name in left if name not in found]
         wrong = [name for name, read in found.items() if name in left and left[name] != read]
         # One that is a syntax error keeps those behind it from being read.
@@ -56,10 +57,12 @@ def unreadable(
         if not missing:
             return frozenset(broken)
         left = {name: function for name, function in left.items() if name not in broken}
+        if time.monotonic() > deadline:
+            break
     return frozenset({*broken, *left})
 
 
-def _restored(dialect: Dialect, state: State) -> Mapping[bytes, Function]:
+def _restored(dialect: Dialect, state: State, deadline: float) -> Mapping[bytes, Function]:
     """Return the functions that a shell has which was started in ``state``."""
     tag = b"readback." + secrets.token_hex(8).encode()
     try:
@@ -68,7 +71,7 @@ def _restored(dialect: Dialect, state: State) -> Mapping[bytes, Function]:
         return {}
     try:
         shell.run(dialect.script(b"", b""))
-        _await(shell.pid)
+        _await(shell.pid, deadline)
         payload = dialect.payload(shell.take_report(), shell.token)
     finally:
         shell.close()
@@ -76,17 +79,16 @@ def _restored(dialect: Dialect, state: State) -> Mapping[bytes, Function]:
     return {} if report is None else report.state.functions
 
 
-def _await(pid: int) -> None:
-    """Return when our child has ended, by itself or by us, and reap it."""
+def _await(pid: int, deadline: float) -> None:
+    """Return when our child has ended by itself, or by us at ``deadline``, and reap it."""
     if sys.platform == "win32":
         return
-    deadline = time.monotonic() + SECONDS
     pidfd = proc.open_pidfd(pid)
     if pidfd is not None:
         try:
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
-            poll.poll(SECONDS * 1000)
+            poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         finally:
             os.close(pidfd)
     while os.waitpid(pid, os.WNOHANG) == (0, 0):

@@ -198,6 +198,19 @@ def test_eviction_is_one_exact_gap(capacity: int, limit: int, data: st.DataObjec
             assert reader.texts[kind] == model.text_from(kind, gap.end)
 
 
+def test_a_gap_that_ends_where_a_stream_did_brings_what_whoever_begins_there_gets() -> None:
+    buffer = Buffer(4)
+    buffer.append(STDOUT, b"a\xc2")
+    buffer.finish(STDOUT)
+    buffer.append(STDOUT, b"bcde", background=True)
+    late, there = (Reader(Cursor(buffer, after, text=True)) for after in (0, 2))
+    late.drain(9)
+    there.drain(9)
+    assert [(gap.start, gap.end) for gap in late.gaps] == [(0, 2)]
+    assert late.texts == there.texts
+    assert "\ufffd" in "".join(late.texts.values())
+
+
 def _pieces(cursor: Cursor) -> list[tuple[bytes, int]]:
     taken = []
     while isinstance(event := cursor.take(64), Piece):

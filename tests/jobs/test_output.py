@@ -224,3 +224,15 @@ async def test_one_that_never_reads_hinders_nobody(own_daemon: Callable[..., Dae
         states = {each["state"] for each in listed if each["id"] in jobs}
     deaf.ws.transport.abort()
     await other.close()
+
+
+async def test_what_is_too_much_counts_also_if_it_is_read_at_the_end(client: Client) -> None:
+    # Of a window of 10 bytes nothing is consumed, so all else is read when the leader has ended.
+    job = await client.start("printf %0200d 7", window=10, max_output_bytes=100)
+    (first,) = await client.until("output", id=job)
+    while (await client.ask({"type": "read_output", "id": job, "after": 10}))["end"] != 100:
+        pass
+    await client.send({"type": "credit", "id": job, "end": first["end"]})
+    while (last := (await client.until("output", "result", id=job))[-1])["type"] == "output":
+        await client.send({"type": "credit", "id": job, "end": last["end"]})
+    assert (last["reason"], last["bytes"]["stdout"]) == ("output_limit", 100)

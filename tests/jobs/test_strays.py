@@ -120,6 +120,43 @@ async def test_one_that_may_be_of_an_unclaimed_one_is_not_ended(
     assert is_alive(starter)
 
 
+async def test_the_child_of_an_unclaimed_one_is_not_ended_when_that_has_ended(
+    sole: Client, tmp_path: Path
+) -> None:
+    holder = await _hold(sole)
+    fifo, child = tmp_path / "fifo", tmp_path / "child"
+    os.mkfifo(fifo)
+    script = f"{FOREVER} & echo $! >{child}; echo $$; read x <{fifo}"
+    starter, left = await _run_with(sole, f"env -i setsid -f sh -c '{script}'")
+    assert left == [starter]
+    await sole.send({"type": "cancel_command", "id": holder})
+    await sole.finish(holder)
+    # Alone when the daemon gets the child: it is not of this one for that.
+    job = await _hold(sole)
+    fifo.write_text("\n")
+    await becomes(lambda: not is_alive(starter))
+    await sole.send({"type": "cancel_command", "id": job})
+    await sole.finish(job)
+    assert is_alive(int(child.read_text()))
+
+
+async def test_what_was_there_before_is_not_left_by_one_whose_shell_had_waited(
+    own_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = own_daemon("--spares", "2", "--grace", "0")
+    client = await daemon.client()
+    await client.run(":")
+    await becomes(lambda: len(below(daemon)) == 2)
+    holder = await client.start(f"echo up; {FOREVER}", timeout=0, is_pty=True)
+    await client.output_until(holder, "up")
+    pid, left = await _run_with(client, STRAY)
+    assert left == [pid]
+    await client.send({"type": "cancel_command", "id": holder})
+    assert (await client.finish(holder)).last["left"] == [pid]
+    assert (await client.run(FOREVER, timeout=0.1)).last.get("left") is None
+    await client.close()
+
+
 async def test_a_background_job_is_another_job(sole: Client) -> None:
     await sole.run(f"{FOREVER} & :")
     pid, left = await _run_with(sole, STRAY)

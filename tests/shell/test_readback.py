@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,3 +87,16 @@ async def test_the_user_is_told_which(client: Client) -> None:
     # Neither a broken one nor the one before.
     after = await client.run("type -t f; g; echo $kept")
     assert (after.out, after.err, after.of_type("notice")) == ("g\n1\n", "", [])
+
+
+async def test_many_that_hang_take_no_longer_than_one(
+    bash: Bash, birth: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shellwire.shell.readback.SECONDS", 0.5)
+    begun = time.monotonic()
+    hanging = {
+        name: Function(name + b" () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")
+        for name in (b"f", b"g", b"h", b"i", b"j")
+    }
+    assert unreadable(bash, birth, hanging) == set(hanging)
+    assert time.monotonic() - begun < 1.5
