@@ -101,6 +101,8 @@ def logs_command(host: str | None, follow: bool, tail: int | None, job_id: str) 
             lines, end = await last_lines(client, job, tail)
             for line in lines:
                 await write(line.stream, line.data)
+            if not follow:
+                return  # what has come since then would be more than was asked for
         known = job_id if job is None else job["id"]
         while True:
             wait = _WAIT if follow else 0.0
@@ -155,7 +157,7 @@ def _context(job: dict[str, Any]) -> str:
 def _state(job: dict[str, Any]) -> str:
     if job["exit_code"] is None:
         return str(job["state"])
-    # How a lost one ended nobody knows, and the other one never ran: -1 is no signal (SIGHUP).
-    has_code = job["reason"] not in ("lost", "spawn_failed")
+    # How a lost one ended nobody knows, and others never ran: their -1 is no signal (SIGHUP).
+    has_code = job["started_at"] is not None and job["reason"] not in ("lost", "spawn_failed")
     how = f"{job['reason']} {_code(job['exit_code'])}" if has_code else str(job["reason"])
     return f"{how}, left something" if job["state"] == "background" else how

@@ -7,6 +7,8 @@ import os
 
 from shellwire.output import printable
 
+_WIDTH = 80
+
 
 class _Line:
     """The line. It is on stderr, and nowhere if that is no terminal."""
@@ -18,7 +20,9 @@ class _Line:
         """Show this in place of what was shown before."""
         try:
             # A line that reaches the edge would go on in the next one, and stay.
-            text = printable(f"shellwire: {text}")[: os.get_terminal_size(2).columns - 1]
+            # A terminal that was never told its size says 0.
+            width = os.get_terminal_size(2).columns or _WIDTH
+            text = printable(f"shellwire: {text}")[: width - 1]
         except OSError:
             return  # no terminal
         if text != self._shown:

@@ -50,8 +50,13 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
     if result.exit_code < 0:
         code = 128 - result.exit_code if result.signal is not None else TROUBLE
     else:
-        code = result.exit_code
+        code = low_byte(result.exit_code)
     click.get_current_context().exit(code or otherwise)
+
+
+def low_byte(code: int) -> int:
+    """Return what is left of an exit code here; what failed there (256 on Windows) is no 0."""
+    return code & 0xFF or (TROUBLE if code else 0)
 
 
 def limit_of(status: Message) -> str:

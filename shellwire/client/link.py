@@ -16,7 +16,15 @@ import aiohttp
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType
 
 from shellwire.client.outgoing import encoded
-from shellwire.errors import InvalidAnswer, InvalidMessage, NotRunning, Unreachable, told
+from shellwire.errors import (
+    ClientRejected,
+    InvalidAnswer,
+    InvalidMessage,
+    NotRunning,
+    Refusal,
+    Unreachable,
+    told,
+)
 from shellwire.home.socket import socket_address
 from shellwire.output import printable, quoted
 from shellwire.protocol.answers import read
@@ -282,7 +290,9 @@ async def _authenticate(ws: Socket, auth: Message, name: str) -> Message:
         raise Unreachable(f"{name} {ending(ws.close_code or BROKEN, str(frame.extra or ''))}")
     message = read(frame.data)
     if message["type"] == "error":
-        raise told(message["code"], message["message"])
+        error = told(message["code"], message["message"])
+        # Whatever its code, a newer daemon's too: we are not admitted.
+        raise error if isinstance(error, Refusal) else ClientRejected(f"{error.code}: {error}")
     if message["type"] != "status":
         raise InvalidAnswer(f"{printable(message['type'])}, where status was expected")
     # Before it has come nothing tells whether the daemon writes bytes in text fields.

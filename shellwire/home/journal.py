@@ -19,6 +19,7 @@ import glob
 import os
 import re
 import secrets
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,12 +101,23 @@ def _is_kept_by_a_live_daemon(instance: str) -> bool:
             continue
         with contextlib.suppress(OSError):  # another user's, or one that has ended meanwhile
             if os.path.basename(os.readlink(path)).removesuffix(" (deleted)") == _NAME:
-                with open(path, "rb") as file:
-                    head = file.read(_HEAD_BYTES)
-                for entry in _entries(head):
+                for entry in _entries(_head_of(path)):
                     if entry[:2] == ["daemon", instance]:
                         return True
     return False
+
+
+def _head_of(path: str) -> bytes:
+    """Return the beginning of a file that anybody may have made; empty if it is no plain file.
+
+    To open a FIFO may take for ever (fifo(7)). Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, _HEAD_BYTES) if is_plain else b""
+    finally:
+        os.close(descriptor)
 
 
 def _entries(content: bytes) -> Iterator[list[Any]]:

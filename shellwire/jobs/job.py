@@ -238,9 +238,9 @@ class Job(Readable):
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
-    def refuse(self, refusal: WireError) -> None:
+    def refuse(self, refusal: WireError, reason: Reason = "spawn_failed") -> None:
         """End a job that has not run; the error is its terminal message."""
-        self._conclude(Outcome(reason="spawn_failed", refusal=refusal))
+        self._conclude(Outcome(reason=reason, refusal=refusal))
 
     def lose(self, started_at: float) -> None:
         """Take the place of a job that an earlier daemon, which was killed, had started then.

@@ -224,7 +224,7 @@ class Registry:
     def cancel(self, job: Job) -> None:
         """End a command, queued or running. Raises NotFound when there is nothing to end."""
         if job.state == "queued" and job.key in self._slots.waiting:
-            job.refuse(Cancelled("cancelled before it ran"))
+            job.refuse(Cancelled("cancelled before it ran"), "cancelled")
         elif job.outcome is None:
             job.end("cancelled")
         else:
@@ -233,7 +233,7 @@ class Registry:
     def kill(self, job: Job) -> None:
         """End a job of any kind, and what it left in the background. Raises NotFound."""
         if job.state == "queued" and job.key in self._slots.waiting:
-            job.refuse(Cancelled("killed before it ran"))
+            job.refuse(Cancelled("killed before it ran"), "killed")
         elif job.state != "ended":
             job.end("killed")
         else:
@@ -251,7 +251,7 @@ class Registry:
         """
         self._stopping = True
         for key in self._slots.waiting:
-            self._jobs[key].refuse(DaemonStopping("the daemon is stopping"))
+            self._jobs[key].refuse(DaemonStopping("the daemon is stopping"), "killed")
         living = [job for job in self._jobs.values() if job.state != "ended"]
         living.extend(self._replaced)
         for job in living:

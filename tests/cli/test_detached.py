@@ -165,3 +165,14 @@ def test_the_last_lines(here: CommandLine) -> None:
             assert following.stdout.read() == "ymore\n"
         assert process.wait(SECONDS) == 0
     assert "--tail" in here.refused("logs", "--tail", "-1", name, code=2)
+
+
+@pytest.mark.long
+def test_of_a_job_that_writes_only_so_many_lines(here: CommandLine) -> None:
+    name = name_of("writes")
+    here.ok("exec", "-d", "--name", name, "while sleep 0.001; do echo x; done")
+    while here.ok("logs", name).count("x") < 3:
+        pass
+    for _ in range(5):
+        assert here.ok("logs", "--tail", "3", name) == "x\nx\nx\n"
+    here.ok("kill", name)

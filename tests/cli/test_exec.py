@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shellwire.cli.outcome import low_byte
 from shellwire.home.hosts import Host, save_host
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine, ended
 from tests.faults.proxy import Proxy
@@ -253,3 +254,10 @@ def test_a_lost_job_is_lost_by_no_signal(cli: CommandLine) -> None:
         assert process.wait(SECONDS) == 255
     assert [line.split()[1] for line in cli.ok("jobs").splitlines()] == ["STATE", "lost"]
     assert "SIGHUP" not in cli.ok("jobs")
+
+
+@pytest.mark.parametrize(
+    ("there", "here"), [(0, 0), (7, 7), (255, 255), (256, 255), (0xC0000005, 5)]
+)
+def test_an_exit_code_that_no_process_here_can_have(there: int, here: int) -> None:
+    assert low_byte(there) == here

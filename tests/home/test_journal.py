@@ -166,3 +166,20 @@ def test_the_home_is_gone(home: Home, own: Journal, monkeypatch: pytest.MonkeyPa
     other.remove()
     assert not home.journal_file.exists()
     other.close()
+
+
+@pytest.mark.needs("/proc")
+def test_a_fifo_of_the_same_name_holds_nobody_up(home: Home, own: Journal, tmp_path: Path) -> None:
+    fifo = tmp_path / "jobs.journal"
+    os.mkfifo(fifo)
+    own.began(job(0))
+    # As another user may do it, if we are root.
+    code = f"""
+os.open({str(fifo)!r}, os.O_RDONLY | os.O_NONBLOCK)
+print("open", flush=True)
+sys.stdin.read()
+"""
+    with start_python(home, f"import os\n{code}") as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        assert live(home) == [job(0)]

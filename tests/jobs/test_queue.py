@@ -85,6 +85,9 @@ async def test_sixteen_wait_in_order(first: Client, alone: Daemon) -> None:
         assert (await first.ask({"type": kind, "id": job}))["type"] == "ack"
         (error,) = await first.until("error", id=job)
         assert (error["code"], error["operation"]) == ("CANCELLED", "execute")
+    listed = (await first.ask({"type": "list_jobs"}))["jobs"]
+    reasons = {job["id"]: (job["reason"], job["started_at"]) for job in listed}
+    assert (reasons["w7"], reasons["w0"]) == (("cancelled", None), ("killed", None))
     (queued,) = await _queue_one(second)
     assert queued["position"] == 15
     # One slot: what runs in it runs in the order in which it came.

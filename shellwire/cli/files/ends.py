@@ -94,7 +94,7 @@ class Here:
         """Give them their modes, and with ``preserve`` times."""
         mask = _mask(preserve=preserve)
         for path, like in reversed(made):
-            os.chmod(path, like.mode & 0o7777 & ~mask)
+            os.chmod(path, like.mode & 0o777 & ~mask)
             if preserve:
                 os.utime(path, ns=(like.mtime_ns, like.mtime_ns))
 

@@ -105,7 +105,7 @@ class Arrival:
 
     def _mode(self, about: About, *, preserve: bool) -> int:
         if preserve:
-            return about.mode & 0o7777
+            return about.mode & 0o777  # no set-user-ID for what comes from elsewhere
         try:
             return stat.S_IMODE(self.path.stat().st_mode)
         except FileNotFoundError:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.client.files.web import FINISH_SECONDS, PASSING, STALLED_SECONDS
-from shellwire.errors import Conflict, NotFound
+from shellwire.errors import Conflict, InvalidAnswer, NotFound, Unreachable
+from shellwire.output import quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from shellwire.client.files.web import Web
 
 _ASKED_FIRST = 1024 * 1024
+_OFFSET = re.compile("[0-9]{1,19}", re.ASCII)
+_SHOWN = 50
+
+# A daemon may have another offset in mind, and then one more.
+_REFUSED_AT_ONCE = 3
 _PAYS = 0.8
 _GZIP = 31  # as zlib counts window bits
 
@@ -52,9 +59,9 @@ class Wish:
         """Whether the headers of an answer tell of a file with this mode and time."""
         wanted = self.headers()
         mode, mtime = wanted.get("Shellwire-Mode"), wanted.get("Shellwire-Mtime")
-        return (mode is None or int(mode, 8) == int(headers["Shellwire-Mode"], 8)) and (
-            mtime is None or mtime == headers["Shellwire-Mtime"]
-        )
+        return (
+            mode is None or mode.lstrip("0") == headers.get("Shellwire-Mode", "").lstrip("0")
+        ) and mtime in (None, headers.get("Shellwire-Mtime"))
 
 
 class Upload:
@@ -88,6 +95,7 @@ class Upload:
         farthest = 0
         cut = False
         asks = self._size >= _ASKED_FIRST
+        refused = 0
         while True:
             try:
                 if asks:
@@ -96,10 +104,14 @@ class Upload:
                         break
                     if offset > farthest:
                         farthest = offset
+                        refused = 0
                         self._attempts.progressed()
                 offset = await self._send(offset or 0)
                 if offset is None:
                     break
+                refused += 1
+                if refused > _REFUSED_AT_ONCE:
+                    raise Unreachable(f"{self._web.name} takes nothing of {self._path}")
             except PASSING as why:
                 await self._attempts.again(why)
                 cut = True
@@ -121,7 +133,7 @@ class Upload:
         answer.release()
         if answer.status != 200:
             # All of it and no more to come: its end was lost, and it can't be ended any more.
-            return int(answer.headers.get("Upload-Offset", "0")) % self._size
+            return self._offset(answer.headers) % self._size
         if not cut and self._wish.if_match not in (None, self._hash):
             raise Conflict(f"{self._web.label}{self._path}: it is not what was expected")
         try:
@@ -159,7 +171,14 @@ class Upload:
                 raise Conflict(f"{self._content.name}: it changed while it was sent") from None
             raise
         answer.release()
-        return None if answer.status < 300 else int(answer.headers.get("Upload-Offset", "0"))
+        return None if answer.status < 300 else self._offset(answer.headers)
+
+    def _offset(self, headers: Mapping[str, str]) -> int:
+        """Return how much of it is there, as an answer tells. Raises InvalidAnswer."""
+        told = headers.get("Upload-Offset", "0")
+        if _OFFSET.fullmatch(told) is None or int(told) > self._size:
+            raise InvalidAnswer(f"Upload-Offset {quoted(told[:_SHOWN])}", self._web.name)
+        return int(told)
 
     async def _pays(self) -> bool:
         sample = await self._content.sample()

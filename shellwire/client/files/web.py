@@ -205,6 +205,9 @@ class Web:
         except (OSError, aiohttp.ClientError):
             return Unreachable(f"{name} broke off the connection")
         except (ValueError, TypeError, KeyError, RecursionError):
+            if answer.status < 500 and answer.content_type == "application/json":
+                return InvalidAnswer(f"a {answer.status} whose JSON tells nothing", name)
+            # It may be a proxy's, while the daemon is away.
             return Unreachable(f"{name} answered a request for a file with {answer.status}")
         finally:
             answer.release()
