@@ -20,6 +20,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -112,6 +113,8 @@ def _head_of(path: str) -> bytes:
 
     To open a FIFO may take for ever (fifo(7)). Raises OSError.
     """
+    if sys.platform == "win32":
+        return b""  # there is no /proc
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
