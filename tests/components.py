@@ -55,7 +55,7 @@ def version(component: str) -> str:
     path = None if component in _CONDITIONS else find(component)
     if path is None:
         return "-"
-    if component == "ash":
+    if component in ("ash", "busybox"):
         return _first_line([path])
     flag = _VERSION_FLAGS.get(component, "--version")
     return "?" if flag is None else _first_line([path, flag])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ SECONDS = 200
 def _remote_shell(place: Path) -> Path:
     """Write what rsync and git take for ssh: HOST and the words of a command."""
     script = place / "rsh"
-    script.write_text(f'#!/bin/sh\nshift\nexec {" ".join(PROGRAM)} exec "$*"\n')
+    script.write_text(f'#!/bin/sh\nshift\nexec {shlex.join(PROGRAM)} exec "$*"\n')
     script.chmod(0o755)
     return script
 
