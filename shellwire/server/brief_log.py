@@ -30,9 +30,7 @@ class BriefLog:
             return
         self._last[kind] = now
         more = self._withheld.pop(kind, 0)
-        self._logger.log(
-            level, "%s%s", text, f" (and {more} times since the last line)" * bool(more)
-        )
+        self._logger.log(level, "%s%s", text, f" ({more} more since the last line)" * bool(more))
 
 
 def place_of(error: BaseException) -> str:
