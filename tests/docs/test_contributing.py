@@ -8,6 +8,8 @@ import tomllib
 from pathlib import PurePosixPath
 from typing import Any
 
+import pytest
+
 from tests.docs.document import ROOT, Document, code
 
 CONTRIBUTING = Document("CONTRIBUTING.md")
@@ -51,6 +53,7 @@ def in_git(*new: str) -> set[str]:
     return found
 
 
+@pytest.mark.needs("git")
 def test_the_tree() -> None:
     assert in_git() - drawn() == set()
     # What is drawn may be about to be committed; what lies about need not be drawn.
