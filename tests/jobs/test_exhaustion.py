@@ -30,7 +30,7 @@ async def test_every_descriptor_that_may_be_missing(own_daemon: Callable[..., Da
             ran = await client.run("echo ok", is_pty=is_pty, stdin_data="x\n")
             seen.add(_what(ran.last))
             resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)
-            assert daemon.descriptors() == before, (is_pty, spare)
+            assert daemon.descriptors() <= before, (is_pty, spare)
     assert "spawn_failed: Too many open files" in seen
     assert "PTY_UNAVAILABLE" in seen
     # Six in a row take six slots if one is not given back.
@@ -69,7 +69,8 @@ async def test_an_environment_that_is_too_large(own_daemon: Callable[..., Daemon
         result = (await client.run(":", env=env)).last
         assert (result["reason"], result["exit_code"]) == ("spawn_failed", -1)
         assert "Argument list too long" in result["error"]
-    assert daemon.descriptors() == before
+    # Before, the first run may not have given back all of its own yet.
+    assert daemon.descriptors() <= before
     assert (await client.run("echo ok")).out == "ok\n"
     await client.close()
 

@@ -200,7 +200,8 @@ async def test_pages(speller: Speller) -> None:
     await speller.finish()
     page = await read(client, job, after=10, wait_ms=20_000)
     while page["exit_code"] is None:
-        assert page["chunks"] == []
+        # Its stream may end a moment before it does.
+        assert text(page, "stdout") in ("", "\ufffd")
         page = await read(client, job, after=page["end"], wait_ms=20_000)
     assert (text(page, "stdout"), page["end"], page["exit_code"]) == ("\ufffd", 10, 0)
 
