@@ -60,7 +60,7 @@ def kinds(daemon: Daemon) -> dict[str, int]:
 
 async def becomes(condition: Callable[[], bool]) -> None:
     """Return when ``condition()`` holds of what nothing tells."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         for pause in chain([0.0] * 50, repeat(0.01)):
             if condition():
                 return

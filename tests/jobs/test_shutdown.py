@@ -121,7 +121,7 @@ async def test_a_thousand_ends_at_once_hide_no_signal(own_daemon: Callable[..., 
     daemon.process.send_signal(signal.SIGTERM)
     daemon.process.send_signal(signal.SIGCONT)
     assert (await client.closed())[0] == 1001
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(120) == 0
     assert "wakeup" not in daemon.failure()
     daemon.stop()
 
