@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOMS = {
     "the next shell is started": (
         "shell/launch.py",
-        "shell/spares.py",
+        "shell/pool.py",
         "shell/bash.py",
         "process/spawn.py",
     ),

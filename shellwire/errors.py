@@ -362,7 +362,7 @@ CODES: tuple[str, ...] = tuple(sorted(_BY_CODE))
 """Every code that an ``error`` message may carry, each once, sorted."""
 
 
-def told(code: str, message: str) -> WireError:
+def from_wire(code: str, message: str) -> WireError:
     """Return the error that a daemon has told. A code that we don't know is a ``WireError``'s."""
     kind = _BY_CODE.get(code)
     if kind is None:

@@ -15,7 +15,7 @@ from shellwire.client.client import PATIENCE
 from shellwire.errors import AlreadyRunning, NotRunning, StartError
 
 if TYPE_CHECKING:
-    from shellwire.client.place import Place
+    from shellwire.client.endpoint import Place
     from shellwire.client.results import Message
     from shellwire.home.paths import Home
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from shellwire.agents.progress import Report
     from shellwire.agents.table import Tool
-    from shellwire.client.place import Place
+    from shellwire.client.endpoint import Place
 
     Context = ServerRequestContext[dict[str, Any], Any]
 

@@ -10,12 +10,12 @@ from shellwire.cli import importing  # before what takes its time
 import click
 
 from shellwire import __version__
-from shellwire.cli.lazily import Lazily
-from shellwire.cli.program import Program
+from shellwire.cli.errors import Program
+from shellwire.cli.lazy_group import LazyGroup
 
 __all__ = ["main"]
 
-COMMANDS = Lazily(
+COMMANDS = LazyGroup(
     {
         "start": "start.start_command",
         "run": "start.run_command",

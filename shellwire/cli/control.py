@@ -70,7 +70,7 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
 
     import aiohttp
 
-    from shellwire.client.link import never_redirected
+    from shellwire.client.wire import never_redirected
 
     auth: dict[str, Any] = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
     auth["transient"] = True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.options import Seconds
-from shellwire.cli.outcome import exit_as, limit_of, told
+from shellwire.cli.outcome import exit_as, explain_result, limit_of
 from shellwire.cli.remote import (
     host_option,
     name_option,
@@ -132,12 +132,12 @@ def exec_command(
         if detached:
             return await _start(client, command, options, pty=pty)
         if pty:
-            from shellwire.cli.console import on_terminal
+            from shellwire.cli.tty import on_terminal
 
             limit = limit_of(await client.status())
             ended = await on_terminal(client, command, options, escapes=not plain)
-            return told(*ended, host, limit)
-        from shellwire.cli.follow import with_pipes
+            return explain_result(*ended, host, limit)
+        from shellwire.cli.streaming import with_pipes
 
         return await with_pipes(client, command, options)
 
@@ -147,7 +147,7 @@ def exec_command(
 
             await choose_directory(client, place_of(host), options)
             return await run(client), True
-        from shellwire.cli.files.work import Work
+        from shellwire.cli.files.exec_with import Work
 
         async with Work(client, place_of(host).name, clean=clean) as work:
             await work.take_up(taken)
@@ -167,7 +167,7 @@ def _see_whether_it_can_be(pty: bool, taken: tuple[str, ...]) -> None:
     if pty:
         require_terminals()
     if taken:
-        from shellwire.cli.files.work import places
+        from shellwire.cli.files.exec_with import places
 
         places(taken)
 
@@ -178,7 +178,7 @@ async def _start(
     from shellwire.cli.detached import start
 
     if pty:
-        from shellwire.cli.console import like_ours
+        from shellwire.cli.tty import like_ours
 
         like_ours(options)
         options["pty"] = True

@@ -35,7 +35,7 @@ class Url(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check it, and complete it."""
-        from shellwire.client.place import checked
+        from shellwire.client.endpoint import checked
 
         try:
             return checked(f"ws://{value}" if _HOST_AND_PORT.fullmatch(value) else value)
@@ -54,7 +54,7 @@ def login_command(name: str, url: str) -> None:
     Its token is asked for, or read from stdin if that is no terminal. It is saved, in a file that
     only you can read, when the daemon has accepted it.
     """
-    from shellwire.client.place import Place
+    from shellwire.client.endpoint import Place
 
     _warn_of_plaintext(url)
     token = _ask_token(url)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from shellwire.cli.program import Failure, called_as
+from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.remote import TROUBLE, host_option, place_of
 from shellwire.errors import InvalidUrl, MissingExtra
 

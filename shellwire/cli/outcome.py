@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shellwire.cli.program import Failure, called_as, note
+from shellwire.cli.errors import Failure, called_as, note
 from shellwire.cli.remote import TROUBLE
 from shellwire.cli.table import duration
 
@@ -67,7 +67,9 @@ def limit_of(status: Message) -> str:
     return f"; it ends when nobody has used it for {duration(seconds)}"
 
 
-def told(result: Result | None, job_id: str, host: str | None, limit: str = "") -> Result | None:
+def explain_result(
+    result: Result | None, job_id: str, host: str | None, limit: str = ""
+) -> Result | None:
     """Return the result; if there is none, for the job was left, say how to come back to it."""
     if result is None:
         there = f" -H {host}" if host else ""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.options import Matching
-from shellwire.cli.program import Failure, called_as
 from shellwire.cli.say import say, say_amid_output
 from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
 from shellwire.home.hosts import load_hosts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from shellwire.client import Client
-    from shellwire.client.place import Place
+    from shellwire.client.endpoint import Place
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def require_terminals() -> None:
 
 def place_of(host: str | None) -> Place:
     """Return where the daemon is. Raises Failure if no host of that name is saved."""
-    from shellwire.client.place import Place
+    from shellwire.client.endpoint import Place
 
     if host is None:
         return Place.find()

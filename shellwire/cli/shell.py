@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shellwire.cli.outcome import exit_as, limit_of, told
+from shellwire.cli.outcome import exit_as, explain_result, limit_of
 from shellwire.cli.remote import host_option, name_option, place_of, require_terminals, talk
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ def shell_command(host: str | None, **given: Any) -> None:
     options: ShellOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
     async def follow(client: Client) -> Result | None:
-        from shellwire.cli.console import like_ours, show
         from shellwire.cli.starting import choose_directory
+        from shellwire.cli.tty import like_ours, show
 
         await choose_directory(client, place_of(host), options)
         like_ours(options)
         limit = limit_of(await client.status())  # after a cut there may be nobody to ask
         async with client.shell(**options) as job:
             result = await show(job)
-        return told(result, job.id, host, limit)
+        return explain_result(result, job.id, host, limit)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))
@@ -58,13 +58,13 @@ def attach_command(host: str | None, job_id: str | None) -> None:
     """
 
     async def follow(client: Client) -> Result | None:
-        from shellwire.cli.console import show
         from shellwire.cli.find import id_of, terminal_used_last
+        from shellwire.cli.tty import show
 
         found = await (terminal_used_last(client) if job_id is None else id_of(client, job_id))
         async with client.attach(found) as job:
             result = await show(job, closes=False)
-        return told(result, job.id, host)
+        return explain_result(result, job.id, host)
 
     require_terminals()
     exit_as(talk(host, follow, follows=True))

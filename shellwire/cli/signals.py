@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from click.exceptions import Exit
 
-from shellwire.cli.program import note
+from shellwire.cli.errors import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire import __version__
+from shellwire.cli.errors import called_as
 from shellwire.cli.options import DAEMON, INSECURE_HOME, SETTINGS, warn_of_unknown_variables
-from shellwire.cli.program import called_as
 from shellwire.cli.say import say
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
@@ -64,7 +64,7 @@ def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
         if sys.platform == "win32":
             from shellwire.daemon.background import start_detached
         else:
-            from shellwire.daemon.detach import start_detached
+            from shellwire.daemon.daemonize import start_detached
 
         _announce(home, origin, *start_detached(home, settings, start_cwd=cwd))
     else:

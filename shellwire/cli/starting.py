@@ -14,8 +14,8 @@ from shellwire.protocol.names import encode_name
 
 if TYPE_CHECKING:
     from shellwire.client import Client
+    from shellwire.client.endpoint import Place
     from shellwire.client.options import Options
-    from shellwire.client.place import Place
 
 
 async def choose_directory(client: Client, place: Place, options: Options) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from shellwire.cli.control import tell_to_reload
-from shellwire.cli.program import called_as
+from shellwire.cli.errors import called_as
 from shellwire.cli.say import say
 from shellwire.errors import HomeError
 from shellwire.home.paths import Home

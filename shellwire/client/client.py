@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from shellwire.client import options as requests
 from shellwire.client.connection import Connection
 from shellwire.client.context import Context
+from shellwire.client.endpoint import Place
 from shellwire.client.files.calls import Files
 from shellwire.client.files.web import Web
 from shellwire.client.job import Job
-from shellwire.client.outage import Outage
-from shellwire.client.place import Place
+from shellwire.client.reconnect_notice import Outage
 from shellwire.client.results import page
 from shellwire.errors import InvalidAnswer, OutputLost
 

@@ -10,7 +10,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.client.link import Cut, Link, ending
+from shellwire.client.wire import Cut, Link, ending
 from shellwire.errors import (
     ClientRejected,
     Disconnected,
@@ -19,15 +19,15 @@ from shellwire.errors import (
     Replaced,
     ShellwireError,
     Unreachable,
-    told,
+    from_wire,
 )
 from shellwire.protocol.limits import REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from shellwire.client.outage import Outage
-    from shellwire.client.place import Place
+    from shellwire.client.endpoint import Place
+    from shellwire.client.reconnect_notice import Outage
     from shellwire.client.results import Message
 
 FIRST_DELAY = 0.1
@@ -261,7 +261,7 @@ class Connection:
         if message["type"] == "error" and message.get("id") is None:
             for each in list(self._followers.values()):
                 if each.is_unanswered:
-                    each.fail(told(message["code"], message["message"]))
+                    each.fail(from_wire(message["code"], message["message"]))
             return
         follower = self._followers.get(message.get("id") or "")
         if follower is not None:

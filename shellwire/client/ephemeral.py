@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shellwire.client.place import Place
+from shellwire.client.endpoint import Place
 from shellwire.errors import StartError
 from shellwire.home.paths import Home
 

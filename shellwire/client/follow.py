@@ -10,9 +10,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
-from shellwire.client.link import Cut, Link
 from shellwire.client.results import Decoders, Notice, Result
-from shellwire.errors import Disconnected, InvalidAnswer, NotFound, ShellwireError, told
+from shellwire.client.wire import Cut, Link
+from shellwire.errors import Disconnected, InvalidAnswer, NotFound, ShellwireError, from_wire
 
 if TYPE_CHECKING:
     from shellwire.client.connection import Connection
@@ -293,7 +293,7 @@ class Followed:
     def _take_error(self, message: Message) -> None:
         if message.get("operation") not in ("execute", "start_session"):
             return
-        error: ShellwireError = told(message["code"], message["message"])
+        error: ShellwireError = from_wire(message["code"], message["message"])
         if self._sent > 1 and message["code"] == "DUPLICATE_ID":
             error = NotFound(f"job {self.id} has run, and the daemon has forgotten how it ended")
         self.fail(error)

@@ -12,7 +12,7 @@ from shellwire.home.journal import Journal, Left, LiveJob, read_left
 from shellwire.home.pidfile import start_time
 from shellwire.jobs.model import JobKey
 from shellwire.process import kill
-from shellwire.process.leftovers import Leftovers
+from shellwire.process.recovery import CrashRecovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class HomeJournal:
         self._journal = Journal(self._home, self._instance, started, jobs)
         self._quietly(self._journal.begin)
         for job in jobs:
-            registry.lose(JobKey(job.client_id, job.id), job.kind, job.started_at)
+            registry.mark_lost(JobKey(job.client_id, job.id), job.kind, job.started_at)
 
     def _read(self) -> Left | None:
         try:
@@ -95,7 +95,7 @@ class HomeJournal:
 
 
 async def _end(left: Left, starter: int) -> None:
-    leftovers = Leftovers(left.instance.encode(), since=left.started, starter=starter)
+    leftovers = CrashRecovery(left.instance.encode(), since=left.started, starter=starter)
     if await leftovers.members():
         log.warning("ending what the last daemon left: it was killed")
         await kill.end(leftovers, hangup=True)

@@ -20,19 +20,19 @@ from shellwire.daemon.journal import HomeJournal
 from shellwire.errors import HomeError, StartError
 from shellwire.files import compression
 from shellwire.home import pidfile
-from shellwire.home.litter import HomeLitter
 from shellwire.home.socket import socket_address
+from shellwire.home.tempfiles import HomeTempfiles
 from shellwire.jobs.contexts import Contexts
+from shellwire.jobs.ended import Retention
 from shellwire.jobs.engine import Engine
-from shellwire.jobs.kept import Retention
 from shellwire.jobs.registry import Registry
 from shellwire.process.limits import raise_descriptors
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
 from shellwire.protocol.text import FEATURE
-from shellwire.server.access import Gate
 from shellwire.server.app import Server
-from shellwire.server.hub import Hub
+from shellwire.server.connections import Connections
+from shellwire.server.origin import OriginCheck
 from shellwire.shell import rewrite
 from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
@@ -42,7 +42,7 @@ if sys.platform == "win32":
     from shellwire.process.portable import ThreadReaper as Reaper
 else:
     from shellwire.process.reap import Reaper
-    from shellwire.process.signals import Signals
+    from shellwire.process.signal_listener import Signals
     from shellwire.shell.login_env import start_environment
 
 if TYPE_CHECKING:
@@ -137,9 +137,9 @@ class _Daemon:
             retention=Retention(settings.retain),
             detach_ttl=settings.detach_ttl,
         )
-        litter = HomeLitter(self._home)
+        litter = HomeTempfiles(self._home)
         files = _files(settings, litter, reaper)
-        hub = Hub(
+        connections = Connections(
             registry,
             access,
             files,
@@ -150,8 +150,15 @@ class _Daemon:
             _user_home(environ),
             _user_name(),
         )
-        gate = Gate(settings.host, hosts=settings.allow_host, origins=settings.allow_origin)
-        server = Server(hub, gate, ping_interval=settings.ping_interval, compress=settings.compress)
+        origin = OriginCheck(
+            settings.host, hosts=settings.allow_host, origins=settings.allow_origin
+        )
+        server = Server(
+            connections,
+            origin,
+            ping_interval=settings.ping_interval,
+            compress=settings.compress,
+        )
         with contextlib.ExitStack() as stack:
             stack.callback(signals.close)
             stack.callback(reaper.stop)
@@ -181,7 +188,7 @@ class _Daemon:
                 await self._stop.wait()
                 log.info("stopping")
                 await server.stop_listening()
-                await hub.stop(settings.grace)
+                await connections.stop(settings.grace)
                 journal.remove()
             finally:
                 journal.close()
@@ -209,7 +216,7 @@ class _Daemon:
     def _on_signal(self) -> None:
         if self._stop.is_set() and self._registry is not None:
             # Asked twice: no more grace for what runs.
-            self._registry.hurry()
+            self._registry.skip_grace()
         self._stop.set()
 
 
@@ -290,14 +297,14 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _files(settings: Settings, litter: HomeLitter, reaper: Reaper) -> Files | None:
+def _files(settings: Settings, litter: HomeTempfiles, reaper: Reaper) -> Files | None:
     if sys.platform == "win32":
         return None
     from shellwire.files.change import delete_all
     from shellwire.files.limits import FileLimits
     from shellwire.files.service import Files
     from shellwire.files.workers import Workers
-    from shellwire.server import file_worker
+    from shellwire.server.files import worker
 
     litter.sweep(delete_all)
     limits = FileLimits(
@@ -306,7 +313,7 @@ def _files(settings: Settings, litter: HomeLitter, reaper: Reaper) -> Files | No
         max_uploads=settings.max_uploads,
         min_free=settings.min_free,
     )
-    return Files(limits, litter, Workers(file_worker.command(), reaper))
+    return Files(limits, litter, Workers(worker.command(), reaper))
 
 
 @contextlib.contextmanager

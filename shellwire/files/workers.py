@@ -19,7 +19,7 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.errors import FileSystemError, SpawnError
-from shellwire.process.feed import Feeder
+from shellwire.process.input_writer import Feeder
 from shellwire.process.python import environment
 from shellwire.process.spawn import spawn
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from shellwire.process import kill
 from shellwire.process.strays import Strays
+from shellwire.shell.pool import ShellPool, can_wait
 from shellwire.shell.rewrite import rewrite
-from shellwire.shell.spares import Spares, can_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
+    from shellwire.shell.pool import Taken
     from shellwire.shell.shell import Shell, Wiring
-    from shellwire.shell.spares import Taken
     from shellwire.shell.state import State
 
 
@@ -61,7 +61,7 @@ class Engine:
     _numbers: Iterator[int] = field(default_factory=count)
     strays: Strays = field(init=False)
     """Whose the processes are that have become our children."""
-    _spares: Spares = field(init=False)
+    _pool: ShellPool = field(init=False)
     _pause: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class Engine:
         if not (self.dialect.is_posix and can_wait()):
             self.spares = 0
         self.strays = Strays(self.reaper)
-        self._spares = Spares(self.dialect, self.reaper, self.next_tag)
+        self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
 
     def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
         """Return a shell for ``state``, which a job of ``context`` starts from.
@@ -79,7 +79,7 @@ class Engine:
         """
         # What is there before it runs is none of its.
         self.strays.look()
-        taken = self._spares.take(state, wiring, report=report)
+        taken = self._pool.take(state, wiring, report=report)
         if self._pause is not None:
             # Commands come faster than the pause in which shells are started: now, while this runs.
             self._pause.cancel()
@@ -88,9 +88,9 @@ class Engine:
 
     def discard(self, shell: Shell) -> None:
         """End a shell that was taken and that no job has come to use."""
-        self._spares.discard(shell)
+        self._pool.discard(shell)
 
-    def foresee(self, context: Context) -> None:
+    def prewarm(self, context: Context) -> None:
         """Have shells wait for the next commands, which may well be of ``context``.
 
         After a pause: the answer must have gone out first, and its reader have woken.
@@ -104,7 +104,7 @@ class Engine:
 
     def _prepare(self, context: Context) -> None:
         self._pause = None
-        self._spares.prepare(context.start(terminal=False), self.spares)
+        self._pool.prepare(context.start(terminal=False), self.spares)
 
     def close(self) -> None:
         """End the shells that wait."""
@@ -112,7 +112,7 @@ class Engine:
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
-        self._spares.close()
+        self._pool.close()
 
     def text(self, command: bytes) -> bytes:
         """Return what a shell is to run for ``command``."""

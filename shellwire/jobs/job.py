@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
 from shellwire.jobs.attempt import attempt
-from shellwire.jobs.idle import Idleness
+from shellwire.jobs.idle_timer import IdleTimer
 from shellwire.jobs.model import Outcome, Snapshot, shown
 from shellwire.jobs.readable import Readable
 from shellwire.jobs.run import Run
@@ -70,7 +70,7 @@ class Job(Readable):
         self._lingers = False
         self._is_lost = False
         self._timeout: asyncio.TimerHandle | None = None
-        self._idleness: Idleness | None = None
+        self._idle_timer: IdleTimer | None = None
         self._input_at = 0.0
         self._begun = time.monotonic()
         self._lasted = 0.0
@@ -139,12 +139,14 @@ class Job(Readable):
         if idle is None:
             idle = request.idle_default
         if request.kind == "session" and idle > 0:
-            self._idleness = Idleness(idle, self._active_at, self._warn, lambda: self.end("idle"))
+            self._idle_timer = IdleTimer(
+                idle, self._active_at, self._warn, lambda: self.end("idle")
+            )
 
     @property
     def used_at(self) -> float:
         """When it began, or was used last: by input, output, a viewer that left, a question."""
-        return max(self._begun, self.attended_at, self._output.active_at, self._input_at)
+        return max(self._begun, self.touched_at, self._output.active_at, self._input_at)
 
     def _active_at(self) -> float:
         # A user who only looks at it uses it.
@@ -230,7 +232,7 @@ class Job(Readable):
 
     def silence(self) -> None:
         """Drop the output of what it left from now on; that is neither blocked nor ended by it."""
-        self._output.mute()
+        self._output.discard_output()
         self._fall_silent()
 
     async def over(self) -> None:
@@ -242,7 +244,7 @@ class Job(Readable):
         """End a job that has not run; the error is its terminal message."""
         self._conclude(Outcome(reason=reason, refusal=refusal))
 
-    def lose(self, started_at: float) -> None:
+    def mark_lost(self, started_at: float) -> None:
         """Take the place of a job that an earlier daemon, which was killed, had started then.
 
         Nobody can know how it ended, nor what it wrote.
@@ -320,8 +322,8 @@ class Job(Readable):
         self._ended_at = time.time()
         if self._timeout is not None:
             self._timeout.cancel()
-        if self._idleness is not None:
-            self._idleness.close()
+        if self._idle_timer is not None:
+            self._idle_timer.close()
         # Up to a frame's size each, which the job must not hold for as long as it is remembered.
         command = None if self.request.command is None else encoded(self._command())
         self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
@@ -338,7 +340,7 @@ class Job(Readable):
         yield self.advanced
         yield self._output.wake
         yield self._settle
-        yield lambda: self._engine.foresee(self._context)
+        yield lambda: self._engine.prewarm(self._context)
         if run is not None and self._engine.journal is not None:
             yield partial(self._engine.journal.ended, run.tag)
 
@@ -361,11 +363,11 @@ class Job(Readable):
         """
         if self._run is not None:
             self._run.let_go()
-        self._run = self._origin = self._idleness = self._timeout = None
+        self._run = self._origin = self._idle_timer = self._timeout = None
         self._output.let_go()
 
     def _fall_silent(self) -> None:
-        self.silenced = True
+        self.output_ended = True
         attempt("an ended job can't be kept", lambda: self._ended(self))
         self._output.wake()
 
@@ -396,5 +398,5 @@ class Job(Readable):
             start=self.buffer.start,
             end=self.buffer.end,
             name=self.request.name,
-            attended_at=time.time() - (time.monotonic() - self.attended_at),
+            touched_at=time.time() - (time.monotonic() - self.touched_at),
         )

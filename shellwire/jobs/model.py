@@ -163,5 +163,5 @@ class Snapshot:
     start: int
     end: int
     name: str | None
-    attended_at: float
+    touched_at: float
     """When somebody asked for it last, in seconds since the epoch."""

@@ -41,7 +41,7 @@ class Output:
         self._exceeded: Callable[[], None] | None = exceeded
         self._received_bytes = 0
         self._finished = False
-        self._muted = False
+        self._is_discarding = False
         self._forgotten = False
         self._collectors: tuple[Collector, Collector] | None = None
         self._cursor = Cursor(self.buffer, 0, text=not request.binary)
@@ -72,7 +72,7 @@ class Output:
     def received(self, stream: int, data: bytes) -> None:
         """Take what was read from ``stream``; no bytes are its end."""
         self.active_at = time.monotonic()
-        if self._muted:
+        if self._is_discarding:
             return
         if not data:
             if not self.buffer.finish(stream, background=self._finished):
@@ -160,11 +160,11 @@ class Output:
         """Know the job and its process no longer: both are over."""
         self.pump = self._exceeded = None
 
-    def mute(self) -> None:
+    def discard_output(self) -> None:
         """Drop what comes from now on. It is still read, so nobody is blocked or gets SIGPIPE."""
         for stream in (STDOUT, STDERR):
             self.buffer.finish(stream, background=True)
-        self._muted = True
+        self._is_discarding = True
 
 
 def nobody() -> None:

@@ -32,9 +32,9 @@ class Readable:
         self.notices: list[Notice] = []
         self.noticed = 0
         """How many notices there were."""
-        self.silenced = False
+        self.output_ended = False
         """Whether no output can come any more."""
-        self.attended_at = time.monotonic()
+        self.touched_at = time.monotonic()
         """When somebody asked for it last."""
         self._output = Output(request, capacity, exceeded)
         self.buffer = self._output.buffer
@@ -80,15 +80,15 @@ class Readable:
     def leave(self, viewer: Viewer) -> None:
         """Stop a viewer's reading. The job goes on."""
         self._output.leave(viewer)
-        self.attend()
+        self.touch()
 
     def advanced(self) -> None:
         """A viewer has taken something."""
         self._output.advanced()
 
-    def attend(self) -> None:
+    def touch(self) -> None:
         """Note that somebody has asked for this job now."""
-        self.attended_at = time.monotonic()
+        self.touched_at = time.monotonic()
 
     @property
     def is_read(self) -> bool:

@@ -17,11 +17,11 @@ from shellwire.errors import (
     TooManyProcesses,
 )
 from shellwire.jobs import holders
-from shellwire.jobs.absence import Absence
 from shellwire.jobs.attempt import attempt
+from shellwire.jobs.disconnect import DisconnectPolicy
+from shellwire.jobs.ended import EndedJobs, Retention
 from shellwire.jobs.ids import Remembered
 from shellwire.jobs.job import Job
-from shellwire.jobs.kept import Kept, Retention
 from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
 from shellwire.jobs.slots import Slots
 from shellwire.process import kill
@@ -59,7 +59,7 @@ class Registry:
     ) -> None:
         self.contexts = contexts
         # In seconds, 0 for ever.
-        self._absence = Absence(detach_ttl, self.jobs, self._abandon)
+        self._disconnect_policy = DisconnectPolicy(detach_ttl, self.jobs, self._discard)
         self._engine = engine
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue, max_sessions)
         self._jobs: dict[JobKey, Job] = {}
@@ -68,7 +68,7 @@ class Registry:
         self._replaced: set[Job] = set()
         # In the background, the oldest first.
         self._lingering: dict[Job, None] = {}
-        self._kept = Kept(retention or Retention(), self._forget)
+        self._ended_jobs = EndedJobs(retention or Retention(), self._forget)
         # Living still, but their output is not kept any more.
         self._emptied: set[Job] = set()
         self._used = Remembered(MAX_REMEMBERED)
@@ -79,17 +79,17 @@ class Registry:
 
     def came(self, client_id: str, *, transient: bool) -> None:
         """A client has connected. A ``transient`` one is a one-shot tool and not remembered."""
-        self._absence.came(client_id)
+        self._disconnect_policy.came(client_id)
         self.contexts.came(client_id, transient=transient)
 
     def left(self, client_id: str) -> None:
         """A client has disconnected, and not because it had connected anew."""
-        self._absence.left(client_id)
+        self._disconnect_policy.left(client_id)
         self._drop_context(client_id)
 
     def _drop_context(self, client_id: str) -> None:
         """Drop a transient client's own context once its connection and its jobs are over."""
-        if not self.contexts.is_passing(client_id) or self._absence.is_present(client_id):
+        if not self.contexts.is_passing(client_id) or self._disconnect_policy.is_present(client_id):
             return
         jobs = self._jobs.items()
         if not any(key.client_id == client_id and job.outcome is None for key, job in jobs):
@@ -123,10 +123,10 @@ class Registry:
         self._use(job)
         return job, place
 
-    def lose(self, key: JobKey, kind: Kind, started_at: float) -> None:
+    def mark_lost(self, key: JobKey, kind: Kind, started_at: float) -> None:
         """Remember a job that an earlier daemon was running when it was killed."""
         self._use(self._make(key, Request(kind, b""), self.contexts.fresh()))
-        self._jobs[key].lose(started_at)
+        self._jobs[key].mark_lost(started_at)
 
     def _make(self, key: JobKey, request: Request, context: Context) -> Job:
         return Job(
@@ -188,7 +188,7 @@ class Registry:
         A name finds the living job that bears it, else the one that bore it last. Raises NotFound.
         """
         job = self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
-        job.attend()
+        job.touch()
         return job
 
     def _find_other(self, job_id: str) -> Job:
@@ -239,7 +239,7 @@ class Registry:
         else:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
-    def _abandon(self, job: Job) -> None:
+    def _discard(self, job: Job) -> None:
         if not self._stopping:
             log.info("job %s of client %s is abandoned", job.key.id, job.key.client_id)
             self.kill(job)
@@ -266,7 +266,7 @@ class Registry:
         await kill.end(self._engine.everything())
         self._engine.reaper.collect()
 
-    def hurry(self) -> None:
+    def skip_grace(self) -> None:
         """Let a stop that is under way wait no longer."""
         self._hurried.set()
 
@@ -291,7 +291,7 @@ class Registry:
 
     def _replace(self, old: Job) -> None:
         del self._jobs[old.key]
-        self._kept.discard(old)
+        self._ended_jobs.discard(old)
         self._emptied.discard(old)
         if old.state == "ended":
             old.forget()
@@ -307,8 +307,8 @@ class Registry:
         elif job in self._emptied:
             self._emptied.discard(job)
             del self._jobs[job.key]
-        elif job not in self._kept:
-            self._kept.add(job)
+        elif job not in self._ended_jobs:
+            self._ended_jobs.add(job)
 
     def _forget(self, job: Job) -> None:
         job.forget()
@@ -321,5 +321,5 @@ class Registry:
     def close(self) -> None:
         """Stop the clocks that forget and end jobs, and end the shells that wait."""
         self._engine.close()
-        self._kept.close()
-        self._absence.close()
+        self._ended_jobs.close()
+        self._disconnect_policy.close()

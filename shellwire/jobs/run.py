@@ -13,7 +13,7 @@ from shellwire.jobs.attempt import attempt
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill, proc
 from shellwire.process.ending import TerminalEnd
-from shellwire.process.send import KILL, send_to_group
+from shellwire.process.send_signal import KILL, send_to_group
 
 if TYPE_CHECKING:
     import signal

@@ -22,7 +22,7 @@ class Viewed(Protocol):
     noticed: int
     """How many notices there were."""
     outcome: Outcome | None
-    silenced: bool
+    output_ended: bool
     """Whether no output can come any more."""
 
     def advanced(self) -> None:
@@ -53,7 +53,7 @@ class Viewer:
         self.wake = wake
         self.window = window
         self.silent = silent
-        self.told = False
+        self.delivered = False
         """Whether it has taken the outcome."""
         self._job = job
         self._cursor = Cursor(job.buffer, after, text=text)
@@ -118,10 +118,10 @@ class Viewer:
         outcome = job.outcome
         if (
             outcome is not None
-            and not self.told
+            and not self.delivered
             and (self.silent or self._cursor.has_read(outcome.at))
         ):
-            self.told = True
+            self.delivered = True
             return outcome
         return None if self.silent else self._take_output(limit)
 
@@ -150,8 +150,8 @@ class Viewer:
         """Whether nothing can come any more."""
         job = self._job
         return (
-            self.told
-            and job.silenced
+            self.delivered
+            and job.output_ended
             and self._notices == job.noticed
             and (self.silent or self._cursor.has_read(job.buffer.end))
         )

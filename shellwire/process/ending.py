@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shellwire.process.feed import Sink
+    from shellwire.process.input_writer import Sink
     from shellwire.process.pty import Terminal
 
 # A program sets the mode a little before or after it writes (readline: a prompt behind it, the end

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shellwire.process import proc
 from shellwire.process.proc import open_pidfd
-from shellwire.process.send import HUP, KILL, TERM, send
+from shellwire.process.send_signal import HUP, KILL, TERM, send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence

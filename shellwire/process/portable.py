@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from shellwire.errors import SpawnError
 from shellwire.process.reap import Exit, Reaper, signal_name
-from shellwire.process.signals import Signals
+from shellwire.process.signal_listener import Signals
 from shellwire.process.threads import ThreadFeeder, ThreadReader
 
 if TYPE_CHECKING:

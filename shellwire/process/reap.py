@@ -25,7 +25,7 @@ from shellwire.process import proc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.process.signals import Signals
+    from shellwire.process.signal_listener import Signals
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from shellwire.errors import StartError
 from shellwire.protocol import codec
 from shellwire.server import handshake
 from shellwire.server.brief_log import place_of
-from shellwire.server.bulk.problems import in_one_form
 from shellwire.server.connection import CLOSE_SECONDS, Connection
 from shellwire.server.handlers import handle
+from shellwire.server.http_files.problems import in_one_form
 from shellwire.server.listen import BACKLOG, Listener, bind
 from shellwire.server.peer import Peer, brief, peer_of
 from shellwire.server.places import Places
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from aiohttp.http import RawRequestMessage
 
-    from shellwire.server.access import Gate
-    from shellwire.server.hub import Hub
+    from shellwire.server.connections import Connections
+    from shellwire.server.origin import OriginCheck
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +99,15 @@ class Server:
     """The daemon's HTTP server on one port, and on a Unix socket."""
 
     def __init__(
-        self, hub: Hub, gate: Gate, *, ping_interval: float, compress: bool = False
+        self,
+        connections: Connections,
+        origin: OriginCheck,
+        *,
+        ping_interval: float,
+        compress: bool = False,
     ) -> None:
-        self._hub = hub
-        self._gate = gate
+        self._connections = connections
+        self._origin = origin
         self._ping_interval = ping_interval
         self._compress = compress
         self._control_port: int | None = None
@@ -111,10 +116,10 @@ class Server:
         app.router.add_get("/", self._root)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/health", self._health)
-        if hub.files is not None:
-            from shellwire.server.bulk.routes import Bulk
+        if connections.files is not None:
+            from shellwire.server.http_files.routes import FileRoutes
 
-            Bulk(hub, hub.files, self._is_local).add_to(app.router)
+            FileRoutes(connections, connections.files, self._is_local).add_to(app.router)
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
         )
@@ -215,7 +220,7 @@ class Server:
         else:
             address = transport.get_extra_info("sockname")
             hosts, origins = _hosts(request), request.headers.getall("Origin", [])
-            refusal = self._gate.refusal(hosts, origins, address and address[0])
+            refusal = self._origin.refusal(hosts, origins, address and address[0])
             if refusal is not None:
                 told = f"refused a request of {request.remote}: {refusal}"
                 brief.write(logging.WARNING, refusal, told)
@@ -229,7 +234,7 @@ class Server:
         return sock is not None and sock.family == getattr(socket, "AF_UNIX", None)
 
     async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._hub.health())
+        return web.json_response(self._connections.health())
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
         if handshake.is_upgrade(request):
@@ -246,7 +251,7 @@ class Server:
             timeout=CLOSE_SECONDS,
             # Refused from this size on, so that exactly MAX_FRAME passes.
             max_msg_size=codec.MAX_FRAME + 1,
-            compress=self._compress and self._hub.strangers < _COMPRESSING_STRANGERS,
+            compress=self._compress and self._connections.strangers < _COMPRESSING_STRANGERS,
             writer_limit=0,
             # The codec decodes UTF-8 itself: what is wrong is an error then, not an end.
             decode_text=False,
@@ -268,6 +273,6 @@ class Server:
         bound = transport.get_extra_info("sockname")
         apart = self._control_port is not None and bound[1] == self._control_port
         await Connection(
-            ws, transport, writer.drain, address, self._hub, handle, peer, apart=apart
+            ws, transport, writer.drain, address, self._connections, handle, peer, apart=apart
         ).run()
         return ws

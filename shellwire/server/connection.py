@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from shellwire.protocol.messages import Auth, ClientMessage, ServerMessage
-    from shellwire.server.file_lane import FileLane
+    from shellwire.server.connections import Connections
+    from shellwire.server.files.queue import FileQueue
     from shellwire.server.frame_check import Violation
     from shellwire.server.frames import Payload
-    from shellwire.server.hub import Hub
     from shellwire.server.peer import Peer
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Connection:
         transport: asyncio.Transport,
         drain: Callable[[], Awaitable[None]],
         address: str,
-        hub: Hub,
+        connections: Connections,
         handle: Callable[[Connection, ClientMessage], None],
         peer: Peer,
         *,
@@ -78,7 +78,7 @@ class Connection:
         self.address = address
         self.local = address == ""
         self.apart = apart or self.local
-        self.hub = hub
+        self.connections = connections
         self.client_id = ""
         self.transient = False
         """Whether it is a one-shot tool, which takes no client slot."""
@@ -99,7 +99,7 @@ class Connection:
         """Cut the connection."""
         self._has_said_goodbye = False
         self._writer = FairWriter(self._send)
-        self._files: FileLane | None = None
+        self._files: FileQueue | None = None
         self._closing: asyncio.Task[None] | None = None
         self._watching: asyncio.TimerHandle | None = None
 
@@ -107,7 +107,7 @@ class Connection:
         """Serve the client until it leaves or is closed."""
         writing = asyncio.create_task(self._write())
         self._watch()
-        self.hub.enter(self)
+        self.connections.enter(self)
         self._frames.on_violation = self._break_off
         if self._frames.violation is not None:  # it came right behind the handshake
             self._break_off(self._frames.violation)
@@ -121,7 +121,7 @@ class Connection:
         except ConnectionError:
             pass  # it left while aiohttp answered a ping of its
         finally:
-            self.hub.leave(self)
+            self.connections.leave(self)
             self._writer.leave_jobs()
             if self._closing is not None:
                 await asyncio.wait([self._closing])
@@ -134,14 +134,14 @@ class Connection:
                 await self._files.close()
 
     @property
-    def files(self) -> FileLane:
+    def files(self) -> FileQueue:
         """What this client asks of files. Raises FileSystemError where none are served."""
         if self._files is None:
-            if self.hub.files is None:
+            if self.connections.files is None:
                 raise FileSystemError("files are not served on Windows")
-            from shellwire.server.file_lane import FileLane
+            from shellwire.server.files.queue import FileQueue
 
-            self._files = FileLane(self.client_id, self._writer, self.hub.files)
+            self._files = FileQueue(self.client_id, self._writer, self.connections.files)
         return self._files
 
     def cancel_file_message(self, message_id: str) -> bool:
@@ -151,7 +151,7 @@ class Connection:
     async def _serve(self) -> None:
         auth = await self._authenticate()
         if auth is not None:
-            self.send(self.hub.status(self, auth.request_id))
+            self.send(self.connections.status(self, auth.request_id))
             await self._read()
 
     # Authentication ------------------------------------------------------------------------------
@@ -181,32 +181,32 @@ class Connection:
 
     async def _admit(self, auth: Auth) -> None:
         if not self.local and not self._knows_token(auth):
-            await asyncio.sleep(self.hub.throttle.wrong(self.address).seconds)
+            await asyncio.sleep(self.connections.throttle.wrong(self.address).seconds)
             raise InvalidToken("the token is missing or wrong")
         self.client_id = auth.client_id
         self.token = auth.token
         self.transient = auth.transient
         self.once = auth.protocol is not None and auth.protocol >= 1
         self.text_bytes = self._writer.text_bytes = auth.text == "bytes"
-        self.hub.admit(self)
+        self.connections.admit(self)
         self._peer.admitted()
 
     def _knows_token(self, auth: Auth) -> bool:
-        if token_matches(auth.token, self.hub.access.token()):
+        if token_matches(auth.token, self.connections.access.token()):
             return True
         if not self.apart:
             return False
         # It may be about to tell us that it has changed the token.
-        self.hub.reload()
-        return token_matches(auth.token, self.hub.access.token())
+        self.connections.reload()
+        return token_matches(auth.token, self.connections.access.token())
 
     # Reading -------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
         while True:
-            await self._writer.roomy()
+            await self._writer.wait_writable()
             if self._files is not None:
-                await self._files.roomy()
+                await self._files.wait_writable()
             received = await self._ws.receive()
             if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return
@@ -294,7 +294,7 @@ class Connection:
                 await self._say_goodbye(code, message)
             # Whoever closes first waits for the other's close frame: a client that is cut off
             # before it has read ours knows of no code (RFC 6455, 7.1.1).
-            with self.hub.waiting_for_goodbye(self):
+            with self.connections.waiting_for_goodbye(self):
                 async with asyncio.timeout(self._goodbye_seconds):
                     await self._frames.peer_closed.wait()
         except (TimeoutError, ConnectionError):
@@ -316,7 +316,7 @@ class Connection:
 
     def _break_off(self, violation: Violation) -> None:
         """Close for frames that break the rules: this client is served no more."""
-        self.hub.leave(self)
+        self.connections.leave(self)
         self._writer.leave_jobs()
         self.close(*violation)
 
@@ -330,5 +330,5 @@ class Connection:
         if self._ws.closed:
             self._watching = loop.call_later(CLOSE_SECONDS, self.abort)
         else:
-            interval = self.hub.limits.ping_interval_seconds
+            interval = self.connections.limits.ping_interval_seconds
             self._watching = loop.call_later(interval, self._watch)

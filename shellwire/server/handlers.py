@@ -23,7 +23,7 @@ from shellwire.protocol import messages
 from shellwire.protocol.data import decode_data
 from shellwire.protocol.names import decode_name
 from shellwire.server import render
-from shellwire.server.writer import MAX_OWED
+from shellwire.server.writer import MAX_UNREAD
 from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _execute(connection: Connection, message: messages.Execute) -> None:
         stdin_data=None if message.stdin_data is None else encoded(message.stdin_data),
         open_stdin=message.open_stdin,
         timeout=message.timeout,
-        max_output_bytes=connection.hub.limits.max_output_bytes if limit is None else limit,
+        max_output_bytes=connection.connections.limits.max_output_bytes if limit is None else limit,
         collect_chars=message.max_chars if message.collect else None,
         binary=message.encoding == "base64",
         kill_on_disconnect=message.on_disconnect == "kill",
@@ -97,16 +97,16 @@ def _submit(
     *,
     silent: bool,
 ) -> None:
-    _refuse_a_debtor(connection)
+    _refuse_slow_reader(connection)
     followed = connection.writer.follows(message.id)
     if followed is not None and followed.key.client_id != connection.client_id:
         raise DuplicateId(f"id {message.id} names another client's job that is attached here")
     key = JobKey(connection.client_id, message.id)
     try:
-        job, place = connection.hub.registry.submit(key, request, once=connection.once)
+        job, place = connection.connections.registry.submit(key, request, once=connection.once)
     except DuplicateId as error:
         # The id may be free, and the name taken.
-        if not connection.once and connection.hub.registry.has_id(message.id):
+        if not connection.once and connection.connections.registry.has_id(message.id):
             job = _find(connection, message.id)
             if request.kind == job.request.kind == "session":
                 raise SessionError(str(error)) from None  # as in release 0.1.4
@@ -129,9 +129,9 @@ def _submit(
     )
 
 
-def _refuse_a_debtor(connection: Connection) -> None:
-    if connection.writer.owed() > MAX_OWED:
-        raise QueueFull(f"more than {MAX_OWED} bytes of output wait for this client to read them")
+def _refuse_slow_reader(connection: Connection) -> None:
+    if connection.writer.unread_bytes() > MAX_UNREAD:
+        raise QueueFull(f"more than {MAX_UNREAD} bytes of output wait for this client to read them")
 
 
 # Following ---------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def _refuse_a_debtor(connection: Connection) -> None:
 def _attach(connection: Connection, message: messages.Attach) -> None:
     job = _find(connection, message.id)
     after = job.offset(message.after, "after", text=message.encoding == "utf-8")
-    _refuse_a_debtor(connection)
+    _refuse_slow_reader(connection)
     followed = connection.writer.follows(job.key.id)
     if followed is not None:
         connection.writer.unfollow(followed)
@@ -173,11 +173,11 @@ def _read_output(connection: Connection, message: messages.ReadOutput) -> None:
 
 
 def _find(connection: Connection, job_id: str) -> Job:
-    return connection.hub.registry.find(connection.client_id, job_id)
+    return connection.connections.registry.find(connection.client_id, job_id)
 
 
 def _cancel_command(connection: Connection, message: messages.CancelCommand) -> None:
-    registry = connection.hub.registry
+    registry = connection.connections.registry
     try:
         # A message about files has an id, too: names of jobs come after all ids.
         if not registry.has_id(message.id):
@@ -191,7 +191,7 @@ def _cancel_command(connection: Connection, message: messages.CancelCommand) -> 
 
 def _kill_session(connection: Connection, message: messages.KillSession) -> None:
     try:
-        connection.hub.registry.kill(_find(connection, message.id))
+        connection.connections.registry.kill(_find(connection, message.id))
     except NotFound as error:
         raise SessionNotFound(str(error)) from None
     connection.acknowledge(message)
@@ -233,7 +233,7 @@ def _signal(connection: Connection, message: messages.Signal) -> None:
 def _list_sessions(connection: Connection, message: messages.ListSessions) -> None:
     sessions = [
         render.session_info(job)
-        for job in connection.hub.registry.jobs()
+        for job in connection.connections.registry.jobs()
         if job.request.kind == "session" and job.state == "running"
     ]
     connection.send(
@@ -242,7 +242,7 @@ def _list_sessions(connection: Connection, message: messages.ListSessions) -> No
 
 
 def _list_jobs(connection: Connection, message: messages.ListJobs) -> None:
-    jobs = render.job_infos(connection.hub.registry.jobs())
+    jobs = render.job_infos(connection.connections.registry.jobs())
     connection.send(messages.JobsList(jobs=jobs, id=message.id, request_id=message.request_id))
 
 
@@ -275,7 +275,7 @@ _ContextMessage = messages.GetContext | messages.SetContext | messages.ResetCont
 
 
 def _answer_context(connection: Connection, message: _ContextMessage) -> None:
-    state = connection.hub.registry.contexts.look(connection.client_id, message.context)
+    state = connection.connections.registry.contexts.look(connection.client_id, message.context)
     connection.send(
         messages.ContextState(
             id=message.id,
@@ -288,7 +288,7 @@ def _answer_context(connection: Connection, message: _ContextMessage) -> None:
 
 
 def _set_context(connection: Connection, message: messages.SetContext) -> None:
-    context = connection.hub.registry.contexts.get(connection.client_id, message.context)
+    context = connection.connections.registry.contexts.get(connection.client_id, message.context)
     cwd = None
     if message.cwd is not None:
         cwd = os.path.join(context.state.cwd, encoded(message.cwd))
@@ -306,7 +306,7 @@ def _set_context(connection: Connection, message: messages.SetContext) -> None:
 
 
 def _reset_context(connection: Connection, message: messages.ResetContext) -> None:
-    connection.hub.registry.contexts.get(connection.client_id, message.context).reset()
+    connection.connections.registry.contexts.get(connection.client_id, message.context).reset()
     _answer_context(connection, message)
 
 
@@ -314,7 +314,7 @@ def _reset_context(connection: Connection, message: messages.ResetContext) -> No
 
 
 def _file(connection: Connection, message: messages.FileMessage) -> None:
-    if connection.hub.stopping:
+    if connection.connections.stopping:
         raise DaemonStopping("the daemon is stopping")
     connection.files.submit(message)
 
@@ -323,21 +323,21 @@ def _file(connection: Connection, message: messages.FileMessage) -> None:
 
 
 def _reload(connection: Connection, message: messages.Reload) -> None:
-    connection.hub.reload()
+    connection.connections.reload()
     connection.acknowledge(message)
 
 
 def _list_clients(connection: Connection, message: messages.ListClients) -> None:
     connection.send(
         messages.ClientsList(
-            clients=connection.hub.clients(), id=message.id, request_id=message.request_id
+            clients=connection.connections.clients(), id=message.id, request_id=message.request_id
         )
     )
 
 
 def _stop_daemon(connection: Connection, message: messages.StopDaemon) -> None:
     connection.acknowledge(message)
-    connection.hub.stop_daemon()
+    connection.connections.stop_daemon()
 
 
 _HANDLERS: dict[type, Handler] = {

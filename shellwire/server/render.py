@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shellwire.errors import WireError
     from shellwire.jobs.job import Job
-    from shellwire.jobs.poll import Page
+    from shellwire.jobs.long_poll import Page
     from shellwire.jobs.readable import Readable
     from shellwire.protocol.fields import Encoding
 
@@ -182,7 +182,7 @@ def _job_info(job: Job, shown: int) -> messages.JobInfo:
         end=now.end,
         start=now.start,
         name=now.name,
-        last_used_at=now.attended_at,
+        last_used_at=now.touched_at,
     )
 
 

@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shellwire.jobs.long_poll import LongPoll
 from shellwire.jobs.model import Outcome
-from shellwire.jobs.poll import Poll
 from shellwire.protocol import codec
 from shellwire.protocol.messages import MAX_PAGE
 from shellwire.server import render
@@ -33,7 +33,7 @@ MAX_ANSWERS = 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
-class Feed:
+class JobFeed:
     """A job that the client follows."""
 
     job: Job
@@ -73,7 +73,7 @@ class Feed:
         self.job.leave(self.viewer)
 
 
-class Question:
+class PageReply:
     """A ``read_output`` that waits for its answer, or for its turn."""
 
     def __init__(
@@ -82,12 +82,12 @@ class Question:
         after: int,
         until: bytes | None,
         message: ReadOutput,
-        mark: Callable[[Question], None],
+        mark: Callable[[PageReply], None],
     ) -> None:
         self.ready = False
         self.done = False
         self._message = message
-        self._poll = Poll(
+        self._poll = LongPoll(
             job,
             after=after,
             max_bytes=min(message.max_bytes, MAX_PAGE),
@@ -110,22 +110,22 @@ class Question:
         self._poll.close()
 
 
-class Answers:
+class FileReplies:
     """Answers about files that wait for their turn."""
 
     def __init__(self) -> None:
         self.ready = False
         self._answers: deque[Pieces] = deque()
         self._size = 0
-        self._roomy = asyncio.Event()
-        self._roomy.set()
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def add(self, answer: Pieces) -> None:
         """Let an answer wait."""
         self._answers.append(answer)
         self._size += _size(answer)
         if self._size > MAX_ANSWERS:
-            self._roomy.clear()
+            self._writable.clear()
 
     def take(self) -> Pieces | None:
         """Return the next answer, or None: nothing yet."""
@@ -134,18 +134,18 @@ class Answers:
         answer = self._answers.popleft()
         self._size -= _size(answer)
         if self._size <= MAX_ANSWERS:
-            self._roomy.set()
+            self._writable.set()
         return answer
 
-    async def roomy(self) -> None:
+    async def wait_writable(self) -> None:
         """Return when few enough wait."""
-        await self._roomy.wait()
+        await self._writable.wait()
 
     def close(self) -> None:
         """Drop what waits."""
         self._answers.clear()
         self._size = 0
-        self._roomy.set()
+        self._writable.set()
 
 
 def _size(answer: Pieces) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import QueueFull
 from shellwire.protocol import codec
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
-from shellwire.server.sources import Answers, Feed, Question
+from shellwire.server.sources import FileReplies, JobFeed, PageReply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
     from shellwire.server.frames import Payload, Pieces
 
-MAX_OWED = 16 * 1024 * 1024
+MAX_UNREAD = 16 * 1024 * 1024
 """Bytes of output of ended jobs that wait for a client before it may start no more."""
 
 MAX_CONTROL = 1024 * 1024
@@ -33,7 +33,7 @@ MAX_CONTROL = 1024 * 1024
 MAX_QUESTIONS = 1024
 """``read_output``s of one client that may wait at the same time."""
 
-Source = Feed | Question | Answers
+Source = JobFeed | PageReply | FileReplies
 
 
 class FairWriter:
@@ -45,14 +45,14 @@ class FairWriter:
         self._send = send
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
-        self._feeds: dict[Job, Feed] = {}
-        self._questions: set[Question] = set()
-        self._answers = Answers()
+        self._feeds: dict[Job, JobFeed] = {}
+        self._questions: set[PageReply] = set()
+        self._answers = FileReplies()
         self._ready: deque[Source] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
-        self._roomy = asyncio.Event()
-        self._roomy.set()
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._over = False
 
     def put(self, message: ServerMessage) -> None:
@@ -65,7 +65,7 @@ class FairWriter:
         self._control.append(frame)
         self._control_bytes += len(frame)
         if self._control_bytes > MAX_CONTROL:
-            self._roomy.clear()
+            self._writable.clear()
         self._signal()
 
     def follow(
@@ -88,7 +88,7 @@ class FairWriter:
             text=encoding == "utf-8",
             silent=silent,
         )
-        feed = Feed(job, viewer, encoding, request_id, explains, self.text_bytes)
+        feed = JobFeed(job, viewer, encoding, request_id, explains, self.text_bytes)
         self._feeds[job] = feed
         self.mark(feed)
 
@@ -112,7 +112,7 @@ class FairWriter:
         """Send one page of the job's output when there is one. Raises QueueFull."""
         if len(self._questions) >= MAX_QUESTIONS:
             raise QueueFull(f"{MAX_QUESTIONS} read_output of this client wait already")
-        self._questions.add(Question(job, after, until, question, self.mark))
+        self._questions.add(PageReply(job, after, until, question, self.mark))
 
     def answer(self, answer: Pieces) -> None:
         """Send an answer about files in its turn."""
@@ -122,7 +122,7 @@ class FairWriter:
 
     async def answered(self) -> None:
         """Return when few enough answers about files wait, or no more are written."""
-        await self._answers.roomy()
+        await self._answers.wait_writable()
 
     def leave_jobs(self) -> None:
         """Read no job any more: they go on without this reader."""
@@ -134,17 +134,17 @@ class FairWriter:
         self._ready.clear()
         self._answers.ready = False
 
-    def _drop(self, source: Feed | Question) -> None:
+    def _drop(self, source: JobFeed | PageReply) -> None:
         if source.ready:
             source.ready = False
             self._ready.remove(source)
-        if isinstance(source, Question):
+        if isinstance(source, PageReply):
             self._questions.discard(source)
         else:
             self._feeds.pop(source.job, None)
         source.close()
 
-    def owed(self) -> int:
+    def unread_bytes(self) -> int:
         """Return how many bytes that are kept of jobs which have ended wait for this reader."""
         return sum(
             job.buffer.end - max(feed.viewer.offset, job.buffer.start)
@@ -152,9 +152,9 @@ class FairWriter:
             if job.outcome is not None and not feed.viewer.silent
         )
 
-    async def roomy(self) -> None:
+    async def wait_writable(self) -> None:
         """Return when few enough control messages wait, or no more are written."""
-        await self._roomy.wait()
+        await self._writable.wait()
 
     async def drained(self) -> None:
         """Return when nothing is left to write, or no more is written.
@@ -163,7 +163,8 @@ class FairWriter:
         """
         await self._idle.wait()
         while not self._over and any(
-            job.outcome is not None and not feed.viewer.told for job, feed in self._feeds.items()
+            job.outcome is not None and not feed.viewer.delivered
+            for job, feed in self._feeds.items()
         ):
             self._idle.clear()
             await self._idle.wait()
@@ -183,7 +184,7 @@ class FairWriter:
             self._over = True
             self._control.clear()
             self._answers.close()
-            self._roomy.set()
+            self._writable.set()
             self._idle.set()
 
     def _signal(self) -> None:
@@ -204,13 +205,13 @@ class FairWriter:
             frame = self._control.popleft()
             self._control_bytes -= len(frame)
             if self._control_bytes <= MAX_CONTROL:
-                self._roomy.set()
+                self._writable.set()
             return frame
         while self._ready:
             source = self._ready.popleft()
             source.ready = False
             taken = source.take()
-            if not isinstance(source, Answers) and source.done:
+            if not isinstance(source, FileReplies) and source.done:
                 self._drop(source)
             elif taken is not None:
                 self.mark(source)

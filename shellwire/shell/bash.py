@@ -48,8 +48,8 @@ from shellwire.shell.dialect import (
     between,
     environment,
 )
+from shellwire.shell.quoting import quote
 from shellwire.shell.state import IDENTIFIER, difference
-from shellwire.shell.words import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

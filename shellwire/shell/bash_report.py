@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from shellwire.shell.dialect import SECRETS, Report
+from shellwire.shell.quoting import unquote
 from shellwire.shell.state import OUR_PREFIX, Function, State, Variable
-from shellwire.shell.words import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

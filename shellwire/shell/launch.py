@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
-from shellwire.process.feed import Feeder
+from shellwire.process.input_writer import Feeder
 from shellwire.process.kill import TAG_NAME
 from shellwire.process.read import Reader
 from shellwire.shell.dialect import FileDialect

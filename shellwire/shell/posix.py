@@ -25,8 +25,8 @@ from shellwire.shell.dialect import (
     between,
     environment,
 )
+from shellwire.shell.quoting import quote, unquote
 from shellwire.shell.state import IDENTIFIER, OUR_PREFIX, State, Variable
-from shellwire.shell.words import quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

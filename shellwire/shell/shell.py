@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shellwire.process.feed import Sink
+    from shellwire.process.input_writer import Sink
     from shellwire.process.pty import Terminal
     from shellwire.process.read import Source
 

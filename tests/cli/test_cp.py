@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from shellwire.cli.files.bar import amount, line
 from shellwire.cli.files.cp import cp_command
-from shellwire.cli.files.where import Where, parsed
+from shellwire.cli.files.progress import amount, line
+from shellwire.cli.files.target import Where, parsed
 from shellwire.home.hosts import Host, save_host
 from tests.cli.command_line import PROGRAM, CommandLine
 from tests.cli.terminal import Terminal

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.client import Client
+from shellwire.client.endpoint import Place
 from shellwire.client.files.download import about
 from shellwire.client.files.paths import child
 from shellwire.client.files.relay import relay
-from shellwire.client.place import Place
 from shellwire.errors import (
     Conflict,
     FileSystemError,

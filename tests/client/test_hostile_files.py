@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shellwire.client.endpoint import Place
 from shellwire.client.files.content import Local
 from shellwire.client.files.upload import Upload, Wish
 from shellwire.client.files.web import Web
-from shellwire.client.outage import Outage
-from shellwire.client.place import Place
+from shellwire.client.reconnect_notice import Outage
 from shellwire.errors import InvalidAnswer, Unreachable
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shellwire.client import Client
+from shellwire.client.endpoint import Place
 from shellwire.client.files.web import Web
-from shellwire.client.outage import Outage
-from shellwire.client.place import Place
+from shellwire.client.reconnect_notice import Outage
 from shellwire.client.sync import Client as Blocking
 from shellwire.errors import InvalidAnswer, InvalidMessage, WireError
 from tests.client.hostile import STATUS, Hostile, told

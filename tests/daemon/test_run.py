@@ -266,8 +266,8 @@ async def test_an_exception_in_a_callback_is_logged(patched_daemon: Callable[...
     daemon = patched_daemon(
         """
         import asyncio
-        from shellwire.server.hub import Hub
-        enter = Hub.enter
+        from shellwire.server.connections import Connections
+        enter = Connections.enter
         def broken():
             raise ZeroDivisionError("this is a defect")
         async def broken_task():
@@ -276,7 +276,7 @@ async def test_an_exception_in_a_callback_is_logged(patched_daemon: Callable[...
             asyncio.get_running_loop().call_soon(broken)
             asyncio.create_task(broken_task())
             enter(self, connection)
-        Hub.enter = entered
+        Connections.enter = entered
         """
     )
     client = await daemon.client()

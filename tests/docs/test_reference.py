@@ -15,9 +15,9 @@ from shellwire.protocol import codec, messages
 from shellwire.protocol.fields import Reason
 from shellwire.protocol.limits import REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
-from shellwire.server import hub
-from shellwire.server.bulk import problems
+from shellwire.server import connections
 from shellwire.server.frame_check import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
+from shellwire.server.http_files import problems
 from tests.docs.document import Document, Row, Section, code
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def test_refusals_and_their_order() -> None:
 def test_close_codes() -> None:
     documented = [int(row["code"]) for row in PROTOCOL.section("Close codes").table()]
     of_websockets = [1000, PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG]
-    ours = [hub.GOING_AWAY, hub.REVOKED, Refusal.close_code, REPLACED]
+    ours = [connections.GOING_AWAY, connections.REVOKED, Refusal.close_code, REPLACED]
     refusals = [kind.close_code for kind in Refusal.__subclasses__()]
     assert documented == sorted(of_websockets + ours + refusals)
 

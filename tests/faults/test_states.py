@@ -30,8 +30,8 @@ from hypothesis.stateful import (
 from shellwire.errors import DuplicateId, InvalidMessage, NotFound
 from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.contexts import Contexts
+from shellwire.jobs.ended import Retention
 from shellwire.jobs.engine import Engine
-from shellwire.jobs.kept import Retention
 from shellwire.jobs.model import JobKey, Outcome, Request
 from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper

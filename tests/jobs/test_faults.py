@@ -47,7 +47,7 @@ FAULTS = [
     "Run.take_report",
     "Run.close_input",
     "Output.collected",
-    "Engine.foresee",
+    "Engine.prewarm",
     "HomeJournal.ended",
     "Strays.unclaimed",
     "Terminal.release",

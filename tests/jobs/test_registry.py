@@ -12,8 +12,8 @@ import pytest
 
 from shellwire.jobs.buffer import Piece
 from shellwire.jobs.contexts import Contexts
+from shellwire.jobs.ended import Retention
 from shellwire.jobs.engine import Engine
-from shellwire.jobs.kept import Retention
 from shellwire.jobs.model import JobKey, Request
 from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper

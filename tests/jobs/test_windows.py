@@ -34,7 +34,7 @@ class Process:
     notices: list[object] = field(default_factory=list)
     noticed: int = 0
     outcome: Outcome | None = None
-    silenced: bool = False
+    output_ended: bool = False
     paused: bool = False
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class Process:
         if not self.to_write and self.outcome is None:
             self.output.finish()
             self.outcome = Outcome("exited", at=self.buffer.end)
-            self.silenced = True
+            self.output_ended = True
 
     def advanced(self) -> None:
         """Take note that a viewer has taken something."""
@@ -168,7 +168,7 @@ def test_two_characters_that_two_streams_write_in_turns(window: int, text: bool)
     process = Process(writes)
     viewer = process.view(window, text=text)
     taken: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-    while not viewer.told:
+    while not viewer.delivered:
         process.run()
         event = viewer.take(16)
         if isinstance(event, Piece):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.process import kill, proc
-from shellwire.process.send import send
+from shellwire.process.send_signal import send
 from shellwire.process.spawn import spawn
 from tests.jobs.observe import reap
 

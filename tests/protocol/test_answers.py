@@ -13,7 +13,7 @@ from hypothesis import given
 from shellwire.errors import InvalidAnswer
 from shellwire.protocol import answers, codec, messages
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_NESTING
-from shellwire.server import file_worker
+from shellwire.server.files import worker
 from shellwire.server.writer import FairWriter
 from tests.protocol.strategies import server_messages
 
@@ -112,14 +112,14 @@ def test_a_list_of_files_is_cut_at_what_a_message_may_have(
     class Name(msgspec.Struct):
         name: str
 
-    monkeypatch.setattr(file_worker, "MOST_BYTES", 1000)
+    monkeypatch.setattr(worker, "MOST_BYTES", 1000)
     out = io.BytesIO()
-    assert file_worker._write((Name("x" * 80) for _ in range(100)), out, 300)
+    assert worker._write((Name("x" * 80) for _ in range(100)), out, 300)
     written = out.getvalue()
     assert 800 < len(written) <= 1000
     assert written.endswith(b"}\t")
     assert len(json.loads(b"[" + written + b"]")) == len(written) // 90
-    assert not file_worker._write((Name("x") for _ in range(10)), io.BytesIO(), 0)
+    assert not worker._write((Name("x") for _ in range(10)), io.BytesIO(), 0)
 
 
 def test_what_jobs_write_fits() -> None:
@@ -128,4 +128,4 @@ def test_what_jobs_write_fits() -> None:
     collected = 2 * messages.MAX_CHARS * escaped
     context = 1024 * 1024 * 9  # a private character of three bytes, each written as one
     assert max(page, collected + context) < MAX_DAEMON_MESSAGE
-    assert file_worker.MOST_BYTES < MAX_DAEMON_MESSAGE
+    assert worker.MOST_BYTES < MAX_DAEMON_MESSAGE

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _COUNTING = """
 import asyncio, collections, gc
-from shellwire.server.hub import Hub
+from shellwire.server.connections import Connections
 
-health = Hub.health
+health = Connections.health
 
 def counted(self):
     COLLECT
@@ -34,7 +34,7 @@ def counted(self):
         **{name: kinds[name] for name in (*ours, "WebSocketResponse")},
     }
 
-Hub.health = counted
+Connections.health = counted
 """
 COUNTING = _COUNTING.replace("COLLECT", "gc.collect()")
 """Makes ``/health`` of a patched daemon count what must not pile up."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.bulk.web import Web
+from tests.server.http_files.web import Web
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from shellwire.server.file_lane import MAX_WAITING
+from shellwire.server.files.queue import MAX_WAITING
 from shellwire.server.sources import MAX_ANSWERS
 from tests.live import PATIENCE, Daemon
 from tests.server.asking import Asking

@@ -13,7 +13,7 @@ import pytest
 
 from tests.live import Daemon
 from tests.server.asking import Asking
-from tests.server.bulk.web import Web
+from tests.server.http_files.web import Web
 from tests.server.test_files import encoded, noted
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import aiohttp
 
-from shellwire.server.hub import MAX_GOODBYES, Hub
+from shellwire.server.connections import MAX_GOODBYES, Connections
 from tests.live import PATIENCE
 from tests.server.observe import cli
 from tests.server.raw import CLOSE, Raw
@@ -15,7 +15,7 @@ from tests.server.raw import CLOSE, Raw
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.server.hub import Connected
+    from shellwire.server.connections import Connected
     from tests.live import Daemon
 
 Socket = aiohttp.ClientWebSocketResponse
@@ -63,25 +63,25 @@ async def test_clients_of_a_daemon_that_stops_see_1001(own_daemon: Callable[...,
     daemon = own_daemon("--max-clients", "50")
     async with _session() as session:
         clients = [await _client(session, daemon, f"{number}") for number in range(49)]
-        mute = await Raw.client(daemon, "mute")
+        discard_output = await Raw.client(daemon, "mute")
         daemon.process.terminate()
         assert [await _code(ws) for ws in clients] == [1001] * 49
         # One that never answers does not hold it up.
-        await mute.gone()
+        await discard_output.gone()
         assert await asyncio.to_thread(daemon.process.wait, PATIENCE) == 0
 
 
 async def test_one_that_does_not_answer_holds_nothing(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
-    mute = await Raw.client(daemon, "same")
+    discard_output = await Raw.client(daemon, "same")
     new = await daemon.client("same")
-    opcode, payload = await mute.frame()
+    opcode, payload = await discard_output.frame()
     while opcode != CLOSE:
-        opcode, payload = await mute.frame()
+        opcode, payload = await discard_output.frame()
     assert payload[:2] == b"\x0f\xa0"
     # It still waits for the answer of the old one; slot and jobs are the new one's.
     assert (await new.run("echo on")).out == "on\n"
-    await mute.gone()
+    await discard_output.gone()
     await new.close()
 
 
@@ -98,15 +98,15 @@ class _Mute:
 
 
 def test_not_many_are_waited_for() -> None:
-    hub = Hub.__new__(Hub)
-    hub._goodbyes, hub._stopping = [], False
-    mute = [_Mute() for _ in range(MAX_GOODBYES + 2)]
-    waiting = [hub.waiting_for_goodbye(cast("Connected", each)) for each in mute]
+    connections = Connections.__new__(Connections)
+    connections._goodbyes, connections._stopping = [], False
+    discard_output = [_Mute() for _ in range(MAX_GOODBYES + 2)]
+    waiting = [connections.waiting_for_goodbye(cast("Connected", each)) for each in discard_output]
     for each in waiting[:MAX_GOODBYES]:
         each.__enter__()
-    assert not any(each.cut for each in mute)
+    assert not any(each.cut for each in discard_output)
     waiting[MAX_GOODBYES].__enter__()
-    assert [each.cut for each in mute[:2]] == [1, 0]
+    assert [each.cut for each in discard_output[:2]] == [1, 0]
     waiting[0].__exit__(None, None, None)
     waiting[MAX_GOODBYES + 1].__enter__()
-    assert [each.cut for each in mute[:3]] == [1, 1, 0]
+    assert [each.cut for each in discard_output[:3]] == [1, 1, 0]

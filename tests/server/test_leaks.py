@@ -133,7 +133,7 @@ async def test_300_connections_of_all_kinds(patched_daemon: Callable[..., Daemon
                 await raw.close()
 
     await round_of(0)  # for what is made once
-    nothing = {"Connection": 0, "WebSocketResponse": 0, "Feed": 0, "Viewer": 0}
+    nothing = {"Connection": 0, "WebSocketResponse": 0, "JobFeed": 0, "Viewer": 0}
     await health_is(daemon, nothing)
     tasks = (await health(daemon))["tasks"]
     descriptors = daemon.descriptors()
@@ -151,7 +151,7 @@ async def test_nothing_is_kept_of_a_finished_command(patched_daemon: Callable[..
     daemon = patched_daemon(COUNTING)
     client = await daemon.client()
     await client.run("echo 0")
-    expected = {"Feed": 0, "Viewer": 0}
+    expected = {"JobFeed": 0, "Viewer": 0}
     await health_is(daemon, expected)
     for number in range(100):
         assert (await client.run(f"echo {number}")).code == 0
@@ -179,7 +179,7 @@ async def test_what_is_over_does_not_wait_for_the_collector(
         await client.until("output_page", id=session)
         await client.send({"type": "kill_session", "id": session})
         await client.until("session_ended", id=session)
-    kinds = ("Job", "Run", "Pump", "Feed", "Viewer", "Question", "Poll")
+    kinds = ("Job", "Run", "Pump", "JobFeed", "Viewer", "PageReply", "LongPoll")
     await health_is(daemon, dict.fromkeys(kinds, 0))
     await client.close()
 

@@ -207,9 +207,9 @@ async def test_many_wait_at_the_same_time(patched_daemon: Callable[..., Daemon])
     # And those that nobody waits for any more wait no more.
     for _ in range(10):
         await client.send({"type": "read_output", "id": job, "after": 3894, "wait_ms": 100_000})
-    await health_is(daemon, {"Viewer": 10, "Question": 10})
+    await health_is(daemon, {"Viewer": 10, "PageReply": 10})
     client.ws.transport.abort()
-    await health_is(daemon, {"Viewer": 0, "Question": 0})
+    await health_is(daemon, {"Viewer": 0, "PageReply": 0})
 
 
 @pytest.mark.long

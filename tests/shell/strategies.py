@@ -7,7 +7,7 @@ import os
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from shellwire.shell.words import quote
+from shellwire.shell.quoting import quote
 
 with_shells = settings(max_examples=int(os.environ.get("SHELL_EXAMPLES", "40")), deadline=None)
 """Each example starts a shell or two: few of them, unless SHELL_EXAMPLES asks for more."""

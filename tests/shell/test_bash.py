@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shellwire.shell.quoting import quote
 from shellwire.shell.state import State, Variable
-from shellwire.shell.words import quote
 from tests.shell.shells import after, left, run
 from tests.shell.strategies import aliases, declarations, functions, names, values, with_shells
 

@@ -12,8 +12,8 @@ from shellwire.shell.bash import Bash
 from shellwire.shell.context import Context
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.posix import Posix
+from shellwire.shell.quoting import quote
 from shellwire.shell.state import State
-from shellwire.shell.words import quote
 from tests.shell.shells import TOKEN, run
 
 if TYPE_CHECKING:

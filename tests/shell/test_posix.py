@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.shell.posix import Posix
+from shellwire.shell.quoting import quote
 from shellwire.shell.state import State, Variable
-from shellwire.shell.words import quote
 from tests.shell.shells import POSIX_SHELLS, after, left, run
 from tests.shell.strategies import names, values, with_shells
 

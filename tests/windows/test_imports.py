@@ -14,8 +14,8 @@ import shellwire
 
 HERE = Path(__file__).parent
 POSIX_ONLY = {
-    "shellwire.cli.console",
-    "shellwire.daemon.detach",
+    "shellwire.cli.tty",
+    "shellwire.daemon.daemonize",
     "shellwire.files.archive",
     "shellwire.files.change",
     "shellwire.files.read",
@@ -29,14 +29,14 @@ POSIX_ONLY = {
     "shellwire.process.fork",
     "shellwire.process.pty",
     "shellwire.process.spawn",
-    "shellwire.server.bulk.archive_worker",
-    "shellwire.server.bulk.archives",
-    "shellwire.server.bulk.receiving",
-    "shellwire.server.bulk.routes",
-    "shellwire.server.bulk.sending",
-    "shellwire.server.file_acts",
-    "shellwire.server.file_lane",
-    "shellwire.server.file_worker",
+    "shellwire.server.http_files.archive_worker",
+    "shellwire.server.http_files.archives",
+    "shellwire.server.http_files.put",
+    "shellwire.server.http_files.routes",
+    "shellwire.server.http_files.get",
+    "shellwire.server.files.operations",
+    "shellwire.server.files.queue",
+    "shellwire.server.files.worker",
     "shellwire.shell.login_env",
     "shellwire.shell.report",
 }

@@ -6,9 +6,9 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from shellwire.cli.files.ends import Here, Node, There, holds, joined
+from shellwire.cli.files.concurrency import several
 from shellwire.cli.files.passage import passage_to
-from shellwire.cli.files.several import several
+from shellwire.cli.files.trees import Here, Node, There, holds, joined
 from shellwire.errors import NotRunning, Refusal, Unreachable, WireError
 from shellwire.output import printable
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from typing import Any
 
-    from shellwire.cli.files.bar import Bar
+    from shellwire.cli.files.progress import Bar
 
 End = Here | There
 

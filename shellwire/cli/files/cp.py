@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shellwire.cli.files.where import parsed
+from shellwire.cli.files.target import parsed
 from shellwire.cli.remote import talk_to
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def cp_command(
     if target.host is None and any(each.host is None for each in sources):
         raise click.UsageError("One side must be NAME:PATH.", ctx)
 
-    from shellwire.cli.files.bar import Bar
+    from shellwire.cli.files.progress import Bar
 
     bar = Bar()
 
     async def copy(clients: dict[str, Client]) -> int:
         from shellwire.cli.files.copying import Copying, End, Flags
-        from shellwire.cli.files.ends import Here, There
+        from shellwire.cli.files.trees import Here, There
 
         ends: dict[str | None, End] = {host: There(each, host) for host, each in clients.items()}
         ends[None] = Here()

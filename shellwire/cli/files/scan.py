@@ -11,8 +11,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from shellwire.cli.files.concurrency import several
 from shellwire.cli.files.manifest import DIRECTORY, File, Looks, Root, Stamp, symlink
-from shellwire.cli.files.several import several
 from shellwire.client.files.content import digest_of, opened
 from shellwire.errors import FileProblem, FileSystemError, NotDirectory, NotFile, NotFound
 

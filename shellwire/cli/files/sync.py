@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shellwire.cli.files.where import parsed
-from shellwire.cli.program import Failure
+from shellwire.cli.errors import Failure
+from shellwire.cli.files.target import parsed
 from shellwire.cli.remote import place_of, talk
 from shellwire.cli.say import say as print_line
 from shellwire.errors import DeletionRefused

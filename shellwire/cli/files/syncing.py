@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.cli.files.agree import agree, forget_missing, set_common
 from shellwire.cli.files.changes import Changes, make_here, make_there
+from shellwire.cli.files.concurrency import several
 from shellwire.cli.files.guard import lost, refuse_a_vanished_side, refuse_many
 from shellwire.cli.files.manifest import Act, File, Manifest, decided
 from shellwire.cli.files.modes import Modes, make_all_writable
-from shellwire.cli.files.pair import real, refuse_itself
+from shellwire.cli.files.pair_id import real, refuse_itself
 from shellwire.cli.files.scan import Scan, scan_here, scan_there
-from shellwire.cli.files.several import several
 from shellwire.client.files.local import discard, umask
 from shellwire.errors import (
     Conflict,

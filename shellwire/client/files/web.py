@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from shellwire.client.files.paths import from_root
-from shellwire.client.link import redirected, unreachable
+from shellwire.client.wire import redirected, unreachable
 from shellwire.errors import (
     DaemonStopping,
     InvalidAnswer,
@@ -23,15 +23,15 @@ from shellwire.errors import (
     NotRunning,
     QueueFull,
     Unreachable,
-    told,
+    from_wire,
 )
 from shellwire.home.socket import socket_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from shellwire.client.outage import Outage
-    from shellwire.client.place import Place, Target
+    from shellwire.client.endpoint import Place, Target
+    from shellwire.client.reconnect_notice import Outage
     from shellwire.errors import ShellwireError
 
 PASSING = (Unreachable, NotRunning, DaemonStopping, QueueFull)
@@ -201,7 +201,7 @@ class Web:
                 return NotFound(f"{self.label}{path}: there is no such file or directory")
             said = json.loads(body)
             message = from_root(str(said["message"]), path, self.label)
-            return told(str(said["code"]), message[:_LONGEST_MESSAGE])
+            return from_wire(str(said["code"]), message[:_LONGEST_MESSAGE])
         except (OSError, aiohttp.ClientError):
             return Unreachable(f"{name} broke off the connection")
         except (ValueError, TypeError, KeyError, RecursionError):

@@ -1,0 +1,100 @@
+"""Check a handshake's Host and Origin headers, against DNS rebinding and foreign pages."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::(?P<port>[0-9]{0,5}))?", re.ASCII
+)
+
+
+class _Authority(NamedTuple):
+    """``host[:port]`` (RFC 3986, 3.2), the host as every spelling of it is compared."""
+
+    host: str
+    port: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> _Authority | None:
+        match = _AUTHORITY.fullmatch(text)
+        if match is None:
+            return None
+        return cls(_canonical(match["literal"] or match["name"]), int(match["port"] or 0) or None)
+
+
+def _canonical(host: str) -> str:
+    """Return a name in lower case without the root's dot, an address in its shortest form."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower().removesuffix(".")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _is_loopback(host: str) -> bool:
+    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class OriginCheck:
+    """Checks a handshake's Host and Origin, against DNS rebinding and against foreign pages."""
+
+    def __init__(
+        self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()
+    ) -> None:
+        self._hosts = {_canonical(bound)}
+        for host in hosts:
+            authority = None if _is_address(host) else _Authority.parse(host)
+            self._hosts.add(authority.host if authority else _canonical(host))
+        self._origins = {origin.rstrip("/").lower() for origin in origins}
+
+    def refusal(
+        self, hosts: Sequence[str], origins: Sequence[str], local_address: str | None
+    ) -> str | None:
+        """Return why the handshake with these Host and Origin headers is refused, or None.
+
+        One that names several hosts is nobody's. ``local_address`` is the address that it came in
+        on: bound to a wildcard, that is the daemon's too.
+        """
+        authority = _Authority.parse(hosts[0]) if len(set(hosts)) == 1 else None
+        if authority is None or not self._is_ours(authority.host, local_address):
+            return "this Host is not the daemon's; --allow-host adds one"
+        if not all(self._may_call(origin, authority) for origin in origins):
+            return "this Origin is not the daemon's; --allow-origin adds one"
+        return None
+
+    def _is_ours(self, host: str, local_address: str | None) -> bool:
+        if _is_loopback(host) or host in self._hosts:
+            return True
+        return local_address is not None and host == _canonical(local_address)
+
+    def _may_call(self, origin: str, authority: _Authority) -> bool:
+        if origin.lower() in self._origins:
+            return True
+        scheme, _, rest = origin.partition("://")
+        default = _DEFAULT_PORTS.get(scheme.lower())
+        page = _Authority.parse(rest)
+        if page is None or default is None:
+            return False
+        return page.host == authority.host and (page.port or default) == (authority.port or default)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
