@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.live import Client
 
-pytest_plugins = ["tests.components"]
+pytest_plugins = ["tests.components", "tests.leftovers"]
 
 # Users have buffers, which can trip over what is full or closed.
 os.environ.pop("PYTHONUNBUFFERED", None)

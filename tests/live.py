@@ -158,7 +158,8 @@ class Daemon:
         self, *, local: bool = False, url: str | None = None, **options: Any
     ) -> ClientConnection:
         """Open a WebSocket and send nothing."""
-        options = {"max_size": None, "compression": None, **options}
+        defaults = {"open_timeout": PATIENCE, "ping_timeout": PATIENCE}
+        options = {"max_size": None, "compression": None, **defaults, **options}
         if local:
             return await unix_connect(str(self.home / "daemon.sock"), **options)
         return await connect(url or self.url, **options)

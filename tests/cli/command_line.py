@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,13 @@ import shellwire
 from shellwire.errors import HomeError
 from shellwire.home import pidfile
 from shellwire.home.paths import Home
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = [sys.executable, "-m", "shellwire"]
-SECONDS = 120
-"""Far more than any command takes; a hanging one shall fail with a message."""
+SECONDS = PATIENCE
 
 
 class CommandLine:
@@ -90,22 +91,42 @@ class CommandLine:
         record = pidfile.read_live(self.home)
         assert record is not None
         assert record.url is not None
-        with connect(record.url, proxy=None) as connection:
+        with connect(record.url, proxy=None, open_timeout=PATIENCE) as connection:
             connection.send(json.dumps({"type": "auth", "token": token, "client_id": client_id}))
             answer = json.loads(connection.recv(SECONDS))
             assert answer["type"] == "status", answer
             yield connection
 
     def end_daemon(self) -> None:
-        """Kill the daemon if one runs, and wait until it is gone."""
+        """Stop the daemon with its jobs if one runs, and wait until it is gone."""
         with contextlib.suppress(HomeError, ProcessLookupError):
             record = pidfile.read_live(self.home)
-            if record is None:
+            if record is not None:
+                _stop(record.pid)
+
+    def kill_daemon(self) -> None:
+        """Kill the daemon, as a crash would, and wait until it is gone."""
+        record = pidfile.read_live(self.home)
+        assert record is not None
+        descriptor = os.pidfd_open(record.pid)
+        os.kill(record.pid, signal.SIGKILL)
+        select.select([descriptor], [], [])
+        os.close(descriptor)
+
+
+def _stop(pid: int) -> None:
+    descriptor = os.pidfd_open(pid)
+    try:
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            # The first lets the daemon end its jobs, each further one without any grace.
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+            if select.select([descriptor], [], [], 0.2)[0]:
                 return
-            descriptor = os.pidfd_open(record.pid)
-            os.kill(record.pid, signal.SIGKILL)
-            select.select([descriptor], [], [])
-            os.close(descriptor)
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    finally:
+        os.close(descriptor)
+    raise AssertionError(f"the daemon {pid} does not end on SIGTERM")
 
 
 @contextlib.contextmanager

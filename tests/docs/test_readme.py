@@ -20,6 +20,7 @@ from shellwire.cli.start import run_command, start_command
 from shellwire.home.paths import Home
 from tests.agents.agent import SECONDS, Agent, parameters
 from tests.docs.document import ROOT, Document, code
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ def paste(block: Block, home: Path, *words: str) -> subprocess.CompletedProcess[
         env={**environ, "SHELLWIRE_HOME": str(home), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     # In this mode asyncio also tells of what took 0.1 s, as anything may where much else runs.
@@ -120,7 +121,7 @@ def test_from_the_command_line(cli: CommandLine) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

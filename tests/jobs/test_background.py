@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.jobs.observe import FOREVER, becomes, is_alive
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ async def _later_output(client: Client, job: str, text: str) -> list[Message]:
 
 
 async def _ended(client: Client, job: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await _info(client, job))["state"] != "ended":
             await client.ask({"type": "ping"})
 
@@ -90,7 +91,7 @@ async def test_the_grandchildren_count_too(client: Client) -> None:
     ran = await client.run(f"(setsid sh -c '{FOREVER} & echo $!; {FOREVER} & echo $!')")
     pids = [int(word) for word in ran.out.split()]
     # One that is just being executed can't be told from a stranger, and is found a moment later.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while sorted((await _info(client, ran.last["id"]))["pids"]) != sorted(pids):
             await client.ask({"type": "ping"})
     assert (await client.ask({"type": "kill_session", "id": ran.last["id"]}))["type"] == "ack"
@@ -166,7 +167,7 @@ async def test_a_flood_in_the_background_costs_a_buffer(own_daemon: Callable[...
     async def end() -> int:
         return int((await _info(other, ran.last["id"]))["end"])
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await end() < 100 * MIB:
             assert (await other.run("echo here")).out == "here\n"
     assert psutil.Process(daemon.pid).memory_info().rss < before + 12 * MIB

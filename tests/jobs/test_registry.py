@@ -20,6 +20,7 @@ from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
 from shellwire.shell.context import birth_state
 from tests.jobs.observe import FOREVER, becomes, is_alive, reap
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,7 +64,7 @@ async def _over(job: Job) -> None:
 
     viewer = job.view(look, silent=True)
     look()
-    await asyncio.wait_for(done.wait(), 20)
+    await asyncio.wait_for(done.wait(), PATIENCE)
     job.leave(viewer)
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import PATIENCE
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX scripts")
 
 CHECKOUT = Path(__file__).parents[2]
@@ -101,7 +103,7 @@ class Checkout:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -290,7 +292,7 @@ def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
         subprocess.Popen([checkout.script, "x"], env=checkout.environment(SLOW="0.2"))
         for _ in range(3)
     ]
-    assert [process.wait(10) for process in running] == [0, 0, 0]
+    assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
     assert sorted(checkout.calls()) == ["shellwire x"] * 3 + [UV_INSTALL, UV_VENV]
     assert not list(checkout.root.glob(".venv.*"))
 
@@ -303,7 +305,7 @@ def test_killed_setup_holds_nobody_up(checkout: Checkout) -> None:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not (checkout.calls_file.exists() and UV_INSTALL in checkout.calls_file.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.live import PATIENCE
 from tests.server.observe import job_info
 from tests.server.test_attach import NUMBERS, attached, refused
 
@@ -166,4 +167,4 @@ async def test_a_stop_waits_for_credit_as_for_a_reader(own_daemon: Callable[...,
     assert (await client.closed())[0] == 1001
     # The other one says nothing, and is closed in time all the same.
     assert (await deaf.closed())[0] in (1001, 1006)
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(PATIENCE) == 0

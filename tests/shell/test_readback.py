@@ -92,11 +92,11 @@ async def test_the_user_is_told_which(client: Client) -> None:
 async def test_many_that_hang_take_no_longer_than_one(
     bash: Bash, birth: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shellwire.shell.readback.SECONDS", 0.5)
+    monkeypatch.setattr("shellwire.shell.readback.SECONDS", 1.0)
     begun = time.monotonic()
     hanging = {
         name: Function(name + b" () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")
         for name in (b"f", b"g", b"h", b"i", b"j")
     }
     assert unreadable(bash, birth, hanging) == set(hanging)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4
