@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli import fork_server
 from tests.cli.command_line import CommandLine
 from tests.live import Daemon
 
@@ -32,6 +33,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fork_server(_no_leftovers: None) -> Iterator[None]:
+    """End the process that runs commands once all tests are done."""
+    yield
+    fork_server.SERVER.stop()
 
 
 @pytest.fixture(scope="session")

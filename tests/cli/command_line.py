@@ -19,6 +19,7 @@ import shellwire
 from shellwire.errors import HomeError
 from shellwire.home import pidfile
 from shellwire.home.paths import Home
+from tests.cli import fork_server
 from tests.live import PATIENCE
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ class CommandLine:
         self, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
+        environment = {**self.environment, **(env or {})}
+        if fork_server.SERVER.can_run(arguments, environment):
+            return fork_server.SERVER.run(arguments, environment, cwd, SECONDS)
         return subprocess.run(
             [*PROGRAM, *arguments],
-            env={**self.environment, **(env or {})},
+            env=environment,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
-class Gate:
+class Latch:
     """Holds up shells that run its text until it is opened for so many of them."""
 
     def __init__(self, path: Path) -> None:
@@ -40,8 +40,8 @@ class Gate:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
+def gate(tmp_path: Path) -> Iterator[Latch]:
+    gate = Latch(tmp_path / "gate")
     yield gate
     gate.close()
 
@@ -64,7 +64,7 @@ async def _ended(client: Client, job: str) -> None:
             await client.ask({"type": "ping"})
 
 
-async def test_later_output_arrives_marked(client: Client, gate: Gate) -> None:
+async def test_later_output_arrives_marked(client: Client, gate: Latch) -> None:
     ran = await client.run(f"({gate}; echo late) & echo now")
     job = str(ran.last["id"])
     assert (ran.out, ran.code) == ("now\n", 0)
@@ -100,7 +100,7 @@ async def test_the_grandchildren_count_too(client: Client) -> None:
 
 
 async def test_nobody_gets_sigpipe(
-    client: Client, daemon: Daemon, gate: Gate, tmp_path: Path
+    client: Client, daemon: Daemon, gate: Latch, tmp_path: Path
 ) -> None:
     other = await daemon.client()
     await other.run(f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID")
@@ -112,7 +112,7 @@ async def test_nobody_gets_sigpipe(
     assert (await client.run("echo alive")).out == "alive\n"
 
 
-async def test_two_writers(client: Client, gate: Gate) -> None:
+async def test_two_writers(client: Client, gate: Latch) -> None:
     ran = await client.run(f"({gate}; seq 5000) & ({gate}; seq 5000 >&2) & echo now")
     gate.open(2)
     expected = "".join(f"{number}\n" for number in range(1, 5001))
@@ -125,7 +125,7 @@ async def test_two_writers(client: Client, gate: Gate) -> None:
 
 @pytest.mark.parametrize(("encoding", "told"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
 async def test_half_a_character_at_the_very_end(
-    client: Client, gate: Gate, encoding: str, told: list[str]
+    client: Client, gate: Latch, encoding: str, told: list[str]
 ) -> None:
     ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding=encoding)
     gate.open()
@@ -135,7 +135,7 @@ async def test_half_a_character_at_the_very_end(
 
 
 async def test_beyond_thirty_two_the_oldest_is_only_drained(
-    own_daemon: Callable[..., Daemon], gate: Gate, tmp_path: Path
+    own_daemon: Callable[..., Daemon], gate: Latch, tmp_path: Path
 ) -> None:
     daemon = own_daemon()
     client = await daemon.client()

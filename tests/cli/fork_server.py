@@ -1,0 +1,199 @@
+"""Run ``shellwire`` commands in processes that are forked, not started: imports are done once.
+
+Each command is still a process of its own, with its own arguments, environment, directory and
+descriptors. Tests of the program's start and of signals start real processes instead.
+
+``python -m tests.cli.fork_server FD`` is the server. For each command the socket FD brings four
+descriptors: a socket for the request and the exit code, then the command's stdin, stdout, stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_ROOT = Path(__file__).parents[2]
+
+# These execute themselves anew, become daemons, or serve until they are stopped.
+_NEVER_FORKED = {"start", "run", "mcp"}
+
+# What the commands import when they run.
+_IMPORTED_LATE = ("aiohttp", "concurrent.futures.thread", "shellwire.client", "tarfile")
+
+
+class ForkServer:
+    """The server as tests see it: the first command starts it, ``stop`` ends it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+
+    def can_run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+        """Whether a forked command does the same as one that is started."""
+        return (
+            hasattr(socket, "send_fds")
+            and hasattr(os, "pidfd_open")
+            and _NEVER_FORKED.isdisjoint(arguments)
+            and _read_at_start(environment) == _read_at_start(_environment())
+        )
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        cwd: Path | None,
+        seconds: float,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as ``subprocess.run`` does, with an empty stdin."""
+        ours, theirs = socket.socketpair()
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        null = os.open(os.devnull, os.O_RDONLY)
+        passed = [theirs.fileno(), null, out_end, err_end]
+        socket.send_fds(self._started(), [b"\0"], passed)
+        theirs.close()
+        for descriptor in passed[1:]:
+            os.close(descriptor)
+        request = [list(arguments), dict(environment), str(cwd or Path.cwd())]
+        with ours, open(out, "rb", 0), open(err, "rb", 0):
+            ours.sendall(json.dumps(request).encode() + b"\n")
+            read = _read_to_end([out, err, ours.fileno()], seconds)
+        if read is None:
+            raise subprocess.TimeoutExpired(list(arguments), seconds)
+        stdout, stderr, code = (_text(data) for data in read)
+        return subprocess.CompletedProcess(list(arguments), int(code), stdout, stderr)
+
+    def stop(self) -> None:
+        """End the server, and commands that still run."""
+        if self._process is not None and self._requests is not None:
+            self._requests.close()
+            self._process.wait()
+            self._process = None
+
+    def _started(self) -> socket.socket:
+        if self._process is None or self._requests is None:
+            self._requests, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", __name__, str(theirs.fileno())],
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                )
+        return self._requests
+
+
+SERVER = ForkServer()
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(_ROOT)}
+
+
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that Python heeds before a program begins."""
+    prefixes = ("PYTHON", "LC_", "LANG", "TZ")
+    return {name: value for name, value in environment.items() if name.startswith(prefixes)}
+
+
+def _read_to_end(descriptors: Sequence[int], seconds: float) -> list[bytes] | None:
+    """Read all descriptors to their ends; return None if that takes too long."""
+    read: dict[int, bytearray] = {descriptor: bytearray() for descriptor in descriptors}
+    until = time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        for descriptor in descriptors:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(until - time.monotonic())
+            if not ready and time.monotonic() >= until:
+                return None
+            for key, _ in ready:
+                data = os.read(key.fd, 65536)
+                read[key.fd] += data
+                if not data:
+                    selector.unregister(key.fd)
+    return [bytes(data) for data in read.values()]
+
+
+def _text(data: bytes) -> str:
+    return data.decode().replace("\r\n", "\n").replace("\r", "\n")
+
+
+# The server --------------------------------------------------------------------------------------
+
+
+def _serve(requests: socket.socket) -> list[int]:
+    """Fork a process for each request; in that process return its descriptors."""
+    running: dict[int, tuple[int, socket.socket]] = {}
+    selector = selectors.DefaultSelector()
+    selector.register(requests, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is not requests:
+                selector.unregister(key.fd)
+                pid, answers = running.pop(key.fd)
+                os.close(key.fd)
+                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                with answers, contextlib.suppress(OSError):
+                    answers.sendall(str(code).encode())
+                continue
+            _, descriptors, _, _ = socket.recv_fds(requests, 1, 4)
+            if not descriptors:
+                for pid, _ in running.values():
+                    os.kill(pid, signal.SIGKILL)
+                sys.exit()
+            pid = os.fork()
+            if pid == 0:
+                selector.close()
+                requests.close()
+                for _, answers in running.values():
+                    answers.close()
+                for descriptor in running:
+                    os.close(descriptor)
+                return descriptors
+            for descriptor in descriptors[1:]:
+                os.close(descriptor)
+            pidfd = os.pidfd_open(pid)
+            running[pidfd] = pid, socket.socket(fileno=descriptors[0])
+            selector.register(pidfd, selectors.EVENT_READ)
+
+
+def _become_command(descriptors: Sequence[int]) -> None:
+    with socket.socket(fileno=descriptors[0]) as connection, connection.makefile() as lines:
+        arguments, environment, cwd = json.loads(lines.readline())
+    for number, descriptor in enumerate(descriptors[1:]):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    sys.argv = [str(_ROOT / "shellwire" / "__main__.py"), *arguments]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from shellwire.cli import COMMANDS, main
+
+    for command in _NEVER_FORKED.symmetric_difference(COMMANDS):
+        COMMANDS[command]
+    for module in _IMPORTED_LATE:
+        import_module(module)
+    gc.freeze()
+    _become_command(_serve(socket.socket(fileno=int(sys.argv[1]))))
+    main(prog_name="shellwire")
