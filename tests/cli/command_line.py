@@ -1,4 +1,4 @@
-"""Run ``shellwire`` as a user does: as a process, seen by its output and exit code."""
+"""Run ``shellwire`` as a user does: as a process with arguments, output and an exit code."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ SECONDS = PATIENCE
 
 
 class CommandLine:
-    """``cli("status", "--json")`` runs that in ``cli.home``."""
+    """``cli("status", "--json")`` runs ``shellwire status --json`` with the home ``cli.home``."""
 
     def __init__(self, home: Path) -> None:
         self.home = Home(home)
         self.environment = {
             **{key: value for key, value in os.environ.items() if "SHELLWIRE" not in key},
             "SHELLWIRE_HOME": str(home),
-            "SHELLWIRE_LOGIN_ENV": "never",  # what the profile of this user says, is no matter here
+            "SHELLWIRE_LOGIN_ENV": "never",  # tests don't depend on the user's profile
             "PYTHONPATH": str(Path(shellwire.__file__).parents[1]),
         }
 
     def __call__(
         self, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command, and wait for its end."""
         environment = {**self.environment, **(env or {})}
         if fork_server.SERVER.can_run(arguments, environment):
             return fork_server.SERVER.run(arguments, environment, cwd, SECONDS)
@@ -60,17 +60,17 @@ class CommandLine:
         )
 
     def begin(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
-        """Start a command."""
+        """Start a command, and return its process."""
         return subprocess.Popen([*PROGRAM, *arguments], env=self.environment, text=True, **more)
 
     def ok(self, *arguments: str) -> str:
-        """Run a command that works; return what it printed."""
+        """Run a command that succeeds and writes nothing to stderr; return its stdout."""
         done = self(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done
         return done.stdout
 
     def refused(self, *arguments: str, code: int = 1) -> str:
-        """Run a command that doesn't; return the one line that says why."""
+        """Run a command that fails with one line on stderr; return that line."""
         done = self(*arguments)
         assert done.returncode == code, done
         assert done.stdout == ""
@@ -84,13 +84,13 @@ class CommandLine:
         return self.status()
 
     def status(self) -> dict[str, Any]:
-        """Return what ``status --json`` says of a daemon that runs."""
+        """Return the output of ``status --json`` for a running daemon."""
         found: dict[str, Any] = json.loads(self.ok("status", "--json"))
         return found
 
     @contextlib.contextmanager
     def connected(self, client_id: str) -> Iterator[ClientConnection]:
-        """Be connected to the daemon and authenticated while the block runs."""
+        """Give an authenticated connection to the daemon, open while the block runs."""
         token = self.home.token_file.read_text().strip()
         record = pidfile.read_live(self.home)
         assert record is not None
@@ -135,7 +135,7 @@ def _stop(pid: int) -> None:
 
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """Give a command that was begun; it has ended with the block, whatever happens."""
+    """Kill a command that was begun, and wait for its end, when the block is left."""
     try:
         yield process
     finally:
@@ -144,7 +144,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def unread(cli: CommandLine, *arguments: str) -> int:
-    """Run a command whose output nobody reads, and which says nothing of it; return its code."""
+    """Run a command whose stdout is a pipe without reader; return its code. Its stderr is empty."""
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
