@@ -138,7 +138,7 @@ class Daemon:
         url: str | None = None,
         **more: Any,
     ) -> Client:
-        """Connect and authenticate: to ``url``, or to the daemon's; if ``local``, to its Unix socket.
+        """Connect, to the Unix socket if ``local`` or else to ``url`` (the daemon's), and authenticate.
 
         ``more`` are further fields of ``auth``.
         """
