@@ -138,7 +138,7 @@ class Daemon:
         url: str | None = None,
         **more: Any,
     ) -> Client:
-        """Connect, to the Unix socket if ``local`` or else to ``url`` (the daemon's), and authenticate.
+        """Connect to the daemon, its Unix socket if ``local``, or to ``url``, and authenticate.
 
         ``more`` are further fields of ``auth``.
         """
