@@ -28,11 +28,18 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[2]
 
-# These execute themselves anew, become daemons, or serve until they are stopped.
+# They may execute themselves again, or serve until they are stopped.
 _NEVER_FORKED = {"start", "run", "mcp"}
 
 # What the commands import when they run.
-_IMPORTED_LATE = ("aiohttp", "concurrent.futures.thread", "shellwire.client", "tarfile")
+_IMPORTED_LATE = (
+    "aiohttp",
+    "concurrent.futures.thread",
+    "shellwire.client",
+    "shellwire.daemon.daemonize",
+    "shellwire.daemon.run",
+    "tarfile",
+)
 
 
 class ForkServer:
@@ -44,12 +51,11 @@ class ForkServer:
 
     def can_run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Whether a forked command does the same as one that is started."""
-        return (
-            hasattr(socket, "send_fds")
-            and hasattr(os, "pidfd_open")
-            and _NEVER_FORKED.isdisjoint(arguments)
-            and _read_at_start(environment) == _read_at_start(_environment())
-        )
+        return _NEVER_FORKED.isdisjoint(arguments) and _is_possible(environment)
+
+    def can_start_daemon(self, environment: Mapping[str, str]) -> bool:
+        """Whether ``start --daemon`` may be forked, by a test that is not about the start."""
+        return "SHELLWIRE_TOKEN" not in environment and _is_possible(environment)
 
     def run(
         self,
@@ -99,6 +105,11 @@ class ForkServer:
 
 
 SERVER = ForkServer()
+
+
+def _is_possible(environment: Mapping[str, str]) -> bool:
+    same = _read_at_start(environment) == _read_at_start(_environment())
+    return same and hasattr(socket, "send_fds") and hasattr(os, "pidfd_open")
 
 
 def _environment() -> dict[str, str]:
@@ -190,8 +201,9 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from shellwire.cli import COMMANDS, main
 
-    for command in _NEVER_FORKED.symmetric_difference(COMMANDS):
-        COMMANDS[command]
+    for command in COMMANDS:
+        if command != "mcp":
+            COMMANDS[command]
     for module in _IMPORTED_LATE:
         import_module(module)
     gc.freeze()
