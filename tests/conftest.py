@@ -9,8 +9,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests.cli import fork_server
+from tests import fork_server
 from tests.cli.command_line import CommandLine
 from tests.live import Daemon
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from tests.live import Client
 
 pytest_plugins = ["tests.components", "tests.leftovers"]
+
+# No test depends on how fast a machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # As for users, output is buffered, so that writing it to a full or closed file can fail late.
 os.environ.pop("PYTHONUNBUFFERED", None)
@@ -45,7 +50,9 @@ def _fork_server(_no_leftovers: None) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Yield the daemon that all tests share; it admits 100 clients."""
-    daemon = Daemon(tmp_path_factory.mktemp("shared") / "home", "--max-clients", "100")
+    daemon = Daemon(
+        tmp_path_factory.mktemp("shared") / "home", "--max-clients", "100", forked=False
+    )
     yield daemon
     daemon.stop()
 

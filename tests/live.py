@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import websockets
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 
+from tests.fork_server import SERVER, ForkedProcess
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -32,6 +34,7 @@ _numbers = count()
 class Daemon:
     """``shellwire run`` on a free port, in its own home.
 
+    It is forked (tests/fork_server.py) unless ``forked`` is false or its environment forbids it.
     ``env`` is added to our environment, ``only`` replaces it. ``wrapper`` is a command that
     executes the daemon's.
     """
@@ -43,6 +46,7 @@ class Daemon:
         env: dict[str, str] | None = None,
         only: dict[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        forked: bool = True,
     ) -> None:
         self.home = home
         environ = dict(only or os.environ)
@@ -54,15 +58,21 @@ class Daemon:
         environ.update(env or {}, SHELLWIRE_HOME=str(home))
         self._stderr = home.with_name(f"{home.name}.stderr")
         self._stderr.parent.mkdir(parents=True, exist_ok=True)
+        words = ["run", "--port", "0", *flags]
+        forked = forked and only is None and not wrapper
+        self.process: subprocess.Popen[str] | ForkedProcess
         with self._stderr.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
+            if forked and SERVER.can_start_daemon(environ):
+                self.process = SERVER.begin(words, environ, stderr.fileno())
+            else:
+                self.process = subprocess.Popen(
+                    [*wrapper, sys.executable, "-m", "shellwire", *words],
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    text=True,
+                )
         assert self.process.stdout is not None
         # The daemon prints its URL once clients can connect.
         first = self.process.stdout.readline()

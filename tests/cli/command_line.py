@@ -19,7 +19,7 @@ import shellwire
 from shellwire.errors import HomeError
 from shellwire.home import pidfile
 from shellwire.home.paths import Home
-from tests.cli import fork_server
+from tests import fork_server
 from tests.live import PATIENCE
 
 if TYPE_CHECKING:

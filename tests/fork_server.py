@@ -3,8 +3,8 @@
 Each command is still a process of its own, with its own arguments, environment, directory and
 descriptors. Tests of the program's start and of signals start real processes instead.
 
-``python -m tests.cli.fork_server FD`` is the server. For each command the socket FD brings four
-descriptors: a socket for the request and the exit code, then the command's stdin, stdout, stderr.
+``python -m tests.fork_server FD`` is the server. For each command the socket FD brings four
+descriptors: a socket for the request, pid and exit code, then the command's stdin, stdout, stderr.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import gc
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[1]
 
 # They may execute themselves again, or serve until they are stopped.
 _NEVER_FORKED = {"start", "run", "mcp"}
@@ -42,6 +43,54 @@ _IMPORTED_LATE = (
 )
 
 
+class ForkedProcess:
+    """A command that runs, with the methods and attributes of ``subprocess.Popen``."""
+
+    def __init__(self, server: socket.socket, stdout: int) -> None:
+        self._server = server
+        self._lines = server.makefile()
+        self.pid = int(self._lines.readline())
+        self.stdout = os.fdopen(stdout)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the command runs."""
+        if self.returncode is None and select.select([self._server], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end of the command; return its exit code."""
+        if self.returncode is None:
+            if not select.select([self._server], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self.returncode = int(self._lines.readline())
+            self._lines.close()
+            self._server.close()
+        return self.returncode
+
+    def communicate(self, timeout: float) -> tuple[str, None]:
+        """Wait for the end of the command; return the rest of its stdout."""
+        self.wait(timeout)
+        if self.stdout.closed:
+            return "", None
+        with self.stdout:
+            return self.stdout.read(), None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, if the command still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
 class ForkServer:
     """The server as tests see it: the first command starts it, ``stop`` ends it."""
 
@@ -54,7 +103,7 @@ class ForkServer:
         return _NEVER_FORKED.isdisjoint(arguments) and _is_possible(environment)
 
     def can_start_daemon(self, environment: Mapping[str, str]) -> bool:
-        """Whether ``start --daemon`` may be forked, by a test that is not about the start."""
+        """Whether a daemon may be forked, by a test that is not about the start."""
         return "SHELLWIRE_TOKEN" not in environment and _is_possible(environment)
 
     def run(
@@ -65,23 +114,27 @@ class ForkServer:
         seconds: float,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as ``subprocess.run`` does, with an empty stdin."""
-        ours, theirs = socket.socketpair()
         out, out_end = os.pipe()
         err, err_end = os.pipe()
-        null = os.open(os.devnull, os.O_RDONLY)
-        passed = [theirs.fileno(), null, out_end, err_end]
-        socket.send_fds(self._started(), [b"\0"], passed)
-        theirs.close()
-        for descriptor in passed[1:]:
-            os.close(descriptor)
-        request = [list(arguments), dict(environment), str(cwd or Path.cwd())]
-        with ours, open(out, "rb", 0), open(err, "rb", 0):
-            ours.sendall(json.dumps(request).encode() + b"\n")
-            read = _read_to_end([out, err, ours.fileno()], seconds)
+        server = self._fork(arguments, environment, cwd, out_end, err_end)
+        os.close(err_end)
+        os.close(out_end)
+        with server, open(out, "rb", 0), open(err, "rb", 0):
+            read = _read_to_end([out, err, server.fileno()], seconds)
         if read is None:
             raise subprocess.TimeoutExpired(list(arguments), seconds)
-        stdout, stderr, code = (_text(data) for data in read)
-        return subprocess.CompletedProcess(list(arguments), int(code), stdout, stderr)
+        stdout, stderr, answers = (_text(data) for data in read)
+        code = int(answers.split()[1])
+        return subprocess.CompletedProcess(list(arguments), code, stdout, stderr)
+
+    def begin(
+        self, arguments: Sequence[str], environment: Mapping[str, str], stderr: int
+    ) -> ForkedProcess:
+        """Begin a command with an empty stdin, a pipe as stdout, and this stderr."""
+        out, out_end = os.pipe()
+        server = self._fork(arguments, environment, None, out_end, stderr)
+        os.close(out_end)
+        return ForkedProcess(server, out)
 
     def stop(self) -> None:
         """End the server, and commands that still run."""
@@ -89,6 +142,23 @@ class ForkServer:
             self._requests.close()
             self._process.wait()
             self._process = None
+
+    def _fork(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        cwd: Path | None,
+        stdout: int,
+        stderr: int,
+    ) -> socket.socket:
+        """Have a command forked; return a socket that brings its pid, then its exit code."""
+        ours, theirs = socket.socketpair()
+        with theirs, open(os.devnull) as null:
+            passed = [theirs.fileno(), null.fileno(), stdout, stderr]
+            socket.send_fds(self._started(), [b"\0"], passed)
+        request = [list(arguments), dict(environment), str(cwd or Path.cwd())]
+        ours.sendall(json.dumps(request).encode() + b"\n")
+        return ours
 
     def _started(self) -> socket.socket:
         if self._process is None or self._requests is None:
@@ -119,7 +189,8 @@ def _environment() -> dict[str, str]:
 def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that Python heeds before a program begins."""
     prefixes = ("PYTHON", "LC_", "LANG", "TZ")
-    return {name: value for name, value in environment.items() if name.startswith(prefixes)}
+    found = {name: value for name, value in environment.items() if name.startswith(prefixes)}
+    return {"PYTHONPATH": str(_ROOT), **found}
 
 
 def _read_to_end(descriptors: Sequence[int], seconds: float) -> list[bytes] | None:
@@ -161,7 +232,7 @@ def _serve(requests: socket.socket) -> list[int]:
                 os.close(key.fd)
                 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
                 with answers, contextlib.suppress(OSError):
-                    answers.sendall(str(code).encode())
+                    answers.sendall(f"{code}\n".encode())
                 continue
             _, descriptors, _, _ = socket.recv_fds(requests, 1, 4)
             if not descriptors:
@@ -180,7 +251,9 @@ def _serve(requests: socket.socket) -> list[int]:
             for descriptor in descriptors[1:]:
                 os.close(descriptor)
             pidfd = os.pidfd_open(pid)
-            running[pidfd] = pid, socket.socket(fileno=descriptors[0])
+            answers = socket.socket(fileno=descriptors[0])
+            answers.sendall(f"{pid}\n".encode())
+            running[pidfd] = pid, answers
             selector.register(pidfd, selectors.EVENT_READ)
 
 
