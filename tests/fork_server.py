@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from importlib import import_module
 from pathlib import Path
@@ -97,6 +98,7 @@ class ForkServer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
+        self._lock = threading.Lock()
 
     def can_run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Whether a forked command does the same as one that is started."""
@@ -110,20 +112,22 @@ class ForkServer:
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],
-        cwd: Path | None,
+        cwd: Path | str | None,
         seconds: float,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command as ``subprocess.run`` does, with an empty stdin."""
+        stdin: bytes | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command as ``subprocess.run`` does; ``stdin`` fits into a pipe."""
+        given = os.open(os.devnull, os.O_RDONLY) if stdin is None else _pipe_with(stdin)
         out, out_end = os.pipe()
         err, err_end = os.pipe()
-        server = self._fork(arguments, environment, cwd, out_end, err_end)
-        os.close(err_end)
-        os.close(out_end)
+        server = self._fork(arguments, environment, cwd, (given, out_end, err_end))
+        for descriptor in (given, out_end, err_end):
+            os.close(descriptor)
         with server, open(out, "rb", 0), open(err, "rb", 0):
             read = _read_to_end([out, err, server.fileno()], seconds)
         if read is None:
             raise subprocess.TimeoutExpired(list(arguments), seconds)
-        stdout, stderr, answers = (_text(data) for data in read)
+        stdout, stderr, answers = read
         code = int(answers.split()[1])
         return subprocess.CompletedProcess(list(arguments), code, stdout, stderr)
 
@@ -132,7 +136,9 @@ class ForkServer:
     ) -> ForkedProcess:
         """Begin a command with an empty stdin, a pipe as stdout, and this stderr."""
         out, out_end = os.pipe()
-        server = self._fork(arguments, environment, None, out_end, stderr)
+        with open(os.devnull) as null:
+            standard = (null.fileno(), out_end, stderr)
+            server = self._fork(arguments, environment, None, standard)
         os.close(out_end)
         return ForkedProcess(server, out)
 
@@ -147,15 +153,13 @@ class ForkServer:
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],
-        cwd: Path | None,
-        stdout: int,
-        stderr: int,
+        cwd: Path | str | None,
+        standard: tuple[int, int, int],
     ) -> socket.socket:
         """Have a command forked; return a socket that brings its pid, then its exit code."""
         ours, theirs = socket.socketpair()
-        with theirs, open(os.devnull) as null:
-            passed = [theirs.fileno(), null.fileno(), stdout, stderr]
-            socket.send_fds(self._started(), [b"\0"], passed)
+        with theirs, self._lock:
+            socket.send_fds(self._started(), [b"\0"], [theirs.fileno(), *standard])
         request = [list(arguments), dict(environment), str(cwd or Path.cwd())]
         ours.sendall(json.dumps(request).encode() + b"\n")
         return ours
@@ -175,6 +179,14 @@ class ForkServer:
 
 
 SERVER = ForkServer()
+
+
+def _pipe_with(data: bytes) -> int:
+    """Return a pipe to read ``data`` from, and then its end."""
+    reader, writer = os.pipe()
+    os.write(writer, data)
+    os.close(writer)
+    return reader
 
 
 def _is_possible(environment: Mapping[str, str]) -> bool:
@@ -210,10 +222,6 @@ def _read_to_end(descriptors: Sequence[int], seconds: float) -> list[bytes] | No
                 if not data:
                     selector.unregister(key.fd)
     return [bytes(data) for data in read.values()]
-
-
-def _text(data: bytes) -> str:
-    return data.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 # The server --------------------------------------------------------------------------------------

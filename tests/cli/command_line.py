@@ -29,6 +29,15 @@ PROGRAM = [sys.executable, "-m", "shellwire"]
 SECONDS = PATIENCE
 
 
+def as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
+    """Return what ``subprocess.run`` returns with ``text``."""
+    out, err = (
+        data.decode().replace("\r\n", "\n").replace("\r", "\n")
+        for data in (done.stdout, done.stderr)
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
 class CommandLine:
     """``cli("status", "--json")`` runs ``shellwire status --json`` with the home ``cli.home``."""
 
@@ -45,16 +54,27 @@ class CommandLine:
         self, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command, and wait for its end."""
+        return as_text(self.in_bytes(*arguments, env=env, cwd=cwd))
+
+    def in_bytes(
+        self,
+        *arguments: bytes | str,
+        stdin: bytes | None = None,
+        env: dict[str, str] | None = None,
+        cwd: Path | str | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command, and wait for its end; its stdin is /dev/null or a pipe with ``stdin``."""
         environment = {**self.environment, **(env or {})}
-        if fork_server.SERVER.can_run(arguments, environment):
-            return fork_server.SERVER.run(arguments, environment, cwd, SECONDS)
+        words = [os.fsdecode(argument) for argument in arguments]
+        if len(stdin or b"") <= select.PIPE_BUF and fork_server.SERVER.can_run(words, environment):
+            return fork_server.SERVER.run(words, environment, cwd, SECONDS, stdin)
         return subprocess.run(
-            [*PROGRAM, *arguments],
+            [*PROGRAM, *words],
             env=environment,
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            input=stdin,
             timeout=SECONDS,
             check=False,
         )
@@ -83,7 +103,7 @@ class CommandLine:
         words = ("start", "--daemon", "--port", "0", *flags)
         if fork_server.SERVER.can_start_daemon(self.environment):
             done = fork_server.SERVER.run(words, self.environment, None, SECONDS)
-            assert (done.returncode, done.stderr) == (0, ""), done
+            assert (done.returncode, done.stderr) == (0, b""), done
         else:
             self.ok(*words)
         return self.status()
