@@ -109,8 +109,7 @@ class Checkout:
 
     def use_flock(self) -> None:
         found = shutil.which("flock")
-        if not found:
-            pytest.skip("no flock here")
+        assert found
         (self.path / "flock").symlink_to(found)
 
     def calls(self) -> list[str]:
@@ -209,7 +208,7 @@ def test_replaced_python_and_moved_checkout_start_over(checkout: Checkout) -> No
     assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_an_environment_of_another_user_is_left_alone(checkout: Checkout, shell: list[str]) -> None:
     theirs = checkout.root / ".venv" / "theirs"
@@ -280,7 +279,7 @@ def test_without_a_usable_python_one_line_says_so(tmp_path: Path) -> None:
     assert run.stderr.splitlines()[1].startswith("shellwire: python3 lacks ensurepip: install it")
 
 
-@pytest.mark.parametrize("flock", [True, False])
+@pytest.mark.parametrize("flock", [pytest.param(True, marks=pytest.mark.needs("flock")), False])
 def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
     if flock:
         checkout.use_flock()
@@ -297,6 +296,7 @@ def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
     assert not list(checkout.root.glob(".venv.*"))
 
 
+@pytest.mark.needs("flock")
 def test_killed_setup_holds_nobody_up(checkout: Checkout) -> None:
     checkout.use_flock()  # which alone does not depend on when init reaps the dead
     first = subprocess.Popen(
