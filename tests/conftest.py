@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import fork_server
+from tests import forked
 from tests.cli.command_line import CommandLine
 from tests.live import Daemon
 
@@ -44,7 +44,7 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 def _fork_server(_no_leftovers: None) -> Iterator[None]:
     """End the process that runs commands once all tests are done."""
     yield
-    fork_server.SERVER.stop()
+    forked.SERVER.stop()
 
 
 @pytest.fixture(scope="session")

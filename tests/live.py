@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import websockets
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 
-from tests.fork_server import SERVER, ForkedProcess
+from tests.forked import SERVER, ForkedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +34,8 @@ _numbers = count()
 class Daemon:
     """``shellwire run`` on a free port, in its own home.
 
-    It is forked (tests/fork_server.py) unless ``forked`` is false or its environment forbids it.
-    ``env`` is added to our environment, ``only`` replaces it. ``wrapper`` is a command that
-    executes the daemon's.
+    It is forked (tests/forked.py) if ``forked`` and its environment allow it. ``env`` is added to
+    our environment, ``only`` replaces it. ``wrapper`` is a command that executes the daemon's.
     """
 
     def __init__(
@@ -59,10 +58,9 @@ class Daemon:
         self._stderr = home.with_name(f"{home.name}.stderr")
         self._stderr.parent.mkdir(parents=True, exist_ok=True)
         words = ["run", "--port", "0", *flags]
-        forked = forked and only is None and not wrapper
         self.process: subprocess.Popen[str] | ForkedProcess
         with self._stderr.open("w") as stderr:
-            if forked and SERVER.can_start_daemon(environ):
+            if forked and not (only or wrapper) and SERVER.can_start_daemon(environ):
                 self.process = SERVER.begin(words, environ, stderr.fileno())
             else:
                 self.process = subprocess.Popen(
@@ -113,7 +111,7 @@ class Daemon:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def sockets(self) -> int:
-        """Return how many of the daemon's descriptors are sockets."""
+        """Return how many sockets the daemon has open."""
         found = 0
         for name in os.listdir(f"/proc/{self.pid}/fd"):
             with contextlib.suppress(FileNotFoundError):

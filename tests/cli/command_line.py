@@ -19,7 +19,7 @@ import shellwire
 from shellwire.errors import HomeError
 from shellwire.home import pidfile
 from shellwire.home.paths import Home
-from tests import fork_server
+from tests import forked
 from tests.live import PATIENCE
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class CommandLine:
         """Run a command, and wait for its end; its stdin is /dev/null or a pipe with ``stdin``."""
         environment = {**self.environment, **(env or {})}
         words = [os.fsdecode(argument) for argument in arguments]
-        if len(stdin or b"") <= select.PIPE_BUF and fork_server.SERVER.can_run(words, environment):
-            return fork_server.SERVER.run(words, environment, cwd, SECONDS, stdin)
+        if len(stdin or b"") <= select.PIPE_BUF and forked.SERVER.can_run(words, environment):
+            return forked.SERVER.run(words, environment, cwd, SECONDS, stdin)
         return subprocess.run(
             [*PROGRAM, *words],
             env=environment,
@@ -101,8 +101,8 @@ class CommandLine:
     def start(self, *flags: str) -> dict[str, Any]:
         """Start a daemon on a free port; return its status."""
         words = ("start", "--daemon", "--port", "0", *flags)
-        if fork_server.SERVER.can_start_daemon(self.environment):
-            done = fork_server.SERVER.run(words, self.environment, None, SECONDS)
+        if forked.SERVER.can_start_daemon(self.environment):
+            done = forked.SERVER.run(words, self.environment, None, SECONDS)
             assert (done.returncode, done.stderr) == (0, b""), done
         else:
             self.ok(*words)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_NESTING
-from tests import fork_server
+from tests import forked
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
 from tests.client.hostile import STATUS, Hostile, frame, told
 
@@ -177,7 +177,7 @@ async def test_a_message_that_inflates_without_end(
     answer = frame(bomb(), first=0xC1)
     server = Hostile(lambda _: answer, status=answer if first else None, deflate=True)
     # A child of this process.
-    monkeypatch.setattr(fork_server.SERVER, "can_run", lambda *_: False)
+    monkeypatch.setattr(forked.SERVER, "can_run", lambda *_: False)
     assert f"more than {MAX_DAEMON_MESSAGE} bytes" in await refused(cli, server, "jobs")
     # In KiB, of the largest child that this process has had (getrusage(2)).
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
