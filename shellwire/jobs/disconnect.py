@@ -46,7 +46,7 @@ class DisconnectPolicy:
         self._present.discard(client_id)
         for job in list(self._jobs()):
             if job.key.client_id == client_id and job.state != "ended":
-                job.touch()
+                job.readers.touch()
                 if job.request.kill_on_disconnect:
                     self._end(job)
         self._look()
@@ -68,7 +68,7 @@ class DisconnectPolicy:
         ttl = self._ttl if job.request.detach_ttl is None else job.request.detach_ttl
         if not ttl or job.outcome is not None or job.key.client_id in self._present:
             return None
-        is_used = job.state == "queued" or job.is_read
+        is_used = job.state == "queued" or job.readers.is_read
         return ttl if is_used else job.used_at + ttl - now
 
     def _look(self) -> None:

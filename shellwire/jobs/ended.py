@@ -38,7 +38,7 @@ class EndedJobs:
 
     def add(self, job: Job) -> None:
         """Keep a job whose output does not grow any more."""
-        size = job.kept_bytes
+        size = job.readers.kept_bytes
         self._jobs[job] = (time.monotonic() + self._retention.seconds, size)
         self._bytes += size
         while len(self._jobs) > self._retention.jobs or (

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from shellwire.process import kill
 from shellwire.process.strays import Strays
 from shellwire.shell.pool import ShellPool, can_wait
+from shellwire.shell.readback import ReadBack
 from shellwire.shell.rewrite import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from shellwire.jobs.model import Journal
     from shellwire.process.reap import Reaper
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from shellwire.shell.dialect import Dialect
     from shellwire.shell.pool import Taken
     from shellwire.shell.shell import Shell, Wiring
-    from shellwire.shell.state import State
+    from shellwire.shell.state import Function, State
 
 
 PAUSE = 0.001
@@ -62,6 +63,7 @@ class Engine:
     strays: Strays = field(init=False)
     """Whose the processes are that have become our children."""
     _pool: ShellPool = field(init=False)
+    _read_back: ReadBack = field(init=False)
     _pause: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class Engine:
             self.spares = 0
         self.strays = Strays(self.reaper)
         self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
+        self._read_back = ReadBack(self.dialect, self.reaper, self.next_tag)
 
     def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
         """Return a shell for ``state``, which a job of ``context`` starts from.
@@ -114,8 +117,14 @@ class Engine:
             self._pause.cancel()
         self._pool.close()
 
+    async def unreadable(
+        self, state: State, functions: Mapping[bytes, Function]
+    ) -> frozenset[bytes]:
+        """Return the names of new ``functions`` that no shell could restore unchanged."""
+        return await self._read_back.unreadable(state, functions)
+
     def text(self, command: bytes) -> bytes:
-        """Return what a shell is to run for ``command``."""
+        """Return the text that a shell runs for ``command``."""
         return rewrite(command) if self.rewrites else command
 
     def next_tag(self) -> bytes:

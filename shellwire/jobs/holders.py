@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shellwire.jobs.snapshot import snapshot
 from shellwire.output import printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def describe(jobs: Sequence[Job]) -> str:
 
 
 def _describe(job: Job) -> str:
-    now = job.snapshot()
+    now = snapshot(job)
     command = printable(now.command)
     if len(command) > _LONGEST_COMMAND:
         command = f"{command[: _LONGEST_COMMAND - 1]}…"

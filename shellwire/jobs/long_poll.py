@@ -14,8 +14,8 @@ from shellwire.jobs.search import Search, unfinished
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shellwire.jobs.job import Job
     from shellwire.jobs.model import State
-    from shellwire.jobs.readable import Readable
 
 MAX_PIECES = 4096
 """Pieces in one page at most: two streams in turns could make one of each byte."""
@@ -47,7 +47,7 @@ class LongPoll:
 
     def __init__(
         self,
-        job: Readable,
+        job: Job,
         *,
         after: int,
         max_bytes: int,
@@ -67,7 +67,7 @@ class LongPoll:
         self._search = self._begin(after)
         self._match: int | None = None
         self._is_due = wait <= 0
-        self._viewer = job.view(self._look, silent=True)
+        self._viewer = job.readers.view(self._look, silent=True)
         self._timer: asyncio.TimerHandle | None = None
         if wait > 0:
             self._timer = asyncio.get_running_loop().call_later(wait, self._expire)
@@ -75,7 +75,7 @@ class LongPoll:
 
     def close(self) -> None:
         """Wait no longer."""
-        self.job.leave(self._viewer)
+        self.job.readers.leave(self._viewer)
         self._ready = nobody
         if self._timer is not None:
             self._timer.cancel()

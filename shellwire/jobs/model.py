@@ -139,29 +139,3 @@ class Outcome:
     """After an ending of ours: pids of what lives on, is no known job's, and perhaps is its."""
     refusal: WireError | None = None
     """Set when the job never ran: this error is its terminal message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is known of a job at one moment."""
-
-    key: JobKey
-    kind: Kind
-    state: State
-    command: str
-    context: str
-    cwd: str | None
-    pid: int | None
-    pids: tuple[int, ...]
-    size: tuple[int, int] | None
-    started_at: float | None
-    """Seconds since the epoch."""
-    ended_at: float | None
-    uptime: float
-    """Seconds it has run, or did run."""
-    outcome: Outcome | None
-    start: int
-    end: int
-    name: str | None
-    touched_at: float
-    """When somebody asked for it last, in seconds since the epoch."""

@@ -188,7 +188,7 @@ class Registry:
         A name finds the living job that bears it, else the one that bore it last. Raises NotFound.
         """
         job = self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
-        job.touch()
+        job.readers.touch()
         return job
 
     def _find_other(self, job_id: str) -> Job:
@@ -262,7 +262,7 @@ class Registry:
         for job in commands:
             job.end("killed")
         for job in living:
-            await job.over()
+            await job.wait_ended()
         await kill.end(self._engine.everything())
         self._engine.reaper.collect()
 
@@ -277,7 +277,7 @@ class Registry:
             if all(job.outcome is not None for job in waiting):
                 self._hurried.set()
 
-        viewers = [(job, job.view(look, silent=True)) for job in waiting]
+        viewers = [(job, job.readers.view(look, silent=True)) for job in waiting]
         look()
         try:
             await asyncio.wait_for(self._hurried.wait(), seconds)
@@ -285,7 +285,7 @@ class Registry:
             pass
         finally:
             for job, viewer in viewers:
-                job.leave(viewer)
+                job.readers.leave(viewer)
 
     # Keeping -------------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class Registry:
         self._ended_jobs.discard(old)
         self._emptied.discard(old)
         if old.state == "ended":
-            old.forget()
+            old.readers.forget()
         else:
             self._replaced.add(old)
 
@@ -303,7 +303,7 @@ class Registry:
         if job in self._replaced:
             if job.state == "ended":
                 self._replaced.discard(job)
-            job.forget()
+            job.readers.forget()
         elif job in self._emptied:
             self._emptied.discard(job)
             del self._jobs[job.key]
@@ -311,7 +311,7 @@ class Registry:
             self._ended_jobs.add(job)
 
     def _forget(self, job: Job) -> None:
-        job.forget()
+        job.readers.forget()
         if job.state == "ended":
             del self._jobs[job.key]
         else:

@@ -139,7 +139,7 @@ def _refuse_slow_reader(connection: Connection) -> None:
 
 def _attach(connection: Connection, message: messages.Attach) -> None:
     job = _find(connection, message.id)
-    after = job.offset(message.after, "after", text=message.encoding == "utf-8")
+    after = job.readers.offset(message.after, "after", text=message.encoding == "utf-8")
     _refuse_slow_reader(connection)
     followed = connection.writer.follows(job.key.id)
     if followed is not None:
@@ -156,13 +156,13 @@ def _detach(connection: Connection, message: messages.Detach) -> None:
 def _credit(connection: Connection, message: messages.Credit) -> None:
     # What has come to its end is not followed any more: its last credits are late, not wrong.
     job = _find(connection, message.id)
-    connection.writer.credit(job, job.offset(message.end, "end", text=False))
+    connection.writer.credit(job, job.readers.offset(message.end, "end", text=False))
     connection.acknowledge(message)
 
 
 def _read_output(connection: Connection, message: messages.ReadOutput) -> None:
     job = _find(connection, message.id)
-    after = job.offset(message.after, "after", text=message.encoding == "utf-8")
+    after = job.readers.offset(message.after, "after", text=message.encoding == "utf-8")
     until = None if message.until is None else message.until.encode()
     if until is not None and len(until) > message.max_bytes:
         raise InvalidMessage(f"until: expected at most max_bytes ({message.max_bytes}) bytes")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome
+from shellwire.jobs.snapshot import snapshot
 from shellwire.protocol import messages
 from shellwire.protocol.data import encode_data
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from shellwire.errors import WireError
     from shellwire.jobs.job import Job
     from shellwire.jobs.long_poll import Page
-    from shellwire.jobs.readable import Readable
     from shellwire.protocol.fields import Encoding
 
 _MOST_SHOWN = 1024 * 1024
@@ -132,7 +132,7 @@ def attached(job: Job, after: int, request_id: str | None) -> messages.Attached:
     )
 
 
-def output_page(job: Readable, page: Page, question: messages.ReadOutput) -> messages.OutputPage:
+def output_page(job: Job, page: Page, question: messages.ReadOutput) -> messages.OutputPage:
     """Return the answer to ``read_output``."""
     gap = page.gap
     return messages.OutputPage(
@@ -161,7 +161,7 @@ def job_infos(jobs: Sequence[Job]) -> list[messages.JobInfo]:
 
 
 def _job_info(job: Job, shown: int) -> messages.JobInfo:
-    now = job.snapshot()
+    now = snapshot(job)
     return messages.JobInfo(
         id=now.key.id,
         kind=now.kind,
@@ -188,7 +188,7 @@ def _job_info(job: Job, shown: int) -> messages.JobInfo:
 
 def session_info(job: Job) -> messages.SessionInfo:
     """Return one entry of ``sessions_list``."""
-    now = job.snapshot()
+    now = snapshot(job)
     return messages.SessionInfo(
         id=now.key.id,
         pid=now.pid or -1,
@@ -197,5 +197,5 @@ def session_info(job: Job) -> messages.SessionInfo:
         uptime_seconds=now.uptime,
         is_running=now.state == "running",
         is_pty=now.size is not None,
-        recent_output=job.recent_output(),
+        recent_output=job.readers.recent_output(),
     )

@@ -70,7 +70,7 @@ class JobFeed:
 
     def close(self) -> None:
         """Follow it no more; it goes on."""
-        self.job.leave(self.viewer)
+        self.job.readers.leave(self.viewer)
 
 
 class PageReply:

@@ -81,7 +81,7 @@ class FairWriter:
     ) -> None:
         """Send what ``job`` has from ``after`` on, and live from there; instead of what was."""
         self.unfollow(job)
-        viewer = job.view(
+        viewer = job.readers.view(
             lambda: self.mark(feed),
             after=after,
             window=window,

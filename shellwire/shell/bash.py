@@ -109,9 +109,10 @@ _UNREPORTED = (
     f"{{ exec 211<&10 212<&11; }} 201<&- 202<&-; exec 201<&- 202<&-; {_RESTORE}"
 ).encode()
 
-# ``set -v``, ``set -euv``, ``set -o verbose``, ``shopt -so verbose``: too often rather than never.
+# ``set -v``, ``set -euv``, ``set -o verbose``, ``shopt -so verbose``, ``set $options``. A match too
+# many costs the report of some early ends; a match too few shows the user our trap.
 _VERBOSE = re.compile(
-    rb"(?<![\w.-])(?:set[ \t]+(?:[-+][A-Za-z]+[ \t]+(?:[a-z]+[ \t]+)?)*-[A-Za-z]*v"
+    rb"(?<![\w.-])(?:set[ \t]+(?:[-+][A-Za-z]+[ \t]+(?:[a-z]+[ \t]+)?)*(?:-[A-Za-z]*v|[\"']?\$)"
     rb"|(?:set|shopt)[ \t][^\n;&|]*verbose)"
 )
 _WITHOUT_TRAP = rb"""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shellwire.shell.dialect import SECRETS, UNREPORTED, WITHHELD, CannotEnter
-from shellwire.shell.readback import unreadable
 from shellwire.shell.state import (
     IDENTIFIER,
     OUR_PREFIX,
@@ -48,6 +47,7 @@ _MAX_REPORT = 8 * MAX_SIZE
 _OF_A_TERMINAL = frozenset(
     b"TERM TERMCAP COLORTERM TERM_PROGRAM TERM_PROGRAM_VERSION COLUMNS LINES".split()
 )
+_TOO_LARGE = f"its state is larger than {MAX_SIZE} bytes"
 _NOT_REPORTED = "the shell could not report its state (ulimit -f, or an early end under set -v)"
 
 
@@ -57,7 +57,7 @@ _NOT_SET = SECRETS | WITHHELD - {b"OLDPWD"}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a command started from: needed again to tell what it changed."""
+    """The state that a command started from; its changes are measured against it."""
 
     state: State
     epoch: int
@@ -65,10 +65,23 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What became of a command's state. ``problem`` is for the user when it wasn't kept whole."""
+    """Whether a command's state was kept. ``problem`` tells the user what was not."""
 
     committed: bool
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A change with new functions, to be committed by ``Context.keep`` once they are read back."""
+
+    change: Change
+    state: State
+    """The state that the command left, as reported."""
+    functions: Mapping[bytes, Function]
+    """The new functions."""
+    epoch: int
+    whole: bool
 
 
 class Context:
@@ -125,24 +138,24 @@ class Context:
 
     def commit(
         self, origin: Origin, dialect: Dialect, report: bytes, token: bytes, tag: bytes
-    ) -> Commit:
+    ) -> Commit | Draft:
         """Take over what the command changed, all or nothing.
 
-        ``token`` and ``tag`` are what only this shell was given; they differ in reports of the same
-        state. Raises CannotEnter when the command never ran for want of its directory.
+        Returns a Draft, and changes nothing yet, if there are new functions: the shell may have
+        printed them otherwise than it reads them. ``token`` and ``tag`` were given to this shell
+        alone and differ in reports of the same state. Raises CannotEnter if the command never ran
+        because its directory could not be entered.
         """
         if len(report) > _MAX_REPORT:
-            return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
+            return Commit(committed=False, problem=_TOO_LARGE)
         known = report.replace(tag, b"").replace(token, b""), origin.state
         if self._known == known and origin.epoch == self._epoch:
-            # The same report from the same start: whatever it changed, it changed nothing then.
+            # The same report from the same origin changed nothing the last time either.
             return Commit(committed=True)
         payload = dialect.payload(report, token)
         if payload is None:
             lost = report.endswith(UNREPORTED)
             return Commit(committed=False, problem=_NOT_REPORTED if lost else None)
-        if origin.epoch != self._epoch:
-            return Commit(committed=False, problem="the context was reset while it ran")
         parsed = dialect.parse(payload)
         if parsed is None:
             return Commit(committed=False, problem="its state could not be read")
@@ -152,15 +165,32 @@ class Context:
             visible=lambda name, each: name not in parsed.unknown and dialect.reports(name, each),
             removals=parsed.whole,
         )
-        change, problem = _readable(change, dialect, parsed.state)
+        new = {name: each for name, each in change.functions.items() if each is not None}
+        draft = Draft(change, parsed.state, new, origin.epoch, parsed.whole)
+        if new and origin.epoch == self._epoch:
+            return draft
+        commit = self.keep(draft, frozenset())
+        if commit.committed and draft.whole and not change:
+            self._known = known
+        return commit
+
+    def keep(self, draft: Draft, broken: frozenset[bytes]) -> Commit:
+        """Commit a draft without the functions ``broken``, which can't be read back."""
+        if draft.epoch != self._epoch:
+            return Commit(committed=False, problem="the context was reset while it ran")
+        change, problem = draft.change, None
+        if broken:
+            # The earlier functions of these names go too: the command would have called the new.
+            functions = {**change.functions, **dict.fromkeys(broken)}
+            change = replace(change, functions=functions)
+            names = ", ".join(sorted(name.decode("utf-8", "replace") for name in broken))
+            problem = f"the shell prints what it can't read back of the functions {names[:500]}"
         if change:
             state = apply(self.state, change)
             if state.size() > MAX_SIZE:
-                return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
+                return Commit(committed=False, problem=_TOO_LARGE)
             self._set(state, change)
-        elif parsed.whole:
-            self._known = known
-        if not parsed.whole:
+        if not draft.whole:
             problem = "a part of the context could not be restored"
         return Commit(committed=True, problem=problem)
 
@@ -191,19 +221,6 @@ class Context:
         self._starts.clear()
         self._epoch += 1
         self._known = None
-
-
-def _readable(change: Change, dialect: Dialect, state: State) -> tuple[Change, str | None]:
-    """Return ``change`` without the functions that can't be restored, and which these are."""
-    new = {name: function for name, function in change.functions.items() if function is not None}
-    broken = unreadable(dialect, state, new) if new else frozenset()
-    if not broken:
-        return change, None
-    # What they were before is not kept either: the command would have called what is new.
-    functions = {**change.functions, **dict.fromkeys(broken)}
-    names = ", ".join(sorted(name.decode("utf-8", "replace") for name in broken))
-    problem = f"the shell prints what it can't read back of the functions {names[:500]}"
-    return replace(change, functions=functions), problem
 
 
 def _is_free(name: bytes) -> bool:
@@ -242,4 +259,4 @@ def birth_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
     return State(os.fsencode(cwd), variables, functions)
 
 
-__all__ = ["MAX_SIZE", "CannotEnter", "Commit", "Context", "Origin", "birth_state"]
+__all__ = ["MAX_SIZE", "CannotEnter", "Commit", "Context", "Draft", "Origin", "birth_state"]

@@ -249,7 +249,7 @@ class Machine(RuleBasedStateMachine):
         self._end(writer)
 
     def _end(self, writer: Writer) -> None:
-        self.ended.append((writer, writer.job.kept_bytes))
+        self.ended.append((writer, writer.job.readers.kept_bytes))
         while len(self.ended) > KEPT.jobs or (
             len(self.ended) > 1 and sum(size for _, size in self.ended) > KEPT.total_bytes
         ):
@@ -288,11 +288,11 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         job = self.registry.find("another", writer.job.key.id)
         with pytest.raises(InvalidMessage):
-            job.offset(job.buffer.end + 1, "after", text=is_text)
+            job.readers.offset(job.buffer.end + 1, "after", text=is_text)
         wanted = max(0, job.buffer.end - back)
-        after = job.offset(wanted, "after", text=is_text)
+        after = job.readers.offset(wanted, "after", text=is_text)
         assert wanted - 3 * is_text <= after <= wanted
-        viewer = job.view(lambda: None, after=after, window=window, text=is_text)
+        viewer = job.readers.view(lambda: None, after=after, window=window, text=is_text)
         assert viewer.window <= CAPACITY
         credited = None if window is None else after
         reader = Reader(writer, viewer, after, after, credited, is_text)
@@ -324,7 +324,7 @@ class Machine(RuleBasedStateMachine):
     def _leave(self, reader: Reader) -> None:
         self.everybody.remove(reader)
         reader.check()
-        reader.writer.job.leave(reader.viewer)
+        reader.writer.job.readers.leave(reader.viewer)
 
     def _rest(self, writer: Writer) -> None:
         if writer in self.alive:

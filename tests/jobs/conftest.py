@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.jobs.registries import Registries
 from tests.live import Daemon
 
 if TYPE_CHECKING:
@@ -63,3 +64,11 @@ async def ender(either: Daemon) -> AsyncIterator[Client]:
     client = await either.client()
     yield client
     await client.close()
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Registries]:
+    """Yield what makes registries; they are stopped at the end."""
+    registries = Registries()
+    yield registries
+    await registries.close()

@@ -53,6 +53,7 @@ async def test_such_an_alias_is_still_the_users(client: Client) -> None:
 
 
 VERBOSE = ["set -v", "set -o verbose", "set -euv", "set -xv", "shopt -so verbose", "set -v -e"]
+VERBOSE += ["o=-v; set $o", 'o=-eu; p=-v; set $o "$p"']
 
 
 @pytest.mark.parametrize("on", VERBOSE)

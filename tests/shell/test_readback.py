@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.shell.readback import unreadable
+from shellwire.process.reap import Reaper
+from shellwire.shell.readback import ReadBack
 from shellwire.shell.state import Function, State
 from tests.shell.shells import after, left, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shellwire.shell.bash import Bash
     from tests.live import Client
 
@@ -44,6 +47,13 @@ WELL_PRINTED = [
 ]
 
 
+async def unreadable(
+    bash: Bash, state: State, functions: Mapping[bytes, Function]
+) -> frozenset[bytes]:
+    read_back = ReadBack(bash, Reaper(), lambda: b"readback.test")
+    return await read_back.unreadable(state, functions)
+
+
 def _functions(bash: Bash, birth: State, *bodies: str) -> dict[bytes, Function]:
     text = "\n".join(f"f{number}() {{\n{body}\n}}" for number, body in enumerate(bodies))
     return dict(after(bash, birth, f"shopt -s extglob\n{text}".encode()).functions)
@@ -52,7 +62,7 @@ def _functions(bash: Bash, birth: State, *bodies: str) -> dict[bytes, Function]:
 @pytest.mark.parametrize("body", MISPRINTED + WELL_PRINTED)
 async def test_what_is_kept_is_what_was_defined(bash: Bash, birth: State, body: str) -> None:
     functions = _functions(bash, birth, body)
-    broken = unreadable(bash, birth, functions)
+    broken = await unreadable(bash, birth, functions)
     # The property itself, by the shell: what it restores it prints again, unless it was refused.
     report = left(bash, run(bash, State(birth.cwd, birth.variables, functions), b":"))
     same = report is not None and report.whole and report.state.functions == functions
@@ -65,7 +75,7 @@ async def test_one_that_is_broken_does_not_take_others_with_it(bash: Bash, birth
     functions = _functions(bash, birth, ":", "echo ok", "if true; then :; fi", "b", "c")
     functions[b"f1"] = Function(b"f1 () \n{ \n    while a \\& do\n b\n done\n}\n")
     functions[b"f3"] = Function(b"f3 () \n{ \n    a 'unterminated\n}\n")
-    assert unreadable(bash, birth, functions) == {b"f1", b"f3"}
+    assert await unreadable(bash, birth, functions) == {b"f1", b"f3"}
 
 
 async def test_what_a_broken_one_would_run_does_not_hold_us_up(
@@ -73,8 +83,8 @@ async def test_what_a_broken_one_would_run_does_not_hold_us_up(
 ) -> None:
     monkeypatch.setattr("shellwire.shell.readback.SECONDS", 0.2)
     functions = {b"f": Function(b"f () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")}
-    assert unreadable(bash, birth, functions) == {b"f"}
-    assert unreadable(bash, birth, {b"f": Function(b"}\n")}) == {b"f"}
+    assert await unreadable(bash, birth, functions) == {b"f"}
+    assert await unreadable(bash, birth, {b"f": Function(b"}\n")}) == {b"f"}
 
 
 async def test_the_user_is_told_which(client: Client) -> None:
@@ -98,5 +108,5 @@ async def test_many_that_hang_take_no_longer_than_one(
         name: Function(name + b" () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")
         for name in (b"f", b"g", b"h", b"i", b"j")
     }
-    assert unreadable(bash, birth, hanging) == set(hanging)
+    assert await unreadable(bash, birth, hanging) == set(hanging)
     assert time.monotonic() - begun < 1.5

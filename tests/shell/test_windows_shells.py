@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.shell.cmd import Cmd
-from shellwire.shell.context import Context
+from shellwire.shell.context import Commit, Context
 from shellwire.shell.powershell import PowerShell
 from shellwire.shell.state import State, Variable
 
@@ -106,7 +106,7 @@ def test_a_command_changes_its_context(dialect: FileDialect, report: bytes) -> N
     context = Context(BIRTH)
     context.state = State(BIRTH.cwd, {**BIRTH.variables, b"Gone": Variable(b"1")})
     origin, _ = context.begin(cwd=rb"C:\x", env={}, terminal=False)
-    assert context.commit(origin, dialect, report, TOKEN, b"1.2").committed
+    assert context.commit(origin, dialect, report, TOKEN, b"1.2") == Commit(committed=True)
     assert context.state == LEFT
 
 
