@@ -69,7 +69,7 @@ class DisconnectPolicy:
         if not ttl or job.outcome is not None or job.key.client_id in self._present:
             return None
         is_used = job.state == "queued" or job.readers.is_read
-        return ttl if is_used else job.used_at + ttl - now
+        return ttl if is_used else job.used_at() + ttl - now
 
     def _look(self) -> None:
         """End what has no time left, and look again when the next one may have none."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
 from shellwire.jobs.attempt import attempt
+from shellwire.jobs.clock import JobClock
 from shellwire.jobs.conclusion import Conclusion
 from shellwire.jobs.launch import launch, origin_of
 from shellwire.jobs.model import Outcome, shown
@@ -79,13 +79,7 @@ class Job:
         self._is_concluding = False
         self._lingers = False
         self._timers: JobTimers | None = None
-        self._input_at = 0.0
-        self._begun = time.monotonic()
-        self._lasted = 0.0
-        self.started_at: float | None = None
-        """Seconds since the epoch."""
-        self.ended_at: float | None = None
-        """Seconds since the epoch."""
+        self.clock = JobClock()
 
     @property
     def outcome(self) -> Outcome | None:
@@ -109,11 +103,6 @@ class Job:
         """The leader while it runs, and the processes that it left."""
         return self._run.pids if self._run is not None else ()
 
-    @property
-    def uptime(self) -> float:
-        """Seconds from the start until now, or until the end."""
-        return time.monotonic() - self._begun if self.state == "running" else self._lasted
-
     # Starting ------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -122,8 +111,7 @@ class Job:
         The end of another job may call this, and must not suffer from a fault in here.
         """
         self.state = "running"
-        self.started_at = time.time()
-        self._begun = time.monotonic()
+        self.clock.start()
         try:
             self._start()
         except (SpawnError, CannotEnter) as error:
@@ -154,19 +142,15 @@ class Job:
         self.pid = self._run.pid
         if engine.journal is not None:
             engine.journal.began(self.key, request.kind, self._run.tag)
-        self._timers = JobTimers(
-            request,
-            engine.idle_timeout,
-            self.readers,
-            used_at=lambda: self.used_at,
-            end=self.end,
-        )
+        self._timers = JobTimers(request, engine.idle_timeout, self.readers, self.used_at, self.end)
 
-    @property
     def used_at(self) -> float:
-        """When the job started or was last used: input, output, a question, a viewer leaving."""
+        """Return when the job was last used, by the monotonic clock.
+
+        Its start, input, output, a question and a viewer that leaves count.
+        """
         readers = self.readers
-        return max(self._begun, readers.touched_at, readers.output.active_at, self._input_at)
+        return max(self.clock.used_at, readers.touched_at, readers.output.active_at)
 
     # Input ---------------------------------------------------------------------------------------
 
@@ -184,7 +168,7 @@ class Job:
             raise SessionError(f"command {self.key.id} was started without open_stdin")
         run = self._running()
         run.send_input(data)
-        self._input_at = time.monotonic()
+        self.clock.use()
         if close:
             run.finish_input()
 
@@ -241,13 +225,13 @@ class Job:
 
         Neither its exit status nor its output can be known.
         """
-        self.started_at = started_at
+        self.clock.started_at = started_at
         self.cwd = None
         self.readers.output_is_lost = True
         self._conclude(Outcome(reason="lost"))
 
     def _exited(self) -> None:
-        self._lasted = time.monotonic() - self._begun
+        self.clock.exit()
         if self._ending is None and self._run is not None:
             self._finish(self._run)
         # A job that had its outcome before can become ended only now.
@@ -265,10 +249,9 @@ class Job:
 
     def _conclude(self, outcome: Outcome) -> None:
         totals = (self.buffer.totals[0], self.buffer.totals[1])
-        lasted = self._lasted or time.monotonic() - self._begun
-        self.readers.outcome = replace(outcome, at=self.buffer.end, totals=totals, duration=lasted)
-        self._lasted = lasted
-        self.ended_at = time.time()
+        self.readers.outcome = replace(
+            outcome, at=self.buffer.end, totals=totals, duration=self.clock.end()
+        )
         self._stop_timers()
         # Each may have a frame's size; free them although the job stays remembered.
         command = None if self.request.command is None else encoded(self.command)

@@ -24,6 +24,7 @@ from shellwire.jobs.ids import Remembered
 from shellwire.jobs.job import Job
 from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
 from shellwire.jobs.slots import Slots
+from shellwire.jobs.table import JobTable
 from shellwire.process import kill
 
 if TYPE_CHECKING:
@@ -62,10 +63,8 @@ class Registry:
         self._disconnect_policy = DisconnectPolicy(detach_ttl, self.jobs, self._discard)
         self._engine = engine
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue, max_sessions)
-        self._jobs: dict[JobKey, Job] = {}
+        self._jobs = JobTable()
         self._next: deque[JobKey] = deque()
-        # Their ids name other jobs by now; what they left in the background lives on.
-        self._replaced: set[Job] = set()
         # In the background, the oldest first.
         self._lingering: dict[Job, None] = {}
         self._ended_jobs = EndedJobs(retention or Retention(), self._forget)
@@ -91,8 +90,8 @@ class Registry:
         """Drop a transient client's own context once its connection and its jobs are over."""
         if not self.contexts.is_passing(client_id) or self._disconnect_policy.is_present(client_id):
             return
-        jobs = self._jobs.items()
-        if not any(key.client_id == client_id and job.outcome is None for key, job in jobs):
+        jobs = self._jobs.current()
+        if not any(job.key.client_id == client_id and job.outcome is None for job in jobs):
             self.contexts.drop(client_id)
 
     # Starting ------------------------------------------------------------------------------------
@@ -109,7 +108,7 @@ class Registry:
         old = self._jobs.get(key)
         if (old is not None and old.outcome is None) or (once and key in self._used):
             raise DuplicateId(f"id {key.id} is in use")
-        if request.name is not None and self._named(request.name, living=True):
+        if request.name is not None and self._jobs.named(request.name, living=True):
             raise DuplicateId(f"name {request.name} is in use")
         place = self._admit(key, request)
         try:
@@ -140,7 +139,7 @@ class Registry:
         )
 
     def _use(self, job: Job) -> None:
-        self._jobs[job.key] = job
+        self._jobs.add(job)
         self._used.add(job.key)
 
     def _admit(self, key: JobKey, request: Request) -> int:
@@ -183,36 +182,21 @@ class Registry:
     # Finding -------------------------------------------------------------------------------------
 
     def find(self, client_id: str, job_id: str) -> Job:
-        """Return the client's own job of that id, or the owner's only one, or the one so named.
+        """Return a job by id or name, as ``JobTable.find`` does, and mark it as used.
 
-        A name finds the living job that bears it, else the one that bore it last. Raises NotFound.
+        Raises NotFound.
         """
-        job = self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
+        job = self._jobs.find(client_id, job_id)
         job.readers.touch()
         return job
 
-    def _find_other(self, job_id: str) -> Job:
-        others = [job for key, job in self._jobs.items() if key.id == job_id]
-        if len(others) > 1:
-            raise NotFound(f"{len(others)} jobs of other clients have the id {job_id}")
-        if not others:
-            others = self._named(job_id, living=True) or self._named(job_id, living=False)[-1:]
-        if not others:
-            raise NotFound(f"no job has the id {job_id}")
-        return others[0]
-
     def has_id(self, job_id: str) -> bool:
-        """Whether some job has this id; else ``find`` takes it for a name."""
-        return any(key.id == job_id for key in self._jobs)
-
-    def _named(self, name: str, *, living: bool) -> list[Job]:
-        """Return the jobs of that name, the oldest first."""
-        jobs = [job for job in self._jobs.values() if job.request.name == name]
-        return [job for job in jobs if job.outcome is None] if living else jobs
+        """Whether a job has this id; ``find`` otherwise looks for a name."""
+        return self._jobs.has_id(job_id)
 
     def jobs(self) -> list[Job]:
-        """Return every job that is alive or kept, the oldest first."""
-        return [*self._replaced, *self._jobs.values()]
+        """Return every job that is alive or remembered, the oldest first."""
+        return self._jobs.all()
 
     def running(self, kind: str) -> int:
         """Return how many jobs of a kind hold a slot."""
@@ -252,8 +236,7 @@ class Registry:
         self._stopping = True
         for key in self._slots.waiting:
             self._jobs[key].refuse(DaemonStopping("the daemon is stopping"), "killed")
-        living = [job for job in self._jobs.values() if job.state != "ended"]
-        living.extend(self._replaced)
+        living = [job for job in self._jobs.all() if job.state != "ended"]
         for job in living:
             if job.request.kind == "session" or job.outcome is not None:
                 job.end("killed")
@@ -290,30 +273,30 @@ class Registry:
     # Keeping -------------------------------------------------------------------------------------
 
     def _replace(self, old: Job) -> None:
-        del self._jobs[old.key]
         self._ended_jobs.discard(old)
         self._emptied.discard(old)
         if old.state == "ended":
+            self._jobs.remove(old)
             old.readers.forget()
         else:
-            self._replaced.add(old)
+            self._jobs.replace(old)
 
     def _on_ended(self, job: Job) -> None:
         self._lingering.pop(job, None)
-        if job in self._replaced:
+        if self._jobs.is_replaced(job):
             if job.state == "ended":
-                self._replaced.discard(job)
+                self._jobs.drop_replaced(job)
             job.readers.forget()
         elif job in self._emptied:
             self._emptied.discard(job)
-            del self._jobs[job.key]
+            self._jobs.remove(job)
         elif job not in self._ended_jobs:
             self._ended_jobs.add(job)
 
     def _forget(self, job: Job) -> None:
         job.readers.forget()
         if job.state == "ended":
-            del self._jobs[job.key]
+            self._jobs.remove(job)
         else:
             # What it left lives on and can be ended, however long that takes.
             self._emptied.add(job)

@@ -27,7 +27,6 @@ class JobTimers:
         request: Request,
         idle: float | None,
         readers: Readers,
-        *,
         used_at: Callable[[], float],
         end: Callable[[Reason], None],
     ) -> None:
