@@ -1,4 +1,4 @@
-"""Writes the last results into the documents, between two markers in each."""
+"""Write the last results into the documents, between two markers in each."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def replace(file: Path, block: str, begin: str = BEGIN, end: str = END) -> None:
     """Put ``block`` between two markers in ``file``.
 
     Raises:
-        ValueError: it has no markers.
+        ValueError: the file has no markers.
     """
     text = file.read_text(encoding="utf-8")
     pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)

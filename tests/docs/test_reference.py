@@ -157,7 +157,7 @@ def test_fields_of_the_daemon(section: Section) -> None:
     assert rows.keys() == fields.keys()
     for name, row in rows.items():
         optional = name not in SCHEMA[kind]["required"]
-        always = row["there"] == "always"
+        always = row["present"] == "always"
         # An ack answers nothing but requests that have one.
         assert always != optional or (kind, name) == ("Ack", "request_id"), name
         types = fields[name]["types"] - ({"null"} if optional else set())

@@ -1,8 +1,8 @@
-"""A daemon that notes when a command passes certain points: ``python -m bench.inside FILE FLAG…``.
+"""A daemon with timestamps in a command's path: ``python -m bench.instrumented FILE FLAG…``.
 
-It is the daemon as it is, but for a clock that is read at the beginning or the end of a few calls;
-the readings are written to FILE when it stops. The clock is the same in all processes
-(CLOCK_MONOTONIC, clock_gettime(2)), so a client's own readings fit between them.
+The daemon is unchanged, except that it reads a clock at the beginning or the end of a few calls. It
+writes the readings to FILE when it stops. All processes share the clock (CLOCK_MONOTONIC,
+clock_gettime(2)), so a client's own readings fit between them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from shellwire.server.frames import Payload
 
 passed: list[tuple[str, int]] = []
-"""Points, and when they were passed in nanoseconds."""
+"""The passed points, each with its time in nanoseconds."""
 
 
 def note(point: str) -> None:
-    """Note that ``point`` is passed now."""
+    """Record that ``point`` is passed now."""
     passed.append((point, time.perf_counter_ns()))
 
 
@@ -51,11 +51,11 @@ def _around(owner: type, name: str, before: str | None, after: str | None) -> No
 
 
 def instrument() -> None:
-    """Put the points in."""
-    importlib.import_module("shellwire.shell.launch")  # what defines the kinds of shells
+    """Wrap the daemon's functions so that they record the points."""
+    importlib.import_module("shellwire.shell.launch")  # defines the subclasses of Shell
     _around(Connection, "_handle", "read", None)
     for kind in Shell.__subclasses__():
-        _around(kind, "run", "ready", "told")
+        _around(kind, "run", "ready", "command_sent")
     _around(Reaper, "_collect", "ended", None)
     _around(Job, "_conclude", None, "concluded")
     original: Callable[..., Awaitable[None]] = Connection._send

@@ -1,4 +1,4 @@
-"""The yardsticks of bytes and keystrokes: a bare pipe and a bare terminal, without a daemon."""
+"""The baselines for bytes and keystrokes: a bare pipe and a bare terminal, without a daemon."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHUNK = 1 << 16
 
 
 class Transfer(NamedTuple):
-    """Output that has arrived whole."""
+    """A completed transfer of output."""
 
     size: int
     seconds: float
@@ -25,7 +25,7 @@ class Transfer(NamedTuple):
 
 
 def pipe(command: str) -> Transfer:
-    """Read what ``command`` writes into a pipe."""
+    """Read the output of ``command`` through a pipe."""
     begun = time.perf_counter()
     process = subprocess.Popen(["/bin/bash", "-c", command], stdout=subprocess.PIPE, bufsize=0)
     assert process.stdout is not None
@@ -38,7 +38,7 @@ def pipe(command: str) -> Transfer:
 
 
 def terminal(command: str) -> Transfer:
-    """Read what ``command`` writes on a terminal."""
+    """Read the output of ``command`` through a terminal."""
     begun = time.perf_counter()
     master, slave = pty.openpty()
     process = subprocess.Popen(
@@ -49,7 +49,7 @@ def terminal(command: str) -> Transfer:
     while True:
         try:
             total += len(os.read(master, _CHUNK))
-        except OSError:  # EIO: nobody has the other side open any more
+        except OSError:  # EIO: no process has the other side open any more
             break
     process.wait()
     os.close(master)
@@ -57,7 +57,7 @@ def terminal(command: str) -> Transfer:
 
 
 class Keys:
-    """``cat`` on a raw terminal of our own."""
+    """``cat`` on a raw terminal, without a daemon."""
 
     def __init__(self) -> None:
         self._master, slave = pty.openpty()

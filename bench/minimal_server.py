@@ -1,9 +1,8 @@
-"""The least that could run commands for clients: a frame, a bash that waits, its end, a frame.
+"""The smallest server that runs commands for clients: a lower bound for the daemon's cost.
 
-It stands on what the daemon stands on (aiohttp, asyncio, the same shells, the same report) and
-leaves out all the rest: no protocol and no ids, no jobs, no slots, no output, no state that ever
-changes, no journal, nobody who looks for what a command has left. What this takes ours can't do for
-less.
+It uses what the daemon uses (aiohttp, asyncio, the same shells, the same report) and leaves out
+everything else: protocol, ids, jobs, slots, output, changing state, journal, and the search for
+processes that a command has left.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ _CLIENTS = 4
 _SPARES = 2
 
 
-class Least:
-    """Answers each text frame, a command, with its exit code."""
+class MinimalServer:
+    """A server that runs each text frame as a command and answers with its exit code."""
 
     def __init__(self) -> None:
         self._dialect = Bash("/bin/bash")
@@ -53,7 +52,7 @@ class Least:
         self._last = b""
 
     def prepare(self) -> None:
-        """Have shells wait."""
+        """Start shells until enough of them wait."""
         self._pause = None
         while len(self._waiting) < _SPARES:
             self._waiting.append(self._launch())
@@ -62,7 +61,7 @@ class Least:
         return launch(self._dialect, self._state, Wiring(), tag=b"bench", report=True)
 
     async def run(self, command: bytes) -> int:
-        """Run it in a shell that waits, while others are made ready as the daemon does it."""
+        """Run ``command`` in a waiting shell, and start new shells when the daemon would."""
         loop = asyncio.get_running_loop()
         shell = self._waiting.popleft() if self._waiting else self._launch()
         shell.run(self._dialect.script(b"", command))
@@ -87,7 +86,7 @@ class Least:
         return os.waitstatus_to_exitcode(status)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Run what one client asks for."""
+        """Run the commands of one client."""
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
         async for message in ws:
@@ -102,7 +101,7 @@ def _run(client: WebSocket) -> None:
 
 
 def measure(port: int, effort: Effort) -> dict[str, float]:
-    """Return how long a command takes, and how many run at once, as ratios to bare ones."""
+    """Return the time of a command and the rate of four clients, as ratios to bare spawns."""
     with ExitStack() as stack:
         clients = [stack.enter_context(closing(WebSocket(port))) for _ in range(_CLIENTS)]
         acts = [lambda client=client: _run(client) for client in clients]

@@ -1,9 +1,9 @@
-"""Where the daemon's processor time goes, by its rooms: ``python -m bench.shares FILE FLAG…``.
+"""A sampling profile of the daemon, by part: ``python -m bench.cpu_profile FILE FLAG…``.
 
-It is the daemon as it is, but for SIGPROF, which the kernel sends it for each few milliseconds of
-processor time that it uses (setitimer(2), ITIMER_PROF), from when it is sent the first one. What it
-was doing then is written to FILE when it stops. What a library does is counted for the room that
-called it.
+The daemon is unchanged, except that the kernel sends it SIGPROF after every few milliseconds of
+processor time (setitimer(2), ITIMER_PROF). The first SIGPROF, sent by the benchmark, starts the
+timer. Each signal is one sample of the running code; the daemon writes the counts to FILE when it
+stops. Time in a library counts for the part that called it.
 """
 
 from __future__ import annotations
@@ -28,48 +28,48 @@ if TYPE_CHECKING:
 
     from bench.measure import Effort
 
-ROOMS = {
-    "the next shell is started": (
+PARTS = {
+    "starting the next shell": (
         "shell/launch.py",
         "shell/pool.py",
         "shell/bash.py",
         "process/spawn.py",
     ),
-    "pipes, pidfd and SIGCHLD are heard; the exit is reaped; what was left is looked for": (
+    "events of pipes, pidfd and SIGCHLD; reaping the exit; looking for remaining processes": (
         "process/",
         "jobs/pump.py",
     ),
-    "the job, its slot, its buffer, what is kept of it": ("jobs/",),
+    "the job, its slot, its buffer, its retention": ("jobs/",),
     "the context, its report": ("shell/",),
     "the journal": ("home/", "daemon/journal.py"),
     "the connection: decode, handle, render, encode, write": ("server/", "protocol/"),
     "the event loop; aiohttp's reading": ("",),
 }
-"""What is told of the time, by the beginnings of the names of files: the first that fits."""
+"""The parts of the daemon, each with its file name prefixes; the first match counts."""
 
 _EACH = 0.001
 _numbers = count()
 _HERE = str(Path(shellwire.__file__).parent) + "/"
 
 sampled: Counter[str] = Counter()
-"""How often each of ROOMS was met."""
+"""The number of samples in each of PARTS."""
 
 
-def room(frame: FrameType | None) -> str:
-    """Return which of ROOMS is at work: the innermost of ours on the stack."""
+def part_of(frame: FrameType | None) -> str:
+    """Return the part of PARTS that is running: that of the innermost shellwire frame."""
     while frame is not None:
         if frame.f_code.co_filename.startswith(_HERE):
             name = frame.f_code.co_filename[len(_HERE) :]
-            return next(what for what, begins in ROOMS.items() if name.startswith(begins))
+            return next(what for what, begins in PARTS.items() if name.startswith(begins))
         frame = frame.f_back
-    return list(ROOMS)[-1]
+    return list(PARTS)[-1]
 
 
-def shares(effort: Effort) -> dict[str, float]:
-    """Return the share (0 to 1) that each of ROOMS has where four clients ask at once."""
+def cpu_shares(effort: Effort) -> dict[str, float]:
+    """Return the share (0 to 1) of each of PARTS while four clients send at once."""
     with tempfile.TemporaryDirectory(prefix="shellwire-bench-") as directory:
         file = Path(directory) / "sampled"
-        program = [sys.executable, "-m", "bench.shares", str(file)]
+        program = [sys.executable, "-m", "bench.cpu_profile", str(file)]
         with Daemon(program) as daemon, ExitStack() as stack:
             clients = [stack.enter_context(Client(daemon, f"c{number}")) for number in range(4)]
             acts = [
@@ -79,13 +79,13 @@ def shares(effort: Effort) -> dict[str, float]:
             os.kill(daemon.pid, signal.SIGPROF)
             at_once(acts, effort.times(2000, least=20))
         counted = json.loads(file.read_text())
-    return {what: counted.get(what, 0) / sum(counted.values()) for what in ROOMS}
+    return {what: counted.get(what, 0) / sum(counted.values()) for what in PARTS}
 
 
 def _sample(_number: int, frame: FrameType | None) -> None:
     if not sampled:
         signal.setitimer(signal.ITIMER_PROF, _EACH, _EACH)
-    sampled[room(frame)] += 1
+    sampled[part_of(frame)] += 1
 
 
 def main(file: str, *flags: str) -> None:

@@ -1,4 +1,4 @@
-"""What the daemon costs while nothing happens, and after much has."""
+"""The daemon's resource use: idle, at the start, and after many commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AIOHTTP = (sys.executable, "-c", "import aiohttp")
 
 
 def idle(effort: Effort) -> list[Row]:
-    """Memory and processor time of an idle daemon with one client connected."""
+    """Measure memory and processor time of an idle daemon with one connected client."""
     seconds = effort.seconds(30)
     with Daemon() as daemon, Client(daemon) as client:
         client.run("one", ":")
@@ -44,7 +44,7 @@ def _seconds(argv: tuple[str, ...], env: dict[str, str] | None = None) -> float:
 
 
 def starting(effort: Effort) -> list[Row]:
-    """``version`` and ``exec`` against imports, ``start --daemon`` until /health answers."""
+    """Measure ``version`` and ``exec`` against imports, and ``start --daemon`` until /health."""
     measured = pairs(
         lambda: _seconds((*_SHELLWIRE, "version")), lambda: _seconds(_ASYNCIO), effort.times(20)
     )
@@ -87,7 +87,7 @@ def starting(effort: Effort) -> list[Row]:
 
 
 def many(effort: Effort) -> list[Row]:
-    """Memory and descriptors over many commands."""
+    """Measure the growth of memory and descriptors over many commands."""
     first, times = effort.times(1000), effort.times(10_000)
     with Daemon() as daemon, Client(daemon) as client:
         for number in range(first):

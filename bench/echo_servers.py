@@ -1,4 +1,4 @@
-"""Servers that send back what comes: what ours is built on costs, without anything of ours."""
+"""Echo servers: the cost of the libraries that the daemon is built on, without its own code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from bench import proc
-from bench.least import Least
+from bench.minimal_server import MinimalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def server(kind: str) -> Iterator[int]:
-    """Yield the port of such a server, in a process of its own: tcp, frame, relay or least."""
-    program = [sys.executable, "-m", "bench.echoes", kind]
+    """Start an echo server in its own process: tcp, frame, relay or least. Yield its port."""
+    program = [sys.executable, "-m", "bench.echo_servers", kind]
     process = subprocess.Popen(program, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -70,7 +70,7 @@ async def _frames(request: web.Request) -> web.WebSocketResponse:
 async def _serve(kind: str) -> None:
     if kind in ("frame", "least"):
         app = web.Application()
-        app.router.add_get("/ws", _frames if kind == "frame" else Least().serve)
+        app.router.add_get("/ws", _frames if kind == "frame" else MinimalServer().serve)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
