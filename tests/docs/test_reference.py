@@ -257,7 +257,7 @@ def test_reasons() -> None:
 def test_notices() -> None:
     package = Path(shellwire.__file__).parent
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
-    sent = set(re.findall(r'_notify\(\s*"([A-Z_]+)"', source))
+    sent = set(re.findall(r'notify\(\s*"([A-Z_]+)"', source))
     assert {code(row["code"]) for row in PROTOCOL.section("Notices").table()} == sent
 
 
