@@ -21,10 +21,10 @@ from shellwire.home.paths import Home
 from shellwire.home.settings import Settings
 
 if TYPE_CHECKING:
-    from shellwire.process.portable import Apart
+    from shellwire.process.portable import GroupOptions
 
 
-_APART: Apart
+_APART: GroupOptions
 if sys.platform == "win32":
     _APART = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
 else:

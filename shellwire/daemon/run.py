@@ -38,11 +38,11 @@ from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
 
 if sys.platform == "win32":
-    from shellwire.process.portable import LoopSignals as Signals
+    from shellwire.process.portable import LoopSignalListener as SignalListener
     from shellwire.process.portable import ThreadReaper as Reaper
 else:
     from shellwire.process.reap import Reaper
-    from shellwire.process.signal_listener import Signals
+    from shellwire.process.signal_listener import SignalListener
     from shellwire.shell.login_env import start_environment
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class _Daemon:
         self._registry: Registry | None = None
 
     async def run(self, cwd: str, on_ready: Callable[[str, int], None]) -> int:
-        signals = Signals()
+        signals = SignalListener()
         self._listen_to(signals)
         settings = self._settings
         access = HomeAccess(self._home)
@@ -206,7 +206,7 @@ class _Daemon:
         except HomeError as error:
             log.error("%s", error)
 
-    def _listen_to(self, signals: Signals) -> None:
+    def _listen_to(self, signals: SignalListener) -> None:
         names = {"SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"} & signal.Signals.__members__.keys()
         for number in map(signal.Signals.__getitem__, names):
             # nohup(1), and a shell's & for SIGINT, have reasons to let us ignore them.

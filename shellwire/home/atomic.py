@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shellwire.errors import HomeError
-from shellwire.home.owner import check_owner
+from shellwire.home.ownership import check_owner
 
 if TYPE_CHECKING:
     from pathlib import Path

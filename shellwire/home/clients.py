@@ -29,7 +29,7 @@ MAX_REMEMBERED = 1000
 SAVE_EVERY = 60.0
 """Seconds between two writes that only bring a ``last_seen`` up to date."""
 
-_END_OF_TIME = 1e11
+_MAX_TIME = 1e11
 """Seconds since the epoch beyond which a number is no time; milliseconds are beyond it."""
 
 _KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked"})
@@ -74,7 +74,7 @@ class Clients:
 
     def reload(self) -> None:
         """Take over what another process has changed. Raises as ``load``, and then keeps all."""
-        self._adopt(_read(self._home.clients_file))
+        self._merge(_read(self._home.clients_file))
 
     def records(self) -> list[ClientRecord]:
         """Return what is known, sorted by client_id."""
@@ -132,7 +132,7 @@ class Clients:
         """Apply ``change`` to what is on disk and in memory; write if it returns True."""
         self._home.ensure()
         with write_lock(self._home, self._patience):
-            self._adopt(_read(self._home.clients_file))
+            self._merge(_read(self._home.clients_file))
             records = dict(self._records)
             changed = change(records)
             if changed:
@@ -142,7 +142,7 @@ class Clients:
                 self._saved = {i: record.last_seen for i, record in records.items()}
         return changed
 
-    def _adopt(self, on_disk: _Records) -> None:
+    def _merge(self, on_disk: _Records) -> None:
         """Take ``on_disk``, and keep from memory only the times that it doesn't have yet."""
         unsaved = {
             i: record
@@ -213,7 +213,7 @@ def _seconds(path: Path, client_id: str, entry: dict[str, Any], key: str) -> flo
     if value is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < _END_OF_TIME:
+    if not is_number or not 0 <= value < _MAX_TIME:
         raise _damaged(path, f"{key} of {client_id!r} is not a time")
     return float(value)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import HomeError, InvalidSettings
-from shellwire.home.owner import check_owner
+from shellwire.home.ownership import check_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

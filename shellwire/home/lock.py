@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shellwire.errors import AlreadyRunning, HomeError
-from shellwire.home.owner import check_owner
+from shellwire.home.ownership import check_owner
 
 if sys.platform == "win32":
     import msvcrt
@@ -32,7 +32,7 @@ PATIENCE = 5.0
 """Seconds to wait for another writer. One holds the lock for milliseconds, unless stopped."""
 
 _RETRY = 0.01
-_HOLDERS = Path("/proc/locks")
+_PROC_LOCKS = Path("/proc/locks")
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def daemon_lock_holder(home: Home) -> int | None:
     None if nobody does, or where there is no /proc/locks (proc(5)) to tell.
     """
     try:
-        lines = _HOLDERS.read_text().splitlines()
+        lines = _PROC_LOCKS.read_text().splitlines()
     except OSError:
         return None
     name = os.path.join(os.path.realpath(home.root), home.lock_file.name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shellwire.errors import HomeError
-from shellwire.home.owner import check_owner, check_path
+from shellwire.home.ownership import check_owner, check_path_owner
 
 _PRIVATE = 0o700
 
@@ -39,7 +39,7 @@ class Home:
             raise HomeError(
                 f"SHELLWIRE_HOME is {chosen}, and the directory it starts from is gone"
             ) from error
-        check_path(root)
+        check_path_owner(root)
         return cls(root)
 
     def ensure(self) -> None:
@@ -115,7 +115,7 @@ class Home:
         return self.root / "daemon.lock"
 
     @property
-    def litter_directory(self) -> Path:
+    def tempfiles_directory(self) -> Path:
         """A symlink to each temporary file that is being written."""
         return self.root / "unfinished"
 

@@ -33,7 +33,7 @@ class HomeTempfiles:
     """
 
     def __init__(self, home: Home) -> None:
-        self._directory = os.fsencode(home.litter_directory)
+        self._directory = os.fsencode(home.tempfiles_directory)
         self._failed = False
 
     def note(self, path: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from shellwire.process import kill
-from shellwire.process.strays import Strays
+from shellwire.process.orphans import OrphanTracker
 from shellwire.shell.pool import ShellPool, can_wait
 from shellwire.shell.rewrite import rewrite
 
@@ -59,7 +59,7 @@ class Engine:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     """What the tag of each job begins with, and that of no other daemon's."""
     _numbers: Iterator[int] = field(default_factory=count)
-    strays: Strays = field(init=False)
+    orphans: OrphanTracker = field(init=False)
     """Whose the processes are that have become our children."""
     _pool: ShellPool = field(init=False)
     _pause: asyncio.TimerHandle | None = None
@@ -69,7 +69,7 @@ class Engine:
             self.rewrites = False
         if not (self.dialect.is_posix and can_wait()):
             self.spares = 0
-        self.strays = Strays(self.reaper)
+        self.orphans = OrphanTracker(self.reaper)
         self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
 
     def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
@@ -78,7 +78,7 @@ class Engine:
         Raises SpawnError, or PtyUnavailable.
         """
         # What is there before it runs is none of its.
-        self.strays.look()
+        self.orphans.scan()
         taken = self._pool.take(state, wiring, report=report)
         if self._pause is not None:
             # Commands come faster than the pause in which shells are started: now, while this runs.
@@ -108,7 +108,7 @@ class Engine:
 
     def close(self) -> None:
         """End the shells that wait."""
-        self.strays.close()
+        self.orphans.close()
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
@@ -124,11 +124,11 @@ class Engine:
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
         """Return how the processes of the job that ``leader`` leads are found."""
-        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, look=self.strays.look)
+        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, refresh=self.orphans.scan)
 
-    def everything(self) -> kill.Everything:
+    def everything(self) -> kill.AllJobProcesses:
         """Return how all that the daemon's jobs have left is found."""
-        return kill.Everything(self.instance.encode(), subreaper=self.reaper.adopts)
+        return kill.AllJobProcesses(self.instance.encode(), subreaper=self.reaper.adopts)
 
     def user_shell(self, state: State) -> str:
         """Return the path of the shell that a session without a command runs: ``$SHELL``.

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
-from shellwire.process.input_writer import Feeder
+from shellwire.process.input_writer import InputWriter
 from shellwire.process.kill import TAG_NAME
-from shellwire.process.read import Reader
+from shellwire.process.output_reader import Reader
 from shellwire.shell.dialect import FileDialect
 from shellwire.shell.shell import Shell, Wiring
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.shell.report import ReportFile
 
 if TYPE_CHECKING:
-    from shellwire.process.read import Source
+    from shellwire.process.output_reader import Source
     from shellwire.shell.dialect import Dialect, Start
     from shellwire.shell.state import State
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class _Waiting(Shell):
     """One that reads its command from a pipe, and reports into a file without a name."""
 
-    _script: Feeder
+    _script: InputWriter
     _report: ReportFile | None
 
     def run(self, script: bytes) -> None:
@@ -145,8 +145,8 @@ def _launch(
     if tty is not None:
         terminal = Terminal(pid, outputs["stdout"], slave)
         sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
-        feeder: Feeder | None = Feeder(terminal.fd, owned=False)
+        feeder: InputWriter | None = InputWriter(terminal.fd, owned=False)
     else:
         sources = {name: Reader(fd) for name, fd in outputs.items()}
-        feeder = Feeder(stdin) if stdin is not None else None
-    return _Waiting(pid, tag, token, sources, feeder, terminal, Feeder(script), report)
+        feeder = InputWriter(stdin) if stdin is not None else None
+    return _Waiting(pid, tag, token, sources, feeder, terminal, InputWriter(script), report)

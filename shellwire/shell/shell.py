@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shellwire.process.input_writer import Sink
+    from shellwire.process.output_reader import Source
     from shellwire.process.pty import Terminal
-    from shellwire.process.read import Source
 
 MAX_REPORT = 16 * 1024 * 1024
 """Bytes of a report that are read at most."""

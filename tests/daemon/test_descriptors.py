@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING
 
-from shellwire.process.limits import MOST
+from shellwire.process.limits import MAX_DESCRIPTORS
 from tests.live import Daemon
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ async def test_jobs_get_the_limit_that_the_daemon_was_started_with(tmp_path: Pat
     daemon = Daemon(tmp_path / "home", wrapper=limited)
     try:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+        most = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
         assert resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE) == (most, hard)
         client = await daemon.client()
         for _ in range(4):  # with and without a shell that was started before

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shellwire.process.input_writer import Feeder
+from shellwire.process.input_writer import InputWriter
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def _read_all(fd: int) -> bytes:
 
 async def test_more_than_the_pipe_holds(pipe: Pipe) -> None:
     reading, writing = pipe
-    feeder = Feeder(writing)
+    feeder = InputWriter(writing)
     data = bytes(range(256)) * 8192
     feeder.write(data)
     feeder.write(b"end")
@@ -52,7 +52,7 @@ async def test_more_than_the_pipe_holds(pipe: Pipe) -> None:
 def test_pieces_arrive_as_the_whole(pieces: list[bytes]) -> None:
     async def run() -> bytes:
         reading, writing = os.pipe()
-        feeder = Feeder(writing)
+        feeder = InputWriter(writing)
         for piece in pieces:
             feeder.write(piece)
         feeder.finish()
@@ -65,7 +65,7 @@ def test_pieces_arrive_as_the_whole(pieces: list[bytes]) -> None:
 
 async def test_a_reader_that_has_gone(pipe: Pipe) -> None:
     reading, writing = pipe
-    feeder = Feeder(writing)
+    feeder = InputWriter(writing)
     feeder.write(b"x" * 1_000_000)
     os.close(reading)
     await becomes(lambda: feeder.closed)
@@ -76,7 +76,7 @@ async def test_a_reader_that_has_gone(pipe: Pipe) -> None:
 
 
 async def test_closing_drops_what_waits(pipe: Pipe) -> None:
-    feeder = Feeder(pipe[1])
+    feeder = InputWriter(pipe[1])
     feeder.write(b"x" * 1_000_000)
     feeder.close()
     feeder.close()
@@ -85,7 +85,7 @@ async def test_closing_drops_what_waits(pipe: Pipe) -> None:
 
 
 async def test_what_is_not_owned_stays_open(pipe: Pipe) -> None:
-    feeder = Feeder(pipe[1], owned=False)
+    feeder = InputWriter(pipe[1], owned=False)
     feeder.write(b"x")
     feeder.finish()
     assert os.read(pipe[0], 10) == b"x"

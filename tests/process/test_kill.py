@@ -53,7 +53,7 @@ async def test_members_by_session_descent_and_tag() -> None:
     reap(leader)
     # A tag that begins like it is another one's.
     assert proc.inspect(stranger) is not None
-    everything = kill.Everything(_TAG, subreaper=False)
+    everything = kill.AllJobProcesses(_TAG, subreaper=False)
     assert {each.pid for each in await everything.members()} == {stranger, *strangers}
     assert await kill.end(everything)
     reap(stranger)
@@ -86,7 +86,7 @@ async def test_what_was_forked_since_they_were_seen_gets_it_too() -> None:
     assert reap(pid) == -signal.SIGTERM
     # It is nobody's by now, or init's.
     while (left := proc.inspect(child)) is not None and not left.zombie:
-        await kill.gone([left], 20)
+        await kill.wait_gone([left], 20)
     os.close(into)
     os.close(out)
 
@@ -125,12 +125,12 @@ async def test_waiting_ends_with_the_processes_or_the_time() -> None:
     seen = proc.inspect(pid)
     assert seen is not None
     before = len(os.listdir("/proc/self/fd"))
-    await kill.gone([seen], 0.01)
+    await kill.wait_gone([seen], 0.01)
     os.kill(pid, signal.SIGKILL)
-    await kill.gone([seen], 3600)
+    await kill.wait_gone([seen], 3600)
     assert len(os.listdir("/proc/self/fd")) == before
     reap(pid)
-    await kill.gone([seen], 3600)
+    await kill.wait_gone([seen], 3600)
 
 
 @pytest.mark.parametrize("lacks", ["nothing", "CONFIG_PROC_CHILDREN", "/proc"])
@@ -150,8 +150,8 @@ async def test_descendants_come_after_their_parents(
         seen.add(each.pid)
     assert len(found) == len({each.pid for each in found})
     assert {each.pid for each in found} >= {each.pid async for each in proc.descendants(pid)}
-    everybody = [each.pid async for each in proc.everybody()]
-    assert {*seen} <= {*everybody}
+    all_processes = [each.pid async for each in proc.all_processes()]
+    assert {*seen} <= {*all_processes}
     await kill.end(kill.Tree(pid, _TAG + b"5"))
     reap(pid)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.errors import SpawnError
-from shellwire.process.portable import Child, LoopSignals, ThreadReaper, start
+from shellwire.process.portable import Child, LoopSignalListener, ThreadReaper, start
 from shellwire.process.reap import Exit
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def test_what_cannot_be_started() -> None:
 
 
 async def test_signals_reach_the_loop() -> None:
-    signals = LoopSignals()
+    signals = LoopSignalListener()
     came = asyncio.Event()
     signals.listen(signal.SIGUSR1, came.set)
     os.kill(os.getpid(), signal.SIGUSR1)

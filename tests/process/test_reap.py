@@ -78,7 +78,7 @@ async def test_collecting_without_the_loop(reaper: Reaper) -> None:
     for pid in pids:
         reaper.watch(pid, exits.append)
         has_ended(pid)
-    reaper.collect()
+    reaper.reap_ended()
     assert [each.code for each in exits] == [0, 1, 2, 3, 4]
 
 
@@ -88,7 +88,7 @@ async def test_a_child_of_our_own_session_is_left_alone(reaper: Reaper) -> None:
     stray = _start("exit 6")
     has_ended(stray)
     reaper.adopts = True
-    reaper.collect()
+    reaper.reap_ended()
     assert reap(ours) == 5
     with pytest.raises(ChildProcessError):
         reap(stray)

@@ -8,15 +8,15 @@ import signal
 import subprocess
 import sys
 
-from shellwire.process.signal_listener import Signals
+from shellwire.process.signal_listener import SignalListener
 
 _BURST = """
 import asyncio, os, signal
-from shellwire.process.signal_listener import Signals
+from shellwire.process.signal_listener import SignalListener
 
 async def main():
     calls, stop = [], asyncio.Event()
-    signals = Signals()
+    signals = SignalListener()
     signals.listen(signal.SIGCHLD, lambda: calls.append(1))
     signals.listen(signal.SIGTERM, stop.set)
     for _ in range(5000):
@@ -38,7 +38,7 @@ def test_a_burst() -> None:
 
 
 async def test_a_waiting_loop_is_woken() -> None:
-    signals = Signals()
+    signals = SignalListener()
     old = signal.getsignal(signal.SIGUSR1)
     try:
         for _ in range(3):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.process.threads import ThreadFeeder, ThreadReader
+from shellwire.process.threads import ThreadReader, ThreadWriter
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _read_all(reading: int) -> bytes:
 
 async def test_feeding_in_order_to_the_end() -> None:
     reading, writing = os.pipe()
-    feeder = ThreadFeeder(writing)
+    feeder = ThreadWriter(writing)
     sent = random.Random(1).randbytes(1_000_000)
     feeder.write(sent[:10])
     feeder.write(sent[10:])
@@ -166,7 +166,7 @@ async def test_feeding_in_order_to_the_end() -> None:
 
 async def test_a_reader_that_is_gone_ends_the_feeding() -> None:
     reading, writing = os.pipe()
-    feeder = ThreadFeeder(writing)
+    feeder = ThreadWriter(writing)
     os.close(reading)
     feeder.write(b"x")
     await becomes(lambda: feeder.closed)
@@ -176,7 +176,7 @@ async def test_a_reader_that_is_gone_ends_the_feeding() -> None:
 
 async def test_close_drops_what_waits() -> None:
     reading, writing = os.pipe()
-    feeder = ThreadFeeder(writing)
+    feeder = ThreadWriter(writing)
     feeder.write(b"x" * 1_000_000)
     await becomes(lambda: feeder.pending < 1_000_000)
     feeder.close()

@@ -12,7 +12,7 @@ from shellwire.errors import HomeError
 from shellwire.home.atomic import read_private
 from shellwire.home.config import read_config
 from shellwire.home.lock import daemon_lock, write_lock
-from shellwire.home.owner import INSECURE
+from shellwire.home.ownership import INSECURE
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def check_owner(path: Path, status: os.stat_result) -> None:
     )
 
 
-def check_path(path: Path) -> None:
+def check_path_owner(path: Path) -> None:
     """Check the owner of ``path`` and of each symlink that leads to it. Raises HomeError.
 
     What does not exist is owned by nobody, and is for others to report.
