@@ -1,6 +1,6 @@
-"""Ask a daemon's ``/health``: is it there, and how is it doing?
+"""Query a daemon's ``/health``.
 
-Uses only the standard library, for ``status`` is to answer at once.
+Imports only the standard library, so that ``status`` is fast.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MAX_BYTES = 65536
 
 
 def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
-    """Return what ``/health`` says at the TCP port of a daemon bound to ``host``.
+    """Return the ``/health`` answer at the TCP port of a daemon bound to ``host``.
 
-    Raises Unreachable if no sensible answer comes and ``seconds`` pass without a byte.
+    Raises Unreachable for an invalid answer, and when ``seconds`` pass without a byte.
     """
     from http.client import HTTPConnection
 
@@ -36,9 +36,9 @@ def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
 
 
 def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
-    """As ``ask_port``, of the daemon that is process ``pid``; also tells its ``host``, ``port``."""
+    """Do as ``ask_port`` for the daemon with this ``pid``; add its ``host`` and ``port``."""
     try:
-        # It takes 20 ms, which only those few daemons cost that don't say where they listen.
+        # Imported late: it takes 20 ms, and only old pid files without a port need it.
         import psutil
     except ImportError as error:
         raise Unreachable("where it listens can't be told: psutil is not installed") from error
@@ -54,7 +54,7 @@ def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
 
 
 def ask_socket(home: Home, *, seconds: float) -> dict[str, Any]:
-    """As ``ask_port``, through the daemon's Unix socket."""
+    """Do as ``ask_port``, through the daemon's Unix socket."""
     from http.client import HTTPConnection
 
     connection = HTTPConnection("localhost", timeout=seconds)

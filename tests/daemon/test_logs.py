@@ -109,7 +109,7 @@ def test_it_rotates_and_stays_private(home: Home, monkeypatch: pytest.MonkeyPatc
     files = sorted(home.root.iterdir())
     assert [file.name for file in files] == [
         "daemon.log",
-        *(f"daemon.log.{number}" for number in range(1, logs.KEPT + 1)),
+        *(f"daemon.log.{number}" for number in range(1, logs.BACKUPS + 1)),
     ]
     assert {mode(file) for file in files} == {0o600}
     assert all(file.stat().st_size <= 500 for file in files)

@@ -76,7 +76,7 @@ def test_a_first_visit_that_waits_survives_a_revocation(home: Home) -> None:
     clients = Clients.load(home)
     clients.revoke("a")
     with lock_held_elsewhere(home, "write_lock"), pytest.raises(HomeError):
-        Clients.seen(ours := Clients.load(home, patience=0.0), "a")
+        Clients.seen(ours := Clients.load(home, timeout=0.0), "a")
     Clients.load(home).restore("a")
     ours.reload()
     (record,) = ours.records()

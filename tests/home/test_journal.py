@@ -10,7 +10,7 @@ import pytest
 
 from shellwire.errors import HomeError
 from shellwire.home import journal
-from shellwire.home.journal import Journal, Left, LiveJob, read_left
+from shellwire.home.journal import CrashedDaemon, Journal, LiveJob, read_crashed
 from shellwire.home.paths import Home
 from tests.home.helpers import start_python
 
@@ -37,23 +37,23 @@ def own(home: Home) -> Iterator[Journal]:
 
 
 def live(home: Home) -> list[LiveJob]:
-    left = read_left(home)
+    left = read_crashed(home)
     assert left is not None
     return list(left.jobs)
 
 
 def test_there_is_none(home: Home) -> None:
     home.ensure()
-    assert read_left(home) is None
+    assert read_crashed(home) is None
 
 
 def test_what_is_alive_is_read_back(home: Home, own: Journal) -> None:
-    assert read_left(home) == Left(ABC, 7.0, ())
+    assert read_crashed(home) == CrashedDaemon(ABC, 7.0, ())
     for number in range(4):
         own.began(job(number))
     own.ended("abc.1")
     own.ended("abc.9")
-    assert read_left(home) == Left(ABC, 7.0, (job(0), job(2), job(3)))
+    assert read_crashed(home) == CrashedDaemon(ABC, 7.0, (job(0), job(2), job(3)))
     assert home.journal_file.stat().st_mode & 0o777 == 0o600
 
 
@@ -61,7 +61,7 @@ def test_what_the_one_before_left_is_carried_on(home: Home, own: Journal) -> Non
     own.began(job(0))
     later = Journal(home, DEF, 8.0, live(home))
     later.begin()
-    assert read_left(home) == Left(DEF, 8.0, (job(0),))
+    assert read_crashed(home) == CrashedDaemon(DEF, 8.0, (job(0),))
     later.close()
 
 
@@ -96,7 +96,7 @@ def test_a_forged_instance_means_nothing(home: Home, instance: str) -> None:
     home.ensure()
     forged = Journal(home, instance, 7.0, [job(0)])
     forged.begin()
-    assert read_left(home) is None
+    assert read_crashed(home) is None
     forged.close()
 
 
@@ -117,9 +117,9 @@ sys.stdin.read()
         assert daemon.stdout.readline() == "begun\n"
         home.journal_file.write_bytes(elsewhere.journal_file.read_bytes())
         home.journal_file.chmod(0o600)
-        assert read_left(home) is None
+        assert read_crashed(home) is None
         daemon.communicate()
-    assert read_left(home) == Left(ABC, 7.0, ())
+    assert read_crashed(home) == CrashedDaemon(ABC, 7.0, ())
 
 
 def test_the_disk_is_full(home: Home, own: Journal) -> None:
@@ -162,7 +162,7 @@ def test_the_home_is_gone(home: Home, own: Journal, monkeypatch: pytest.MonkeyPa
     other = Journal(home, DEF, 9.0, [])
     other.begin()
     own.remove()
-    assert read_left(home) == Left(DEF, 9.0, ())
+    assert read_crashed(home) == CrashedDaemon(DEF, 9.0, ())
     other.remove()
     assert not home.journal_file.exists()
     other.close()

@@ -76,7 +76,7 @@ def test_who_only_opens_the_lock_does_not_hold_it(home: Home) -> None:
 def test_where_nothing_tells_there_is_no_holder(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_HOLDERS", home.root / "no such file")
+    monkeypatch.setattr(lock, "_PROC_LOCKS", home.root / "no such file")
     with lock_held_elsewhere(home, "daemon_lock"):
         assert daemon_lock_holder(home) is None
 
