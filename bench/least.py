@@ -32,7 +32,7 @@ from shellwire.jobs.engine import PAUSE
 from shellwire.shell.bash import Bash
 from shellwire.shell.context import birth_state
 from shellwire.shell.launch import launch
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 
 if TYPE_CHECKING:
     from bench.measure import Effort
@@ -59,7 +59,7 @@ class Least:
             self._waiting.append(self._launch())
 
     def _launch(self) -> Shell:
-        return launch(self._dialect, self._state, Wiring(), tag=b"bench", report=True)
+        return launch(self._dialect, self._state, Stdio(), tag=b"bench", report=True)
 
     async def run(self, command: bytes) -> int:
         """Run it in a shell that waits, while others are made ready as the daemon does it."""

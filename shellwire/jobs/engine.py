@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.process import kill
 from shellwire.process.orphans import OrphanTracker
-from shellwire.shell.pool import ShellPool, can_wait
+from shellwire.shell.pool import ShellPool, can_reuse
 from shellwire.shell.rewrite import rewrite
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.pool import Taken
-    from shellwire.shell.shell import Shell, Wiring
+    from shellwire.shell.pool import AcquiredShell
+    from shellwire.shell.shell import Shell, Stdio
     from shellwire.shell.state import State
 
 
@@ -67,19 +67,19 @@ class Engine:
     def __post_init__(self) -> None:
         if not self.dialect.is_posix:
             self.rewrites = False
-        if not (self.dialect.is_posix and can_wait()):
+        if not (self.dialect.is_posix and can_reuse()):
             self.spares = 0
         self.orphans = OrphanTracker(self.reaper)
         self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
 
-    def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
+    def take(self, state: State, context: Context, stdio: Stdio, *, report: bool) -> AcquiredShell:
         """Return a shell for ``state``, which a job of ``context`` starts from.
 
         Raises SpawnError, or PtyUnavailable.
         """
         # What is there before it runs is none of its.
         self.orphans.scan()
-        taken = self._pool.take(state, wiring, report=report)
+        taken = self._pool.take(state, stdio, report=report)
         if self._pause is not None:
             # Commands come faster than the pause in which shells are started: now, while this runs.
             self._pause.cancel()

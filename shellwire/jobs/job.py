@@ -18,7 +18,7 @@ from shellwire.jobs.readable import Readable
 from shellwire.jobs.run import Run
 from shellwire.process.reap import LOST
 from shellwire.shell.dialect import CannotEnter
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -101,13 +101,13 @@ class Job(Readable):
     def _launch(self) -> None:
         request = self.request
         origin = self._origin = self._begin()
-        wiring = Wiring(
+        stdio = Stdio(
             stdin=request.kind == "session" or request.open_stdin or bool(request.stdin_data),
             size=request.size,
         )
         text = self._text()
         taken = self._engine.take(
-            origin.state, self._context, wiring, report=request.kind == "command"
+            origin.state, self._context, stdio, report=request.kind == "command"
         )
         try:
             # It is at work while we make ready to hear of it.
@@ -173,7 +173,7 @@ class Job(Readable):
         if self.request.command is not None:
             return self._engine.text(self.request.command)
         program = self._engine.user_shell(self._context.state)
-        return self._engine.dialect.become(program, interactive=self.request.size is not None)
+        return self._engine.dialect.exec_program(program, interactive=self.request.size is not None)
 
     def offset(self, given: int, name: str, *, text: bool) -> int:
         """Return where a reader is to begin; where nothing is known it is as it says."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import PtyUnavailable, SpawnError
 from shellwire.process import proc
 from shellwire.shell.launch import launch
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 from shellwire.shell.state import Function, State
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _restored(dialect: Dialect, state: State, deadline: float) -> Mapping[bytes,
     """Return the functions that a shell has which was started in ``state``."""
     tag = b"readback." + secrets.token_hex(8).encode()
     try:
-        shell = launch(dialect, state, Wiring(), tag=tag, report=True)
+        shell = launch(dialect, state, Stdio(), tag=tag, report=True)
     except (SpawnError, PtyUnavailable):
         return {}
     try:

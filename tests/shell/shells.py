@@ -83,7 +83,7 @@ def run(dialect: Dialect, state: State, command: bytes) -> Ended:
     restore, given = start.restore, dict[int, bytes | int]()
     try:
         if dialect.report_fd is None or dialect.lost_fd is None:
-            restore = dialect.where(*report.paths()) + restore
+            restore = dialect.report_paths(*report.paths()) + restore
         else:
             given = {dialect.report_fd: report.fd, dialect.lost_fd: (lost := report.hand_over())}
         ended = _spawn(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from shellwire.errors import ShellwireError, SpawnError
 from shellwire.process.reap import Reaper
 from shellwire.shell import login_env
-from shellwire.shell.login_env import ask, is_bare, merge
+from shellwire.shell.login_env import is_bare, login_environment, merge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def shell(name: str) -> str:
 
 
 def profile(home: Path, name: str, text: str) -> dict[bytes, bytes]:
-    """Write the profile of a shell into ``home``; return the environment to ask in."""
+    """Write the profile of a shell into ``home``; return the environment for the shell."""
     path = home / PROFILES[name][0]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -66,31 +66,31 @@ def profile(home: Path, name: str, text: str) -> dict[bytes, bytes]:
 )
 async def test_every_shell_tells_its_environment(tmp_path: Path, name: str) -> None:
     environ = profile(tmp_path, name, PROFILES[name][1])
-    told = await ask(shell(name), environ, Reaper())
-    assert told[b"FROM_PROFILE"] == b"two\nlines"
-    assert told[b"MORE"] == b"x=y"
-    assert told[b"EMPTY"] == b""
-    assert told[b"PATH"].startswith(os.fsencode(tmp_path / "bin") + b":")
-    assert b"GIVEN" not in told
-    assert b"SHELLWIRE_URL" not in told
+    result = await login_environment(shell(name), environ, Reaper())
+    assert result[b"FROM_PROFILE"] == b"two\nlines"
+    assert result[b"MORE"] == b"x=y"
+    assert result[b"EMPTY"] == b""
+    assert result[b"PATH"].startswith(os.fsencode(tmp_path / "bin") + b":")
+    assert b"GIVEN" not in result
+    assert b"SHELLWIRE_URL" not in result
 
 
 async def test_it_runs_apart_from_us(tmp_path: Path) -> None:
     text = "cat; export PID=$$ SESSION=$(cut -d ' ' -f 6 /proc/$$/stat)\n"
-    told = await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
-    assert told[b"SESSION"] == told[b"PID"]
+    result = await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+    assert result[b"SESSION"] == result[b"PID"]
 
 
 async def test_what_holds_its_output_open_does_not_hold_us_up(tmp_path: Path) -> None:
     text = f"sleep 1000 & echo $! >{tmp_path}/pid; export FOUND=1\n"
-    told = await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
-    assert told[b"FOUND"] == b"1"
+    result = await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+    assert result[b"FOUND"] == b"1"
     # An agent is started like that: it is meant to stay.
     psutil.Process(int((tmp_path / "pid").read_text())).kill()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("exit 3\n", "ended with exit code 3 before"),
         ("kill -9 $$\n", "ended with exit code -9 before"),
@@ -99,9 +99,11 @@ async def test_what_holds_its_output_open_does_not_hold_us_up(tmp_path: Path) ->
         ("exec true\n", "ended with exit code 0 before"),
     ],
 )
-async def test_a_profile_that_ends_the_shell_is_said(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ShellwireError, match=said):
-        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+async def test_a_profile_that_ends_the_shell_is_reported(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ShellwireError, match=message):
+        await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
 
 
 @pytest.mark.parametrize("end", ["exit 3", "exec yes", "exec sleep 1000"])
@@ -113,9 +115,11 @@ for kind in '' setsid; do $kind sleep 1000 & echo $! >>{pids}; done
 echo $$ >>{pids}
 {end}
 """
-    seconds, said = (1000.0, "exit code 3") if end == "exit 3" else (0.5, "within 0.5 s")
-    with pytest.raises(ShellwireError, match=said):
-        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=seconds)
+    seconds, message = (1000.0, "exit code 3") if end == "exit 3" else (0.5, "within 0.5 s")
+    with pytest.raises(ShellwireError, match=message):
+        await login_environment(
+            shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=seconds
+        )
     assert not [pid for pid in pids.read_text().split() if _runs(int(pid))]
 
 
@@ -131,7 +135,7 @@ async def test_being_cancelled_leaves_nothing(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     text = f"echo $$ >{fifo}; sleep 1000\n"
     asking = asyncio.create_task(
-        ask(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=1000)
+        login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=1000)
     )
     pid = int(await asyncio.to_thread(fifo.read_text))
     asking.cancel()
@@ -144,14 +148,14 @@ async def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(login_env, "MAX_SIZE", 1000)
     text = "export LONG=$(printf %070000d 1)\n"
     with pytest.raises(ShellwireError, match="too large"):
-        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+        await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
 
 
 async def test_a_shell_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(SpawnError, match="no-such-shell"):
-        await ask("/no-such-shell", {}, Reaper())
-    with pytest.raises(ShellwireError, match="before it told"):
-        await ask(shell("false"), {}, Reaper())
+        await login_environment("/no-such-shell", {}, Reaper())
+    with pytest.raises(ShellwireError, match="before it printed"):
+        await login_environment(shell("false"), {}, Reaper())
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_what_cmd_is_told() -> None:
     assert CMD.script(b"", b"a\nb\r\nc") == b"a\r\nb\r\nc\r\n"
     line = CMD.command_line(r"C:\Temp & co\shell.cmd")
     assert line == r'"C:\Windows\System32\cmd.exe" /d /q /s /c ""C:\Temp & co\shell.cmd""'
-    assert CMD.become(r"C:\a b\x.exe", interactive=False) == rb'"C:\a b\x.exe"'
+    assert CMD.exec_program(r"C:\a b\x.exe", interactive=False) == rb'"C:\a b\x.exe"'
 
 
 def test_what_powershell_is_told() -> None:
@@ -147,7 +147,7 @@ def test_what_powershell_is_told() -> None:
     line = POWERSHELL.command_line(r"C:\t\shell.ps1")
     assert line[0] == POWERSHELL.path
     assert line[-2:] == ["-File", r"C:\t\shell.ps1"]
-    assert POWERSHELL.become("C:\\it's.exe", interactive=False) == b"& 'C:\\it''s.exe'"
+    assert POWERSHELL.exec_program("C:\\it's.exe", interactive=False) == b"& 'C:\\it''s.exe'"
 
 
 @pytest.mark.parametrize("dialect", [CMD, POWERSHELL])
