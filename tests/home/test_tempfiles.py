@@ -1,4 +1,4 @@
-"""Temporary files are noted, and only they are swept."""
+"""Temporary files are recorded, and only recorded files are removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def noted(tmp_path: Path) -> list[str]:
     return os.listdir(tmp_path / "home" / "unfinished")
 
 
-def test_what_is_forgotten_is_not_swept(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
+def test_a_forgotten_file_is_not_removed(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
     (tmp_path / NAME).touch()
     note = tempfiles.note(os.fsencode(tmp_path / NAME))
     assert noted(tmp_path) == [NAME]
@@ -38,10 +38,12 @@ def test_what_is_forgotten_is_not_swept(tempfiles: HomeTempfiles, tmp_path: Path
     assert (tmp_path / NAME).exists()
 
 
-def test_what_is_noted_is_swept(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
+def test_a_recorded_file_is_removed(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
     (tmp_path / NAME).touch()
     tempfiles.note(os.fsencode(tmp_path / NAME))
-    tempfiles.note(os.fsencode(tmp_path / ".shellwire-fedcba9876543210"))  # it did not come to that
+    tempfiles.note(
+        os.fsencode(tmp_path / ".shellwire-fedcba9876543210")
+    )  # recorded, but never created
     tempfiles.sweep(delete_all)
     assert noted(tmp_path) == []
     assert os.listdir(tmp_path) == ["home"]
@@ -49,7 +51,7 @@ def test_what_is_noted_is_swept(tempfiles: HomeTempfiles, tmp_path: Path) -> Non
     assert os.listdir(tmp_path / "home") == []
 
 
-def test_nothing_else_is_swept(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
+def test_no_other_file_is_removed(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "home" / "unfinished").mkdir()
     for target in (tmp_path / "file", f"../../{NAME}", tmp_path / f"{NAME}0"):
@@ -69,7 +71,7 @@ def test_a_directory_is_removed_with_its_content(tempfiles: HomeTempfiles, tmp_p
     assert noted(tmp_path) == []
 
 
-def test_what_can_not_be_removed_is_told_and_tried_again(
+def test_a_failed_removal_is_logged_and_retried(
     tempfiles: HomeTempfiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / NAME).touch()
@@ -84,7 +86,7 @@ def test_what_can_not_be_removed_is_told_and_tried_again(
     assert os.listdir(tmp_path) == ["home"]
 
 
-def test_a_home_that_can_not_take_notes_costs_nothing(
+def test_a_record_that_cannot_be_written_is_no_error(
     tempfiles: HomeTempfiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "home").rmdir()
