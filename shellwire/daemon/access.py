@@ -65,7 +65,7 @@ class HomeAccess:
     def _reload_token(self) -> None:
         token = read_token(self._home)
         if token is None:
-            log.error("%s holds no token; the old one still holds", self._home.token_file)
+            log.error("%s contains no token; the old one stays valid", self._home.token_file)
         else:
             self._token = token
 
@@ -93,6 +93,6 @@ class HomeAccess:
         except OSError:
             found = False
         if not found and not self._is_lost:
-            log.error("%s was removed: nothing is kept or read there any more", self._home.root)
+            log.error("%s was removed: no file is read or written there any more", self._home.root)
         self._is_lost = not found
         return found

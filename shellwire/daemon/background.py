@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shellwire.daemon.report import START_SECONDS, Reporter, Started, healthy, read_report
+from shellwire.daemon.report import START_SECONDS, Reporter, Started, check_health, read_report
 from shellwire.errors import StartError
 from shellwire.home.paths import Home
 from shellwire.home.settings import Settings
@@ -63,7 +63,7 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
     if not line.endswith(b"\n"):
         raise StartError(f"the daemon ended before it was ready; see {home.log_file}")
     process.returncode = 0  # the daemon outlives us: Popen must not wait for it
-    return healthy(read_report(line), home)
+    return check_health(read_report(line), home)
 
 
 def main() -> int:

@@ -157,7 +157,7 @@ def _is_text(text: str) -> bool:
 
 def _features(engine: Engine) -> tuple[str, ...]:
     if engine.rewrites and not rewrite.is_available():
-        log.warning("tree-sitter is not installed: `A && B &` runs as it is")
+        log.warning("tree-sitter is not installed: `A && B &` is not rewritten")
     present = {
         "attach": True,
         "transient": True,

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from shellwire.daemon.report import START_SECONDS, Reporter, Started, healthy, read_report
+from shellwire.daemon.report import START_SECONDS, Reporter, Started, check_health, read_report
 from shellwire.errors import StartError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
         raise StartError(f"can't start a process: {error.strerror}") from error
     finally:
         os.close(reader)
-    return healthy(started, home)
+    return check_health(started, home)
 
 
 def _await_report(reader: int, home: Home) -> Started:

@@ -38,14 +38,14 @@ def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
 def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
     """Do as ``ask_port`` for the daemon with this ``pid``; add its ``host`` and ``port``."""
     try:
-        # Imported late: it takes 20 ms, and only old pid files without a port need it.
+        # Imported late: it takes 20 ms, and only daemons with an unknown port need it.
         import psutil
     except ImportError as error:
-        raise Unreachable("where it listens can't be told: psutil is not installed") from error
+        raise Unreachable("its port is unknown: psutil is not installed") from error
     try:
         sockets = psutil.Process(pid).net_connections("tcp")
     except psutil.Error as error:
-        raise Unreachable(f"where it listens can't be told: {printable(str(error))}") from error
+        raise Unreachable(f"its port is unknown: {printable(str(error))}") from error
     for each in sockets:
         if each.status == psutil.CONN_LISTEN:
             host, port = each.laddr.ip, each.laddr.port
@@ -90,7 +90,7 @@ def _ask(connection: HTTPConnection, where: str) -> dict[str, Any]:
     finally:
         connection.close()
     if not isinstance(answer, dict) or answer.get("status") != "ok":
-        raise Unreachable(f"what answers at {where} is no healthy shellwire")
+        raise Unreachable(f"{where} does not answer like a healthy shellwire daemon")
     return answer
 
 

@@ -60,7 +60,7 @@ class HomeJournal:
         try:
             return read_crashed(self._home)
         except HomeError as error:
-            log.error("%s; if the last daemon was killed, what it left goes on", error)
+            log.error("%s; if the last daemon was killed, its processes continue", error)
             return None
 
     def began(self, key: JobKey, kind: Kind, tag: bytes) -> None:
@@ -91,11 +91,11 @@ class HomeJournal:
         except HomeError as error:
             if not self._failed:
                 self._failed = True
-                log.error("%s; after a crash the next start may not know of every job", error)
+                log.error("%s; after a crash the next start may miss some jobs", error)
 
 
 async def _end(crashed: CrashedDaemon, starter: int) -> None:
     leftovers = CrashRecovery(crashed.instance.encode(), since=crashed.started, starter=starter)
     if await leftovers.members():
-        log.warning("ending what the last daemon left: it was killed")
+        log.warning("the last daemon was killed: ending the processes that it left")
         await kill.end(leftovers, hangup=True)

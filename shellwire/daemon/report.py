@@ -41,7 +41,7 @@ def read_report(line: bytes) -> Started:
     return Started(**report)
 
 
-def healthy(started: Started, home: Home) -> Started:
+def check_health(started: Started, home: Home) -> Started:
     """Return ``started`` once it answers ``/health``. Raises StartError if it does not."""
     try:
         health.ask_port(started.host, started.port, seconds=HEALTH_SECONDS)
@@ -87,7 +87,7 @@ class Reporter:
         try:
             self._send({"pid": os.getpid(), "host": host, "port": port})
         except BrokenPipeError as error:
-            raise StartError("whoever started the daemon did not wait for it") from error
+            raise StartError("the process that started the daemon did not wait for it") from error
 
     def failed(self, reason: str) -> None:
         """Report in one line why the daemon ends; ignored after ``ready``."""

@@ -37,7 +37,7 @@ class Home:
             root = Path(os.path.abspath(expanded))
         except FileNotFoundError as error:
             raise HomeError(
-                f"SHELLWIRE_HOME is {chosen}, and the directory it starts from is gone"
+                f"SHELLWIRE_HOME is the relative path {chosen}, and the current directory is gone"
             ) from error
         check_path_owner(root)
         return cls(root)

@@ -146,7 +146,7 @@ def _command_line(pid: int) -> list[str]:
             return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
         except OSError:
             return []
-    import psutil  # takes 20 ms, which Linux need not spend
+    import psutil  # takes 20 ms, and Linux does not need it
 
     try:
         return psutil.Process(pid).cmdline()
@@ -213,7 +213,7 @@ def _start_by_proc(pid: int) -> float | None:
 
 
 def _start_by_psutil(pid: int) -> float | None:
-    import psutil  # takes 20 ms, which Linux need not spend
+    import psutil  # takes 20 ms, and Linux does not need it
 
     try:
         process = psutil.Process(pid)

@@ -62,7 +62,7 @@ class Settings:
     """Seconds that an ended job is kept."""
 
     detach_ttl: float = 604_800.0
-    """Seconds that an unused job runs on without its client; 0 means for ever."""
+    """Seconds that a job without its client continues after its last use; 0 means for ever."""
 
     idle_timeout: float | None = None
     """Seconds unused after which a session is ended; 0 means never.

@@ -40,7 +40,7 @@ def _candidates(*, subreaper: bool) -> AsyncIterator[proc.Process]:
     return proc.descendants(os.getpid()) if subreaper else proc.all_processes()
 
 
-class Group(Protocol):
+class ProcessSet(Protocol):
     """Processes that are ended together."""
 
     async def members(self) -> list[proc.Process]:
@@ -193,13 +193,13 @@ async def wait_gone(processes: Sequence[proc.Process], seconds: float) -> None:
             ended(pidfd)
 
 
-async def _living(tree: Group) -> list[proc.Process]:
+async def _living(tree: ProcessSet) -> list[proc.Process]:
     # A list of children is exact only while none of them ends (proc(5), children): one empty list
     # proves nothing.
     return await tree.members() or await tree.members()
 
 
-async def end(tree: Group, *, hangup: bool = False) -> bool:
+async def end(tree: ProcessSet, *, hangup: bool = False) -> bool:
     """End every process of ``tree``, and return when none is left.
 
     Sends TERM at once; with ``hangup`` HUP after 0.5 s; KILL after 2 s. When all that got a signal
@@ -219,10 +219,10 @@ async def end(tree: Group, *, hangup: bool = False) -> bool:
             targets = members if number == KILL else _next_targets(members, signalled)
             targets = await send(number, targets, members)
             signalled.update(_forked_images(targets, [*members, *targets]))
-            left = begun + until - loop.time()
-            if left <= 0:
+            remaining = begun + until - loop.time()
+            if remaining <= 0:
                 break
-            await wait_gone(members, min(left, pause))
+            await wait_gone(members, min(remaining, pause))
             pause *= 2
         else:
             return True

@@ -56,7 +56,7 @@ class OrphanTracker:
     # Jobs ----------------------------------------------------------------------------------------
 
     def job_started(self, tree: Tree, found: Callable[[int], None]) -> None:
-        """Register a job that has started; call ``found(pid)`` for each orphan of its."""
+        """Register a job that has started; call ``found(pid)`` for each of its orphans."""
         self._trees[tree.tag] = tree
         self._callbacks[tree.tag] = found
         present = {each.identity for each in self._unclaimed.values()}
@@ -134,7 +134,7 @@ class OrphanTracker:
         ]
 
     def _only_source(self) -> Tree | None:
-        """Return the only job that new orphans can come from, or None if there are several."""
+        """Return the only job that new orphans can come from; None if that is uncertain."""
         if len(self._recent) != 1 or self._unclaimed_ended:
             return None
         (tree,) = self._recent

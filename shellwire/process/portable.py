@@ -1,4 +1,4 @@
-"""Processes with pipes only, by means that every system has, Windows too: no terminals, no signals.
+"""Processes by portable means, for Windows: pipes but no terminals, no signals except to end.
 
 Threads wait for the processes and read their output. The module works on POSIX systems as well;
 only its tests use it there.

@@ -98,7 +98,7 @@ def _stat(pid: int) -> Process | None:
 
 
 def _ask_psutil(pid: int) -> Process | None:
-    import psutil  # takes 20 ms, which Linux need not spend
+    import psutil  # takes 20 ms, and Linux does not need it
 
     try:
         process = psutil.Process(pid)

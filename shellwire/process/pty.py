@@ -45,16 +45,16 @@ class Terminal:
 
     def __init__(self, pid: int, master: int, slave: int) -> None:
         self.fd = master
-        self._held = PtyProcess(pid, master)
+        self._pty = PtyProcess(pid, master)
         self._slave = slave
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the window size in characters; the foreground process group gets SIGWINCH."""
-        self._held.setwinsize(rows, cols)
+        self._pty.setwinsize(rows, cols)
 
     def size(self) -> tuple[int, int]:
         """Return (cols, rows)."""
-        rows, cols = self._held.getwinsize()
+        rows, cols = self._pty.getwinsize()
         return cols, rows
 
     def eof(self, last: bytes) -> bytes:
@@ -83,13 +83,13 @@ class Terminal:
     def _modes(self) -> list[Any] | None:
         try:
             return None if self.fd < 0 else termios.tcgetattr(self.fd)
-        except termios.error:  # which is no OSError
+        except termios.error:  # not an OSError
             return None
 
     def foreground_group(self) -> int | None:
         """Return the id of the foreground process group, or None when there is none."""
         try:
-            group = os.tcgetpgrp(self.fd)  # of -1 it is EBADF
+            group = os.tcgetpgrp(self.fd)  # -1 gives EBADF
         except OSError:
             return None
         return group if group > 0 else None
@@ -103,9 +103,9 @@ class Terminal:
     def close_fd(self, _fd: int) -> None:
         """Close the master, which is ``_fd``; its foreground process group gets SIGHUP."""
         self.release()
-        if not self._held.closed:
+        if not self._pty.closed:
             # Not PtyProcess.close(), which sleeps and sends signals: kill.end does that.
-            self._held.closed = True
+            self._pty.closed = True
             # The number may soon be another file's: no later call may use it.
-            self.fd = self._held.fd = -1
-            self._held.fileobj.close()
+            self.fd = self._pty.fd = -1
+            self._pty.fileobj.close()

@@ -161,7 +161,7 @@ class Reaper:
 
 def _reap(pid: int) -> int | None:
     """Return the wait status of our child if it has ended. Raises ChildProcessError."""
-    if sys.platform == "win32":  # where portable.ThreadReaper waits
+    if sys.platform == "win32":  # portable.ThreadReaper is used there
         raise ChildProcessError
     reaped, status = os.waitpid(pid, os.WNOHANG)
     return status if reaped else None

@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 if sys.platform == "win32":
     # SIGTERM can't be caught on Windows: os.kill calls TerminateProcess. Ctrl-Break can.
     TERM, HUP, KILL = signal.SIGBREAK, signal.SIGBREAK, signal.SIGTERM
-    _THEN: tuple[signal.Signals, ...] = ()
+    _AFTER_SIGNAL: tuple[signal.Signals, ...] = ()
 else:
     TERM, HUP, KILL = signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
-    _THEN = (signal.SIGCONT,)
+    _AFTER_SIGNAL = (signal.SIGCONT,)
 
 # So many processes are signalled before the event loop runs again.
 _BATCH = 64
@@ -55,7 +55,7 @@ async def send(
                 await _stop_leader(process)
             children = _children(process, seen)
             _signal(process, number)
-            for each in _THEN if number != KILL else ():
+            for each in _AFTER_SIGNAL if number != KILL else ():
                 _signal(process, each)
         except ProcessLookupError:
             continue

@@ -23,7 +23,7 @@ CD_FAILED = b"cd"
 """The report's content, instead of a state, if the working directory can't be entered."""
 
 UNREPORTED = b"\0unreported"
-"""The end of a report that the shell could not write, as the shell itself has said."""
+"""The end of a report that the shell itself has marked as failed."""
 
 # One string of an environment is at most 128 KiB long (execve(2), MAX_ARG_STRLEN): the shell itself
 # restores longer ones.

@@ -64,7 +64,7 @@ async def find_dialect(
                 # Not the shell's fault: the next one would not start either.
                 raise StartError(str(error)) from error
         if wanted is None:
-            log.warning("%s is not used: it did not report its state when it was tried", found)
+            log.warning("%s is not used: it did not report its state in a test", found)
     if wanted is None:
         raise StartError(f"there is no {_DEFAULT} on the PATH; --shell names another")
     if shutil.which(wanted, path=path) is None:

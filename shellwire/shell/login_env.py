@@ -160,9 +160,9 @@ async def login_environment(
         listener = _Reader(reading, mark)
         stack.callback(listener.stop)
 
-        def on_exit(how: Exit) -> None:
+        def on_exit(status: Exit) -> None:
             tree.is_leaderless = True
-            listener.ended(how)
+            listener.ended(status)
 
         reaper.watch(pid, on_exit)
         try:
@@ -215,12 +215,12 @@ class _Reader:
         self._loop.remove_reader(self._fd)
         self.result.cancel()
 
-    def ended(self, how: Exit) -> None:
+    def ended(self, status: Exit) -> None:
         """Read the rest of the pipe, which children of the shell may hold open."""
         for _ in range(MAX_SIZE // _CHUNK):
             if self.result.done() or not self._read():
                 break
-        self._fail(f"ended with exit code {how.code} before it printed its environment")
+        self._fail(f"ended with exit code {status.code} before it printed its environment")
 
     def _read(self) -> bool:
         """Read a chunk; return whether there was any data."""
