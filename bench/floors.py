@@ -20,7 +20,7 @@ from bench.wire import Client, Daemon
 from shellwire.shell.bash import Bash
 from shellwire.shell.context import birth_state
 from shellwire.shell.launch import launch
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ async def _shells(times: int) -> dict[str, float]:
     dialect = Bash("/bin/bash")
     state = birth_state(os.environb, "/")
     for _ in range(times):
-        shell = launch(dialect, state, Wiring(), tag=b"bench", report=True)
+        shell = launch(dialect, state, Stdio(), tag=b"bench", report=True)
         time.sleep(_READY)  # noqa: ASYNC251 - the loop has nothing to do
         ended = select.poll()
         pidfd = os.pidfd_open(shell.pid)

@@ -31,7 +31,7 @@ from shellwire.jobs.engine import PAUSE
 from shellwire.shell.bash import Bash
 from shellwire.shell.context import birth_state
 from shellwire.shell.launch import launch
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 
 if TYPE_CHECKING:
     from bench.measure import Effort
@@ -58,7 +58,7 @@ class MinimalServer:
             self._waiting.append(self._launch())
 
     def _launch(self) -> Shell:
-        return launch(self._dialect, self._state, Wiring(), tag=b"bench", report=True)
+        return launch(self._dialect, self._state, Stdio(), tag=b"bench", report=True)
 
     async def run(self, command: bytes) -> int:
         """Run ``command`` in a waiting shell, and start new shells when the daemon would."""

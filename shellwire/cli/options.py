@@ -20,7 +20,7 @@ from click.types import StringParamType
 from shellwire.cli.say import say
 from shellwire.errors import InvalidSettings
 from shellwire.home.config import Entry, read_config
-from shellwire.home.owner import INSECURE
+from shellwire.home.ownership import INSECURE
 from shellwire.home.paths import Home
 from shellwire.home.settings import LoginEnv, Settings
 from shellwire.output import quoted

@@ -19,7 +19,7 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.errors import FileSystemError, SpawnError
-from shellwire.process.input_writer import Feeder
+from shellwire.process.input_writer import InputWriter
 from shellwire.process.python import environment
 from shellwire.process.spawn import spawn
 
@@ -65,7 +65,7 @@ class _Worker:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        self._to = Feeder(to)
+        self._to = InputWriter(to)
         reaper.watch(self._pid, self._on_exit)
         self._reader: asyncio.StreamReader | None = None
         self._transport: asyncio.ReadTransport | None = None

@@ -11,8 +11,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from shellwire.process import kill
-from shellwire.process.strays import Strays
-from shellwire.shell.pool import ShellPool, can_wait
+from shellwire.process.orphans import OrphanTracker
+from shellwire.shell.pool import ShellPool, can_reuse
 from shellwire.shell.readback import ReadBack
 from shellwire.shell.rewrite import rewrite
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.pool import Taken
-    from shellwire.shell.shell import Shell, Wiring
+    from shellwire.shell.pool import AcquiredShell
+    from shellwire.shell.shell import Shell, Stdio
     from shellwire.shell.state import Function, State
 
 
@@ -60,7 +60,7 @@ class Engine:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     """What the tag of each job begins with, and that of no other daemon's."""
     _numbers: Iterator[int] = field(default_factory=count)
-    strays: Strays = field(init=False)
+    orphans: OrphanTracker = field(init=False)
     """Whose the processes are that have become our children."""
     _pool: ShellPool = field(init=False)
     _read_back: ReadBack = field(init=False)
@@ -69,20 +69,20 @@ class Engine:
     def __post_init__(self) -> None:
         if not self.dialect.is_posix:
             self.rewrites = False
-        if not (self.dialect.is_posix and can_wait()):
+        if not (self.dialect.is_posix and can_reuse()):
             self.spares = 0
-        self.strays = Strays(self.reaper)
+        self.orphans = OrphanTracker(self.reaper)
         self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
         self._read_back = ReadBack(self.dialect, self.reaper, self.next_tag)
 
-    def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
+    def take(self, state: State, context: Context, stdio: Stdio, *, report: bool) -> AcquiredShell:
         """Return a shell for ``state``, which a job of ``context`` starts from.
 
         Raises SpawnError, or PtyUnavailable.
         """
         # What is there before it runs is none of its.
-        self.strays.look()
-        taken = self._pool.take(state, wiring, report=report)
+        self.orphans.scan()
+        taken = self._pool.take(state, stdio, report=report)
         if self._pause is not None:
             # Commands come faster than the pause in which shells are started: now, while this runs.
             self._pause.cancel()
@@ -111,7 +111,7 @@ class Engine:
 
     def close(self) -> None:
         """End the shells that wait."""
-        self.strays.close()
+        self.orphans.close()
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
@@ -133,11 +133,11 @@ class Engine:
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
         """Return how the processes of the job that ``leader`` leads are found."""
-        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, look=self.strays.look)
+        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, refresh=self.orphans.scan)
 
-    def everything(self) -> kill.Everything:
+    def everything(self) -> kill.AllJobProcesses:
         """Return how all that the daemon's jobs have left is found."""
-        return kill.Everything(self.instance.encode(), subreaper=self.reaper.adopts)
+        return kill.AllJobProcesses(self.instance.encode(), subreaper=self.reaper.adopts)
 
     def user_shell(self, state: State) -> str:
         """Return the path of the shell that a session without a command runs: ``$SHELL``.

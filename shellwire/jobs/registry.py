@@ -247,7 +247,7 @@ class Registry:
         for job in living:
             await job.wait_ended()
         await kill.end(self._engine.everything())
-        self._engine.reaper.collect()
+        self._engine.reaper.reap_ended()
 
     def skip_grace(self) -> None:
         """Let a stop that is under way wait no longer."""

@@ -12,8 +12,8 @@ from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.attempt import attempt
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill, proc
-from shellwire.process.ending import TerminalEnd
 from shellwire.process.send_signal import KILL, send_to_group
+from shellwire.process.terminal_eof import TerminalEof
 
 if TYPE_CHECKING:
     import signal
@@ -67,7 +67,7 @@ class Run:
         self._looking = False
         self._looks = 0
         self._last_input = b""
-        self._end: TerminalEnd | None = None
+        self._end: TerminalEof | None = None
         # Before anything is awaited: until then the child would pass for a stray.
         engine.reaper.watch(shell.pid, self._on_exit)
         self.pump = Pump(
@@ -76,7 +76,7 @@ class Run:
             received=self._on_output,
             closed=self._on_closed,
         )
-        engine.strays.began(self._tree, self._take_stray)
+        engine.orphans.job_started(self._tree, self._take_stray)
 
     @property
     def is_left(self) -> bool:
@@ -121,7 +121,7 @@ class Run:
             feeder.finish()
         else:
             if self._end is None:
-                self._end = TerminalEnd(terminal, feeder)
+                self._end = TerminalEof(terminal, feeder)
             self._end.send(self._last_input)
             self._last_input = b""
 
@@ -167,19 +167,19 @@ class Run:
                 with contextlib.suppress(OSError):
                     send_to_group(KILL, self.pid)
         # The kernel knows of the ends already; let no zombie outlive the ending.
-        self._engine.reaper.collect()
+        self._engine.reaper.reap_ended()
         for _ in range(_LOOKS):
-            if not self._engine.strays.look():
+            if not self._engine.orphans.scan():
                 break
             await asyncio.sleep(_LOOK_AGAIN)
-        self.left = tuple(self._engine.strays.unclaimed(self._tree))
+        self.left = tuple(self._engine.orphans.unclaimed(self._tree))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
 
     def _on_output(self, stream: int, data: bytes) -> None:
         self._received(stream, data)
         if self._end is not None and data:
-            self._end.stir()
+            self._end.on_activity()
 
     def _on_exit(self, ended: Exit) -> None:
         self.exit = ended
@@ -198,7 +198,7 @@ class Run:
 
     def _adopt(self) -> None:
         self._tree.verify()
-        if self._engine.strays.look() and self._looks < _LOOKS:
+        if self._engine.orphans.scan() and self._looks < _LOOKS:
             self._looks += 1
             self._looking = True
             asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look)
@@ -227,7 +227,7 @@ class Run:
 
     def let_go(self) -> None:
         """Nothing of it is left."""
-        self._engine.strays.ended(self._tree)
+        self._engine.orphans.job_ended(self._tree)
 
     def take_report(self) -> tuple[bytes, bytes, bytes]:
         """Return what the shell reported, and the token and the tag in it. Once only."""

@@ -282,7 +282,10 @@ def _answer_context(connection: Connection, message: _ContextMessage) -> None:
             request_id=message.request_id,
             context=message.context,
             cwd=decoded(state.cwd),
-            env={decoded(name): decoded(value) for name, value in sorted(state.told().items())},
+            env={
+                decoded(name): decoded(value)
+                for name, value in sorted(state.program_environment().items())
+            },
         )
     )
 

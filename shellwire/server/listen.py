@@ -8,7 +8,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from shellwire.process.limits import most_descriptors
+from shellwire.process.limits import max_descriptors
 from shellwire.server.brief_log import BriefLog
 from shellwire.server.places import FULL
 
@@ -124,7 +124,7 @@ class Listener:
 
     async def _is_welcome(self, sock: socket.socket) -> bool:
         # open(2), accept(2): a new descriptor has the lowest free number. So all below are in use.
-        if sys.platform != "win32" and sock.fileno() >= most_descriptors() - self._reserve():
+        if sys.platform != "win32" and sock.fileno() >= max_descriptors() - self._reserve():
             self._log.write(
                 logging.ERROR,
                 "reserve",
@@ -134,7 +134,7 @@ class Listener:
         return self._local or await self._places.admits()
 
     def _reserve(self) -> int:
-        reserve = min(MOST_RESERVED, max(0, most_descriptors() - _TOO_FEW) // 2)
+        reserve = min(MOST_RESERVED, max(0, max_descriptors() - _TOO_FEW) // 2)
         return reserve // 2 if self._local else reserve
 
     async def _failed(self, error: OSError) -> None:

@@ -187,7 +187,7 @@ class Bash(Dialect):
     def reports(self, name: bytes, variable: Variable) -> bool:
         return IDENTIFIER.match(name) is not None and not bash_report.ignored(name, variable.flags)
 
-    def become(self, program: str, *, interactive: bool) -> bytes:
+    def exec_program(self, program: str, *, interactive: bool) -> bytes:
         become = b"\\builtin exec " + quote(program.encode())
         if interactive and os.path.basename(program).startswith("bash"):
             # What is restored is, to a bash that asks for commands, its .bashrc.

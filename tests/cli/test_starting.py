@@ -158,7 +158,7 @@ def test_a_name_that_is_not_utf_8(local: CommandLine, tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_does_not_tell_the_home_directory(tmp_path: Path) -> None:
-    code = "from shellwire.daemon import run\nrun._user_home = lambda environ: None"
+    code = "from shellwire.daemon import build\nbuild._user_home = lambda environ: None"
     daemon = Daemon(tmp_path / "home", env=patched(tmp_path / "patch", code))
     try:
         cli = CommandLine(daemon.home)

@@ -203,7 +203,7 @@ async def test_some_descriptors_are_left_for_jobs(monkeypatch: pytest.MonkeyPatc
 
     listener = Listener(listening, Places(), make, local=False)
     # 384 may be connections'.
-    monkeypatch.setattr(listen, "most_descriptors", lambda: 640)
+    monkeypatch.setattr(listen, "max_descriptors", lambda: 640)
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"taken")
     others = [os.dup(0) for _ in range(384)]

@@ -100,5 +100,5 @@ def test_elsewhere_nothing_of_windows_is_loaded() -> None:
     modules = set(done.stdout.split())
     assert "shellwire.shell.launch" in modules
     windows = {"daemon.background", "process.portable", "process.threads"}
-    windows |= {"shell.cmd", "shell.files", "shell.powershell"}
+    windows |= {"shell.cmd", "shell.file_shell", "shell.powershell"}
     assert not {f"shellwire.{name}" for name in windows} & modules

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shellwire.errors import DamagedFile, HomeError
 from shellwire.home.atomic import read_private, write_private
-from shellwire.home.lock import lock_of
+from shellwire.home.lock import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -168,7 +168,7 @@ class Manifest:
         Raises HomeError.
         """
         self._make_directory()
-        with lock_of(self.path.with_suffix(".lock")) as take:
+        with file_lock(self.path.with_suffix(".lock")) as take:
             yield take
 
     def forget(self) -> None:

@@ -1,7 +1,7 @@
-"""Who owns the home and its files: us or root, else nothing in them is believed.
+"""Refuse a home, or files in it, that belong to a user other than us and root.
 
-A user who owns one of our files could give himself our token, or make `stop` signal a process of
-his choice. sshd asks the same of ~/.ssh (sshd_config(5), StrictModes).
+A user who owns one of our files could read our token, or make `stop` signal a process of his
+choice. sshd makes the same check of ~/.ssh (sshd_config(5), StrictModes).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INSECURE = "SHELLWIRE_INSECURE_HOME"
-"""The variable that turns the check off, where user ids are mapped (some containers, NFS)."""
+"""The environment variable that disables the check where uids are mapped (containers, NFS)."""
 
 _ROOT = 0
 
-# ELOOP comes after 40 symlinks on Linux (path_resolution(7)).
-_MOST_LINKS = 40
+# Linux gives ELOOP after 40 symlinks (path_resolution(7)).
+_MAX_LINKS = 40
 
 
 def check_owner(path: Path, status: os.stat_result) -> None:
-    """Raise HomeError unless ``status``, of ``path``, names us or root as the owner."""
+    """Raise HomeError unless the owner of ``path``, by its ``status``, is us or root."""
     if sys.platform == "win32" or status.st_uid in (os.geteuid(), _ROOT):
         return
     if os.environ.get(INSECURE, "") not in ("", "0"):
@@ -40,10 +40,10 @@ def check_owner(path: Path, status: os.stat_result) -> None:
     )
 
 
-def check_path(path: Path) -> None:
+def check_path_owner(path: Path) -> None:
     """Check the owner of ``path`` and of each symlink that leads to it. Raises HomeError.
 
-    What does not exist is owned by nobody, and is for others to report.
+    A path that does not exist passes; the code that opens it reports the error.
     """
     if sys.platform == "win32":
         return
@@ -57,7 +57,7 @@ def check_path(path: Path) -> None:
                 continue
             check_owner(step, status)
             links += 1
-            if links > _MOST_LINKS:
+            if links > _MAX_LINKS:
                 return
             target = path.__class__(os.readlink(step))
             if target.is_absolute():

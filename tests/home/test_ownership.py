@@ -1,4 +1,4 @@
-"""The home and its files belong to us or root; what others left there is not used."""
+"""The home and its files must belong to us or root; files of other users are refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shellwire.errors import HomeError
 from shellwire.home.atomic import read_private
 from shellwire.home.config import read_config
 from shellwire.home.lock import daemon_lock, write_lock
-from shellwire.home.owner import INSECURE
+from shellwire.home.ownership import INSECURE
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def located(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ho
     return locate
 
 
-def test_the_directory(tmp_path: Path, located: Callable[..., Home]) -> None:
+def test_a_home_of_another_user(tmp_path: Path, located: Callable[..., Home]) -> None:
     (tmp_path / "home").mkdir()
     given_away(tmp_path / "home")
     refused(lambda: located("home"), tmp_path / "home")
@@ -53,7 +53,9 @@ def test_the_directory(tmp_path: Path, located: Callable[..., Home]) -> None:
 
 
 @pytest.mark.parametrize("target", ["home", "up/../home", "second", "/home"])
-def test_a_symlink_on_the_way(tmp_path: Path, located: Callable[..., Home], target: str) -> None:
+def test_a_symlink_of_another_user_on_the_way(
+    tmp_path: Path, located: Callable[..., Home], target: str
+) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "up").mkdir()
     (tmp_path / "second").symlink_to("home")
@@ -71,7 +73,7 @@ def test_a_symlink_on_the_way(tmp_path: Path, located: Callable[..., Home], targ
 
 
 @pytest.mark.parametrize("name", ["auth.token", "daemon.pid", "daemon.log", "daemon.lock", "x"])
-def test_a_file_of_another_in_it(tmp_path: Path, name: str) -> None:
+def test_a_file_of_another_user_in_it(tmp_path: Path, name: str) -> None:
     home = Home(tmp_path / "home")
     home.ensure()
     (home.root / name).touch()
@@ -79,7 +81,7 @@ def test_a_file_of_another_in_it(tmp_path: Path, name: str) -> None:
     refused(home.ensure, home.root / name)
 
 
-def test_each_file_when_it_is_used(tmp_path: Path) -> None:
+def test_the_owner_is_checked_when_a_file_is_used(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.ensure()
     for path in (home.token_file, home.config_file, home.lock_file, home.write_lock_file):
@@ -92,7 +94,7 @@ def test_each_file_when_it_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["1", "0", ""])
-def test_the_variable_allows_it(
+def test_the_variable_disables_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv(INSECURE, value)

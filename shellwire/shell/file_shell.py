@@ -1,7 +1,7 @@
-"""Starting a shell that can be given no descriptors: text, command and report are files.
+"""Start a shell that can't inherit descriptors: text, command and report are files.
 
-The files are in a directory of their own, which only this user can read, and go with the shell.
-Nothing runs until there is a command, for such a shell can't wait for one.
+The files are in a directory of their own, which only this user can read, and are removed with the
+shell. The process starts only with its command, for such a shell can't wait for one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shellwire.shell.shell import MAX_REPORT, Shell
 
 if TYPE_CHECKING:
     from shellwire.shell.dialect import FileDialect, Start
-    from shellwire.shell.shell import Wiring
+    from shellwire.shell.shell import Stdio
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class _FileShell(Shell):
     directory: Path | None = None
 
     def run(self, script: bytes) -> None:
-        """Start it with its command. Raises SpawnError."""
+        """Start the shell with its command. Raises SpawnError."""
         try:
             self._start(script)
         except BaseException:
@@ -55,7 +55,7 @@ class _FileShell(Shell):
         self.outputs.update(child.outputs)
 
     def take_report(self) -> bytes:
-        """Return what the shell reported, after it has ended, and remove its files. Once only."""
+        """Return the report of the ended shell, and remove its files. Call it once only."""
         if self.directory is None:
             return b""
         directory, self.directory = self.directory, None
@@ -68,17 +68,17 @@ class _FileShell(Shell):
             shutil.rmtree(directory, ignore_errors=True)
 
     def discard(self) -> None:
-        """Do nothing but forget its files: without a command nothing was started."""
+        """Close the shell; without a command no process was started."""
         self.close()
 
 
 def prepare(
-    dialect: FileDialect, cwd: bytes, start: Start, wiring: Wiring, *, tag: bytes, token: bytes
+    dialect: FileDialect, cwd: bytes, start: Start, stdio: Stdio, *, tag: bytes, token: bytes
 ) -> Shell:
-    """Return a shell that starts in ``cwd`` when it is told its command.
+    """Return a shell that starts in ``cwd`` when it gets its command.
 
-    Raises PtyUnavailable if that is to be on a terminal.
+    Raises PtyUnavailable if ``stdio`` is a terminal.
     """
-    if wiring.size is not None:
+    if stdio.size is not None:
         raise PtyUnavailable("there are no pseudo-terminals here: use pipes")
-    return _FileShell(0, tag, token, {}, None, None, dialect, start, cwd, wiring.stdin)
+    return _FileShell(0, tag, token, {}, None, None, dialect, start, cwd, stdio.stdin)

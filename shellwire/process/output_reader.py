@@ -1,4 +1,4 @@
-"""Reading from a pipe or a terminal, when there is something and somebody has room for it."""
+"""Read a process's output from a pipe or a terminal without blocking."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The kernel buffers about 64 KiB between the two sides of a terminal (tty_buffer.c); FIONREAD tells
-# of the first of those buffers only.
+# The kernel buffers about 64 KiB between the two sides of a terminal (tty_buffer.c); FIONREAD
+# counts the first of its buffers only.
 _TERMINAL_HOLDS = 128 * 1024
 
 
 class Source(Protocol):
-    """Our end of what a process writes to."""
+    """Our end of a process's output: a Reader or a ThreadReader."""
 
     def listen(self, ready: Callable[[], None]) -> None:
-        """Call ``ready()`` from the loop, again and again, while there is something to read."""
+        """Call ``ready()`` from the loop whenever there is something to read."""
         ...
 
     def ignore(self) -> None:
-        """Call nobody until ``listen`` is called again."""
+        """Stop calling ``ready()`` until ``listen`` is called again."""
         ...
 
     def read(self, count: int) -> bytes | None:
-        """Return at most ``count`` bytes, none at the end, None when there is nothing yet."""
+        """Return up to ``count`` bytes, ``b""`` at the end, None if nothing can be read yet."""
         ...
 
     def waiting(self) -> int:
-        """Return how many bytes can be read at once, and one more to see the end."""
+        """Return the number of bytes that can be read now, plus one to see the end."""
         ...
 
     def close(self) -> None:
-        """Read no more. Who still writes gets SIGPIPE or SIGHUP."""
+        """Stop reading. A process that still writes gets SIGPIPE or SIGHUP."""
         ...
 
 
 class Reader:
-    """A descriptor that the running event loop watches. It owns it; ``close`` closes it."""
+    """A Source that reads a descriptor by the running event loop; it owns the descriptor."""
 
     def __init__(self, fd: int, close: Callable[[int], None] = os.close) -> None:
         self._fd = fd
         self._close = close
         self._loop = asyncio.get_running_loop()
-        if sys.platform != "win32":  # where threads.ThreadReader stands in for it
+        if sys.platform != "win32":  # threads.ThreadReader is used there
             os.set_blocking(fd, False)
 
     def listen(self, ready: Callable[[], None]) -> None:
@@ -67,7 +67,7 @@ class Reader:
         except BlockingIOError:
             return None
         except OSError:
-            # EIO: no process holds the terminal's slave any more.
+            # EIO: no process has the terminal's slave open any more.
             return b""
 
     def waiting(self) -> int:
