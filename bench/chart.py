@@ -10,7 +10,7 @@ from bench.peers.environment import CACHE
 from bench.tables import OURS, number
 
 DRAFT = CACHE / "chart.svg"
-"""Where a run draws it; the one beside this file is that of the README."""
+"""Where a run draws it; the one beside this file is that of docs/performance.md."""
 
 _PANELS = ("paced", "state", "output", "echo50", "start", "idle")
 _COLUMNS, _WIDTH, _HEAD = 2, 460, 44

@@ -32,7 +32,7 @@ COLUMNS = 92
 
 # What is typed, and the text after which the next line is typed.
 SESSION = [
-    ("# A command can leave something behind for the next one.", OUTER),
+    ("# Directory and variables last from one command to the next.", OUTER),
     ("shellwire exec -s build 'cd /usr && export CC=clang'", OUTER),
     ("shellwire exec -s build 'echo $CC in $PWD; exit 3' || echo \"exit code $?\"", OUTER),
     ("# Open a shell, start something long, and leave with ~.", OUTER),
