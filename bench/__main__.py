@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--readme",
         action="store_true",
-        help="measure nothing; write the last results into README.md, bench/README.md, chart.svg",
+        help="measure nothing; write the last results into docs/performance.md and bench/",
     )
     return parser
 

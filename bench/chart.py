@@ -10,7 +10,7 @@ from bench.peers.environment import CACHE
 from bench.tables import OURS, number
 
 DRAFT = CACHE / "chart.svg"
-"""The chart of the last run; the README shows the one beside this file."""
+"""The chart of the last run; docs/performance.md shows the one beside this file."""
 
 _PANELS = ("paced", "state", "output", "echo50", "start", "idle")
 _COLUMNS, _WIDTH, _HEAD = 2, 460, 44

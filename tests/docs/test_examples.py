@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.live import Daemon
 
-README = Document("README.md")
+PAGE = Document("docs/clients.md")
 SECONDS = 120
 MOST_LINES = {"hello": 20, "run": 40, "page": 70}
 USAGE = "[-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set"
@@ -330,7 +330,7 @@ async def test_a_closed_stdout_is_reported_in_one_line(
         pytest.param("shell", marks=pytest.mark.needs("bash", "websocat", "jq")),
     ],
 )
-def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) -> None:
+def test_the_short_clients(kind: str, daemon: Daemon, tmp_path: Path) -> None:
     hello = made(kind, "hello", tmp_path)
     if kind == "python":
         assert hello(":").stderr == "set SHELLWIRE_URL\n"
@@ -348,8 +348,8 @@ def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("kind", "name"), [("python", "hello.py"), ("javascript", "hello.mjs")])
-def test_the_readme_shows_them(kind: str, name: str) -> None:
-    (block,) = [each for each in README.of_kind(kind) if each.heading == "Talk to it"]
+def test_the_page_shows_them(kind: str, name: str) -> None:
+    (block,) = PAGE.of_kind(kind)
     assert (ROOT / "examples" / name).read_text(encoding="utf-8") == block.text + "\n"
 
 

@@ -259,15 +259,3 @@ def test_notices() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     sent = set(re.findall(r'notify\(\s*"([A-Z_]+)"', source))
     assert {code(row["code"]) for row in PROTOCOL.section("Notices").table()} == sent
-
-
-def test_every_link_leads_somewhere() -> None:
-    titles = [
-        re.sub(r"[^\w\- ]", "", section.title.lower()).replace(" ", "-")
-        for section in PROTOCOL.sections[1:]
-    ]
-    anchors = set(titles)
-    for title in {title for title in titles if titles.count(title) > 1}:
-        anchors.update(f"{title}-{number}" for number in range(1, titles.count(title)))
-    for link in re.findall(r"\]\(#([^)]+)\)", PROTOCOL.text):
-        assert link in anchors, link

@@ -77,6 +77,8 @@ def test_the_sdist_holds_all_files_for_development(built: Path) -> None:
         members = {member.name.removeprefix(f"{root}/"): member for member in sdist}
     for name in ("README.md", "PROTOCOL.md", "LICENSE", "pyproject.toml", "tests/live.py"):
         assert name in members, name
+    for name in ("docs/cli.md", "docs/demo-light.svg", "docs/demo-dark.svg", "docs/demo.py"):
+        assert name in members, name  # README links to them
     for name in ("run.sh", "test.sh"):
         assert members[name].mode & 0o111, name
     assert "shellwire/protocol/schema.json" in members
