@@ -29,7 +29,7 @@ from shellwire.jobs.registry import Registry
 from shellwire.process.limits import raise_descriptors
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
-from shellwire.protocol.text import FEATURE
+from shellwire.protocol.text_bytes import FEATURE
 from shellwire.server.app import Server
 from shellwire.server.connections import Connections
 from shellwire.server.origin import OriginCheck

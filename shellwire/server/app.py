@@ -15,13 +15,13 @@ from aiohttp import web
 from shellwire.errors import StartError
 from shellwire.protocol import codec
 from shellwire.server import handshake
-from shellwire.server.brief_log import place_of
 from shellwire.server.connection import CLOSE_SECONDS, Connection
 from shellwire.server.handlers import handle
-from shellwire.server.http_files.problems import in_one_form
+from shellwire.server.http_connection import Peer, brief, peer_of
+from shellwire.server.http_files.errors import in_one_form
 from shellwire.server.listen import BACKLOG, Listener, bind
-from shellwire.server.peer import Peer, brief, peer_of
-from shellwire.server.places import Places
+from shellwire.server.rate_limited_log import raised_at
+from shellwire.server.unauthenticated import Places
 
 if TYPE_CHECKING:
     import asyncio
@@ -203,7 +203,11 @@ class Server:
             peer.abort()
             response = web.Response(status=400)
         except Exception as error:
-            brief.write(logging.ERROR, place_of(error), f"a request failed: {place_of(error)}")
+            brief.write(
+                logging.ERROR,
+                raised_at(error),
+                f"a request failed: {raised_at(error)}",
+            )
             response = web.Response(status=500, text="something went wrong; see the daemon's log\n")
             response.force_close()
         if peer.lingers and not response.prepared:

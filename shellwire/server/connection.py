@@ -20,10 +20,11 @@ from shellwire.errors import (
     WireError,
 )
 from shellwire.protocol import codec
+from shellwire.protocol.error_answers import error_answer
 from shellwire.protocol.messages import Ack, Credit
 from shellwire.server.access import token_matches
-from shellwire.server.frames import frames
-from shellwire.server.peer import brief
+from shellwire.server.http_connection import brief
+from shellwire.server.outgoing_frames import frames
 from shellwire.server.writer import FairWriter
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from shellwire.server.connections import Connections
     from shellwire.server.files.queue import FileQueue
     from shellwire.server.frame_check import Violation
-    from shellwire.server.frames import Payload
-    from shellwire.server.peer import Peer
+    from shellwire.server.http_connection import Peer
+    from shellwire.server.outgoing_frames import Payload
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Connection:
         except Refusal as refusal:
             told = f"refused {self.address or 'a local client'}: {refusal.code}"
             brief.write(logging.INFO, refusal.code, told)
-            self.send(codec.error_answer(refusal))
+            self.send(error_answer(refusal))
             self.close(refusal.close_code, str(refusal))
         except ConnectionError:
             pass  # it left while aiohttp answered a ping of its
@@ -215,7 +216,7 @@ class Connection:
             elif received.type is WSMsgType.TEXT:
                 self._handle(received.data)
             else:
-                self.send(codec.error_answer(InvalidMessage("expected a text frame")))
+                self.send(error_answer(InvalidMessage("expected a text frame")))
             # A client that sends many at once has its answers, and the others their turn, between.
             await asyncio.sleep(0)
 
@@ -225,10 +226,10 @@ class Connection:
             message = codec.decode_client(text, text_bytes=self.text_bytes)
             self._handle_message(self, message)
         except WireError as error:
-            self.send(codec.error_answer(error, message))
+            self.send(error_answer(error, message))
         except Exception:
             log.exception("a message of client %s could not be handled", self.client_id)
-            self.send(codec.error_answer(InternalError("see the daemon's log"), message))
+            self.send(error_answer(InternalError("see the daemon's log"), message))
 
     def _take_credit(self, text: bytes) -> None:
         """Replaced, revoked or told to go: all that is still done for it is to send what waits."""

@@ -21,7 +21,7 @@ from shellwire.errors import (
 from shellwire.jobs.model import JobKey, Request
 from shellwire.protocol import messages
 from shellwire.protocol.data import decode_data
-from shellwire.protocol.names import decode_name
+from shellwire.protocol.file_names import decode_name
 from shellwire.server import render
 from shellwire.server.writer import MAX_UNREAD
 from shellwire.shell.text import decoded, encoded

@@ -9,14 +9,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from shellwire.process.limits import most_descriptors
-from shellwire.server.brief_log import BriefLog
-from shellwire.server.places import FULL
+from shellwire.server.rate_limited_log import RateLimitedLog
+from shellwire.server.unauthenticated import FULL
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from shellwire.server.places import Places
+    from shellwire.server.unauthenticated import Places
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Listener:
         self._places = places
         self._make = make
         self._local = local
-        self._log = BriefLog(log, _QUIET)
+        self._log = RateLimitedLog(log, _QUIET)
         self._task = asyncio.create_task(self._run())
 
     @property

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
     from shellwire.jobs.viewer import Viewer
     from shellwire.protocol.messages import Encoding, ReadOutput
-    from shellwire.server.frames import Pieces
+    from shellwire.server.outgoing_frames import Pieces
 
 SLICE = 64 * 1024
 """Bytes of one job's output in one frame at most."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import QueueFull
 from shellwire.protocol import codec
+from shellwire.protocol.error_answers import oversize_answer
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
 from shellwire.server.sources import FileReplies, JobFeed, PageReply
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.job import Job
     from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
-    from shellwire.server.frames import Payload, Pieces
+    from shellwire.server.outgoing_frames import Payload, Pieces
 
 MAX_UNREAD = 16 * 1024 * 1024
 """Bytes of output of ended jobs that wait for a client before it may start no more."""
@@ -61,7 +62,7 @@ class FairWriter:
             return
         frame = codec.encode(message, text_bytes=self.text_bytes)
         if len(frame) > MAX_DAEMON_MESSAGE:
-            frame = codec.encode(codec.too_large(message, len(frame)))
+            frame = codec.encode(oversize_answer(message, len(frame)))
         self._control.append(frame)
         self._control_bytes += len(frame)
         if self._control_bytes > MAX_CONTROL:

@@ -18,7 +18,7 @@ from shellwire.server.writer import FairWriter
 from tests.protocol.strategies import server_messages
 
 if TYPE_CHECKING:
-    from shellwire.server.frames import Payload
+    from shellwire.server.outgoing_frames import Payload
 
 
 @given(server_messages())
@@ -83,7 +83,7 @@ def test_levels() -> None:
     ],
 )
 def test_wrong_types(content: Any) -> None:
-    with pytest.raises(InvalidAnswer, match="a message that is wrong"):
+    with pytest.raises(InvalidAnswer, match="an invalid message"):
         answers.read(json.dumps(content).encode())
 
 

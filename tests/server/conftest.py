@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import shellwire
-from tests.server.asking import Asking
+from tests.server.file_client import FileClient
 from tests.server.raw import Raw
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def patched(directory: Path, code: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def fs(client: Client, tmp_path: Path) -> Asking:
+def fs(client: Client, tmp_path: Path) -> FileClient:
     """Return what asks about an empty directory."""
     root = tmp_path / "root"
     root.mkdir()
-    return Asking(client, root)
+    return FileClient(client, root)

@@ -12,7 +12,7 @@ from tests.live import PATIENCE
 from tests.server.observe import cli, job_info, nobody_is_connected
 from tests.server.raw import CLOSE, Raw, frame
 from tests.server.test_attach import attached
-from tests.server.test_polls import read
+from tests.server.test_read_output import read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.live import Client, Daemon
-    from tests.server.asking import Asking
+    from tests.server.file_client import FileClient
 
 HUGE = 64 * 1024**3
 """Bytes of a sparse file: to hash them takes minutes, to have them nothing."""
 
 
 @pytest.fixture
-def huge(fs: Asking) -> int:
+def huge(fs: FileClient) -> int:
     """Make a file with five bytes at the end; return where they are."""
     with (fs.root / "huge").open("wb") as file:
         file.truncate(HUGE - 5)
@@ -31,7 +31,7 @@ def huge(fs: Asking) -> int:
     return HUGE - 5
 
 
-async def test_a_read_at_the_end_holds_up_nobody(fs: Asking, huge: int) -> None:
+async def test_a_read_at_the_end_holds_up_nobody(fs: FileClient, huge: int) -> None:
     client: Client = fs.client
     for number in range(3):
         await client.send(
@@ -59,7 +59,7 @@ async def test_a_read_at_the_end_holds_up_nobody(fs: Asking, huge: int) -> None:
     assert refused["code"] == "CANCELLED"
 
 
-async def test_others_wait_neither_for_http(fs: Asking, huge: int, daemon: Daemon) -> None:
+async def test_others_wait_neither_for_http(fs: FileClient, huge: int, daemon: Daemon) -> None:
     web = Web(daemon)
     heads = [web.begin(fs.root / "huge", 0, method="HEAD") for _ in range(6)]
     ranges = [web.begin(fs.root / "huge", 0, method="GET", Range="bytes=0-4") for _ in range(6)]
@@ -73,7 +73,7 @@ async def test_others_wait_neither_for_http(fs: Asking, huge: int, daemon: Daemo
             sock.close()
 
 
-async def test_the_hash_is_that_of_what_was_read(fs: Asking) -> None:
+async def test_the_hash_is_that_of_what_was_read(fs: FileClient) -> None:
     """Also if another content takes the file's name meanwhile."""
     content = os.urandom(1024 * 1024) * 40
     (fs.root / "large").write_bytes(content)
@@ -86,7 +86,7 @@ async def test_the_hash_is_that_of_what_was_read(fs: Asking) -> None:
 
 
 async def test_a_daemon_stops_while_it_hashes(
-    own_daemon: Callable[..., Daemon], huge: int, fs: Asking
+    own_daemon: Callable[..., Daemon], huge: int, fs: FileClient
 ) -> None:
     daemon = own_daemon()
     client = await daemon.client()
@@ -106,7 +106,7 @@ async def test_a_daemon_stops_while_it_hashes(
     daemon.stop()
 
 
-async def test_no_cache_reads_it_again(fs: Asking, daemon: Daemon) -> None:
+async def test_no_cache_reads_it_again(fs: FileClient, daemon: Daemon) -> None:
     """What a daemon remembers of a file is worth no more than its time and inode."""
     web, path = Web(daemon), fs.root / "f"
     path.write_bytes(b"x" * 20_000_000)

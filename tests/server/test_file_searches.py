@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.live import Daemon
-    from tests.server.asking import Asking
+    from tests.server.file_client import FileClient
 
 # As long as the universe, if nobody ends it.
 ENDLESS = {"query": "(a+)+$", "regex": True}
@@ -27,7 +27,7 @@ def endless(root: Path) -> None:
     (root / "a").write_text("needle\n" + "a" * 60 + "b\n")
 
 
-async def test_a_search_without_an_end_ends(fs: Asking) -> None:
+async def test_a_search_without_an_end_ends(fs: FileClient) -> None:
     endless(fs.root)
     query = "needle|(a+)+$"
     await fs.client.send(fs.message("search", path="a", query=query, regex=True))
@@ -41,7 +41,7 @@ async def test_a_search_without_an_end_ends(fs: Asking) -> None:
     assert found["truncated"]
 
 
-async def test_searches_are_cancelled(fs: Asking, daemon: Daemon) -> None:
+async def test_searches_are_cancelled(fs: FileClient, daemon: Daemon) -> None:
     endless(fs.root)
     began = time.monotonic()
     for number in range(5):
@@ -56,7 +56,7 @@ async def test_searches_are_cancelled(fs: Asking, daemon: Daemon) -> None:
     assert time.monotonic() - began < PATIENCE
 
 
-async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: Asking) -> None:
+async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: FileClient) -> None:
     endless(fs.root)
     for _ in range(3):
         other = await daemon.client()
@@ -68,7 +68,7 @@ async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: Asking
 
 
 async def test_a_worker_that_is_killed_costs_one_answer(
-    own_daemon: Callable[..., Daemon], fs: Asking
+    own_daemon: Callable[..., Daemon], fs: FileClient
 ) -> None:
     endless(fs.root)
     daemon = own_daemon()
@@ -92,7 +92,7 @@ def cmdline(pid: int) -> bytes:
         return file.read()
 
 
-async def test_limits_of_globs_and_searches(fs: Asking) -> None:
+async def test_limits_of_globs_and_searches(fs: FileClient) -> None:
     for number in range(5):
         (fs.root / str(number)).write_text("x x\n")
     for limit, expected in ((0, 1), (3, 3), (5, 5), (10**9, 5)):
@@ -104,7 +104,7 @@ async def test_limits_of_globs_and_searches(fs: Asking) -> None:
     assert (len(searched["results"]), searched["truncated"]) == (10, False)
 
 
-async def test_a_large_directory(fs: Asking) -> None:
+async def test_a_large_directory(fs: FileClient) -> None:
     directory = os.open(fs.root, os.O_RDONLY)
     for number in range(3000):
         os.close(os.open(f"file-{number:04}", os.O_CREAT, dir_fd=directory))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shellwire.server.files.queue import MAX_WAITING
 from shellwire.server.sources import MAX_ANSWERS
 from tests.live import PATIENCE, Daemon
-from tests.server.asking import Asking
+from tests.server.file_client import FileClient
 from tests.server.observe import memory
 from tests.server.raw import Raw
 
@@ -36,7 +36,7 @@ def noted(daemon: Daemon, root: Path) -> list[str]:
 # Answers -----------------------------------------------------------------------------------------
 
 
-async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) -> None:
+async def test_answers_have_the_fields_that_deployed_clients_read(fs: FileClient) -> None:
     digest = hashlib.sha256(b"hi").hexdigest()
     entry = {"name", "relative_path", "is_directory", "size", "last_modified"}
     ours = {"path", "is_symlink", "mode", "mtime", "target", "ctime", "inode", "device"}
@@ -94,7 +94,7 @@ async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) ->
     }
 
 
-async def test_errors_have_codes(fs: Asking) -> None:
+async def test_errors_have_codes(fs: FileClient) -> None:
     (fs.root / "f").write_text("x")
     (fs.root / "d/e").mkdir(parents=True)
     os.mkfifo(fs.root / "fifo")
@@ -140,7 +140,7 @@ async def test_errors_have_codes(fs: Asking) -> None:
     assert (fs.root / "f").read_text() == "x"
 
 
-async def test_a_large_file_in_pieces(fs: Asking) -> None:
+async def test_a_large_file_in_pieces(fs: FileClient) -> None:
     data = os.urandom(3_000_000)
     started = await fs("write_start", path="big")
     assert started["bytes_written"] == 0
@@ -162,7 +162,7 @@ async def test_a_large_file_in_pieces(fs: Asking) -> None:
     assert piece["hash"] == digest
 
 
-async def test_long_contents_are_base64_as_a_whole(fs: Asking) -> None:
+async def test_long_contents_are_base64_as_a_whole(fs: FileClient) -> None:
     data = os.urandom(1_000_001)
     text = encoded(data)
     assert (await fs("write", path="f", content_base64=text))["entry"]["size"] == len(data)
@@ -173,7 +173,7 @@ async def test_long_contents_are_base64_as_a_whole(fs: Asking) -> None:
     assert (fs.root / "f").read_bytes() == data
 
 
-async def test_names_of_any_bytes_return(fs: Asking) -> None:
+async def test_names_of_any_bytes_return(fs: FileClient) -> None:
     for name in (b"\xff\xfe", b"caf\xe9", "\uef80".encode(), "\uefbf\uefee".encode(), b"a\nb"):
         (fs.root / os.fsdecode(name)).write_bytes(name)
     for entry in (await fs("list"))["entries"]:
@@ -188,7 +188,7 @@ async def test_names_of_any_bytes_return(fs: Asking) -> None:
 # Order and room ----------------------------------------------------------------------------------
 
 
-async def test_what_is_sent_at_once_is_done_in_order(fs: Asking) -> None:
+async def test_what_is_sent_at_once_is_done_in_order(fs: FileClient) -> None:
     for number in range(100):
         content = encoded(b"%d" % number)
         await fs.client.send(fs.message("write", path="f", content_base64=content))
@@ -219,7 +219,7 @@ async def test_a_client_that_does_not_read_costs_no_more_than_its_answers(
     await observer.close()
 
 
-async def test_a_keystroke_does_not_wait_behind_answers(fs: Asking, daemon: Daemon) -> None:
+async def test_a_keystroke_does_not_wait_behind_answers(fs: FileClient, daemon: Daemon) -> None:
     (fs.root / "f").write_bytes(os.urandom(768 * 1024))
     session = await fs.client.session(command="stty raw -echo; echo ready; exec cat", use_pty=True)
     await fs.client.output_until(session, "ready")
@@ -235,7 +235,7 @@ async def test_a_keystroke_does_not_wait_behind_answers(fs: Asking, daemon: Daem
     await fs.client.send({"type": "kill_session", "id": session})
 
 
-async def test_many_messages_are_read_as_they_are_done(fs: Asking) -> None:
+async def test_many_messages_are_read_as_they_are_done(fs: FileClient) -> None:
     (fs.root / "f").touch()
     times = 4 * MAX_WAITING
     for _ in range(times):
@@ -251,7 +251,7 @@ async def test_many_messages_are_read_as_they_are_done(fs: Asking) -> None:
 async def test_uploads_vanish_with_their_connection(daemon: Daemon, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("old")
     client = await daemon.client()
-    fs = Asking(client, tmp_path)
+    fs = FileClient(client, tmp_path)
     upload = (await fs("write_start", path="f"))["upload_id"]
     await fs("write_chunk", upload_id=upload, content_base64="AAAA")
     assert len(os.listdir(tmp_path)) == 2
@@ -267,7 +267,7 @@ async def test_uploads_vanish_with_their_connection(daemon: Daemon, tmp_path: Pa
 
 async def test_open_uploads_are_bounded(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     daemon = own_daemon("--max-uploads", "2", "--max-file", "5", "--max-upload", "4")
-    fs = Asking(await daemon.client(), tmp_path)
+    fs = FileClient(await daemon.client(), tmp_path)
     limits = fs.client.status["limits"]
     assert (limits["max_uploads"], limits["max_file_bytes"]) == (2, 5)
     assert (limits["max_upload_bytes"], limits["min_free_bytes"]) == (4, 64 * 1024 * 1024)
@@ -287,7 +287,7 @@ async def test_what_a_killed_daemon_left_is_swept(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     daemon = own_daemon()
-    fs = Asking(await daemon.client(), tmp_path / "root")
+    fs = FileClient(await daemon.client(), tmp_path / "root")
     fs.root.mkdir()
     (fs.root / "f").write_text("old")
     upload = (await fs("write_start", path="f"))["upload_id"]
@@ -311,7 +311,7 @@ async def test_nothing_is_taken_while_the_daemon_stops(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     daemon = own_daemon("--grace", "20")
-    fs = Asking(await daemon.client(), tmp_path)
+    fs = FileClient(await daemon.client(), tmp_path)
     job = await fs.client.start("echo ready; read x", open_stdin=True)
     await fs.client.output_until(job, "ready")
     daemon.process.send_signal(signal.SIGTERM)

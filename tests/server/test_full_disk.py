@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live import Daemon
-from tests.server.asking import Asking
+from tests.server.file_client import FileClient
 from tests.server.http_files.web import Web
 from tests.server.test_files import encoded, noted
 
@@ -89,7 +89,7 @@ def disk(full: Callable[..., Disk]) -> Disk:
 
 
 async def test_messages(disk: Disk) -> None:
-    fs = Asking(await disk.daemon.client(), disk.place)
+    fs = FileClient(await disk.daemon.client(), disk.place)
     (disk.path / "filler").write_bytes(bytes(MIB // 2))
     assert await fs.code("write", path="f", content_base64=encoded(bytes(MIB))) == "FS_OS_ERROR"
     assert disk.holds("f", "filler")
@@ -112,7 +112,7 @@ def _free_inodes(path: Path) -> int:
 
 
 async def test_no_inode_is_left(disk: Disk) -> None:
-    fs = Asking(await disk.daemon.client(), disk.place)
+    fs = FileClient(await disk.daemon.client(), disk.place)
     names = ["f", *(str(number) for number in range(_free_inodes(disk.path)))]
     for name in names[1:]:
         (disk.path / name).touch()
@@ -182,7 +182,7 @@ async def test_an_archive_for_a_new_directory(disk: Disk) -> None:
 
 async def test_what_is_to_stay_free(full: Callable[..., Disk]) -> None:
     disk = full()  # 64 MiB, of which the disk has one
-    fs = Asking(await disk.daemon.client(), disk.place)
+    fs = FileClient(await disk.daemon.client(), disk.place)
     assert await fs.code("write", path="f", content_base64="") == "FS_OS_ERROR"
     assert await fs.code("write_start", path="f") == "FS_OS_ERROR"
     assert disk.web.put(disk.place / "f", b"").status == 507

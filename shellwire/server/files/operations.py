@@ -18,10 +18,10 @@ from shellwire.files.problems import told_of
 from shellwire.files.root import Root
 from shellwire.files.write import Replacement, check_expected, expecting
 from shellwire.protocol import codec, messages
-from shellwire.protocol.names import decode_name
+from shellwire.protocol.file_names import decode_name
 from shellwire.server.files import render
 from shellwire.server.files.worker import LIST_SECONDS, About
-from shellwire.server.frames import Pieces
+from shellwire.server.outgoing_frames import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from shellwire.errors import Cancelled, InternalError, WireError
 from shellwire.files.read import Piece
 from shellwire.files.uploads import Uploads
-from shellwire.protocol import codec
+from shellwire.protocol.error_answers import error_answer
 from shellwire.protocol.messages import FsRead
 from shellwire.server.files import operations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from shellwire.files.service import Files
     from shellwire.protocol.messages import FileMessage
-    from shellwire.server.frames import Pieces
+    from shellwire.server.outgoing_frames import Pieces
     from shellwire.server.writer import FairWriter
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class FileQueue:
             self._refuse(InternalError("see the daemon's log"), message)
 
     def _refuse(self, error: WireError, message: FileMessage) -> None:
-        self._writer.put(codec.error_answer(error, message))
+        self._writer.put(error_answer(error, message))
 
 
 def _weight(message: FileMessage) -> int:

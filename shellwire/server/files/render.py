@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.protocol import messages
 from shellwire.protocol.data import encode_data
-from shellwire.protocol.names import encode_name
+from shellwire.protocol.file_names import encode_name
 
 if TYPE_CHECKING:
     from shellwire.files.entry import Entry

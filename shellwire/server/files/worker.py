@@ -19,8 +19,8 @@ from shellwire.files import walk
 from shellwire.files.root import Root
 from shellwire.process.python import python
 from shellwire.protocol import codec, messages
+from shellwire.protocol.file_names import decode_name, encode_name
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
-from shellwire.protocol.names import decode_name, encode_name
 from shellwire.server.files import render
 
 if TYPE_CHECKING:

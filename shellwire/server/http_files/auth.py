@@ -18,7 +18,7 @@ from shellwire.errors import (
 )
 from shellwire.protocol.limits import MAX_ID_LENGTH
 from shellwire.server.access import token_matches
-from shellwire.server.peer import peer_of
+from shellwire.server.http_connection import peer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

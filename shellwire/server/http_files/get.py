@@ -18,8 +18,8 @@ from shellwire.files.problems import told_of
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.server.http_files import headers
+from shellwire.server.http_files.errors import answer
 from shellwire.server.http_files.headers import Span, Unsatisfiable
-from shellwire.server.http_files.problems import answer
 from shellwire.server.http_files.sendfile import pour, write
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from shellwire.files.write import Replacement
 from shellwire.protocol import messages
 from shellwire.server.files import render
 from shellwire.server.http_files import headers
-from shellwire.server.http_files.problems import answer
-from shellwire.server.http_files.put_request import Wanted
+from shellwire.server.http_files.errors import answer
+from shellwire.server.http_files.put_headers import Wanted
 from shellwire.server.http_files.timeouts import Patience
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from shellwire.files.root import Root
 from shellwire.output import printable
 from shellwire.server.http_files import archives, get, put
 from shellwire.server.http_files.auth import admit, counted
-from shellwire.server.http_files.problems import PREFIX, answer
-from shellwire.server.http_files.put_request import Wanted
+from shellwire.server.http_files.errors import PREFIX, answer
+from shellwire.server.http_files.put_headers import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from backports import zstd
 from shellwire.files.archive import pack
 from shellwire.files.root import Root
 from tests.live import PATIENCE, Daemon
-from tests.server.asking import Asking
+from tests.server.file_client import FileClient
 from tests.server.http_files.web import Answer, Web, until
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ async def test_a_directory_that_can_not_be_read_is_not_empty(tmp_path: Path) -> 
         web = Web(daemon)
         answer = web.ask("GET", f"{web.target(closed)}?archive=tar.gz")
         assert (answer.status, json.loads(answer.body)["code"]) == (403, "FS_OS_ERROR")
-        fs = Asking(await daemon.client(), closed)
+        fs = FileClient(await daemon.client(), closed)
         assert await fs.code("glob") == "FS_OS_ERROR"
         assert await fs.code("search", query="x") == "FS_OS_ERROR"
         # Below what is asked for it is passed over.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
-from shellwire.server.brief_log import BriefLog, place_of
 from shellwire.server.frame_check import FrameCheck
+from shellwire.server.rate_limited_log import RateLimitedLog, raised_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from aiohttp.http import WebSocketReader
     from aiohttp.streams import StreamReader
 
-    from shellwire.server.places import Places
+    from shellwire.server.unauthenticated import Places
 
 log = logging.getLogger(__name__)
-brief = BriefLog(log)
+brief = RateLimitedLog(log)
 
 HANDSHAKE_SECONDS = 10.0
 """Seconds that a client has for a whole request, and between two of them."""
@@ -146,7 +146,11 @@ class Peer(web.RequestHandler):
             super().data_received(data)
         except Exception as error:
             # asyncio would log it with all that it quotes.
-            brief.write(logging.WARNING, place_of(error), f"cut a connection: {place_of(error)}")
+            brief.write(
+                logging.WARNING,
+                raised_at(error),
+                f"cut a connection: {raised_at(error)}",
+            )
             self.force_close()
             return
         if not self._is_admitted and self.frames is None:
@@ -196,7 +200,7 @@ class Peer(web.RequestHandler):
             told = f"refused a malformed request of {request.remote}: {kind}"
         else:
             text = "something went wrong; see the daemon's log"
-            told = f"a request failed: {place_of(exc) if exc is not None else status}"
+            told = f"a request failed: {raised_at(exc) if exc is not None else status}"
         brief.write(logging.WARNING, kind, told)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
@@ -206,7 +210,7 @@ class Peer(web.RequestHandler):
 
     def log_exception(self, *args: object, exc_info: object = None, **_: object) -> None:
         """Report what aiohttp would report with a traceback."""
-        kind = place_of(exc_info) if isinstance(exc_info, BaseException) else "aiohttp"
+        kind = raised_at(exc_info) if isinstance(exc_info, BaseException) else "aiohttp"
         brief.write(logging.ERROR, kind, f"a connection failed: {kind}")
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from shellwire.server.frames import FRAGMENT, WORTH_COMPRESSING, Pieces, frames
+from shellwire.server.outgoing_frames import FRAGMENT, WORTH_COMPRESSING, Pieces, frames
 from tests.live import PATIENCE
 from tests.server.raw import CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, frame
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.observe import job_info
 from tests.server.test_attach import attached
-from tests.server.test_polls import read, text
+from tests.server.test_read_output import read, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

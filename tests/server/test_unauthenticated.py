@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.server import listen
+from shellwire.server.http_connection import MAX_HEAD
 from shellwire.server.listen import Listener, bind
-from shellwire.server.peer import MAX_HEAD
-from shellwire.server.places import DROP_FROM, FULL, Places
+from shellwire.server.unauthenticated import DROP_FROM, FULL, Places
 from tests.live import PATIENCE
 from tests.server.observe import memory
 from tests.server.raw import CONTINUATION, TEXT, Raw, frame, handshake, request
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.live import Daemon
 
 MIB = 1024 * 1024
-_HURRIED = "import shellwire.server.peer as p; p.HANDSHAKE_SECONDS, p.STRANGER_SECONDS = 1.0, 3.0"
+_HURRIED = "import shellwire.server.http_connection as p; p.HANDSHAKE_SECONDS, p.STRANGER_SECONDS = 1.0, 3.0"
 
 
 def _bomb() -> bytes:
@@ -68,7 +68,9 @@ async def test_what_they_send_is_not_kept(own_daemon: Callable[..., Daemon]) -> 
 async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
     # They leave later than the first new one waits for them.
     daemon = patched_daemon(
-        "import shellwire.server.peer as p; p.HANDSHAKE_SECONDS = 4.0", "--max-clients", "2"
+        "import shellwire.server.http_connection as p; p.HANDSHAKE_SECONDS = 4.0",
+        "--max-clients",
+        "2",
     )
     known = await daemon.client("known")
     quiet = daemon.sockets()

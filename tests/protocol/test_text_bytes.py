@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shellwire.errors import InvalidJson, InvalidMessage
 from shellwire.protocol import codec, messages
-from shellwire.protocol.text import from_wire, read_fields, to_bytes, to_wire, write_fields
+from shellwire.protocol.text_bytes import from_wire, read_fields, to_bytes, to_wire, write_fields
 
 
 @given(st.binary())

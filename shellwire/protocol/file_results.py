@@ -1,6 +1,6 @@
-"""What the daemon says of files: the records that ``fs_result`` carries, one for each operation.
+"""The results that ``fs_result`` carries: one record for each operation.
 
-Paths are written as ``names`` says.
+Paths are encoded as in ``file_names``.
 """
 
 from typing import Annotated
@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from shellwire.protocol.fields import Count, Time
 
-_Path = Annotated[str, Meta(description="From the root; empty: the root.")]
+_Path = Annotated[str, Meta(description="Relative to the root; empty: the root.")]
 
 
 class _Record(Struct, frozen=True, kw_only=True):
@@ -17,10 +17,10 @@ class _Record(Struct, frozen=True, kw_only=True):
 
 
 class Capabilities(_Record, frozen=True, kw_only=True):
-    """What can be done below a root; part of `RootInfo`."""
+    """What the daemon supports below a root; part of `RootInfo`."""
 
     atomic_write: bool
-    hash: Annotated[str, Meta(description="The digest that `hash` is.")]
+    hash: Annotated[str, Meta(description="The digest algorithm of every `hash`.")]
     chunked_read: bool
     server_search: bool
     server_glob: bool
@@ -29,8 +29,8 @@ class Capabilities(_Record, frozen=True, kw_only=True):
 class RootInfo(_Record, frozen=True, kw_only=True):
     """The result of `fs_root_info`."""
 
-    root: Annotated[str, Meta(description="Its absolute path, without symlinks.")]
-    display_name: Annotated[str, Meta(description="The last part of that.")]
+    root: Annotated[str, Meta(description="The root's absolute path, with symlinks resolved.")]
+    display_name: Annotated[str, Meta(description="The last component of `root`.")]
     capabilities: Capabilities
 
 
@@ -39,19 +39,19 @@ class Entry(_Record, frozen=True, kw_only=True):
 
     name: str
     relative_path: _Path
-    path: Annotated[str, Meta(description="The same, as `path` is called elsewhere.")]
+    path: Annotated[str, Meta(description="The same as `relative_path`.")]
     is_directory: bool
     is_symlink: bool
     size: Annotated[Count, Meta(description="Bytes; 0 for a directory.")]
     last_modified: Annotated[int, Meta(description="Milliseconds since the epoch.")]
     mode: Annotated[int, Meta(description="The permissions, as chmod(2) takes them.")]
     mtime: Time
-    target: Annotated[str | None, Meta(description="What a symlink says; null if it is none.")]
+    target: Annotated[str | None, Meta(description="The target of a symlink, else null.")]
     ctime: Annotated[
-        float, Meta(description="Seconds since the epoch, of the last change of any kind.")
+        float, Meta(description="Last change of content or metadata, in seconds since the epoch.")
     ]
-    inode: Annotated[int, Meta(description="The file's number on its device.")]
-    device: Annotated[int, Meta(description="The number of the device that holds it.")]
+    inode: Annotated[int, Meta(description="The inode number.")]
+    device: Annotated[int, Meta(description="The number of the device.")]
 
 
 class Listing(_Record, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class Listing(_Record, frozen=True, kw_only=True):
 
     path: _Path
     entries: Annotated[list[Entry], Meta(description="Directories first, then by name.")]
-    truncated: Annotated[bool, Meta(description="There are more.")]
+    truncated: Annotated[bool, Meta(description="Whether there are more.")]
 
 
 class Content(_Record, frozen=True, kw_only=True):
@@ -68,20 +68,20 @@ class Content(_Record, frozen=True, kw_only=True):
     path: _Path
     offset: Count
     length_read: Count
-    next_offset: Annotated[Count, Meta(description="Where the next piece begins.")]
-    eof: Annotated[bool, Meta(description="There is no next piece.")]
+    next_offset: Annotated[Count, Meta(description="The `offset` for the next read.")]
+    eof: Annotated[bool, Meta(description="Whether the range reaches the end of the file.")]
     content_base64: str
-    size: Annotated[Count, Meta(description="Bytes of the whole file.")]
+    size: Annotated[Count, Meta(description="Size of the whole file in bytes.")]
     mtime: Annotated[int, Meta(description="Milliseconds since the epoch.")]
     hash: Annotated[str, Meta(description="SHA-256 of the whole file with `eof`, else empty.")]
-    is_binary: Annotated[bool, Meta(description="A NUL is among its first 8192 bytes.")]
+    is_binary: Annotated[bool, Meta(description="Whether the first 8192 bytes contain a NUL.")]
 
 
 class Written(_Record, frozen=True, kw_only=True):
     """The result of `fs_write` and `fs_write_finish`."""
 
     entry: Entry
-    hash: Annotated[str, Meta(description="SHA-256 of what was written.")]
+    hash: Annotated[str, Meta(description="SHA-256 of the new content.")]
 
 
 class UploadStarted(_Record, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ class UploadStarted(_Record, frozen=True, kw_only=True):
 class UploadProgress(_Record, frozen=True, kw_only=True):
     """The result of `fs_write_chunk`."""
 
-    bytes_written: Annotated[Count, Meta(description="In all pieces together.")]
+    bytes_written: Annotated[Count, Meta(description="Bytes in the upload so far.")]
 
 
 class Changed(_Record, frozen=True, kw_only=True):
@@ -106,18 +106,18 @@ class Changed(_Record, frozen=True, kw_only=True):
 class Deleted(_Record, frozen=True, kw_only=True):
     """The result of `fs_delete`."""
 
-    deleted: Annotated[bool, Meta(description="False: there was nothing.")]
+    deleted: Annotated[bool, Meta(description="False if nothing existed at the path.")]
 
 
 class GlobMatches(_Record, frozen=True, kw_only=True):
     """The result of `fs_glob`."""
 
     matches: list[Entry]
-    truncated: Annotated[bool, Meta(description="There may be more.")]
+    truncated: Annotated[bool, Meta(description="Whether there may be more.")]
 
 
 class SearchMatch(_Record, frozen=True, kw_only=True):
-    """A match in a line of a file; part of `SearchResults`."""
+    """A matching line of a file; part of `SearchResults`."""
 
     path: _Path
     name: str
@@ -131,7 +131,7 @@ class SearchResults(_Record, frozen=True, kw_only=True):
     """The result of `fs_search`."""
 
     results: list[SearchMatch]
-    truncated: Annotated[bool, Meta(description="There may be more.")]
+    truncated: Annotated[bool, Meta(description="Whether there may be more.")]
 
 
 FileResult = (
@@ -147,4 +147,4 @@ FileResult = (
     | GlobMatches
     | SearchResults
 )
-"""What an ``fs_result`` may carry."""
+"""Every result that an ``fs_result`` may carry."""

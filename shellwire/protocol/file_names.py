@@ -1,8 +1,8 @@
-"""Names of files in messages: a name may be any bytes, a message holds text.
+"""Encode file names for messages: a name may be any bytes, a message holds text.
 
-What is UTF-8 stands as it is. A byte that is not, 0x80 to 0xFF, is written as U+EF80 to U+EFFF,
-characters for private use that every JSON parser carries. So that no two names look the same, such
-a character in a name is taken for the three bytes that it has, and each is written so.
+Valid UTF-8 is written unchanged. Any other byte, 0x80 to 0xFF, becomes U+EF80 to U+EFFF:
+private-use characters that every JSON parser accepts. To keep the encoding unambiguous, such a
+character in a name is encoded as its three UTF-8 bytes, each written the same way.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 def decode_name(text: str) -> bytes:
-    """Return the bytes that ``text`` stands for."""
+    """Return the file name that ``text`` encodes."""
     escaped = _PRIVATE.sub(lambda found: chr(ord(found[0]) - _OFFSET + 0xDC00), text)
     return escaped.encode("utf-8", "surrogateescape")
 
 
 def encode_name(name: bytes) -> str:
-    """Return the text that stands for ``name``."""
+    """Return the text that encodes ``name``."""
     text = name.decode("utf-8", "surrogateescape")
     if text.isascii():
         return text

@@ -1,6 +1,6 @@
-"""What is wrong with a message, in words: the path of the field, and what it should have been.
+"""Describe validation errors: the path of the field, and what was expected.
 
-The validation speaks of Python's types and of ``$.env[...]``; a client's author should read
+msgspec names Python's types and paths such as ``$.env[...]``. The author of a client should read
 ``env.PATH: expected a string, got an integer``.
 """
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from msgspec import ValidationError
 
-LONGEST_ECHO = 64
-"""Characters of a client's own text that an error repeats."""
+MAX_EXCERPT = 64
+"""Characters of a client's text that an error quotes."""
 
-# Both Python's names and those that the validation gives.
+# The names of types in Python and in msgspec's errors.
 _TYPES = {
     "str": "a string",
     "int": "an integer",
@@ -45,26 +45,26 @@ _CHOICES = {
     "on_disconnect": 'expected "keep" or "kill"',
 }
 
-# Fields that take any number, though whole ones have a type of their own.
+# Fields that accept any number, although their type distinguishes integers.
 _NUMBERS = {"timeout"}
 
 _NOTHING = "expected a value, found none"
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 
-def shown(text: str) -> str:
-    """Return ``text`` on one line, at most ``LONGEST_ECHO`` characters of it."""
-    return repr(text[:LONGEST_ECHO])[1:-1][:LONGEST_ECHO]
+def excerpt(text: str) -> str:
+    """Return the first ``MAX_EXCERPT`` characters of ``text``, escaped to fit one line."""
+    return repr(text[:MAX_EXCERPT])[1:-1][:MAX_EXCERPT]
 
 
-def kind_of(value: object) -> str:
-    """Name the JSON type of ``value``, a part of decoded JSON, with its article."""
+def json_type(value: object) -> str:
+    """Return the name of a decoded value's JSON type, with an article."""
     return _TYPES[type(value).__name__]
 
 
 def describe(error: ValidationError, fields: Mapping[str, object]) -> str:
-    """Say in one line what ``error`` found wrong with ``fields``: ``<path>: expected ...``."""
-    # From the right: what comes before it may repeat the client's text.
+    """Return ``error`` about ``fields`` as one line: ``<path>: expected ...``."""
+    # Searched from the right: the text before it may quote the client.
     before, _, where = str(error).rpartition(" - at `")
     problem = before or where
     path = _path(where, fields) if before else ""
@@ -76,7 +76,7 @@ def describe(error: ValidationError, fields: Mapping[str, object]) -> str:
 
 
 def _path(where: str, fields: Mapping[str, object]) -> str:
-    """Return ``$.unset[2]`` as ``unset[2]``, and find which entry of an object is meant."""
+    """Return ``$.unset[2]`` as ``unset[2]``; replace ``[...]`` by the name of the wrong entry."""
     is_name = where.startswith("key`")
     path = where.removeprefix("key` in `").removesuffix("`").removeprefix("$").removeprefix(".")
     name = path.removesuffix("[...]")
@@ -86,7 +86,7 @@ def _path(where: str, fields: Mapping[str, object]) -> str:
     for entry, value in entries.items():
         wrong = not re.search(ENVIRONMENT_NAME, entry) if is_name else not isinstance(value, str)
         if wrong:
-            return f"{name}.{shown(entry)}"
+            return f"{name}.{excerpt(entry)}"
     return name
 
 

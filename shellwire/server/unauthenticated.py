@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 
-from shellwire.server.brief_log import BriefLog
+from shellwire.server.rate_limited_log import RateLimitedLog
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Places:
         self._taken: set[object] = set()
         self._changed = asyncio.Event()
         self._in_flood = False
-        self._log = BriefLog(log, _QUIET)
+        self._log = RateLimitedLog(log, _QUIET)
 
     @property
     def taken(self) -> int:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import logging
 
 
-class BriefLog:
+class RateLimitedLog:
     """Writes to ``logger``, for each kind at most one line in ``seconds``; counts the others."""
 
     def __init__(self, logger: logging.Logger, seconds: float = 1.0) -> None:
@@ -33,7 +33,7 @@ class BriefLog:
         self._logger.log(level, "%s%s", text, f" ({more} more since the last line)" * bool(more))
 
 
-def place_of(error: BaseException) -> str:
+def raised_at(error: BaseException) -> str:
     """Return type and place of an exception, without its text: that may quote a stranger."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.live import Client, Message
 
 
-class Asking:
+class FileClient:
     """A client, and the directory that it asks about."""
 
     def __init__(self, client: Client, root: Path) -> None:
