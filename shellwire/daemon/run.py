@@ -33,6 +33,7 @@ from shellwire.protocol.text_bytes import FEATURE
 from shellwire.server.app import Server
 from shellwire.server.connections import Connections
 from shellwire.server.origin import OriginCheck
+from shellwire.server.services import Services
 from shellwire.shell import rewrite
 from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
@@ -140,15 +141,17 @@ class _Daemon:
         litter = HomeTempfiles(self._home)
         files = _files(settings, litter, reaper)
         connections = Connections(
-            registry,
-            access,
-            files,
-            _limits(settings),
-            dialect.path,
-            self._on_signal,
-            _features(engine),
-            _user_home(environ),
-            _user_name(),
+            Services(
+                registry,
+                access,
+                files,
+                _limits(settings),
+                dialect.path,
+                self._on_signal,
+                _features(engine),
+                _user_home(environ),
+                _user_name(),
+            )
         )
         origin = OriginCheck(
             settings.host, hosts=settings.allow_host, origins=settings.allow_origin

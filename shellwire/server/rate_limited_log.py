@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause: one a second of each kind at most."""
+"""A log for lines that an unauthenticated peer can cause: at most one a second of each kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class RateLimitedLog:
-    """Writes to ``logger``, for each kind at most one line in ``seconds``; counts the others."""
+    """Writes at most one line of each kind per ``seconds`` to ``logger``; counts the others."""
 
     def __init__(self, logger: logging.Logger, seconds: float = 1.0) -> None:
         self._logger = logger
@@ -19,9 +19,9 @@ class RateLimitedLog:
         self._withheld: dict[str, int] = {}
 
     def write(self, level: int, kind: str, text: str) -> None:
-        """Write a line, unless one of this kind was written just now.
+        """Write a line, or only count it if one of this kind was written less than ``seconds`` ago.
 
-        ``kind`` comes from a small fixed set, never from a stranger.
+        ``kind`` comes from a small fixed set, never from a peer.
         """
         now = time.monotonic()
         last = self._last.get(kind)
@@ -34,7 +34,7 @@ class RateLimitedLog:
 
 
 def raised_at(error: BaseException) -> str:
-    """Return type and place of an exception, without its text: that may quote a stranger."""
+    """Return the type and location of an exception, without its text: that may quote a peer."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

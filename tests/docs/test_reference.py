@@ -16,7 +16,7 @@ from shellwire.protocol.fields import Reason
 from shellwire.protocol.limits import REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
 from shellwire.server import connections
-from shellwire.server.frame_check import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
+from shellwire.server.frame_rules import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
 from shellwire.server.http_files import errors
 from tests.docs.document import Document, Row, Section, code
 

@@ -112,7 +112,7 @@ def test_a_list_of_files_is_cut_at_what_a_message_may_have(
     class Name(msgspec.Struct):
         name: str
 
-    monkeypatch.setattr(worker, "MOST_BYTES", 1000)
+    monkeypatch.setattr(worker, "MAX_ENTRY_BYTES", 1000)
     out = io.BytesIO()
     assert worker._write((Name("x" * 80) for _ in range(100)), out, 300)
     written = out.getvalue()
@@ -128,4 +128,4 @@ def test_what_jobs_write_fits() -> None:
     collected = 2 * messages.MAX_CHARS * escaped
     context = 1024 * 1024 * 9  # a private character of three bytes, each written as one
     assert max(page, collected + context) < MAX_DAEMON_MESSAGE
-    assert worker.MOST_BYTES < MAX_DAEMON_MESSAGE
+    assert worker.MAX_ENTRY_BYTES < MAX_DAEMON_MESSAGE

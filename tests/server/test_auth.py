@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.live import Message
 
-HURRIED = "import shellwire.server.connection as c; c.AUTH_SECONDS = 0.3"
+HURRIED = "import shellwire.server.authentication as a; a.AUTH_SECONDS = 0.3"
 
 
 @pytest.fixture(scope="module")

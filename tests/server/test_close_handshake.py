@@ -1,4 +1,4 @@
-"""How connections are closed: the other side gets to know why (RFC 6455, 7.1.1)."""
+"""The close handshake: the client learns the close code (RFC 6455, 7.1.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import aiohttp
 
-from shellwire.server.connections import MAX_GOODBYES, Connections
+from shellwire.server.connections import MAX_CLOSING, Connections
 from tests.live import PATIENCE
 from tests.server.observe import cli
 from tests.server.raw import CLOSE, Raw
@@ -15,7 +15,7 @@ from tests.server.raw import CLOSE, Raw
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.server.connections import Connected
+    from shellwire.server.connection import Connection
     from tests.live import Daemon
 
 Socket = aiohttp.ClientWebSocketResponse
@@ -63,32 +63,32 @@ async def test_clients_of_a_daemon_that_stops_see_1001(own_daemon: Callable[...,
     daemon = own_daemon("--max-clients", "50")
     async with _session() as session:
         clients = [await _client(session, daemon, f"{number}") for number in range(49)]
-        discard_output = await Raw.client(daemon, "mute")
+        silent = await Raw.client(daemon, "silent")
         daemon.process.terminate()
         assert [await _code(ws) for ws in clients] == [1001] * 49
         # One that never answers does not hold it up.
-        await discard_output.gone()
+        await silent.gone()
         assert await asyncio.to_thread(daemon.process.wait, PATIENCE) == 0
 
 
 async def test_one_that_does_not_answer_holds_nothing(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
-    discard_output = await Raw.client(daemon, "same")
+    silent = await Raw.client(daemon, "same")
     new = await daemon.client("same")
-    opcode, payload = await discard_output.frame()
+    opcode, payload = await silent.frame()
     while opcode != CLOSE:
-        opcode, payload = await discard_output.frame()
+        opcode, payload = await silent.frame()
     assert payload[:2] == b"\x0f\xa0"
     # It still waits for the answer of the old one; slot and jobs are the new one's.
     assert (await new.run("echo on")).out == "on\n"
-    await discard_output.gone()
+    await silent.gone()
     await new.close()
 
 
-class _Mute:
-    """Stands for a connection that is being closed."""
+class _SilentConnection:
+    """A stub of a connection that is being closed."""
 
-    client_id = "mute"
+    client_id = "silent"
 
     def __init__(self) -> None:
         self.cut = 0
@@ -99,14 +99,14 @@ class _Mute:
 
 def test_not_many_are_waited_for() -> None:
     connections = Connections.__new__(Connections)
-    connections._goodbyes, connections._stopping = [], False
-    discard_output = [_Mute() for _ in range(MAX_GOODBYES + 2)]
-    waiting = [connections.waiting_for_goodbye(cast("Connected", each)) for each in discard_output]
-    for each in waiting[:MAX_GOODBYES]:
+    connections._closing, connections._stopping = [], False
+    silent = [_SilentConnection() for _ in range(MAX_CLOSING + 2)]
+    waiting = [connections.awaiting_close(cast("Connection", each)) for each in silent]
+    for each in waiting[:MAX_CLOSING]:
         each.__enter__()
-    assert not any(each.cut for each in discard_output)
-    waiting[MAX_GOODBYES].__enter__()
-    assert [each.cut for each in discard_output[:2]] == [1, 0]
+    assert not any(each.cut for each in silent)
+    waiting[MAX_CLOSING].__enter__()
+    assert [each.cut for each in silent[:2]] == [1, 0]
     waiting[0].__exit__(None, None, None)
-    waiting[MAX_GOODBYES + 1].__enter__()
-    assert [each.cut for each in discard_output[:3]] == [1, 1, 0]
+    waiting[MAX_CLOSING + 1].__enter__()
+    assert [each.cut for each in silent[:3]] == [1, 1, 0]

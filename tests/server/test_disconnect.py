@@ -342,7 +342,7 @@ async def test_use_begins_the_idle_time_anew(own_daemon: Callable[..., Daemon]) 
 async def test_sessions_of_clients_of_0_1_4_are_idle_after_their_hour(
     patched_daemon: Callable[..., Daemon],
 ) -> None:
-    hour = "from shellwire.server import handlers\nhandlers.OLD_IDLE_SECONDS = 0.5"
+    hour = "from shellwire.server.handlers import start\nstart.OLD_IDLE_SECONDS = 0.5"
     daemon = patched_daemon(hour, "--max-clients", "2")
     old, new = await daemon.client(protocol=None), await daemon.client()
     theirs, ours = await old.session(command="cat"), await new.session(command="cat")
@@ -357,7 +357,7 @@ async def test_sessions_of_clients_of_0_1_4_are_idle_after_their_hour(
 
 async def test_never_idle(patched_daemon: Callable[..., Daemon]) -> None:
     # What is set holds for clients of 0.1.4, too.
-    hour = "from shellwire.server import handlers\nhandlers.OLD_IDLE_SECONDS = 0.01"
+    hour = "from shellwire.server.handlers import start\nstart.OLD_IDLE_SECONDS = 0.01"
     client = await patched_daemon(hour, "--idle-timeout", "0").client(protocol=None)
     session = await client.session(command="read; exit 3")
     await client.ask({"type": "detach", "id": session})

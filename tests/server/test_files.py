@@ -10,7 +10,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from shellwire.server.files.queue import MAX_WAITING
-from shellwire.server.sources import MAX_ANSWERS
+from shellwire.server.sources import MAX_FILE_REPLIES
 from tests.live import PATIENCE, Daemon
 from tests.server.file_client import FileClient
 from tests.server.observe import memory
@@ -212,7 +212,7 @@ async def test_a_client_that_does_not_read_costs_no_more_than_its_answers(
     # By the time that another's questions are answered many times over, they all would have been.
     for _ in range(100):
         await observer.ask({**question, "id": "o"})
-    assert memory(daemon) - before < 40 * MAX_ANSWERS
+    assert memory(daemon) - before < 40 * MAX_FILE_REPLIES
     answers = 0
     while answers < 200:
         answers += (await raw.receive())["type"] == "fs_result"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.protocol.codec import MAX_FRAME_BEFORE_AUTH
-from shellwire.server.frame_check import MAX_HELD, TOO_BIG, FrameCheck
+from shellwire.server.frame_check import MAX_HELD, FrameCheck
+from shellwire.server.frame_rules import TOO_BIG
 from tests.server.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
 
 _TAIL = b"\0\0\xff\xff"

@@ -203,7 +203,7 @@ async def test_memory_of_large_messages_is_given_back(own_daemon: Callable[..., 
 
 async def test_slow_requests(patched_daemon: Callable[..., Daemon]) -> None:
     daemon = patched_daemon(
-        "import shellwire.server.http_connection as p; p.HANDSHAKE_SECONDS = 0.3"
+        "import shellwire.server.http_connection as http; http.HANDSHAKE_SECONDS = 0.3"
     )
 
     async def trickle(raw: Raw, data: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from shellwire.protocol.messages import ClientMessage
-from shellwire.server.handlers import _HANDLERS
+from shellwire.server.handlers.dispatch import HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ async def answer(client: Client, message: Message) -> Message:
 
 
 def test_there_is_a_handler_for_each() -> None:
-    assert set(_HANDLERS) == set(get_args(ClientMessage))
+    assert set(HANDLERS) == set(get_args(ClientMessage))
 
 
 # Ids ---------------------------------------------------------------------------------------------
@@ -183,11 +183,11 @@ async def test_signals(client: Client) -> None:
 async def test_a_defect_costs_one_message(patched_daemon: Callable[..., Daemon]) -> None:
     daemon = patched_daemon(
         """
-        import shellwire.server.handlers as handlers
+        from shellwire.server.handlers.dispatch import HANDLERS
         from shellwire.protocol.messages import ListJobs
         def broken(connection, message):
             raise ZeroDivisionError("this is a defect")
-        handlers._HANDLERS[ListJobs] = broken
+        HANDLERS[ListJobs] = broken
         """
     )
     client = await daemon.client("curious")

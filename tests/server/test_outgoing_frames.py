@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from shellwire.server.outgoing_frames import FRAGMENT, WORTH_COMPRESSING, Pieces, frames
+from shellwire.server.outgoing_frames import FRAGMENT, MIN_COMPRESSED, Pieces, encode_frames
 from tests.live import PATIENCE
 from tests.server.raw import CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, frame
 
@@ -44,7 +44,7 @@ async def test_frames_are_what_any_library_puts_together(lengths: list[int]) -> 
     pieces = [bytes([65 + number]) * length for number, length in enumerate(lengths)]
     whole = b"".join(pieces)
     reader = asyncio.StreamReader()
-    sent = list(frames(Pieces(pieces)))
+    sent = list(encode_frames(Pieces(pieces)))
     for each in sent:
         reader.feed_data(each)
     assert all(len(each) <= FRAGMENT + 10 for each in sent)
@@ -57,7 +57,7 @@ async def test_frames_are_what_any_library_puts_together(lengths: list[int]) -> 
         assert opcode == (CONTINUATION if number else TEXT)
         found.append(payload)
     assert b"".join(found) == whole
-    assert list(frames(whole)) == sent
+    assert list(encode_frames(whole)) == sent
 
 
 async def test_pings_are_answered_between_the_fragments_of_a_message(
@@ -117,14 +117,14 @@ async def test_few_who_are_not_known_may_compress(own_daemon: Callable[..., Daem
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([0, WORTH_COMPRESSING - 1, *LENGTHS]), max_size=4), st.booleans())
+@given(st.lists(st.sampled_from([0, MIN_COMPRESSED - 1, *LENGTHS]), max_size=4), st.booleans())
 def test_compressed_messages_are_read_in_a_row(lengths: list[int], keeps_context: bool) -> None:
     inflate = zlib.decompressobj(-9)
     for length in lengths:
         message = (b"%d," % length * length)[:length]
-        is_compressed = length >= WORTH_COMPRESSING
+        is_compressed = length >= MIN_COMPRESSED
         found = b""
-        for number, each in enumerate(frames(Pieces([message]), 9)):
+        for number, each in enumerate(encode_frames(Pieces([message]), 9)):
             first, payload = each[0], each[{126: 4, 127: 10}.get(each[1], 2) :]
             assert bool(first & 0x40) is (is_compressed and number == 0)
             if is_compressed:

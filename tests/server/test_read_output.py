@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.server.writer import MAX_QUESTIONS
+from shellwire.server.writer import MAX_PENDING_READS
 from tests.server.observe import COUNTING, health_is, memory
 from tests.server.raw import Raw
 from tests.server.test_attach import NUMBERS, refused
@@ -184,7 +184,7 @@ async def test_many_wait_at_the_same_time(patched_daemon: Callable[..., Daemon])
     daemon = patched_daemon(COUNTING)
     client = await daemon.client()
     job = await _detached(client, "read; printf 1; read; seq 1000; read")
-    for number in range(MAX_QUESTIONS):
+    for number in range(MAX_PENDING_READS):
         until = {"until": "999\n"} if number % 2 else {}
         await client.send(
             {
@@ -198,12 +198,12 @@ async def test_many_wait_at_the_same_time(patched_daemon: Callable[..., Daemon])
     error = await refused(client, {"type": "read_output", "id": job, "wait_ms": 1})
     assert error["code"] == "QUEUE_FULL"
     await _go_on(client, job)
-    pages = [(await client.until("output_page"))[-1] for _ in range(MAX_QUESTIONS // 2)]
+    pages = [(await client.until("output_page"))[-1] for _ in range(MAX_PENDING_READS // 2)]
     assert {text(page) for page in pages} == {"1"}
     await _go_on(client, job)
-    found = [(await client.until("output_page"))[-1] for _ in range(MAX_QUESTIONS // 2)]
+    found = [(await client.until("output_page"))[-1] for _ in range(MAX_PENDING_READS // 2)]
     assert all(page["matched"] and text(page).endswith("998\n999\n") for page in found)
-    assert len({page["request_id"] for page in pages + found}) == MAX_QUESTIONS
+    assert len({page["request_id"] for page in pages + found}) == MAX_PENDING_READS
     # And those that nobody waits for any more wait no more.
     for _ in range(10):
         await client.send({"type": "read_output", "id": job, "after": 3894, "wait_ms": 100_000})

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.server import listen
-from shellwire.server.http_connection import MAX_HEAD
+from shellwire.server.http_connection import MAX_HEAD_BYTES
 from shellwire.server.listen import Listener, bind
-from shellwire.server.unauthenticated import DROP_FROM, FULL, Places
+from shellwire.server.unauthenticated import (
+    DROP_FROM,
+    MAX_UNAUTHENTICATED,
+    UnauthenticatedLimit,
+)
 from tests.live import PATIENCE
 from tests.server.observe import memory
 from tests.server.raw import CONTINUATION, TEXT, Raw, frame, handshake, request
@@ -25,7 +29,10 @@ if TYPE_CHECKING:
     from tests.live import Daemon
 
 MIB = 1024 * 1024
-_HURRIED = "import shellwire.server.http_connection as p; p.HANDSHAKE_SECONDS, p.STRANGER_SECONDS = 1.0, 3.0"
+_SHORT_LIMITS = """
+import shellwire.server.http_connection as http
+http.HANDSHAKE_SECONDS, http.UNAUTHENTICATED_SECONDS = 1.0, 3.0
+"""
 
 
 def _bomb() -> bytes:
@@ -68,13 +75,13 @@ async def test_what_they_send_is_not_kept(own_daemon: Callable[..., Daemon]) -> 
 async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
     # They leave later than the first new one waits for them.
     daemon = patched_daemon(
-        "import shellwire.server.http_connection as p; p.HANDSHAKE_SECONDS = 4.0",
+        "import shellwire.server.http_connection as http; http.HANDSHAKE_SECONDS = 4.0",
         "--max-clients",
         "2",
     )
     known = await daemon.client("known")
     quiet = daemon.sockets()
-    silent = [await Raw.open(daemon) for _ in range(3 * FULL)]
+    silent = [await Raw.open(daemon) for _ in range(3 * MAX_UNAUTHENTICATED)]
     # Whoever is known, and the Unix socket, don't feel it.
     assert (await known.run("echo on")).out == "on\n"
     local = await daemon.client("local", local=True)
@@ -83,7 +90,7 @@ async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
     async with asyncio.timeout(PATIENCE):
         while "have not authenticated" not in (daemon.home / "daemon.log").read_text():
             await local.run(":")
-    assert daemon.sockets() <= quiet + FULL + 2
+    assert daemon.sockets() <= quiet + MAX_UNAUTHENTICATED + 2
     # They leave by themselves, and then there is a place again.
     for raw in silent:
         await raw.gone()
@@ -105,7 +112,7 @@ async def test_many_who_know_the_token_come_at_once(daemon: Daemon) -> None:
 async def test_they_can_not_stay_by_asking(
     patched_daemon: Callable[..., Daemon], target: str
 ) -> None:
-    daemon = patched_daemon(_HURRIED)
+    daemon = patched_daemon(_SHORT_LIMITS)
     raw = await Raw.open(daemon)
     answers = 0
     last = None
@@ -118,7 +125,7 @@ async def test_they_can_not_stay_by_asking(
 
 
 async def test_nor_by_not_reading(patched_daemon: Callable[..., Daemon]) -> None:
-    daemon = patched_daemon(_HURRIED)
+    daemon = patched_daemon(_SHORT_LIMITS)
     raw = await Raw.open(daemon)
     raw.stop_reading()
 
@@ -132,7 +139,7 @@ async def test_nor_by_not_reading(patched_daemon: Callable[..., Daemon]) -> None
 
 
 async def test_a_head_has_an_end(daemon: Daemon) -> None:
-    long = "".join(f"X{number}: {'y' * 8000}\r\n" for number in range(MAX_HEAD // 8000 + 1))
+    long = "".join(f"X{number}: {'y' * 8000}\r\n" for number in range(MAX_HEAD_BYTES // 8000 + 1))
     raw = await Raw.open(daemon)
     raw.write(f"GET /health HTTP/1.1\r\nHost: localhost\r\n{long}".encode())
     assert (await raw.answer()).status == 431
@@ -203,7 +210,7 @@ async def test_some_descriptors_are_left_for_jobs(monkeypatch: pytest.MonkeyPatc
         made.append(asyncio.Protocol())
         return made[-1]
 
-    listener = Listener(listening, Places(), make, local=False)
+    listener = Listener(listening, UnauthenticatedLimit(), make, local=False)
     # 384 may be connections'.
     monkeypatch.setattr(listen, "most_descriptors", lambda: 640)
     _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -245,7 +252,7 @@ async def test_no_descriptor_at_all_is_waited_out(monkeypatch: pytest.MonkeyPatc
             met.set_result(None)
             transport.close()
 
-    listener = Listener(listening, Places(), Met, local=False)
+    listener = Listener(listening, UnauthenticatedLimit(), Met, local=False)
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     await asyncio.wait_for(met, PATIENCE)
     assert not failures

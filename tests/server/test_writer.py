@@ -200,11 +200,11 @@ async def test_a_defect_in_the_writer(patched_daemon: Callable[..., Daemon]) -> 
     daemon = patched_daemon(
         """
         import shellwire.server.render as render
-        event = render.event
+        event_message = render.event_message
         def broken(job, *rest):
             assert job.key.id != "broken", "this is a defect"
-            return event(job, *rest)
-        render.event = broken
+            return event_message(job, *rest)
+        render.event_message = broken
         """,
         "--max-clients",
         "2",

@@ -1,4 +1,4 @@
-"""How everything that goes wrong under ``/files`` is answered: a status, and one form of body."""
+"""Error responses under ``/files``: the HTTP status, and a JSON body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shellwire.errors import WireError
 
 PREFIX = "/files"
-"""What every path of these requests begins with."""
+"""The beginning of every path of these requests."""
 
 STATUS = {
     "INVALID_TOKEN": 401,
@@ -33,7 +33,7 @@ STATUS = {
     "FS_OS_ERROR": 500,
     "INTERNAL_ERROR": 500,
 }
-"""The status that each error is answered with."""
+"""The HTTP status of each error code."""
 
 STATUS_OF_ERRNO = {
     errno.EACCES: 403,
@@ -45,15 +45,15 @@ STATUS_OF_ERRNO = {
     errno.ENOSPC: 507,
     errno.EDQUOT: 507,
 }
-"""The status of what the system refused, where that says more."""
+"""The HTTP status of a system error, where it is more specific than the code's."""
 
 _OF_STATUS: dict[int, type[WireError]] = {403: Forbidden, 404: NotFound, 429: InvalidToken}
 
 
-def answer(
+def error_response(
     error: WireError, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return the answer that tells of ``error``, with its own status unless one is given."""
+    """Return the response for ``error``, with the status of its code unless one is given."""
     if status is None:
         status = STATUS.get(error.code, 500)
         if isinstance(error, FileSystemError):
@@ -70,11 +70,11 @@ def answer(
 
 
 @web.middleware
-async def in_one_form(
+async def json_errors(
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
-    """Give what is refused before it comes to ``Bulk`` the same form, for its paths only."""
+    """Convert errors raised before ``FileRoutes`` to JSON, for paths under ``/files`` only."""
     try:
         return await handler(request)
     except web.HTTPException as refused:
@@ -89,4 +89,4 @@ async def in_one_form(
             error = kind((refused.text or refused.reason).strip())
         kept = ("Allow", "Retry-After")
         headers = {name: refused.headers[name] for name in kept if name in refused.headers}
-        return answer(error, refused.status, headers)
+        return error_response(error, refused.status, headers)

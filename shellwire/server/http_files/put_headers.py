@@ -1,4 +1,4 @@
-"""What the headers of a ``PUT`` say of the file that is to be."""
+"""The headers of a ``PUT``: preconditions, and attributes of the new file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MTIME = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _MODE = re.compile(r"[0-7]{1,4}")
 
 
-class Wanted:
-    """What the headers say of the file that is to be."""
+class PutHeaders:
+    """The parsed headers of a ``PUT`` or ``DELETE``."""
 
     def __init__(self, request: web.Request) -> None:
-        """Read them. Raises InvalidArgument."""
+        """Parse the headers of ``request``. Raises InvalidArgument."""
         found = request.headers
         self.digest = headers.digest(found.get("Repr-Digest"))
         self.hash = bool(self.digest) or headers.WANT_HASH in found
@@ -61,13 +61,16 @@ class Wanted:
                 return "zstd"
         raise InvalidArgument("Content-Encoding: expected gzip or zstd")
 
-    def believed(self) -> Callable[[Callable[[], str | None]], bool] | None:
-        """Return what asks whether the file that is there is the one that is meant."""
+    def precondition(self) -> Callable[[Callable[[], str | None]], bool] | None:
+        """Return a function that checks If-Match and If-None-Match; None without either header.
+
+        The function takes one that returns the existing file's hash, None without a file.
+        """
         if self.if_match is None and self.if_none_match is None:
             return None
 
-        def holds(found: Callable[[], str | None]) -> bool:
-            hashed = found()
+        def holds(hash_of: Callable[[], str | None]) -> bool:
+            hashed = hash_of()
             if self.if_match is not None and not headers.names_hash(
                 self.if_match, hashed, weak=False
             ):
