@@ -1,4 +1,4 @@
-"""The ids and the type that an ``error`` carries back."""
+"""The ids and the type in an ``error`` message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes in text fields, on both sides of the wire."""
+"""Bytes in text fields: conversion between Python and the wire."""
 
 from __future__ import annotations
 

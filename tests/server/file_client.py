@@ -1,4 +1,4 @@
-"""A client that asks about files."""
+"""A client for file messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FileClient:
-    """A client, and the directory that it asks about."""
+    """Sends file messages about one root directory."""
 
     def __init__(self, client: Client, root: Path) -> None:
         self.client = client
@@ -21,7 +21,7 @@ class FileClient:
         return {"type": f"fs_{operation}", "id": "f", "root": str(self.root), **fields}
 
     async def __call__(self, operation: str, **fields: Any) -> Message:
-        """Return the result."""
+        """Send a message; return its result."""
         answer = await self.client.ask(self.message(operation, **fields))
         assert answer["type"] == "fs_result", answer
         assert (answer["id"], answer["operation"]) == ("f", f"fs_{operation}")
@@ -29,7 +29,7 @@ class FileClient:
         return result
 
     async def code(self, operation: str, **fields: Any) -> str:
-        """Return the code of the error."""
+        """Send a message that fails; return its error code."""
         answer = await self.client.ask(self.message(operation, **fields))
         assert answer["type"] == "error", answer
         assert answer["operation"] == f"fs_{operation}"

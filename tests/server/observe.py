@@ -88,7 +88,7 @@ async def job_info(observer: Client, job: str) -> Message:
     return next(each for each in jobs if each["id"] == job)
 
 
-async def nobody_is_connected(daemon: Daemon) -> None:
+async def wait_no_client_connected(daemon: Daemon) -> None:
     """Return when no client is connected over TCP."""
     observer = await daemon.client(local=True)
     async with asyncio.timeout(PATIENCE):

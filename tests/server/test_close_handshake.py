@@ -66,12 +66,14 @@ async def test_clients_of_a_daemon_that_stops_see_1001(own_daemon: Callable[...,
         silent = await Raw.client(daemon, "silent")
         daemon.process.terminate()
         assert [await _code(ws) for ws in clients] == [1001] * 49
-        # One that never answers does not hold it up.
+        # A client that never answers does not delay the stop.
         await silent.gone()
         assert await asyncio.to_thread(daemon.process.wait, PATIENCE) == 0
 
 
-async def test_one_that_does_not_answer_holds_nothing(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_silent_client_holds_neither_slot_nor_jobs(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon()
     silent = await Raw.client(daemon, "same")
     new = await daemon.client("same")
@@ -79,7 +81,7 @@ async def test_one_that_does_not_answer_holds_nothing(own_daemon: Callable[..., 
     while opcode != CLOSE:
         opcode, payload = await silent.frame()
     assert payload[:2] == b"\x0f\xa0"
-    # It still waits for the answer of the old one; slot and jobs are the new one's.
+    # The daemon still waits for the old client's close frame; the new one has slot and jobs.
     assert (await new.run("echo on")).out == "on\n"
     await silent.gone()
     await new.close()
@@ -97,7 +99,7 @@ class _SilentConnection:
         self.cut += 1
 
 
-def test_not_many_are_waited_for() -> None:
+def test_few_connections_may_await_a_close_frame() -> None:
     connections = Connections.__new__(Connections)
     connections._closing, connections._stopping = [], False
     silent = [_SilentConnection() for _ in range(MAX_CLOSING + 2)]

@@ -1,4 +1,4 @@
-"""What becomes of jobs when their connection ends, and of sessions that nobody uses."""
+"""Jobs after a disconnect: on_disconnect, detach-ttl, retention, idle timeout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.jobs.observe import FOREVER, becomes, is_alive
 from tests.live import PATIENCE
-from tests.server.observe import cli, job_info, nobody_is_connected
+from tests.server.observe import cli, job_info, wait_no_client_connected
 from tests.server.raw import CLOSE, Raw, frame
 from tests.server.test_attach import attached
 from tests.server.test_read_output import read
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def observer(daemon: Daemon) -> AsyncIterator[Client]:
-    """Yield a client that is connected all the time."""
+    """Yield a client that stays connected."""
     client = await daemon.client()
     yield client
     await client.close()
@@ -36,18 +36,18 @@ async def _rst(raw: Raw) -> None:
     raw.reset()
 
 
-async def _goodbye(raw: Raw) -> None:
+async def _close_frame(raw: Raw) -> None:
     raw.write(frame(CLOSE, b"\x03\xe8"))
     await raw.gone()
 
 
-async def _nonsense(raw: Raw) -> None:
+async def _protocol_error(raw: Raw) -> None:
     raw.write(b"\xff" * 20)
     await raw.gone()
 
 
 async def _state(observer: Client, job: str, *states: str) -> Message:
-    """Return what is told of a job once it is in one of these states."""
+    """Return a job's entry in ``list_jobs`` once it is in one of these states."""
     async with asyncio.timeout(PATIENCE):
         info = await job_info(observer, job)
         while info["state"] not in states:
@@ -55,8 +55,8 @@ async def _state(observer: Client, job: str, *states: str) -> Message:
     return info
 
 
-@pytest.mark.parametrize("way", [_fin, _rst, _goodbye, _nonsense])
-async def test_by_any_road(
+@pytest.mark.parametrize("way", [_fin, _rst, _close_frame, _protocol_error])
+async def test_jobs_survive_every_kind_of_disconnect(
     daemon: Daemon, observer: Client, way: Callable[[Raw], Awaitable[None]]
 ) -> None:
     name = way.__name__
@@ -74,7 +74,7 @@ async def test_by_any_road(
         assert info["reason"] == ("exited" if job.startswith("left") else "killed")
     assert not is_alive(pid)
     assert (await job_info(observer, f"keep{name}"))["state"] == "running"
-    # And it can be had again.
+    # A new connection can reach the jobs again.
     again = await daemon.client(f"goes by {name}")
     await again.send({"type": "kill_session", "id": f"keep{name}"})
     await attached(again, f"kill{name}")
@@ -84,7 +84,9 @@ async def test_by_any_road(
     await again.close()
 
 
-async def test_one_that_waits(own_daemon: Callable[..., Daemon]) -> None:
+async def test_queued_commands_are_cancelled_on_disconnect(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon("--max-processes", "1", "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     await client.start(FOREVER, id="first", on_disconnect="kill")
@@ -96,7 +98,7 @@ async def test_one_that_waits(own_daemon: Callable[..., Daemon]) -> None:
     await observer.close()
 
 
-async def test_a_client_that_takes_over_is_not_gone(daemon: Daemon, observer: Client) -> None:
+async def test_takeover_is_no_disconnect(daemon: Daemon, observer: Client) -> None:
     old = await daemon.client("moves with its jobs")
     await old.start("read", id="moved", open_stdin=True, on_disconnect="kill")
     new = await daemon.client("moves with its jobs")
@@ -110,7 +112,7 @@ async def test_a_client_that_takes_over_is_not_gone(daemon: Daemon, observer: Cl
     assert (await _state(observer, "moved on", "ended"))["reason"] == "killed"
 
 
-async def test_revoked_is_disconnected(own_daemon: Callable[..., Daemon]) -> None:
+async def test_revocation_is_a_disconnect(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     client = await daemon.client("victim")
     await client.start(FOREVER, id="keep", timeout=0)
@@ -126,7 +128,7 @@ async def test_revoked_is_disconnected(own_daemon: Callable[..., Daemon]) -> Non
 # Detached ----------------------------------------------------------------------------------------
 
 
-async def test_nobody_comes_back(own_daemon: Callable[..., Daemon]) -> None:
+async def test_detach_ttl_ends_jobs(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "0.3", "--max-clients", "3", "--max-processes", "4")
     observer, client, other = [await daemon.client() for _ in range(3)]
     assert observer.status["limits"]["detach_ttl_seconds"] == 0.3
@@ -140,7 +142,7 @@ async def test_nobody_comes_back(own_daemon: Callable[..., Daemon]) -> None:
     client.ws.transport.abort()
     for job in ("forgotten", "command"):
         assert (await _state(observer, job, "ended"))["reason"] == "killed"
-    # What it has been answered for lives on, and what somebody has.
+    # Still alive: a job with its result sent, and jobs with a connected viewer or client.
     for job, state in (
         ("background", "background"),
         ("attached", "running"),
@@ -157,7 +159,7 @@ async def test_nobody_comes_back(own_daemon: Callable[..., Daemon]) -> None:
     await observer.close()
 
 
-async def test_who_asks_keeps_it(own_daemon: Callable[..., Daemon]) -> None:
+async def test_requests_reset_the_detach_ttl(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "0.7", "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     for job in ("forgotten", "polled", "waited for", "typed to"):
@@ -177,12 +179,12 @@ async def test_who_asks_keeps_it(own_daemon: Callable[..., Daemon]) -> None:
     await observer.close()
 
 
-async def test_output_is_use(own_daemon: Callable[..., Daemon]) -> None:
+async def test_output_resets_the_detach_ttl(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "2", "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     await client.start("while sleep 0.2; do echo; done", id="builds", timeout=0)
     await client.start(FOREVER, id="silent", timeout=0)
-    await client.ask({"type": "ping"})  # by its answer all before it has arrived
+    await client.ask({"type": "ping"})  # its answer shows that the messages before it have arrived
     client.ws.transport.abort()
     assert (await _state(observer, "silent", "ended"))["reason"] == "killed"
     assert (await job_info(observer, "builds"))["state"] == "running"
@@ -191,7 +193,9 @@ async def test_output_is_use(own_daemon: Callable[..., Daemon]) -> None:
 
 
 @pytest.mark.parametrize("ttl", ["0", "0.3"])
-async def test_each_may_have_its_own_time(own_daemon: Callable[..., Daemon], ttl: str) -> None:
+async def test_a_job_may_have_its_own_detach_ttl(
+    own_daemon: Callable[..., Daemon], ttl: str
+) -> None:
     daemon = own_daemon("--detach-ttl", ttl, "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     await client.start(FOREVER, id="for ever", timeout=0, detach_ttl=0)
@@ -207,7 +211,7 @@ async def test_each_may_have_its_own_time(own_daemon: Callable[..., Daemon], ttl
     await observer.close()
 
 
-async def test_the_time_of_one_that_waits_begins_when_it_starts(
+async def test_the_detach_ttl_of_a_queued_command_begins_when_it_starts(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon("--detach-ttl", "0.3", "--max-processes", "1", "--max-clients", "2")
@@ -223,12 +227,12 @@ async def test_the_time_of_one_that_waits_begins_when_it_starts(
     await observer.close()
 
 
-async def test_for_ever(own_daemon: Callable[..., Daemon]) -> None:
+async def test_detach_ttl_0_is_no_limit(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "0")
     client = await daemon.client()
     await client.session(id="kept", command="cat")
     client.ws.transport.abort()
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
     local = await daemon.client(local=True)
     assert local.status["limits"]["detach_ttl_seconds"] == 0
     assert (await job_info(local, "kept"))["state"] == "running"
@@ -238,7 +242,7 @@ async def test_for_ever(own_daemon: Callable[..., Daemon]) -> None:
 # Retained ----------------------------------------------------------------------------------------
 
 
-async def test_retained_for_so_long(own_daemon: Callable[..., Daemon]) -> None:
+async def test_retain_seconds(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--retain", "0.2")
     client = await daemon.client()
     assert client.status["limits"]["retain_seconds"] == 0.2
@@ -250,7 +254,7 @@ async def test_retained_for_so_long(own_daemon: Callable[..., Daemon]) -> None:
     await client.close()
 
 
-async def test_not_retained_at_all(own_daemon: Callable[..., Daemon]) -> None:
+async def test_retain_0(own_daemon: Callable[..., Daemon]) -> None:
     client = await own_daemon("--retain", "0").client()
     for number in range(5):
         assert (await client.run(f"seq 1 2000; exit {number}")).code == number
@@ -258,7 +262,7 @@ async def test_not_retained_at_all(own_daemon: Callable[..., Daemon]) -> None:
     await client.close()
 
 
-async def test_so_many_and_so_much(own_daemon: Callable[..., Daemon]) -> None:
+async def test_retention_limits_of_number_and_bytes(own_daemon: Callable[..., Daemon]) -> None:
     client = await own_daemon().client()
     for number in range(70):
         await client.run(":", id=f"{number}")
@@ -270,7 +274,7 @@ async def test_so_many_and_so_much(own_daemon: Callable[..., Daemon]) -> None:
     kept = [job for job in jobs if job["end"]]
     assert sum(job["end"] - job["start"] for job in kept) <= 16 * 1024 * 1024
     assert [job["id"] for job in kept] == [f"large {number}" for number in range(1, 5)]
-    # What is collected counts as well.
+    # Collected output counts, too.
     for number in range(5):
         await client.run("seq 150000", id=f"c{number}", collect=True, max_chars=1_000_000)
     jobs = [job["id"] for job in (await client.ask({"type": "list_jobs"}))["jobs"]]
@@ -279,7 +283,7 @@ async def test_so_many_and_so_much(own_daemon: Callable[..., Daemon]) -> None:
     await client.close()
 
 
-async def test_what_lives_on_is_not_forgotten(own_daemon: Callable[..., Daemon]) -> None:
+async def test_jobs_with_live_processes_are_retained(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--retain", "0.1")
     client = await daemon.client()
     jobs = [(await client.run(f"{FOREVER} & :")).last["id"] for _ in range(34)]
@@ -287,7 +291,7 @@ async def test_what_lives_on_is_not_forgotten(own_daemon: Callable[..., Daemon])
     async with asyncio.timeout(PATIENCE):
         while "ended" in [job["id"] for job in (await client.ask({"type": "list_jobs"}))["jobs"]]:
             pass
-    # The first two of them are only drained; they are there, and can be ended, all the same.
+    # The first two are only drained, but are listed and can be ended.
     for job in jobs:
         info = await job_info(client, job)
         assert (info["state"], len(info["pids"])) == ("background", 1)
@@ -302,7 +306,7 @@ async def test_what_lives_on_is_not_forgotten(own_daemon: Callable[..., Daemon])
 # Idle --------------------------------------------------------------------------------------------
 
 
-async def test_a_session_that_nobody_uses(own_daemon: Callable[..., Daemon]) -> None:
+async def test_idle_sessions_end(own_daemon: Callable[..., Daemon]) -> None:
     client = await own_daemon("--idle-timeout", "1").client()
     followed = await client.session(command="cat")
     unused = await client.session(command="cat", use_pty=True)
@@ -311,12 +315,12 @@ async def test_a_session_that_nobody_uses(own_daemon: Callable[..., Daemon]) -> 
         await client.ask({"type": "detach", "id": job})
     info = await _state(client, unused, "ended")
     assert (info["reason"], info["exit_code"]) == ("idle", -15)
-    # Who attaches is told that it was coming.
+    # A viewer that attaches gets the notice about the idle timeout.
     await attached(client, unused)
     messages = await client.until("session_ended", id=unused)
     assert [each["code"] for each in messages if each["type"] == "notice"] == ["IDLE_SOON"]
     assert messages[-1]["reason"] == "idle"
-    # What is looked at is used, and a command is no session.
+    # A followed session is in use; a command has no idle timeout.
     for job in (followed, command):
         assert (await job_info(client, job))["state"] == "running"
         await client.ask({"type": "kill_session", "id": job})
@@ -324,7 +328,7 @@ async def test_a_session_that_nobody_uses(own_daemon: Callable[..., Daemon]) -> 
     await client.close()
 
 
-async def test_use_begins_the_idle_time_anew(own_daemon: Callable[..., Daemon]) -> None:
+async def test_use_resets_the_idle_time(own_daemon: Callable[..., Daemon]) -> None:
     client = await own_daemon("--idle-timeout", "2").client()
     writes = await client.session(command="while sleep 0.2; do echo; done")
     unused, asked, typed = [await client.session(command="cat") for _ in range(3)]
@@ -339,7 +343,7 @@ async def test_use_begins_the_idle_time_anew(own_daemon: Callable[..., Daemon]) 
     await client.close()
 
 
-async def test_sessions_of_clients_of_0_1_4_are_idle_after_their_hour(
+async def test_sessions_of_old_clients_have_an_idle_timeout(
     patched_daemon: Callable[..., Daemon],
 ) -> None:
     hour = "from shellwire.server.handlers import start\nstart.OLD_IDLE_SECONDS = 0.5"
@@ -355,8 +359,8 @@ async def test_sessions_of_clients_of_0_1_4_are_idle_after_their_hour(
     await new.close()
 
 
-async def test_never_idle(patched_daemon: Callable[..., Daemon]) -> None:
-    # What is set holds for clients of 0.1.4, too.
+async def test_idle_timeout_0_is_no_limit(patched_daemon: Callable[..., Daemon]) -> None:
+    # The flag also holds for clients of 0.1.4.
     hour = "from shellwire.server.handlers import start\nstart.OLD_IDLE_SECONDS = 0.01"
     client = await patched_daemon(hour, "--idle-timeout", "0").client(protocol=None)
     session = await client.session(command="read; exit 3")

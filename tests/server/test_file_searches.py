@@ -1,4 +1,4 @@
-"""Lists, globs and searches: in workers, which end by themselves, are cancelled and replaced."""
+"""Lists, globs and searches in workers, which time out, are cancelled, and are replaced."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from tests.live import Daemon
     from tests.server.file_client import FileClient
 
-# As long as the universe, if nobody ends it.
+# A pattern with exponential backtracking: it never ends by itself.
 ENDLESS = {"query": "(a+)+$", "regex": True}
 
 
 def endless(root: Path) -> None:
-    """Put a file there in which ``ENDLESS`` is sought without an end."""
+    """Make a file in which searching for ``ENDLESS`` does not end."""
     (root / "a").write_text("needle\n" + "a" * 60 + "b\n")
 
 
-async def test_a_search_without_an_end_ends(fs: FileClient) -> None:
+async def test_an_endless_search_times_out(fs: FileClient) -> None:
     endless(fs.root)
     query = "needle|(a+)+$"
     await fs.client.send(fs.message("search", path="a", query=query, regex=True))
-    # Nothing waits for it: not what is asked meanwhile, nor another's search.
+    # The search delays neither other messages nor another client's search.
     assert (await fs("search", query="needle"))["truncated"] is False
     assert (await fs("stat", path="a"))["name"] == "a"
-    # What was found before the time was up counts.
+    # Matches found before the timeout are returned.
     (answer,) = await fs.client.until("fs_result")
     found = answer["result"]
     assert [match["line_content"] for match in found["results"]] == ["needle"]
@@ -77,7 +77,7 @@ async def test_a_worker_that_is_killed_costs_one_answer(
     workers = [pid for pid in daemon.children() if b"file_worker" in cmdline(pid)]
     assert len(workers) == 1
     await fs.client.send(fs.message("search", path="a", **ENDLESS))
-    await fs("stat")  # it has begun
+    await fs("stat")  # the search has begun
     os.kill(workers[0], signal.SIGKILL)
     (answer,) = await fs.client.until("fs_result")
     assert answer["result"]["truncated"]

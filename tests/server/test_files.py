@@ -1,4 +1,4 @@
-"""What clients ask of files: answers as they have always been, in order and bounded."""
+"""File messages: compatible answers, in order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def encoded(data: bytes) -> str:
 
 
 def noted(daemon: Daemon, root: Path) -> list[str]:
-    """Return the temporary files below ``root`` that the daemon knows of."""
+    """Return the temporary files below ``root`` that the daemon has recorded."""
     directory = daemon.home / "unfinished"
     names = os.listdir(directory) if directory.exists() else []
     paths = [os.readlink(directory / name) for name in names]
@@ -167,7 +167,7 @@ async def test_long_contents_are_base64_as_a_whole(fs: FileClient) -> None:
     text = encoded(data)
     assert (await fs("write", path="f", content_base64=text))["entry"]["size"] == len(data)
     assert (fs.root / "f").read_bytes() == data
-    # Padding may stand at the end only, wherever it is; and nothing else may be anywhere.
+    # Padding is valid only at the end, and no other character anywhere.
     for wrong in (encoded(data[:196_607]) + text, text + text, text[:500_000] + "\n" + text):
         assert await fs.code("write", path="f", content_base64=wrong) == "INVALID_ARGUMENT"
     assert (fs.root / "f").read_bytes() == data
@@ -185,10 +185,10 @@ async def test_names_of_any_bytes_return(fs: FileClient) -> None:
     assert len(os.listdir(fs.root)) == 5
 
 
-# Order and room ----------------------------------------------------------------------------------
+# Order and memory --------------------------------------------------------------------------------
 
 
-async def test_what_is_sent_at_once_is_done_in_order(fs: FileClient) -> None:
+async def test_messages_are_executed_in_order(fs: FileClient) -> None:
     for number in range(100):
         content = encoded(b"%d" % number)
         await fs.client.send(fs.message("write", path="f", content_base64=content))
@@ -209,7 +209,7 @@ async def test_a_client_that_does_not_read_costs_no_more_than_its_answers(
     for _ in range(200):
         raw.send(question)
     observer = await daemon.client()
-    # By the time that another's questions are answered many times over, they all would have been.
+    # Once another client has had many answers, all of these would have been made.
     for _ in range(100):
         await observer.ask({**question, "id": "o"})
     assert memory(daemon) - before < 40 * MAX_FILE_REPLIES
@@ -235,7 +235,7 @@ async def test_a_keystroke_does_not_wait_behind_answers(fs: FileClient, daemon: 
     await fs.client.send({"type": "kill_session", "id": session})
 
 
-async def test_many_messages_are_read_as_they_are_done(fs: FileClient) -> None:
+async def test_many_messages_at_once_are_all_answered(fs: FileClient) -> None:
     (fs.root / "f").touch()
     times = 4 * MAX_WAITING
     for _ in range(times):
@@ -283,7 +283,7 @@ async def test_open_uploads_are_bounded(own_daemon: Callable[..., Daemon], tmp_p
     await fs.client.close()
 
 
-async def test_what_a_killed_daemon_left_is_swept(
+async def test_temporary_files_of_a_killed_daemon_are_removed(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     daemon = own_daemon()
@@ -295,7 +295,7 @@ async def test_what_a_killed_daemon_left_is_swept(
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.process.wait(PATIENCE)
     assert len(os.listdir(fs.root)) == 2
-    # What others have put there is theirs.
+    # Files of others are kept.
     os.symlink(fs.root / "f", daemon.home / "unfinished" / ".shellwire-0123456789abcdef")
     os.symlink("/nowhere/.shellwire-0123456789abcdef", daemon.home / "unfinished" / "gone")
     next_one = Daemon(daemon.home)
@@ -307,7 +307,7 @@ async def test_what_a_killed_daemon_left_is_swept(
         next_one.stop()
 
 
-async def test_nothing_is_taken_while_the_daemon_stops(
+async def test_file_messages_are_refused_while_the_daemon_stops(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     daemon = own_daemon("--grace", "20")

@@ -1,4 +1,4 @@
-"""A job's second name: unique among the living, and found wherever an id is."""
+"""Job names: unique among live jobs, and accepted wherever an id is."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 async def read(client: Client, job: str) -> Message:
-    """Return the page that answers a question by id or by name."""
+    """Return the page for a job, given by id or name."""
     page = await client.ask({"type": "read_output", "id": job})
     assert page["type"] == "output_page", page
     return page
 
 
-async def test_every_message_finds_it(daemon: Daemon, client: Client) -> None:
+async def test_every_message_accepts_the_name(daemon: Daemon, client: Client) -> None:
     other = await daemon.client()
     await client.session(id="by-name 1", command="cat", use_pty=True, name="finds.it")
     assert (await job_info(other, "by-name 1"))["name"] == "finds.it"
@@ -36,7 +36,7 @@ async def test_every_message_finds_it(daemon: Daemon, client: Client) -> None:
     await other.output_until("by-name 1", "hello\r\nhello")
     page = await read(other, "finds.it")
     assert page["id"] == "by-name 1"
-    # By either, it is one and the same view of it.
+    # The id and the name refer to the same viewer.
     await other.ask({"type": "attach", "id": "by-name 1"})
     assert (await other.ask({"type": "detach", "id": "finds.it"}))["type"] == "ack"
     assert (await other.ask({"type": "kill_session", "id": "finds.it"}))["type"] == "ack"
@@ -44,7 +44,7 @@ async def test_every_message_finds_it(daemon: Daemon, client: Client) -> None:
     await other.close()
 
 
-async def test_living_jobs_share_none(daemon: Daemon, client: Client) -> None:
+async def test_names_are_unique_among_live_jobs(daemon: Daemon, client: Client) -> None:
     other = await daemon.client()
     await client.start(FOREVER, id="unique 1", name="unique", timeout=0)
     refused = await other.run("echo never", id="unique 2", name="unique")
@@ -56,7 +56,7 @@ async def test_living_jobs_share_none(daemon: Daemon, client: Client) -> None:
     assert (refusal["code"], refusal["operation"]) == ("DUPLICATE_ID", "start_session")
     await client.ask({"type": "cancel_command", "id": "unique"})
     await client.finish("unique 1")
-    # The name is free again, and so is the id that was refused.
+    # The name is free again, and the refused id as well.
     assert (await other.run("exit 3", id="unique 2", name="unique")).code == 3
     assert (await read(client, "unique"))["exit_code"] == 3
     assert (await other.run("exit 4", id="unique 4", name="unique")).code == 4
@@ -64,14 +64,14 @@ async def test_living_jobs_share_none(daemon: Daemon, client: Client) -> None:
     await other.close()
 
 
-async def test_an_id_comes_first(client: Client) -> None:
+async def test_ids_are_looked_up_before_names(client: Client) -> None:
     await client.run("exit 1", id="first", name="second")
     await client.run("exit 2", id="second", name="first")
     assert (await read(client, "first"))["exit_code"] == 1
     assert (await read(client, "second"))["exit_code"] == 2
 
 
-async def test_one_that_waits_has_its_name(daemon: Daemon, client: Client) -> None:
+async def test_a_queued_job_has_its_name(daemon: Daemon, client: Client) -> None:
     held = [await client.start(FOREVER, timeout=0) for _ in range(4)]
     await client.start("echo never", id="in the queue", name="waits")
     await client.until("command_queued", id="in the queue")
@@ -86,7 +86,7 @@ async def test_one_that_waits_has_its_name(daemon: Daemon, client: Client) -> No
 @pytest.mark.parametrize(
     "name", ["", "a b", "a/b", "a\n", "é", "x" * 65, "-\x00", 7, ["a"], {"a": 1}]
 )
-async def test_what_is_no_name(client: Client, name: object) -> None:
+async def test_invalid_names(client: Client, name: object) -> None:
     answer = (await client.run("echo never", id="nameless", name=name)).last
     assert answer["code"] == "INVALID_MESSAGE"
     assert answer["message"].startswith("name: expected ")
@@ -95,7 +95,7 @@ async def test_what_is_no_name(client: Client, name: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "x" * 64, ".", "..", "-", "A-Z_0.9"])
-async def test_what_is_a_name(client: Client, name: str) -> None:
+async def test_valid_names(client: Client, name: str) -> None:
     ran = await client.run("exit 5", name=name)
     assert ran.code == 5
     assert (await read(client, name))["id"] == ran.last["id"]

@@ -1,4 +1,4 @@
-"""What a client may ask: lists of jobs and sessions, contexts."""
+"""Lists of jobs and sessions, and contexts."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_wrong_contexts(client: Client, fields: dict[str, Any]) -> None:
     assert got["message"].startswith(next(iter(fields)))
 
 
-async def test_a_question_makes_no_context(client: Client) -> None:
+async def test_get_context_creates_no_context(client: Client) -> None:
     for number in range(100):
         answer = await client.ask({"type": "get_context", "context": f"typo-{client.id}-{number}"})
         assert answer["type"] == "context_state"

@@ -1,4 +1,4 @@
-"""The main job: a client authenticates, runs commands whose state carries over, uses a terminal."""
+"""The main use: a client authenticates, runs commands whose state carries over, uses a terminal."""
 
 from __future__ import annotations
 

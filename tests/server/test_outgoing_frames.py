@@ -1,4 +1,4 @@
-"""Long messages come in fragments, between which others have their turn; maybe compressed."""
+"""Long messages are sent in fragments, between which other tasks run; maybe compressed."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
     from tests.live import Daemon, Message
 
-# Around each bound of the header's forms, and of a fragment.
+# Lengths around each limit of the header's forms, and of a fragment.
 LENGTHS = [0, 1, 125, 126, 65535, 65536, FRAGMENT - 1, FRAGMENT, FRAGMENT + 1, 2 * FRAGMENT + 1]
 
 
 def many_files(directory: Path) -> int:
-    """Make files whose list is longer than what sockets take at once; return how many."""
+    """Make so many files that their list does not fit the socket's buffers; return the number."""
     directory.mkdir()
     count = 5000
     first = directory / "0"
     first.touch()
     for number in range(1, count):
-        # A link costs less than a file; each character of this name takes six in JSON.
+        # A link is cheaper than a file; each character of this name takes six bytes in JSON.
         (directory / f"{number}".ljust(200, "\x01")).hardlink_to(first)
     return count
 
 
 @given(st.lists(st.sampled_from(LENGTHS), min_size=1, max_size=4))
-async def test_frames_are_what_any_library_puts_together(lengths: list[int]) -> None:
+async def test_libraries_reassemble_the_frames(lengths: list[int]) -> None:
     pieces = [bytes([65 + number]) * length for number, length in enumerate(lengths)]
     whole = b"".join(pieces)
     reader = asyncio.StreamReader()
@@ -88,37 +88,39 @@ async def test_pings_are_answered_between_the_fragments_of_a_message(
     assert ponged_at < len(parts)
 
 
-async def test_nothing_is_compressed_unless_told(daemon: Daemon) -> None:
+async def test_compression_is_off_by_default(daemon: Daemon) -> None:
     raw = await Raw.open(daemon)
     response = await raw.upgrade(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
     assert response.status == 101
     assert "sec-websocket-extensions" not in response.headers
 
 
-async def test_few_who_are_not_known_may_compress(own_daemon: Callable[..., Daemon]) -> None:
+async def test_few_unauthenticated_connections_may_compress(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon("--compress")
     offer = {"Sec-WebSocket-Extensions": "permessage-deflate"}
 
-    async def knock() -> tuple[Raw, bool]:
+    async def connect() -> tuple[Raw, bool]:
         raw = await Raw.open(daemon)
         response = await raw.upgrade(headers=offer)
         assert response.status == 101
         return raw, "sec-websocket-extensions" in response.headers
 
-    strangers = [await knock() for _ in range(6)]
-    assert [accepted for _, accepted in strangers] == [True] * 4 + [False] * 2
-    known, _ = strangers[5]
+    raws = [await connect() for _ in range(6)]
+    assert [accepted for _, accepted in raws] == [True] * 4 + [False] * 2
+    known, _ = raws[5]
     known.send(Raw.auth(daemon))
     assert (await known.receive())["type"] == "status"
-    for raw, _ in strangers[:2]:
+    for raw, _ in raws[:2]:
         raw.write(frame(CLOSE))
         await raw.gone()
-    assert (await knock())[1]
+    assert (await connect())[1]
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([0, MIN_COMPRESSED - 1, *LENGTHS]), max_size=4), st.booleans())
-def test_compressed_messages_are_read_in_a_row(lengths: list[int], keeps_context: bool) -> None:
+def test_compressed_messages_are_independent(lengths: list[int], keeps_context: bool) -> None:
     inflate = zlib.decompressobj(-9)
     for length in lengths:
         message = (b"%d," % length * length)[:length]
@@ -140,7 +142,7 @@ async def _whole(
     receive: Callable[[], Awaitable[str | bytes]],
     questions: list[Message],
 ) -> list[Message]:
-    """Return what is answered to each, leaving out what comes between."""
+    """Return the answer to each message, without the messages in between."""
     answers: list[Message] = []
     for question in questions:
         await send(json.dumps(question))
@@ -156,7 +158,7 @@ ANSWERS = ("status", "pong", "fs_result", "result")
 
 @pytest.mark.long
 @pytest.mark.parametrize("bits", [9, None])
-async def test_libraries_read_what_is_compressed(
+async def test_libraries_read_compressed_messages(
     own_daemon: Callable[..., Daemon], tmp_path: Path, bits: int | None
 ) -> None:
     daemon = own_daemon("--compress", "--max-clients", "2")
@@ -186,5 +188,5 @@ async def test_libraries_read_what_is_compressed(
             assert answers[0] == answers[4] == {"type": "pong"}
             assert len(answers[1]["result"]["entries"]) == count
             assert answers[2]["stdout"].startswith("1\n2\n")
-            assert answers[3]["stdout"].count("x") == 49_999  # and the end of line
+            assert answers[3]["stdout"].count("x") == 49_999  # plus the newline
     await one.close()

@@ -1,4 +1,4 @@
-"""Long polls: one page for each question, when there is something, or when the wait is over."""
+"""``read_output``: one page per request, when there is output or the wait is over."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ LONG = 20_000
 
 
 async def read(client: Client, job: str, **fields: object) -> Message:
-    """Ask for a page and return it, which must not be an error."""
+    """Request a page and return it; it must not be an error."""
     page = await client.ask({"type": "read_output", "id": job, **fields})
     assert (page["type"], page["id"]) == ("output_page", job), page
     return page
 
 
 def text(page: Message, stream: str | None = None) -> str:
-    """Return what a page holds, of one stream or of both."""
+    """Return the text of a page, of one stream or of both."""
     return "".join(each["data"] for each in page["chunks"] if stream in (None, each["stream"]))
 
 
 async def _detached(client: Client, command: str, **fields: object) -> str:
-    """Start a command whose output comes in pages only."""
+    """Start a command and detach from it, so that its output is sent only in pages."""
     job = await client.start(command, open_stdin=True, **fields)
     assert (await client.ask({"type": "detach", "id": job}))["type"] == "ack"
     client.aside.clear()
@@ -77,14 +77,14 @@ async def test_page_by_page(client: Client, size: int) -> None:
     assert seen + text(page) == "".join(f"{n}\n" for n in range(1, count + 1)) + "€😀"
 
 
-async def test_it_waits_for_bytes_for_the_end_or_not_at_all(client: Client) -> None:
+async def test_waits_for_bytes_or_the_end(client: Client) -> None:
     job = await _detached(client, "read; echo first; read; exit 5")
     page = await read(client, job)
     assert (page["chunks"], page["end"], page["state"]) == ([], 0, "running")
     assert page["exit_code"] is None
     assert (await read(client, job, wait_ms=50))["chunks"] == []
     waiting = asyncio.create_task(read(client, job, wait_ms=LONG))
-    await asyncio.sleep(0)  # its question goes first
+    await asyncio.sleep(0)  # let its request be sent first
     await _go_on(client, job)
     page = await waiting
     assert (text(page), page["end"], page["exit_code"]) == ("first\n", 6, None)
@@ -100,7 +100,7 @@ async def test_until_a_text_comes(client: Client) -> None:
     command = "printf 'a REA'; read; printf 'DY b'; read; printf ' READY'; read"
     job = await _detached(client, command)
     assert (await read(client, job, until="REA", wait_ms=LONG))["matched"]
-    # What may be its beginning stays for the page that has it all.
+    # A possible beginning of the text is kept for the page that contains all of it.
     page = await read(client, job, until="READY", wait_ms=1)
     assert (text(page), page["end"], page["matched"]) == ("a ", 2, False)
     waiting = asyncio.create_task(read(client, job, after=2, until="READY", wait_ms=LONG))
@@ -155,9 +155,7 @@ async def test_until_is_found_however_pages_are_cut(client: Client) -> None:
         ({"wait_ms": -1}, "wait_ms: expected an integer >= 0"),
     ],
 )
-async def test_what_can_not_be_asked(
-    client: Client, fields: dict[str, object], problem: str
-) -> None:
+async def test_invalid_requests(client: Client, fields: dict[str, object], problem: str) -> None:
     await client.run(":", id="asked")
     error = await refused(client, {"type": "read_output", "id": "asked", **fields})
     assert (error["code"], error["message"]) == ("INVALID_MESSAGE", problem)
@@ -180,7 +178,7 @@ async def test_a_gap_in_a_page(own_daemon: Callable[..., Daemon]) -> None:
     await client.close()
 
 
-async def test_many_wait_at_the_same_time(patched_daemon: Callable[..., Daemon]) -> None:
+async def test_many_read_outputs_wait(patched_daemon: Callable[..., Daemon]) -> None:
     daemon = patched_daemon(COUNTING)
     client = await daemon.client()
     job = await _detached(client, "read; printf 1; read; seq 1000; read")
@@ -204,7 +202,7 @@ async def test_many_wait_at_the_same_time(patched_daemon: Callable[..., Daemon])
     found = [(await client.until("output_page"))[-1] for _ in range(MAX_PENDING_READS // 2)]
     assert all(page["matched"] and text(page).endswith("998\n999\n") for page in found)
     assert len({page["request_id"] for page in pages + found}) == MAX_PENDING_READS
-    # And those that nobody waits for any more wait no more.
+    # Requests of a client that has left are dropped.
     for _ in range(10):
         await client.send({"type": "read_output", "id": job, "after": 3894, "wait_ms": 100_000})
     await health_is(daemon, {"Viewer": 10, "PageReply": 10})
@@ -213,7 +211,7 @@ async def test_many_wait_at_the_same_time(patched_daemon: Callable[..., Daemon])
 
 
 @pytest.mark.long
-async def test_pages_wait_for_a_reader_and_cost_nothing(own_daemon: Callable[..., Daemon]) -> None:
+async def test_unsent_pages_use_no_memory(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-clients", "2")
     other = await daemon.client()
     raw = await Raw.client(daemon, "asks much")

@@ -1,4 +1,4 @@
-"""Characters that come byte by byte, on two streams: at once as bytes, and whole as text."""
+"""Characters written byte by byte on two streams: sent at once as bytes, whole as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.live import Client, Daemon, Message
 
-# One byte at a time, in turns: 😀 on stdout, € on stderr.
+# One byte at a time, alternating: 😀 on stdout, € on stderr.
 TURNS = [
     *((1, 0xF0), (2, 0xE2), (1, 0x9F), (2, 0x82), (1, 0x98), (2, 0xAC), (1, 0x80)),
     *((2, 0x78), (1, 0xC3), (1, 0x79)),
@@ -26,8 +26,8 @@ WHOLE = {"stdout": "😀\ufffdy", "stderr": "€x"}
 STREAMS = {1: "stdout", 2: "stderr"}
 
 
-class Speller:
-    """A job that writes just the bytes that it is told to."""
+class ByteWriter:
+    """A job that writes the bytes that the test names."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -35,14 +35,14 @@ class Speller:
         self.end = 0
 
     async def start(self, **fields: object) -> str:
-        """Start it; return its id."""
+        """Start the job; return its id."""
         self.job = await self.client.start(
             'while read -r line; do eval "$line"; done', open_stdin=True, **fields
         )
         return self.job
 
     async def write(self, *turns: tuple[int, int]) -> None:
-        """Have bytes written, each before the next; return when the daemon has read them."""
+        """Write bytes in this order; return when the daemon has read them."""
         for stream, byte in turns:
             line = f"printf '\\{byte:03o}' >&{stream}\n"
             await self.client.send({"type": "send_input", "id": self.job, "data": line})
@@ -51,23 +51,23 @@ class Speller:
                 pass
 
     async def finish(self) -> None:
-        """Let it end."""
+        """End the job."""
         await self.client.send(
             {"type": "send_input", "id": self.job, "data": "", "close_stdin": True}
         )
 
 
 @pytest.fixture
-async def speller(daemon: Daemon) -> AsyncIterator[Speller]:
-    """Yield one that is watched by nobody but who attaches."""
+async def byte_writer(daemon: Daemon) -> AsyncIterator[ByteWriter]:
+    """Yield a byte writer whose job no client follows yet."""
     client = await daemon.client()
-    speller = Speller(client)
-    yield speller
+    byte_writer = ByteWriter(client)
+    yield byte_writer
     await client.close()
 
 
 def _texts(messages: list[Message]) -> dict[str, str]:
-    """Return what ``output`` messages hold, by stream."""
+    """Return the text of ``output`` messages by stream."""
     texts = {"stdout": "", "stderr": ""}
     for message in messages:
         if message["type"] == "output":
@@ -75,12 +75,12 @@ def _texts(messages: list[Message]) -> dict[str, str]:
     return texts
 
 
-async def test_bytes_come_at_once(client: Client) -> None:
+async def test_base64_viewers_get_bytes_at_once(client: Client) -> None:
     job = await client.start(
         "printf 'ab\\342'; read; printf '\\202\\254'", open_stdin=True, encoding="base64"
     )
     seen = b""
-    while seen != b"ab\xe2":  # while it waits for us to have them
+    while seen != b"ab\xe2":  # the job waits until these are received
         message = (await client.until("output", id=job))[-1]
         seen += base64.b64decode(message["data"])
         assert message["end"] == len(seen)
@@ -94,11 +94,11 @@ def _decoded(message: Message) -> bytes:
     return base64.b64decode(message["data"])
 
 
-async def test_text_passes_over_what_is_unfinished(speller: Speller) -> None:
-    client = speller.client
-    job = await speller.start()
-    await speller.write((1, 0xE2), (2, 0x78), (1, 0x82), (2, 0x79), (1, 0xAC), (1, 0xC3))
-    await speller.finish()
+async def test_text_viewers_skip_unfinished_characters(byte_writer: ByteWriter) -> None:
+    client = byte_writer.client
+    job = await byte_writer.start()
+    await byte_writer.write((1, 0xE2), (2, 0x78), (1, 0x82), (2, 0x79), (1, 0xAC), (1, 0xC3))
+    await byte_writer.finish()
     ran = await client.finish(job)
     assert [(each["stream"], each["data"], each["end"]) for each in ran.of_type("output")] == [
         ("stderr", "x", 2),
@@ -109,7 +109,7 @@ async def test_text_passes_over_what_is_unfinished(speller: Speller) -> None:
     assert ran.last["bytes"] == {"stdout": 4, "stderr": 2}
 
 
-async def test_what_a_stream_leaves_comes_at_its_end_while_the_job_goes_on(client: Client) -> None:
+async def test_unfinished_bytes_are_sent_at_the_end_of_their_stream(client: Client) -> None:
     job = await client.start("printf 'a\\342' >&2; exec 2>&-; read; echo b", open_stdin=True)
     seen: list[Message] = []
     while _texts(seen)["stderr"] != "a\ufffd":
@@ -120,7 +120,7 @@ async def test_what_a_stream_leaves_comes_at_its_end_while_the_job_goes_on(clien
 
 
 async def _view(client: Client, job: str, *, credited: bool) -> list[Message]:
-    """Return what comes to the end of a job, crediting each frame."""
+    """Return the messages up to the end of a job, crediting each frame if asked to."""
     seen = await client.until("output", "result", id=job)
     while seen[-1]["type"] == "output":
         if credited:
@@ -130,21 +130,21 @@ async def _view(client: Client, job: str, *, credited: bool) -> list[Message]:
 
 
 @pytest.mark.parametrize("window", [None, 1, 2, 3, 4, 5])
-async def test_live_and_from_every_offset_through_any_window(
-    speller: Speller, client: Client, window: int | None
+async def test_every_offset_and_window_yields_the_same_text(
+    byte_writer: ByteWriter, client: Client, window: int | None
 ) -> None:
     asked = {} if window is None else {"window": window}
-    job = await speller.start()
+    job = await byte_writer.start()
     await attached(client, job, **asked)
-    await speller.client.ask({"type": "detach", "id": job})
+    await byte_writer.client.ask({"type": "detach", "id": job})
     viewing = asyncio.create_task(_view(client, job, credited=window is not None))
-    await speller.write(*TURNS)
-    await speller.finish()
+    await byte_writer.write(*TURNS)
+    await byte_writer.finish()
     live = await viewing
     assert _texts(live) == WHOLE
     ends = [each["end"] for each in live if each["type"] == "output"]
     assert ends == sorted(ends)
-    # Who comes back at the last end that he saw gets what had not come, and that once.
+    # Attaching again at the last `end` yields what was not received, once.
     for count in range(len(live)):
         before = live[:count]
         end = before[-1]["end"] if before else 0
@@ -152,7 +152,7 @@ async def test_live_and_from_every_offset_through_any_window(
         rest = await _view(client, job, credited=window is not None)
         for stream, whole in WHOLE.items():
             assert _texts(before)[stream] + _texts(rest)[stream] == whole
-    # At any other offset it is the same: each byte behind it comes, with what it completes.
+    # The same at any other offset: each later byte, and the character that it completes.
     for after in range(len(TURNS) + 1):
         await attached(client, job, after=after, **asked)
         texts = _texts(await _view(client, job, credited=window is not None))
@@ -163,50 +163,50 @@ async def test_live_and_from_every_offset_through_any_window(
 
 
 def _text_after(after: int, stream: int) -> str:
-    """Return the text of what is not whole before an offset, and of what comes behind it."""
+    """Return the text after an offset, with the unfinished character before it."""
     data = bytes(byte for each, byte in TURNS if each == stream)
     begin = sum(each == stream for each, _ in TURNS[:after])
     while begin < len(data) and 0x80 <= data[begin] <= 0xBF:
         begin -= 1
     if 0 < begin < len(data) and data[begin - 1] >= 0xC2:
-        begin -= 1  # what follows shows that it stays unfinished
+        begin -= 1  # the next byte shows that the character stays unfinished
     return data[begin:].decode(errors="replace")
 
 
-async def test_pages(speller: Speller) -> None:
-    client = speller.client
-    job = await speller.start()
+async def test_pages_skip_unfinished_characters(byte_writer: ByteWriter) -> None:
+    client = byte_writer.client
+    job = await byte_writer.start()
     await client.ask({"type": "detach", "id": job})
-    await speller.write(*TURNS[:5])
-    # Nothing but what is unfinished: there is nothing to be told yet.
+    await byte_writer.write(*TURNS[:5])
+    # Only unfinished characters: the page waits.
     page = await read(client, job, wait_ms=50)
     assert (page["chunks"], page["end"]) == ([], 5)
     page = await read(client, job, encoding="base64", wait_ms=20_000)
     assert b"".join(map(_decoded, page["chunks"])) == bytes(byte for _, byte in TURNS[:5])
     waiting = asyncio.create_task(read(client, job, after=page["end"], wait_ms=20_000))
-    await asyncio.sleep(0)  # its question goes first
+    await asyncio.sleep(0)  # let its request be sent first
     await client.send({"type": "send_input", "id": job, "data": "printf '\\254' >&2\n"})
     page = await waiting
     assert [(each["stream"], each["data"], each["end"]) for each in page["chunks"]] == [
         ("stderr", "€", 6)
     ]
     assert page["end"] == 6
-    speller.end = 6
-    await speller.write(*TURNS[6:9])
-    # An `until` is found in what was passed over and what completes it.
+    byte_writer.end = 6
+    await byte_writer.write(*TURNS[6:9])
+    # `until` matches a character that was skipped and then completed.
     page = await read(client, job, after=5, until="😀", wait_ms=20_000)
     assert (page["matched"], text(page, "stdout"), page["end"]) == (True, "😀", 7)
-    await speller.write((1, 0xE2))
-    await speller.finish()
+    await byte_writer.write((1, 0xE2))
+    await byte_writer.finish()
     page = await read(client, job, after=10, wait_ms=20_000)
     while page["exit_code"] is None:
-        # Its stream may end a moment before it does.
+        # The stream may end shortly before the job.
         assert text(page, "stdout") in ("", "\ufffd")
         page = await read(client, job, after=page["end"], wait_ms=20_000)
     assert (text(page, "stdout"), page["end"], page["exit_code"]) == ("\ufffd", 10, 0)
 
 
-async def test_a_page_of_less_than_a_character(client: Client) -> None:
+async def test_a_page_smaller_than_a_character(client: Client) -> None:
     await client.run("printf '😀é'; printf '\\360\\237'", id="small")
     for size in (1, 2, 3, 4, 5):
         seen, page = "", await read(client, "small", max_bytes=size)
@@ -216,11 +216,11 @@ async def test_a_page_of_less_than_a_character(client: Client) -> None:
         assert seen + text(page) == "😀é\ufffd"
 
 
-async def test_collected_text_is_whole_too(speller: Speller) -> None:
-    client = speller.client
-    job = await speller.start(collect=True)
-    await speller.write(*TURNS, (2, 0xE2))
-    await speller.finish()
+async def test_collected_text_has_whole_characters(byte_writer: ByteWriter) -> None:
+    client = byte_writer.client
+    job = await byte_writer.start(collect=True)
+    await byte_writer.write(*TURNS, (2, 0xE2))
+    await byte_writer.finish()
     result = (await client.finish(job)).last
     assert (result["stdout"], result["stderr"]) == (WHOLE["stdout"], WHOLE["stderr"] + "\ufffd")
 
@@ -231,12 +231,12 @@ async def test_offsets_and_credit_inside_a_character(client: Client) -> None:
     await client.send({"type": "credit", "id": job, "end": 1})
     message = (await client.until("output", id=job))[-1]
     assert (message["data"], message["end"]) == ("€", 4)
-    # As text an offset moves to the character that it lies in, as bytes it stays.
+    # For text an offset moves to the start of its character; for bytes it is exact.
     for encoding, after, rest in (("utf-8", 1, "€b"), ("base64", 3, "rGI=")):
         answer = await attached(client, job, after=3, encoding=encoding)
         assert answer["after"] == after
         message = (await client.until("output", id=job))[-1]
-        if message["end"] < 5:  # its last byte had not been read yet
+        if message["end"] < 5:  # the last byte had not been read yet
             more = (await client.until("output", id=job))[-1]
             assert rest.startswith("€") or message["data"] == "rA=="
             message["data"] += more["data"]

@@ -1,4 +1,4 @@
-"""Whoever has shown no credential: how many, how much, how long; and what the log says of them."""
+"""Limits for unauthenticated peers: number, bytes, time, and log lines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _bomb() -> bytes:
     return bytes(whole)
 
 
-async def test_what_they_send_is_not_kept(own_daemon: Callable[..., Daemon]) -> None:
+async def test_unauthenticated_data_is_not_kept(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--compress")
     before = memory(daemon)
     offer = {"Sec-WebSocket-Extensions": "permessage-deflate"}
@@ -58,7 +58,7 @@ async def test_what_they_send_is_not_kept(own_daemon: Callable[..., Daemon]) -> 
             assert await raw.closed() == (1009, "message too big")
             await raw.gone()
             await raw.close()
-    # What is within the limit, and never ends.
+    # Messages within the limit that are never completed.
     unfinished: list[Raw] = []
     for _ in range(DROP_FROM - 1):
         unfinished.append(await Raw.upgraded(daemon))
@@ -72,8 +72,10 @@ async def test_what_they_send_is_not_kept(own_daemon: Callable[..., Daemon]) -> 
 
 
 @pytest.mark.long
-async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
-    # They leave later than the first new one waits for them.
+async def test_unauthenticated_connections_are_limited(
+    patched_daemon: Callable[..., Daemon],
+) -> None:
+    # They stay longer than a new connection waits.
     daemon = patched_daemon(
         "import shellwire.server.http_connection as http; http.HANDSHAKE_SECONDS = 4.0",
         "--max-clients",
@@ -82,16 +84,16 @@ async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
     known = await daemon.client("known")
     quiet = daemon.sockets()
     silent = [await Raw.open(daemon) for _ in range(3 * MAX_UNAUTHENTICATED)]
-    # Whoever is known, and the Unix socket, don't feel it.
+    # Authenticated clients and the Unix socket are not affected.
     assert (await known.run("echo on")).out == "on\n"
     local = await daemon.client("local", local=True)
     assert (await local.run("echo on")).out == "on\n"
-    # The first that is not among the first ten waits a second for these.
+    # The first connection beyond ten waits a second for these.
     async with asyncio.timeout(PATIENCE):
         while "have not authenticated" not in (daemon.home / "daemon.log").read_text():
             await local.run(":")
     assert daemon.sockets() <= quiet + MAX_UNAUTHENTICATED + 2
-    # They leave by themselves, and then there is a place again.
+    # They are cut after their time limit; then new connections are accepted again.
     for raw in silent:
         await raw.gone()
     new = await daemon.client("new")
@@ -102,14 +104,14 @@ async def test_few_have_a_place(patched_daemon: Callable[..., Daemon]) -> None:
         await client.close()
 
 
-async def test_many_who_know_the_token_come_at_once(daemon: Daemon) -> None:
+async def test_many_clients_authenticate_at_once(daemon: Daemon) -> None:
     clients = await asyncio.gather(*(daemon.client() for _ in range(3 * DROP_FROM)))
     for client in clients:
         await client.close()
 
 
 @pytest.mark.parametrize("target", ["/health", "/files/x", "/nothing"])
-async def test_they_can_not_stay_by_asking(
+async def test_requests_do_not_extend_the_time_limit(
     patched_daemon: Callable[..., Daemon], target: str
 ) -> None:
     daemon = patched_daemon(_SHORT_LIMITS)
@@ -124,7 +126,9 @@ async def test_they_can_not_stay_by_asking(
     await raw.gone()
 
 
-async def test_nor_by_not_reading(patched_daemon: Callable[..., Daemon]) -> None:
+async def test_unread_answers_do_not_extend_the_time_limit(
+    patched_daemon: Callable[..., Daemon],
+) -> None:
     daemon = patched_daemon(_SHORT_LIMITS)
     raw = await Raw.open(daemon)
     raw.stop_reading()
@@ -138,7 +142,7 @@ async def test_nor_by_not_reading(patched_daemon: Callable[..., Daemon]) -> None
         await asyncio.wait_for(ask(), PATIENCE)
 
 
-async def test_a_head_has_an_end(daemon: Daemon) -> None:
+async def test_request_heads_are_limited(daemon: Daemon) -> None:
     long = "".join(f"X{number}: {'y' * 8000}\r\n" for number in range(MAX_HEAD_BYTES // 8000 + 1))
     raw = await Raw.open(daemon)
     raw.write(f"GET /health HTTP/1.1\r\nHost: localhost\r\n{long}".encode())
@@ -146,7 +150,9 @@ async def test_a_head_has_an_end(daemon: Daemon) -> None:
     await raw.gone()
 
 
-async def test_the_log_does_not_quote_them(own_daemon: Callable[..., Daemon]) -> None:
+async def test_the_log_does_not_quote_unauthenticated_peers(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon()
     secret = daemon.token
     before = (daemon.home / "daemon.log").read_text().count("\n")
@@ -172,7 +178,7 @@ async def test_the_log_does_not_quote_them(own_daemon: Callable[..., Daemon]) ->
     log = (daemon.home / "daemon.log").read_text()
     assert secret[:16] not in log
     assert "Traceback" not in log
-    # 60 of some six kinds, within a few seconds: not a line for each.
+    # 60 requests of about six kinds within a few seconds: fewer lines than requests.
     assert log.count("\n") - before < 60
 
 
@@ -195,7 +201,7 @@ async def test_the_log_does_not_quote_them(own_daemon: Callable[..., Daemon]) ->
         request("/ws", handshake()).replace(b"Connection: Upgrade", b"Connection: \xff"),
     ],
 )
-async def test_rubbish_is_their_fault(daemon: Daemon, data: bytes) -> None:
+async def test_invalid_requests_are_client_errors(daemon: Daemon, data: bytes) -> None:
     raw = await Raw.open(daemon, source="127.0.1.200")
     raw.write(data)
     assert 400 <= (await raw.answer()).status < 500
@@ -211,7 +217,7 @@ async def test_some_descriptors_are_left_for_jobs(monkeypatch: pytest.MonkeyPatc
         return made[-1]
 
     listener = Listener(listening, UnauthenticatedLimit(), make, local=False)
-    # 384 may be connections'.
+    # 384 descriptors may be used for connections.
     monkeypatch.setattr(listen, "most_descriptors", lambda: 640)
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"taken")
@@ -231,7 +237,7 @@ async def test_some_descriptors_are_left_for_jobs(monkeypatch: pytest.MonkeyPatc
     await listener.close()
 
 
-async def test_no_descriptor_at_all_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_accept_retries_when_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "RETRY_SECONDS", 0.01)
     (listening,) = await bind("127.0.0.1", 0)
     port = listening.getsockname()[1]

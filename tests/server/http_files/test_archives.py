@@ -1,4 +1,4 @@
-"""Directories as archives: what goes in comes out, and no archive leads out."""
+"""Directories as archives: contents survive a roundtrip, and no archive escapes its root."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Root reads and writes everything, unless its capabilities are taken from it (capabilities(7)).
+# Root can read and write everything unless its capabilities are dropped (capabilities(7)).
 DROP = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.getuid() == 0 else []
 
 
@@ -48,7 +48,7 @@ def unpack(web: Web, path: Path, data: bytes, kind: str = "tar.gz") -> Answer:
 
 
 def facts(top: Path) -> list[tuple[Any, ...]]:
-    """Return what an archive keeps of each file."""
+    """Return the attributes of each file that an archive keeps."""
     found: list[tuple[Any, ...]] = []
     for directory, directories, files in os.walk(os.fsencode(top)):
         for name in [*directories, *files]:
@@ -83,7 +83,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.zst"])
-def test_there_and_back(web: Web, tree: Path, tmp_path: Path, kind: str) -> None:
+def test_roundtrip(web: Web, tree: Path, tmp_path: Path, kind: str) -> None:
     os.mkfifo(tree / "fifo")
     answer = web.ask("GET", f"{web.target(tree)}?archive={kind}")
     assert answer.status == 200
@@ -93,7 +93,7 @@ def test_there_and_back(web: Web, tree: Path, tmp_path: Path, kind: str) -> None
     assert facts(tmp_path / "back") == facts(tree)
 
 
-def test_tar_itself_understands_it(web: Web, tree: Path, tmp_path: Path) -> None:
+def test_tar_reads_the_archive(web: Web, tree: Path, tmp_path: Path) -> None:
     answer = web.ask("GET", f"{web.target(tree)}?archive=tar.zst")
     (tmp_path / "out").mkdir()
     tar = zstd.decompress(answer.body)
@@ -106,7 +106,7 @@ def test_tar_itself_understands_it(web: Web, tree: Path, tmp_path: Path) -> None
     assert [fact[0] for fact in facts(tmp_path / "back")] == [fact[0] for fact in facts(tree)]
 
 
-def test_what_is_there_is_replaced_or_kept(web: Web, tmp_path: Path) -> None:
+def test_existing_files_are_replaced_or_kept(web: Web, tmp_path: Path) -> None:
     top = tmp_path / "top"
     top.mkdir()
     (top / "kept").write_text("kept")
@@ -137,14 +137,14 @@ def test_what_is_there_is_replaced_or_kept(web: Web, tmp_path: Path) -> None:
         [("device", {"type": tarfile.CHRTYPE}, b"")],
         [("fifo", {"type": tarfile.FIFOTYPE}, b"")],
         [("..", {"type": tarfile.DIRTYPE}, b"")],
-        # By names alone the second stays within, and the kernel would go out.
+        # Checked by name alone, the second stays inside; the kernel would follow it outside.
         [
             ("l", {"type": tarfile.SYMTYPE, "linkname": "."}, b""),
             ("m", {"type": tarfile.SYMTYPE, "linkname": "l/../secret"}, b""),
         ],
     ],
 )
-def test_archives_that_lead_out(web: Web, tmp_path: Path, members: list[Any]) -> None:
+def test_archives_that_escape(web: Web, tmp_path: Path, members: list[Any]) -> None:
     top, outside = tmp_path / "top", tmp_path / "outside"
     top.mkdir()
     outside.mkdir()
@@ -155,12 +155,12 @@ def test_archives_that_lead_out(web: Web, tmp_path: Path, members: list[Any]) ->
     assert json.loads(answer.body)["code"] in ("PATH_ESCAPE", "INVALID_ARGUMENT")
     assert sorted(os.listdir(tmp_path)) == ["outside", "secret", "top"]
     assert os.listdir(outside) == []
-    # What came before is there, and nothing of ours.
+    # Members before it are unpacked; no temporary file is left.
     assert (top / "first").read_text() == "1"
     assert not [name for name in os.listdir(top) if name.startswith(".shellwire")]
 
 
-def test_a_new_directory_comes_as_a_whole_or_not(web: Web, tmp_path: Path) -> None:
+def test_a_new_directory_is_created_atomically(web: Web, tmp_path: Path) -> None:
     good = archive(
         ("d/f", {"mode": 0o640}, b"1"), ("d", {"type": tarfile.DIRTYPE, "mode": 0o750}, b"")
     )
@@ -176,7 +176,7 @@ def test_a_new_directory_comes_as_a_whole_or_not(web: Web, tmp_path: Path) -> No
     assert os.listdir(tmp_path / "up") == ["new"]
 
 
-def test_who_makes_the_directory_meanwhile_has_it(web: Web, tmp_path: Path) -> None:
+def test_a_directory_created_meanwhile_is_kept(web: Web, tmp_path: Path) -> None:
     data = archive(("f", {}, b"1"))
     for there in ("file", "directory"):
         sock = web.begin(tmp_path / "new", len(data), archive="tar.gz")
@@ -197,7 +197,7 @@ def test_who_makes_the_directory_meanwhile_has_it(web: Web, tmp_path: Path) -> N
 
 
 @pytest.mark.long
-def test_headers_without_an_end_cost_a_bounded_memory(web: Web, tmp_path: Path) -> None:
+def test_endless_headers_use_bounded_memory(web: Web, tmp_path: Path) -> None:
     head = tarfile.TarInfo("././@PaxHeader")
     head.type, head.size = tarfile.XHDTYPE, 2**30
     squeezed = zlib.compressobj(1, zlib.DEFLATED, 31)
@@ -213,7 +213,7 @@ def test_headers_without_an_end_cost_a_bounded_memory(web: Web, tmp_path: Path) 
 @pytest.mark.parametrize(
     "record", [b"mtime=nan", b"mtime=-inf", b"size=-1", b"size=99999999999999", b"path=\0"]
 )
-def test_headers_that_say_nonsense(web: Web, tmp_path: Path, record: bytes) -> None:
+def test_invalid_headers(web: Web, tmp_path: Path, record: bytes) -> None:
     body = b"%d %b\n" % (len(record) + 4 + (len(record) > 6), record)
     head = tarfile.TarInfo("PaxHeader")
     head.type, head.size = tarfile.XHDTYPE, len(body)
@@ -254,7 +254,7 @@ async def test_a_directory_that_can_not_be_read_is_not_empty(tmp_path: Path) -> 
         fs = FileClient(await daemon.client(), closed)
         assert await fs.code("glob") == "FS_OS_ERROR"
         assert await fs.code("search", query="x") == "FS_OS_ERROR"
-        # Below what is asked for it is passed over.
+        # An unreadable directory below the root is skipped.
         fs.root = tmp_path
         assert [entry["path"] for entry in (await fs("glob", pattern="closed*"))["matches"]] == [
             "closed"
@@ -311,7 +311,7 @@ def test_hard_links_within(web: Web, tmp_path: Path) -> None:
     assert (tmp_path / "t/a").samefile(tmp_path / "t/b")
 
 
-def test_what_is_no_archive(web: Web, tmp_path: Path) -> None:
+def test_not_an_archive(web: Web, tmp_path: Path) -> None:
     for data in (b"", b"rubbish", archive(("a", {}, b"x" * 100_000))[:-300]):
         answer = unpack(web, tmp_path / "t", data)
         assert (answer.status, json.loads(answer.body)["code"]) == (400, "INVALID_ARGUMENT")
@@ -323,7 +323,7 @@ def test_what_is_no_archive(web: Web, tmp_path: Path) -> None:
     assert web.ask("GET", f"{target}/file?archive=tar.gz").status == 409
 
 
-def test_a_cut_ends_the_process(web: Web, tmp_path: Path) -> None:
+def test_a_lost_connection_ends_the_worker(web: Web, tmp_path: Path) -> None:
     data = archive(*((f"f{number}", {}, os.urandom(10_000)) for number in range(300)))
     top = tmp_path / "top"
     sock = web.begin(top, len(data))

@@ -1,4 +1,4 @@
-"""Headers about contents, as the RFCs have them."""
+"""HTTP headers about representations, by the RFCs."""
 
 from __future__ import annotations
 
