@@ -88,6 +88,15 @@ async def job_info(observer: Client, job: str) -> Message:
     return next(each for each in jobs if each["id"] == job)
 
 
+async def wait_state(observer: Client, job: str, *states: str) -> Message:
+    """Return a job's entry in ``list_jobs`` once it is in one of these states."""
+    async with asyncio.timeout(PATIENCE):
+        info = await job_info(observer, job)
+        while info["state"] not in states:
+            info = await job_info(observer, job)
+    return info
+
+
 async def wait_no_client_connected(daemon: Daemon) -> None:
     """Return when no client is connected over TCP."""
     observer = await daemon.client(local=True)

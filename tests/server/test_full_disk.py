@@ -14,7 +14,8 @@ import pytest
 from tests.live import Daemon
 from tests.server.file_client import FileClient
 from tests.server.http_files.web import Web
-from tests.server.test_files import encoded, noted
+from tests.server.test_file_uploads import noted
+from tests.server.test_files import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
