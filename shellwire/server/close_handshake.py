@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from shellwire.server.frame_check import FrameCheck
 
 CLOSE_SECONDS = 2.0
-"""Seconds to send what is unsent and the close frame; then as many for the peer's close frame."""
+"""Seconds to send pending messages and the close frame; then as many for the peer's close frame."""
 
 UNAUTHENTICATED_CLOSE_SECONDS = 0.5
-"""Seconds for the close frame of a peer without a credential, which holds a place meanwhile."""
+"""Seconds for the close frame of an unauthenticated peer, which counts in their limit meanwhile."""
 
 _MAX_REASON = 123  # a control frame's 125 bytes, less the code (RFC 6455, 5.5)
 
@@ -27,8 +27,8 @@ _MAX_REASON = 123  # a control frame's 125 bytes, less the code (RFC 6455, 5.5)
 class CloseHandshake:
     """Closes one WebSocket: flush, send the close frame, await the peer's, cut the connection.
 
-    ``flush`` returns when everything unsent is sent. ``awaiting`` is entered while the peer's close
-    frame is awaited. ``drain`` returns when the transport has room again.
+    ``flush`` returns when all pending messages are sent, ``drain`` when the transport has room
+    again. ``awaiting`` is entered while the peer's close frame is awaited.
     """
 
     def __init__(

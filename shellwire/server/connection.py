@@ -254,7 +254,7 @@ class Connection:
     # Closing -------------------------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> asyncio.Task[None]:
-        """Begin to close. What is unsent is sent first, if the client reads it within 2 s."""
+        """Begin to close. Pending messages are sent first, if the client reads them within 2 s."""
         if self._closing.task is None and self._files is not None:
             self._files.drop_pending()
         seconds = CLOSE_SECONDS if self.client_id else UNAUTHENTICATED_CLOSE_SECONDS

@@ -166,7 +166,7 @@ class Connections:
                 request.abort()
 
     async def stop(self, grace: float) -> None:
-        """Notify all clients, end all jobs, and close after sending what is still unsent."""
+        """Notify all clients, end all jobs, and close connections after their pending messages."""
         self._stopping = True
         for connection in self._open:
             if connection in self._connected.values():

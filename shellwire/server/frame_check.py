@@ -90,7 +90,7 @@ class FrameCheck:
     # Called by aiohttp ---------------------------------------------------------------------------
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Take received data. Returns what aiohttp's reader returns: failed or not, and a rest."""
+        """Take received data. Returns as aiohttp's reader: whether it failed, and unused data."""
         data = self._rest + bytes(data)  # a bytearray on Windows
         self._rest = b""
         at = passed = 0
@@ -130,7 +130,7 @@ class FrameCheck:
     # Called by the connection --------------------------------------------------------------------
 
     def admit(self) -> None:
-        """Trust the client: pass on what was held, and accept messages of up to 16 MiB."""
+        """Trust the client: pass on held data, and accept messages of up to 16 MiB."""
         self._is_admitted = True
         self._limit = MAX_FRAME
         held, self._held = self._held, None

@@ -100,7 +100,7 @@ class HttpConnection(web.RequestHandler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Count the connection no longer."""
+        """End the limits of a closed connection."""
         self._end_limits()
         super().connection_lost(exc)
 

@@ -1,4 +1,4 @@
-"""What the server is given by the daemon: jobs, files, the access list and the limits."""
+"""The daemon's parts that the server uses: jobs, files, the access list and the limits."""
 
 from __future__ import annotations
 

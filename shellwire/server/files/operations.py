@@ -208,7 +208,7 @@ async def walk(files: Files, message: Walk) -> Pieces:
 
 
 def _split_summary(pieces: list[bytes]) -> bytes:
-    """Remove and return what follows the last tab; drop an incomplete entry with it."""
+    """Remove and return the bytes after the last tab: the summary, or an incomplete batch."""
     rest = b""
     while pieces:
         rest = pieces.pop() + rest

@@ -41,9 +41,8 @@ async def receive_file(
     part = headers.content_range(request.headers.get("Content-Range"))
     put_headers = PutHeaders(request)
     if part is None or part.span is not None:
-        await check_preconditions(
-            request, files, path, put_headers
-        )  # before the body is sent in vain
+        # Before 100 Continue, so that the client sends no body in vain.
+        await check_preconditions(request, files, path, put_headers)
     if part is None:
         return await _receive_whole(request, files, path, put_headers)
     stall_timeout = StallTimeout()
