@@ -74,7 +74,7 @@ async def test_a_worker_that_is_killed_costs_one_answer(
     daemon = own_daemon()
     fs.client = await daemon.client()
     await fs("list")
-    workers = [pid for pid in daemon.children() if b"file_worker" in cmdline(pid)]
+    workers = [pid for pid in daemon.children() if b"server.files.worker" in cmdline(pid)]
     assert len(workers) == 1
     await fs.client.send(fs.message("search", path="a", **ENDLESS))
     await fs("stat")  # the search has begun
