@@ -23,7 +23,7 @@ from shellwire.shell.shell import Shell
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from shellwire.server.frames import Payload
+    from shellwire.server.outgoing_frames import Payload
 
 passed: list[tuple[str, int]] = []
 """The passed points, each with its time in nanoseconds."""

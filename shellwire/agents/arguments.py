@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from shellwire.errors import InvalidMessage
-from shellwire.protocol.client import DEFAULT_TIMEOUT, MAX_CHARS
-from shellwire.protocol.faults import describe, shown
 from shellwire.protocol.fields import MAX_PAGE, MAX_WIRE_INTEGER, EnvironmentName, Id
+from shellwire.protocol.job_requests import DEFAULT_TIMEOUT, MAX_CHARS
+from shellwire.protocol.validation import describe, excerpt
 
 PAGE = 20_000
 """Characters of a stream, or bytes of a page, that a tool gives unless asked for more."""
@@ -168,7 +168,7 @@ def parse(kind: type[Arguments], given: dict[str, Any] | None) -> Arguments:
     for name in present:
         if name not in kind.__struct_fields__:
             known = ", ".join(kind.__struct_fields__) or "none"
-            raise InvalidMessage(f"{shown(name)}: no such argument; there are: {known}")
+            raise InvalidMessage(f"{excerpt(name)}: no such argument; there are: {known}")
     for name, value in present.items():
         if isinstance(value, float) and value != value:  # JSON has none, and no limit stops it
             raise InvalidMessage(f"{name}: expected a finite number")

@@ -22,7 +22,7 @@ from shellwire.agents.guide import GUIDE
 from shellwire.agents.table import TOOLS
 from shellwire.errors import ShellwireError, WireError
 from shellwire.output import printable
-from shellwire.protocol.text import without_surrogates
+from shellwire.protocol.text_bytes import without_surrogates
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext

@@ -14,7 +14,7 @@ from shellwire.cli.remote import host_option, talk
 from shellwire.cli.say import say, say_json
 from shellwire.cli.table import local_time, print_table
 from shellwire.output import printable
-from shellwire.protocol.text import write_fields
+from shellwire.protocol.text_bytes import write_fields
 
 if TYPE_CHECKING:
     from shellwire.client import Client

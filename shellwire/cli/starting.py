@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.cli.say import say
 from shellwire.errors import NotFound
-from shellwire.protocol.names import encode_name
+from shellwire.protocol.file_names import encode_name
 
 if TYPE_CHECKING:
     from shellwire.client import Client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidMessage
 from shellwire.output import quoted
-from shellwire.protocol.text import FIELDS, to_bytes, write_fields
+from shellwire.protocol.text_bytes import FIELDS, to_bytes, write_fields
 
 if TYPE_CHECKING:
     from shellwire.client.results import Message

@@ -29,7 +29,7 @@ from shellwire.home.socket import socket_address
 from shellwire.output import printable, quoted
 from shellwire.protocol.answers import read
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, PROTOCOL_VERSION
-from shellwire.protocol.text import FEATURE, read_fields
+from shellwire.protocol.text_bytes import FEATURE, read_fields
 
 if TYPE_CHECKING:
     from shellwire.client.endpoint import Place, Target

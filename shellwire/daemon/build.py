@@ -19,10 +19,11 @@ from shellwire.jobs.engine import Engine
 from shellwire.jobs.registry import Registry
 from shellwire.protocol.codec import MAX_FRAME
 from shellwire.protocol.messages import Limits
-from shellwire.protocol.text import FEATURE
+from shellwire.protocol.text_bytes import FEATURE
 from shellwire.server.app import Server
 from shellwire.server.connections import Connections
 from shellwire.server.origin import OriginCheck
+from shellwire.server.services import Services
 from shellwire.shell import rewrite
 from shellwire.shell.context import birth_state
 from shellwire.shell.find import find_dialect
@@ -91,7 +92,7 @@ async def build(
     )
     tempfiles = HomeTempfiles(home)
     files = _files(settings, tempfiles, reaper)
-    connections = Connections(
+    services = Services(
         registry,
         access,
         files,
@@ -102,6 +103,7 @@ async def build(
         _user_home(environ),
         _user_name(),
     )
+    connections = Connections(services)
     server = Server(
         connections,
         OriginCheck(settings.host, hosts=settings.allow_host, origins=settings.allow_origin),

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shellwire.output import printable
-from shellwire.server.brief_log import BriefLog, place_of
+from shellwire.server.rate_limited_log import RateLimitedLog, raised_at
 
 if TYPE_CHECKING:
     from shellwire.home.paths import Home
@@ -68,12 +68,12 @@ class _WithoutText(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._brief = BriefLog(logging.getLogger(__name__))
+        self._brief = RateLimitedLog(logging.getLogger(__name__))
 
     def emit(self, record: logging.LogRecord) -> None:
         place = f"{record.name}, {record.module} line {record.lineno}"
         error = record.exc_info[1] if record.exc_info else None
-        cause = f": {place_of(error)}" if error is not None else ""
+        cause = f": {raised_at(error)}" if error is not None else ""
         self._brief.write(record.levelno, place, f"{place} reported something{cause}")
 
 
@@ -86,7 +86,7 @@ class _RateLimit(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        kind = place_of(error) if error is not None else f"{record.module} {record.lineno}"
+        kind = raised_at(error) if error is not None else f"{record.module} {record.lineno}"
         now = time.monotonic()
         if now - self._last.get(kind, -math.inf) < 1.0:
             return False

@@ -269,16 +269,16 @@ async def test_an_exception_in_a_callback_is_logged(patched_daemon: Callable[...
         """
         import asyncio
         from shellwire.server.connections import Connections
-        enter = Connections.enter
+        add = Connections.add
         def broken():
             raise ZeroDivisionError("this is a defect")
         async def broken_task():
             broken()
-        def entered(self, connection):
+        def broken_add(self, connection):
             asyncio.get_running_loop().call_soon(broken)
             asyncio.create_task(broken_task())
-            enter(self, connection)
-        Connections.enter = entered
+            add(self, connection)
+        Connections.add = broken_add
         """
     )
     client = await daemon.client()

@@ -16,8 +16,8 @@ from shellwire.protocol.fields import Reason
 from shellwire.protocol.limits import REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
 from shellwire.server import connections
-from shellwire.server.frame_check import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
-from shellwire.server.http_files import problems
+from shellwire.server.frame_rules import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
+from shellwire.server.http_files import errors
 from tests.docs.document import Document, Row, Section, code
 
 if TYPE_CHECKING:
@@ -219,8 +219,8 @@ def test_statuses_of_http() -> None:
         for row in statuses
         for name in re.findall(r"`(\w+)`", row["code"])
     }
-    assert set(problems.STATUS.items()) <= documented
-    rest = documented - set(problems.STATUS.items())
+    assert set(errors.STATUS.items()) <= documented
+    rest = documented - set(errors.STATUS.items())
     of_http = {
         ("FORBIDDEN", 403),
         ("INVALID_ARGUMENT", 405),
@@ -228,7 +228,7 @@ def test_statuses_of_http() -> None:
         ("INVALID_ARGUMENT", 416),
         ("INVALID_TOKEN", 429),
     }
-    refused = {("FS_OS_ERROR", status) for status in problems.STATUS_OF_ERRNO.values()}
+    refused = {("FS_OS_ERROR", status) for status in errors.STATUS_OF_ERRNO.values()}
     assert rest == of_http | refused
 
 

@@ -6,7 +6,7 @@ import os
 
 from shellwire.errors import FileSystemError, InvalidArgument
 from shellwire.output import printable, quoted
-from shellwire.protocol.names import decode_name, encode_name
+from shellwire.protocol.file_names import decode_name, encode_name
 
 LONGEST_SHOWN = 200
 """Characters of a path in what a daemon says of it."""
