@@ -15,7 +15,7 @@ from shellwire.client.client import PATIENCE
 from shellwire.errors import AlreadyRunning, NotRunning, StartError
 
 if TYPE_CHECKING:
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
     from shellwire.client.results import Message
     from shellwire.home.paths import Home
 
@@ -32,7 +32,7 @@ _ALREADY = re.compile("already running|a daemon already runs")
 class Daemon:
     """One client of one daemon, with a context of its own."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Endpoint) -> None:
         self._place = place
         self._client = Client.at(
             place,

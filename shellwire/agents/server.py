@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
     from shellwire.agents.progress import Report
     from shellwire.agents.table import Tool
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
 
     Context = ServerRequestContext[dict[str, Any], Any]
 
 _log = logging.getLogger(__name__)
 
 
-async def serve(place: Place) -> None:
+async def serve(place: Endpoint) -> None:
     """Serve until stdin ends. What commands run then is ended; processes go on."""
     from mcp.server.stdio import stdio_server
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from shellwire.client import options as requests
 from shellwire.client.connection import Connection
 from shellwire.client.context import Context
-from shellwire.client.endpoint import Place
+from shellwire.client.endpoint import Endpoint
 from shellwire.client.files.calls import Files
-from shellwire.client.files.web import Web
+from shellwire.client.files.http_client import HttpClient
+from shellwire.client.files.requests import FileRequests
 from shellwire.client.job import Job
 from shellwire.client.reconnect_notice import Outage
 from shellwire.client.results import page
@@ -66,10 +67,10 @@ class Client(Files):
     ) -> None:
         """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
-        place = Place.find(url, token)
+        place = Endpoint.find(url, token)
         # An id that is made up would keep an upload from being taken up by another process.
         outage = Outage()
-        self._web = Web(place, chosen, patience, outage)
+        self._http = HttpClient(place, chosen, patience, outage)
         self._connection = Connection(
             place,
             chosen or f"python-{secrets.token_hex(6)}",
@@ -78,11 +79,12 @@ class Client(Files):
             outage=outage,
             transient=transient,
         )
+        self._files = FileRequests(self._connection, self._http)
 
     @classmethod
     def at(
         cls,
-        place: Place,
+        place: Endpoint,
         client_id: str,
         *,
         patience: float = PATIENCE,
@@ -97,7 +99,7 @@ class Client(Files):
         """
         client = cls.__new__(cls)
         outage = Outage(tell)
-        client._web = Web(place, None, patience, outage, label)
+        client._http = HttpClient(place, None, patience, outage, label)
         client._connection = Connection(
             place,
             client_id,
@@ -106,6 +108,7 @@ class Client(Files):
             outage=outage,
             transient=transient,
         )
+        client._files = FileRequests(client._connection, client._http)
         return client
 
     @classmethod
@@ -138,7 +141,7 @@ class Client(Files):
 
     async def close(self) -> None:
         """Disconnect. What was started or attached to goes on; a command or shell not left ends."""
-        await self._web.close()
+        await self._http.close()
         await self._connection.close()
 
     # Commands ------------------------------------------------------------------------------------
@@ -173,7 +176,7 @@ class Client(Files):
         loop, but a moment later, for Python has no better way to tell of that.
         """
         given = options.get("input")
-        feed = None if given is None or requests.inline(given) is not None else given
+        feed = None if given is None or requests.as_stdin_data(given) is not None else given
         return self._follow(requests.execute(_new_id(), command, options), feed)
 
     def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:

@@ -10,7 +10,8 @@ import random
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.client.wire import Cut, Link, ending
+from shellwire.client.connect_errors import describe_close
+from shellwire.client.wire import Link, LinkClosed
 from shellwire.errors import (
     ClientRejected,
     Disconnected,
@@ -26,7 +27,7 @@ from shellwire.protocol.limits import REPLACED
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
     from shellwire.client.reconnect_notice import Outage
     from shellwire.client.results import Message
 
@@ -46,14 +47,14 @@ class Follower(Protocol):
     id: str
 
     @property
-    def farewell(self) -> Message | None:
+    def closing_message(self) -> Message | None:
         """What the daemon must be told when the client leaves for good."""
 
     @property
     def is_unanswered(self) -> bool:
         """Whether it has asked for its job and nothing of that has come yet."""
 
-    def take(self, message: Message) -> None:
+    def receive(self, message: Message) -> None:
         """Deal with a message of its job."""
 
     async def resume(self, link: Link) -> None:
@@ -73,7 +74,7 @@ class Connection:
 
     def __init__(
         self,
-        place: Place,
+        place: Endpoint,
         client_id: str,
         *,
         patience: float,
@@ -91,20 +92,20 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._current: asyncio.Future[Link] | None = None
         self._opening = asyncio.Lock()
-        self._over: ShellwireError | None = None
+        self._final_error: ShellwireError | None = None
 
     # Opening and closing -------------------------------------------------------------------------
 
     async def link(self) -> Link:
         """Return the link, once there is one. Raises why there is none."""
         async with self._opening:
-            if self._over is not None:
-                raise self._over
+            if self._final_error is not None:
+                raise self._final_error
             if self._current is None:
                 link = await self._open()
                 self._current = asyncio.get_running_loop().create_future()
                 self._current.set_result(link)
-                self.spawn(self._keep(link))
+                self.spawn(self._supervise(link))
         return await asyncio.shield(self._current)
 
     @property
@@ -115,11 +116,11 @@ class Connection:
     async def close(self) -> None:
         """Disconnect, in order. Jobs that nobody else is to follow end."""
         for follower in list(self._followers.values()):
-            if follower.farewell is not None:
-                await self.tell(follower.farewell)
+            if follower.closing_message is not None:
+                await self.send_if_connected(follower.closing_message)
         current, tasks = self._current, list(self._tasks)
-        self._over = self._over or Disconnected("this client is closed")
-        self._give_up(self._over)
+        self._final_error = self._final_error or Disconnected("this client is closed")
+        self._give_up(self._final_error)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -137,22 +138,24 @@ class Connection:
         self._outage.ends()
         return link
 
-    def lost(self, link: Link) -> None:
+    def link_closed(self, link: Link) -> None:
         """Let who asks from now on wait for the next link."""
         if self._current is not None and self._current.done() and self._current.result() is link:
             self._current = asyncio.get_running_loop().create_future()
 
-    async def _keep(self, link: Link) -> None:
+    async def _supervise(self, link: Link) -> None:
         while True:
             code, reason = await asyncio.shield(link.ended)
             assert self._current is not None  # only this makes it so
             if link.problem is not None:
-                self._over = link.problem
-                return self._give_up(self._over)
-            how = f"{self._place.name} {ending(code, reason)}"
+                self._final_error = link.problem
+                return self._give_up(self._final_error)
+            how = f"{self._place.name} {describe_close(code, reason)}"
             if code == REPLACED:
-                self._over = Replaced(f"{how}: client_id {self.client_id} has connected again")
-                return self._give_up(self._over)
+                self._final_error = Replaced(
+                    f"{how}: client_id {self.client_id} has connected again"
+                )
+                return self._give_up(self._final_error)
             if code in _FINAL:
                 return self._give_up(Disconnected(how))
             self._outage.begins(how)
@@ -175,7 +178,7 @@ class Connection:
             try:
                 return await self._open()
             except InvalidAnswer as error:
-                self._over = error
+                self._final_error = error
                 raise
             except (Unreachable, NotRunning, ClientRejected) as error:
                 why = error
@@ -207,7 +210,7 @@ class Connection:
             link = await self.link()
             try:
                 return await link.ask(message)
-            except Cut:
+            except LinkClosed:
                 if not repeatable:
                     raise Disconnected(
                         f"the connection broke during {message['type']}:"
@@ -215,12 +218,12 @@ class Connection:
                     ) from None
                 await asyncio.shield(link.ended)  # now it is not the current one any more
 
-    async def tell(self, message: Message) -> None:
+    async def send_if_connected(self, message: Message) -> None:
         """Send what needs no answer, if there is a link now; after a cut it means nothing."""
         if self._current is not None and self._current.done():
             try:
                 await self._current.result().send(message)
-            except (Cut, ShellwireError):
+            except (LinkClosed, ShellwireError):
                 return
 
     # Following -----------------------------------------------------------------------------------
@@ -265,7 +268,7 @@ class Connection:
             return
         follower = self._followers.get(message.get("id") or "")
         if follower is not None:
-            follower.take(message)
+            follower.receive(message)
         elif message["type"] == "output":
             # Left in the background by a command whose end has been told.
-            self.spawn(self.tell({"type": "detach", "id": message["id"]}))
+            self.spawn(self.send_if_connected({"type": "detach", "id": message["id"]}))

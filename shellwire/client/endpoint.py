@@ -22,7 +22,7 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """A daemon's place: ``url`` and ``token``, or else ``home``."""
 
     url: str | None = None
@@ -30,7 +30,7 @@ class Place:
     home: Home | None = None
 
     @classmethod
-    def find(cls, url: str | None = None, token: str | None = None) -> Place:
+    def find(cls, url: str | None = None, token: str | None = None) -> Endpoint:
         """Return the place that is meant: what is given, else the variables', else the local one.
 
         Raises InvalidUrl, and HomeError if there is no home to look in.

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shellwire.client.endpoint import Place
+from shellwire.client.endpoint import Endpoint
 from shellwire.errors import StartError
 from shellwire.home.paths import Home
 
@@ -33,7 +33,7 @@ _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
 
 
 @contextlib.asynccontextmanager
-async def connected(at: Callable[[Place, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
+async def connected(at: Callable[[Endpoint, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
     """Run a daemon while the block runs; yield the client ``at`` it. Raises StartError."""
     async with daemon(flags) as place:
         client = at(place, "python")
@@ -42,7 +42,7 @@ async def connected(at: Callable[[Place, str], C], flags: tuple[str, ...]) -> As
 
 
 @contextlib.asynccontextmanager
-async def daemon(flags: tuple[str, ...] = ()) -> AsyncIterator[Place]:
+async def daemon(flags: tuple[str, ...] = ()) -> AsyncIterator[Endpoint]:
     """Run a daemon on a free port while the block runs; yield where. Raises StartError.
 
     It has this process's environment, but for ``SHELLWIRE_…``, and this directory. All that its
@@ -53,7 +53,7 @@ async def daemon(flags: tuple[str, ...] = ()) -> AsyncIterator[Place]:
         process = await _start(Path(root), flags)
         try:
             await _await_announcement(process, Path(root))
-            yield Place(home=Home(Path(root)))
+            yield Endpoint(home=Home(Path(root)))
         finally:
             await _stop(process)
     finally:

@@ -9,8 +9,8 @@ import signal as signals
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shellwire.client.follow import Followed
-from shellwire.client.outgoing import sent_bytes
+from shellwire.client.job_messages import JobMessages
+from shellwire.client.outgoing import input_bytes
 from shellwire.errors import (
     Cancelled,
     Disconnected,
@@ -34,7 +34,7 @@ PIECE = 1024 * 1024
 _POLL = 0.05
 
 
-class Job(Followed):
+class Job(JobMessages):
     """One job, followed. Made by ``Client.stream``, ``shell`` and ``attach``.
 
     ``async with`` begins it and yields it; leaving the block ends the job, or only leaves it alone
@@ -69,7 +69,7 @@ class Job(Followed):
         """End it and wait until it has ended; or detach from it. Once."""
         left, self._left = self._left, True
         try:
-            if left or self.is_over or (self._leaving == "end" and not self._sent):
+            if left or self.is_over or (self._leaving == "end" and not self._requests_sent):
                 return
             if self._leaving == "end":
                 await self.kill()
@@ -125,7 +125,7 @@ class Job(Followed):
         Raises SessionError if the job takes none, Disconnected if the connection broke before it
         was known to have arrived.
         """
-        rest = memoryview(sent_bytes(data) if isinstance(data, str) else data)
+        rest = memoryview(input_bytes(data) if isinstance(data, str) else data)
         while rest:
             await self._input(rest[:PIECE], close=False)
             rest = rest[PIECE:]
@@ -135,7 +135,7 @@ class Job(Followed):
         await self._input(memoryview(b""), close=True)
 
     async def _input(self, data: memoryview, *, close: bool) -> None:
-        message = self._about_it("send_input", encoding="base64", close_stdin=close)
+        message = self._message("send_input", encoding="base64", close_stdin=close)
         message["data"] = binascii.b2a_base64(data, newline=False).decode()
         while True:
             try:
@@ -183,14 +183,14 @@ class Job(Followed):
 
         Whoever follows it gets this error, also if a result comes.
         """
-        self._spoiled = error
+        self._input_error = error
         with contextlib.suppress(ShellwireError):
             await self.kill()
         self.fail(error)
 
     async def resize(self, cols: int, rows: int) -> None:
         """Give its terminal another size. Raises SessionError, InvalidMessage."""
-        await self._connection.ask(self._about_it("resize", cols=cols, rows=rows))
+        await self._connection.ask(self._message("resize", cols=cols, rows=rows))
 
     async def signal(self, name: str | signals.Signals) -> None:
         """Signal its process group, on a terminal the foreground one: ``"INT"``, ``SIGINT``.
@@ -198,12 +198,12 @@ class Job(Followed):
         Raises NotFound, SessionError, InvalidMessage; Disconnected as ``write``.
         """
         text = name.name if isinstance(name, signals.Signals) else name
-        await self._connection.ask(self._about_it("signal", signal=text), repeatable=False)
+        await self._connection.ask(self._message("signal", signal=text), repeatable=False)
 
     async def kill(self) -> None:
         """End it, whole; return when that is under way. Nothing if it has ended."""
         with contextlib.suppress(SessionNotFound):
-            await self._connection.ask(self._about_it("kill_session"))
+            await self._connection.ask(self._message("kill_session"))
 
     async def detach(self) -> None:
         """Leave it alone when this is left."""
@@ -216,6 +216,6 @@ class Job(Followed):
         self._left = True
         self._connection.unfollow(self)
 
-    def _requested(self) -> None:
+    def _on_first_request(self) -> None:
         if self._feed is not None:
             self._connection.spawn(self._write_all(self._feed))

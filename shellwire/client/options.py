@@ -71,7 +71,7 @@ class ShellOptions(Options, total=False):
 
 
 # In one frame with the command, escaped, whatever its characters: 16 MiB are allowed.
-LONGEST_STDIN_DATA = 1024 * 1024
+MAX_STDIN_DATA = 1024 * 1024
 """Bytes of input that go with the command; what is longer, or no text, follows it."""
 
 
@@ -85,14 +85,14 @@ def execute(job_id: str, command: str, options: CommandOptions) -> Message:
     if fields.get("collect"):
         request["encoding"] = "utf-8"  # what is collected is cut between characters
     if given is not None:
-        text = inline(given)
+        text = as_stdin_data(given)
         request |= {"open_stdin": True} if text is None else {"stdin_data": text}
     return request | fields
 
 
-def inline(given: str | bytes) -> str | None:
+def as_stdin_data(given: str | bytes) -> str | None:
     """Return input as ``stdin_data`` can have it, None if it can't."""
-    if len(given) > LONGEST_STDIN_DATA:
+    if len(given) > MAX_STDIN_DATA:
         return None
     if isinstance(given, str):
         return given

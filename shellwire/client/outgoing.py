@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SHOWN = 200
 
 
-def encoded(message: Message, *, text_bytes: bool) -> bytes:
+def encode(message: Message, *, text_bytes: bool) -> bytes:
     """Return a message as JSON. Raises InvalidMessage for what JSON or this daemon can't hold."""
     try:
         sent = write_fields(message) if text_bytes else message
@@ -46,7 +46,7 @@ def _fits(text: str, *, as_bytes: bool) -> bool:
     return True
 
 
-def sent_bytes(text: str) -> bytes:
+def input_bytes(text: str) -> bytes:
     """Return text as a job gets it, where a lone surrogate stands for a byte (PEP 383).
 
     Raises InvalidMessage for one that stands for none.

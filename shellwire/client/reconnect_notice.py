@@ -14,20 +14,20 @@ class Outage:
     ``tell`` is called with how it began, and with None when it is over.
     """
 
-    def __init__(self, tell: Callable[[str | None], None] | None = None) -> None:
-        self._tell = tell
-        self._lasts = False
+    def __init__(self, notify: Callable[[str | None], None] | None = None) -> None:
+        self._notify = notify
+        self._is_down = False
 
     def begins(self, how: str) -> None:
         """Something did not reach the daemon, and is tried again."""
-        if not self._lasts:
-            self._lasts = True
-            if self._tell is not None:
-                self._tell(how)
+        if not self._is_down:
+            self._is_down = True
+            if self._notify is not None:
+                self._notify(how)
 
     def ends(self) -> None:
         """Something did."""
-        if self._lasts:
-            self._lasts = False
-            if self._tell is not None:
-                self._tell(None)
+        if self._is_down:
+            self._is_down = False
+            if self._notify is not None:
+                self._notify(None)

@@ -210,7 +210,7 @@ class Decoders:
         text = before + self._decoders[stream].decode(data)
         return Chunk(stream, data, text, message["end"], missing, replayed)
 
-    def rest(self, end: int) -> list[Chunk]:
+    def flush(self, end: int) -> list[Chunk]:
         """Return what is left unfinished when no more comes."""
         texts = {stream: self._finish(stream) for stream in self._decoders}
         return [Chunk(stream, b"", text, end) for stream, text in texts.items() if text]
@@ -232,7 +232,7 @@ def page(message: Message, *, text: bool) -> Page:
             for each in message["chunks"]
         ]
     else:
-        chunks = [*map(decoders.chunk, message["chunks"]), *decoders.rest(end)]
+        chunks = [*map(decoders.chunk, message["chunks"]), *decoders.flush(end)]
     return Page(
         chunks=tuple(chunks),
         end=end,

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.abc import ResolveResult
 
 from shellwire.client import Client
-from shellwire.client.endpoint import Place, checked
+from shellwire.client.endpoint import Endpoint, checked
 from shellwire.errors import (
     ClientRejected,
     InvalidAnswer,
@@ -74,11 +74,11 @@ async def test_the_variables(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_token_goes_to_no_other_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_TOKEN", "secret")
-    assert Place.find("ws://here:1").token == "secret"
+    assert Endpoint.find("ws://here:1").token == "secret"
     monkeypatch.setenv("SHELLWIRE_URL", "ws://here:1")
-    assert Place.find("ws://here:1").token == "secret"
-    assert Place.find("ws://there:1").token is None
-    assert Place.find("ws://there:1", "given").token == "given"
+    assert Endpoint.find("ws://here:1").token == "secret"
+    assert Endpoint.find("ws://there:1").token is None
+    assert Endpoint.find("ws://there:1", "given").token == "given"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_is_no_url(given: str) -> None:
 
 
 async def test_no_daemon(tmp_path: Path) -> None:
-    assert isinstance(await refused(Client.at(Place(home=Home(tmp_path)), "x")), NotRunning)
+    assert isinstance(await refused(Client.at(Endpoint(home=Home(tmp_path)), "x")), NotRunning)
     error = await refused(Client("ws://127.0.0.1:1"))
     assert type(error) is Unreachable
     assert str(error) == "ws://127.0.0.1:1/ws can't be reached: Connection refused"
@@ -118,7 +118,7 @@ async def test_a_socket_that_was_left_behind(
     daemon.process.kill()
     daemon.failure()
     assert (daemon.home / "daemon.sock").is_socket()
-    error = await refused(Client.at(Place(home=Home(daemon.home)), "x"))
+    error = await refused(Client.at(Endpoint(home=Home(daemon.home)), "x"))
     assert isinstance(error, NotRunning)
 
 

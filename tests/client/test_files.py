@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.client import Client
-from shellwire.client.endpoint import Place
-from shellwire.client.files.download import about
+from shellwire.client.endpoint import Endpoint
+from shellwire.client.files.download import parse_metadata
 from shellwire.client.files.paths import child
 from shellwire.client.files.relay import relay
 from shellwire.errors import (
@@ -63,9 +63,9 @@ def names(directory: Path) -> list[str]:
 @pytest.fixture(params=["tcp", "unix"])
 async def either(daemon: Daemon, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     """Yield a client by TCP, and one by the Unix socket."""
-    place = Place(daemon.url, daemon.token)
+    place = Endpoint(daemon.url, daemon.token)
     if request.param == "unix":
-        place = Place(home=Home(daemon.home))
+        place = Endpoint(home=Home(daemon.home))
     async with Client.at(place, "files") as c:
         yield c
 
@@ -199,7 +199,7 @@ async def test_what_can_not_be(c: Client, daemon: Daemon, tmp_path: Path) -> Non
             await work
     assert await c.remove(d, recursive=True)
     async with Client(daemon.url, token=daemon.token) as other:
-        other._web._place = Place(daemon.url, "wrong")
+        other._http._place = Endpoint(daemon.url, "wrong")
         with pytest.raises(InvalidToken):
             await other.upload(f, f"{f}2")
     assert names(tmp_path) == ["f", "fifo"]
@@ -360,10 +360,10 @@ def test_a_name_that_leads_elsewhere(name: str) -> None:
 @pytest.mark.parametrize("tag", ["", "x", "../" * 22, "0" * 63, "0" * 64 + "-gzip"])
 def test_a_hash_that_is_none(tag: str) -> None:
     headers = {"Shellwire-Mtime": "1.5", "Shellwire-Mode": "0644", "Content-Length": "1"}
-    found = about("f", {**headers, "ETag": f'"{"0" * 64}"'})
+    found = parse_metadata("f", {**headers, "ETag": f'"{"0" * 64}"'})
     assert (found.hash, found.size, found.mtime_ns) == ("0" * 64, 1, 1_500_000_000)
     with pytest.raises(FileSystemError):
-        about("f", {**headers, "ETag": f'"{tag}"'})
+        parse_metadata("f", {**headers, "ETag": f'"{tag}"'})
 
 
 async def test_what_changes_while_it_is_sent_is_named(c: Client, tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.client.endpoint import Place
-from shellwire.client.files.content import Local
-from shellwire.client.files.upload import Upload, Wish
-from shellwire.client.files.web import Web
+from shellwire.client.endpoint import Endpoint
+from shellwire.client.files.content import LocalContent
+from shellwire.client.files.http_client import HttpClient
+from shellwire.client.files.upload import Upload
+from shellwire.client.files.upload_options import UploadOptions
 from shellwire.client.reconnect_notice import Outage
 from shellwire.errors import InvalidAnswer, Unreachable
 
@@ -44,9 +45,11 @@ _JSON = "Content-Type: application/json\r\n"
 
 
 async def _upload(url: str, patience: float) -> None:
-    web = Web(Place(url=url, token="t"), None, patience, Outage())
+    web = HttpClient(Endpoint(url=url, token="t"), None, patience, Outage())
     try:
-        await Upload(web, Local(io.BytesIO(b"hello"), "here"), "/x", Wish(), None).run()
+        await Upload(
+            web, LocalContent(io.BytesIO(b"hello"), "here"), "/x", UploadOptions(), None
+        ).run()
     finally:
         await web.close()
 

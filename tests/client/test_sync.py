@@ -65,8 +65,8 @@ def test_it_can_be_inspected() -> None:
 def test_it_is_the_same(name: str) -> None:
     theirs, ours = getattr(asynchronous, name), getattr(sync, name)
     # These are how it is made, and what only a coroutine can use.
-    apart = {"at", "close", "begin", "leave", "chunks", "resume", "take", "fail", "farewell"}
-    apart |= {"next_chunk", "end_with", "is_unanswered"}
+    apart = {"at", "close", "begin", "leave", "chunks", "resume", "receive", "fail"}
+    apart |= {"closing_message", "next_chunk", "end_with", "is_unanswered"}
     # These are for who follows a terminal, and does other things meanwhile.
     apart |= {"is_connected", "is_queued", "was_queued", "until_it_runs", "abandon"}
     apart |= {"is_unanswered"}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shellwire.client import Client
-from shellwire.client.endpoint import Place
-from shellwire.client.files.web import Web
+from shellwire.client.endpoint import Endpoint
+from shellwire.client.files.http_client import HttpClient
 from shellwire.client.reconnect_notice import Outage
 from shellwire.client.sync import Client as Blocking
 from shellwire.errors import InvalidAnswer, InvalidMessage, WireError
@@ -160,7 +160,9 @@ async def test_a_redirect_of_a_file_is_not_followed(status: int) -> None:
     port = server.sockets[0].getsockname()[1]
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         heads.clear()
-        web = Web(Place(url=f"ws://127.0.0.1:{port}/ws", token="secret"), None, 5, Outage())
+        web = HttpClient(
+            Endpoint(url=f"ws://127.0.0.1:{port}/ws", token="secret"), None, 5, Outage()
+        )
         with pytest.raises(InvalidAnswer, match=rf"a redirect \({status}\) to .*not followed"):
             await web.ask(method, "/file", {})
         await web.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.client.follow import TERMINAL_WINDOW, WINDOW
+from shellwire.client.flow_control import TERMINAL_WINDOW, WINDOW
 from tests.client.test_run import state_of
 from tests.live import PATIENCE
 

@@ -12,8 +12,8 @@ import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from shellwire.client.files.download import BLOCK, Changed
-from shellwire.client.files.web import FINISH_SECONDS, PASSING
+from shellwire.client.files.download import BLOCK, FileChanged
+from shellwire.client.files.http_client import FINISH_SECONDS, TRANSIENT_ERRORS
 from shellwire.errors import Conflict, NotFile
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from shellwire.client.files.download import About
-    from shellwire.client.files.web import Web
+    from shellwire.client.files.download import FileMetadata
+    from shellwire.client.files.http_client import HttpClient
 
 SAMPLE = 64 * 1024
 
-MOST_WITHOUT_SIZE = 16 * 1024 * 1024
+MAX_WITHOUT_SIZE = 16 * 1024 * 1024
 """Bytes of a file without a size that are sent."""
 
 
@@ -36,7 +36,7 @@ class Content(Protocol):
     name: str
     """What errors call it."""
 
-    async def about(self) -> tuple[str, int]:
+    async def hash_and_size(self) -> tuple[str, int]:
         """Return SHA-256 and size. Raises OSError."""
 
     async def sample(self) -> bytes:
@@ -46,7 +46,7 @@ class Content(Protocol):
         """Yield it from there to its end. Raises OSError, WireError, Unreachable, Changed."""
 
 
-def digest_of(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tuple[str, int]:
+def hash_file(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tuple[str, int]:
     """Return SHA-256 and size of a file as long as it is now; less of it once it ``stops``.
 
     Raises OSError.
@@ -61,7 +61,7 @@ def digest_of(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tupl
     return digest.hexdigest(), size
 
 
-def opened(path: str) -> io.BufferedReader:
+def open_regular(path: str) -> io.BufferedReader:
     """Open a regular file, never waiting for the other end of one that is none.
 
     Raises OSError, and NotFile for what is none.
@@ -76,7 +76,7 @@ def opened(path: str) -> io.BufferedReader:
     raise NotFile(f"{path}: not a regular file")
 
 
-class Local:
+class LocalContent:
     """A file here, open."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -84,10 +84,10 @@ class Local:
         self.name = name
         self._size = 0
 
-    async def about(self) -> tuple[str, int]:
+    async def hash_and_size(self) -> tuple[str, int]:
         stop = threading.Event()
         try:
-            hashed, self._size = await asyncio.to_thread(digest_of, self._file, stop.is_set)
+            hashed, self._size = await asyncio.to_thread(hash_file, self._file, stop.is_set)
         finally:
             stop.set()  # who is interrupted does not wait for its end
         return hashed, self._size
@@ -109,70 +109,72 @@ class Local:
         return self._file.read(most)
 
 
-def whole(file: BinaryIO, name: str) -> Local:
+def whole(file: BinaryIO, name: str) -> LocalContent:
     """Return the content of a file that has no size before it is read (proc(5)), or is empty.
 
     Such a file can't be set to its end, and may differ with each read. Raises OSError.
     """
-    data = file.read(MOST_WITHOUT_SIZE + 1)
-    if len(data) > MOST_WITHOUT_SIZE:
+    data = file.read(MAX_WITHOUT_SIZE + 1)
+    if len(data) > MAX_WITHOUT_SIZE:
         raise OSError(errno.EFBIG, "it has no size, and more than can be read at once", name)
-    return Local(io.BytesIO(data), name)
+    return LocalContent(io.BytesIO(data), name)
 
 
-class Remote:
+class RemoteContent:
     """A file at another daemon, which is asked again where it was when a connection breaks."""
 
-    def __init__(self, web: Web, path: str, about: About, *, compress: bool) -> None:
-        self.name = web.label + path
-        self._web = web
+    def __init__(
+        self, http: HttpClient, path: str, metadata: FileMetadata, *, compress: bool
+    ) -> None:
+        self.name = http.label + path
+        self._http = http
         self._path = path
-        self._about = about
+        self._metadata = metadata
         self._compress = compress
 
-    async def about(self) -> tuple[str, int]:
-        return self._about.hash, self._about.size
+    async def hash_and_size(self) -> tuple[str, int]:
+        return self._metadata.hash, self._metadata.size
 
     async def sample(self) -> bytes:
-        start = max(0, self._about.size - SAMPLE) // 2
+        start = max(0, self._metadata.size - SAMPLE) // 2
         answer = await self._ask({"Range": f"bytes={start}-{start + SAMPLE - 1}"})
         try:
-            return b"".join([each async for each in self._web.pieces(answer)])
+            return b"".join([each async for each in self._http.pieces(answer)])
         finally:
             answer.release()
 
     async def blocks(self, offset: int) -> AsyncGenerator[bytes, None]:
-        attempts = self._web.attempts()
-        while offset < self._about.size:
+        retries = self._http.retries()
+        while offset < self._metadata.size:
             try:
                 async with aclosing(self._pieces(offset)) as pieces:
                     async for piece in pieces:
                         offset += len(piece)
-                        if offset > self._about.size:
-                            raise Changed
-                        attempts.progressed()
+                        if offset > self._metadata.size:
+                            raise FileChanged
+                        retries.progressed()
                         yield piece
-                if offset < self._about.size:
-                    raise self._web.stalled()
-            except PASSING as why:
-                await attempts.again(why)
+                if offset < self._metadata.size:
+                    raise self._http.stalled()
+            except TRANSIENT_ERRORS as why:
+                await retries.wait_or_raise(why)
 
     async def _pieces(self, offset: int) -> AsyncGenerator[bytes, None]:
         whole = self._compress and not offset  # a range is never compressed
         headers = {"Accept-Encoding": "gzip"} if whole else {"Range": f"bytes={offset}-"}
         answer = await self._ask(headers)
         try:
-            async for piece in self._web.pieces(answer):
+            async for piece in self._http.pieces(answer):
                 yield piece
         finally:
             answer.close()
 
     async def _ask(self, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        tagged = {"If-Match": f'"{self._about.hash}"', **headers}
+        tagged = {"If-Match": f'"{self._metadata.hash}"', **headers}
         try:
             async with asyncio.timeout(FINISH_SECONDS):
-                return await self._web.ask("GET", self._path, tagged)
+                return await self._http.ask("GET", self._path, tagged)
         except Conflict:
-            raise Changed from None
+            raise FileChanged from None
         except TimeoutError:
-            raise self._web.stalled() from None
+            raise self._http.stalled() from None

@@ -10,54 +10,54 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.client.files.web import FINISH_SECONDS, PASSING
+from shellwire.client.files.http_client import FINISH_SECONDS, TRANSIENT_ERRORS
 from shellwire.errors import Conflict, FileSystemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from shellwire.client.files.web import Web
+    from shellwire.client.files.http_client import HttpClient
 
 BLOCK = 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}")
-TIMES = 3
+MAX_RESTARTS = 3
 """How often a file is begun anew that changes while it is read."""
 
 
 @dataclass(frozen=True)
-class About:
+class FileMetadata:
     """What there is to be had."""
 
     hash: str
     size: int
     mode: int
     mtime_ns: int
-    seen_at: int
+    server_time: int
     """When, in whole seconds since 1970 by the clock there; 0 if it did not say."""
 
 
-class Changed(Exception):
+class FileChanged(Exception):
     """It is not any more what it was when this began."""
 
 
-async def look(web: Web, path: str, *, anew: bool = False) -> About:
+async def fetch_metadata(http: HttpClient, path: str, *, anew: bool = False) -> FileMetadata:
     """Return what is at an absolute path. Raises WireError, Unreachable, NotRunning."""
     headers = {"Cache-Control": "no-cache"} if anew else {}
-    attempts = web.attempts()
+    retries = http.retries()
     while True:
         try:
             async with asyncio.timeout(FINISH_SECONDS):
-                answer = await web.ask("HEAD", path, headers)
+                answer = await http.ask("HEAD", path, headers)
         except TimeoutError:
-            raise web.stalled() from None
-        except PASSING as why:
-            await attempts.again(why)
+            raise http.stalled() from None
+        except TRANSIENT_ERRORS as why:
+            await retries.wait_or_raise(why)
             continue
         answer.release()
-        return about(web.label + path, answer.headers)
+        return parse_metadata(http.label + path, answer.headers)
 
 
-def about(path: str, headers: Mapping[str, str]) -> About:
+def parse_metadata(path: str, headers: Mapping[str, str]) -> FileMetadata:
     """Return what the headers of an answer say of a file. Raises FileSystemError for nonsense."""
     try:
         hashed = headers["ETag"].strip('"')
@@ -66,12 +66,12 @@ def about(path: str, headers: Mapping[str, str]) -> About:
         # Names of files here are made of it.
         if not _HASH.fullmatch(hashed):
             raise ValueError
-        return About(
+        return FileMetadata(
             hash=hashed,
             size=int(headers["Content-Length"]),
             mode=int(headers["Shellwire-Mode"], 8),
             mtime_ns=-nanoseconds if headers["Shellwire-Mtime"].startswith("-") else nanoseconds,
-            seen_at=_seconds(headers.get("Date")),
+            server_time=_seconds(headers.get("Date")),
         )
     except (KeyError, ValueError):
         raise FileSystemError(f"{path}: the daemon did not tell what is there") from None
@@ -102,22 +102,22 @@ class Download:
 
     def __init__(
         self,
-        web: Web,
+        http: HttpClient,
         path: str,
-        about: About,
+        metadata: FileMetadata,
         file: Sink,
         *,
         compress: bool,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        self.about = about
+        self.metadata = metadata
         """Of what has come, when it has."""
-        self._web = web
+        self._http = http
         self._path = path
         self._file = file
         self._compress = compress
         self._progress = progress or (lambda _done, _total: None)
-        self._attempts = web.attempts()
+        self._retries = http.retries()
         self._digest = hashlib.sha256()
         self._at = 0
 
@@ -125,68 +125,68 @@ class Download:
         """Get it. Raises WireError, OSError, Unreachable, NotRunning."""
         stop = threading.Event()
         try:
-            await asyncio.to_thread(self._take_up, stop.is_set)
+            await asyncio.to_thread(self._hash_partial, stop.is_set)
         finally:
             stop.set()  # who is interrupted does not wait for its end
-        for _ in range(TIMES):
+        for _ in range(MAX_RESTARTS):
             try:
-                await self._whole()
-            except Changed:
+                await self._fetch_all()
+            except FileChanged:
                 pass
             else:
-                if self._digest.hexdigest() == self.about.hash:
-                    self._progress(self.about.size, self.about.size)
+                if self._digest.hexdigest() == self.metadata.hash:
+                    self._progress(self.metadata.size, self.metadata.size)
                     return
-            await asyncio.to_thread(self._begin_anew)
-            self.about = await look(self._web, self._path)
-        raise Conflict(f"{self._web.label}{self._path}: it changes while it is read")
+            await asyncio.to_thread(self._restart)
+            self.metadata = await fetch_metadata(self._http, self._path)
+        raise Conflict(f"{self._http.label}{self._path}: it changes while it is read")
 
-    def _take_up(self, stops: Callable[[], bool]) -> None:
+    def _hash_partial(self, stops: Callable[[], bool]) -> None:
         self._file.seek(0)
         while not stops() and (block := self._file.read(BLOCK)):
             self._digest.update(block)
             self._at += len(block)
-        if self._at > self.about.size:
-            self._begin_anew()
+        if self._at > self.metadata.size:
+            self._restart()
 
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         self._file.seek(0)
         self._file.truncate()
         self._digest = hashlib.sha256()
         self._at = 0
 
-    def _put(self, block: bytes) -> None:
+    def _append(self, block: bytes) -> None:
         self._file.write(block)
         self._digest.update(block)
 
-    async def _whole(self) -> None:
-        while self._at < self.about.size:
+    async def _fetch_all(self) -> None:
+        while self._at < self.metadata.size:
             before = self._at
             try:
-                await self._more()
+                await self._fetch_rest()
                 if self._at == before:
-                    raise self._web.stalled()
-            except PASSING as why:
+                    raise self._http.stalled()
+            except TRANSIENT_ERRORS as why:
                 if self._at > before:
-                    self._attempts.progressed()
-                await self._attempts.again(why)
+                    self._retries.progressed()
+                await self._retries.wait_or_raise(why)
 
-    async def _more(self) -> None:
+    async def _fetch_rest(self) -> None:
         """Get what is missing, or as much of it as comes before the connection breaks."""
-        tag = f'"{self.about.hash}"'
+        tag = f'"{self.metadata.hash}"'
         headers = {"If-Match": tag, "Range": f"bytes={self._at}-"}
         if self._compress and not self._at:
             headers = {"If-Match": tag, "Accept-Encoding": "gzip"}
         try:
             async with asyncio.timeout(FINISH_SECONDS):
-                answer = await self._web.ask("GET", self._path, headers)
+                answer = await self._http.ask("GET", self._path, headers)
         except Conflict:
-            raise Changed from None
+            raise FileChanged from None
         except TimeoutError:
-            raise self._web.stalled() from None
+            raise self._http.stalled() from None
         waiting = bytearray()
         try:
-            async for piece in self._web.pieces(answer):
+            async for piece in self._http.pieces(answer):
                 waiting += piece
                 if len(waiting) >= BLOCK:
                     await self._flush(waiting)
@@ -198,8 +198,8 @@ class Download:
     async def _flush(self, waiting: bytearray) -> None:
         block = bytes(waiting)
         waiting.clear()
-        if self._at + len(block) > self.about.size:
-            raise Changed
-        await asyncio.to_thread(self._put, block)
+        if self._at + len(block) > self.metadata.size:
+            raise FileChanged
+        await asyncio.to_thread(self._append, block)
         self._at += len(block)
-        self._progress(self._at, self.about.size)
+        self._progress(self._at, self.metadata.size)

@@ -33,7 +33,7 @@ def absolute(path: str, home: str) -> str:
     return f"/{plain}/" if plain and path.endswith("/") else f"/{plain}"
 
 
-def on_wire(path: str) -> str:
+def to_wire(path: str) -> str:
     """Return an absolute path as a message has it, from the root ``/``."""
     return encode_name(os.fsencode(path)).strip("/")
 
@@ -43,7 +43,7 @@ def from_wire(text: str) -> str:
     return os.fsdecode(decode_name(text))
 
 
-def from_root(said: str, path: str, label: str) -> str:
+def name_absolutely(said: str, path: str, label: str) -> str:
     """Return what the daemon said of an absolute path, which it names without the first slash.
 
     ``label`` is put before that. A daemon escapes what does not print, and shortens what is long.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shellwire.client.files.content import Remote
-from shellwire.client.files.download import TIMES, Changed
+from shellwire.client.files.content import RemoteContent
+from shellwire.client.files.download import MAX_RESTARTS, FileChanged
 from shellwire.client.files.upload import Upload
-from shellwire.client.files.wished import wished
+from shellwire.client.files.upload_options import options_for_copy
 from shellwire.errors import Conflict
 
 if TYPE_CHECKING:
@@ -33,14 +33,19 @@ async def relay(
     it is read.
     """
     path, goal = await source.resolve(path), await target.resolve(goal)
-    for _ in range(TIMES):
-        about = await source.look(path)
-        content = Remote(source._web, path, about, compress=compress)
-        wish = await wished(
-            target.stat, goal, about.mode, about.mtime_ns, compress=compress, preserve=preserve
+    for _ in range(MAX_RESTARTS):
+        metadata = await source.look(path)
+        content = RemoteContent(source._files.http, path, metadata, compress=compress)
+        options = await options_for_copy(
+            target.stat,
+            goal,
+            metadata.mode,
+            metadata.mtime_ns,
+            compress=compress,
+            preserve=preserve,
         )
         try:
-            return await Upload(target._web, content, goal, wish, progress).run()
-        except Changed:
+            return await Upload(target._files.http, content, goal, options, progress).run()
+        except FileChanged:
             continue
-    raise Conflict(f"{source._web.label}{path}: it changes while it is read")
+    raise Conflict(f"{source._files.http.label}{path}: it changes while it is read")

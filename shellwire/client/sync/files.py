@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.client import Client
-    from shellwire.client.files.download import About, Sink
+    from shellwire.client.files.download import FileMetadata, Sink
     from shellwire.client.files.paths import StrPath
     from shellwire.client.results import FileInfo, Found
     from shellwire.client.sync.loop import Loop
@@ -98,7 +98,7 @@ class Files:
         """Return what is at a path; of a symlink what it leads to."""
         return self._loop.run(self._client.stat(path))
 
-    def look(self, path: StrPath, *, anew: bool = False) -> About:
+    def look(self, path: StrPath, *, anew: bool = False) -> FileMetadata:
         """Return hash, size, mode and time of a file; ``anew``: the daemon reads it again."""
         return self._loop.run(self._client.look(path, anew=anew))
 

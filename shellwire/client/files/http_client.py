@@ -14,8 +14,8 @@ from urllib.parse import quote_from_bytes, urlsplit
 import aiohttp
 from yarl import URL
 
-from shellwire.client.files.paths import from_root
-from shellwire.client.wire import redirected, unreachable
+from shellwire.client.connect_errors import connect_error, describe_redirect
+from shellwire.client.files.paths import name_absolutely
 from shellwire.errors import (
     DaemonStopping,
     InvalidAnswer,
@@ -30,11 +30,11 @@ from shellwire.home.socket import socket_address
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from shellwire.client.endpoint import Place, Target
+    from shellwire.client.endpoint import Endpoint, Target
     from shellwire.client.reconnect_notice import Outage
     from shellwire.errors import ShellwireError
 
-PASSING = (Unreachable, NotRunning, DaemonStopping, QueueFull)
+TRANSIENT_ERRORS = (Unreachable, NotRunning, DaemonStopping, QueueFull)
 """What a later attempt may not meet."""
 
 STALLED_SECONDS = 60.0
@@ -47,13 +47,13 @@ _BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionErr
 """What a connection that was made ends with; that it can't be made is one of these, too."""
 
 _LONGEST_MESSAGE = 4096
-_MAX_PROBLEM = 64 * 1024
+_MAX_ERROR_BODY = 64 * 1024
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 5.0
 _SAFE = "/~!$&'()*,;=:@-._"
 
 
-class Attempts:
+class Retries:
     """How often, and for how long, something is tried that goes on where it was."""
 
     def __init__(self, patience: float, outage: Outage) -> None:
@@ -66,7 +66,7 @@ class Attempts:
         self._deadline = time.monotonic() + self._patience
         self._longest = _FIRST_DELAY
 
-    async def again(self, why: ShellwireError) -> None:
+    async def wait_or_raise(self, why: ShellwireError) -> None:
         """Wait until it may be tried again. Raises ``why`` when patience is over."""
         left = self._deadline - time.monotonic()
         if left <= 0 or isinstance(why, InvalidAnswer):
@@ -77,12 +77,12 @@ class Attempts:
         self._longest = min(2 * self._longest, _LONGEST_DELAY)
 
 
-class Web:
+class HttpClient:
     """Asks the daemon at a place. Its connections are kept for the next request."""
 
     def __init__(
         self,
-        place: Place,
+        place: Endpoint,
         client_id: str | None,
         patience: float,
         outage: Outage,
@@ -109,9 +109,9 @@ class Web:
             await session.close()
         self._open.close()
 
-    def attempts(self) -> Attempts:
+    def retries(self) -> Retries:
         """Return how often one transfer may be tried."""
-        return Attempts(self.patience, self._outage)
+        return Retries(self.patience, self._outage)
 
     async def ask(
         self,
@@ -134,7 +134,7 @@ class Web:
         if self._client_id is not None:
             sent["Shellwire-Client"] = self._client_id
         try:
-            answer = await self._connected(target).request(
+            answer = await self._session_for(target).request(
                 method,
                 URL(
                     _base(target) + quote_from_bytes(os.fsencode(path), safe=_SAFE) + query,
@@ -147,20 +147,20 @@ class Web:
         except (OSError, aiohttp.ClientError, ValueError) as error:
             if isinstance(error, _BROKEN) and not isinstance(error, aiohttp.ClientConnectorError):
                 raise Unreachable(f"{self._place.name} broke off the connection") from None
-            raise unreachable(error, target, self._place.name) from None
+            raise connect_error(error, target, self._place.name) from None
         self._outage.ends()
         if answer.status < 300 or "Upload-Offset" in answer.headers:
             return answer
         if answer.status < 400:
             answer.close()
-            raise InvalidAnswer(redirected(answer), self._place.name)
+            raise InvalidAnswer(describe_redirect(answer), self._place.name)
         if method == "HEAD":
             answer.release()
             # The answer to that has no body which could tell what is wrong (RFC 9110, 9.3.2).
             answer = await self.ask("GET", path, {"Range": "bytes=0-0"})
             answer.close()
             raise Unreachable(f"{self._place.name} changed its mind about {path}")
-        raise await self._problem(answer, path)
+        raise await self._error_of(answer, path)
 
     async def pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield the content of an answer. Raises Unreachable if it breaks off."""
@@ -178,7 +178,7 @@ class Web:
         """Return what is to be said of a connection over which nothing comes."""
         return Unreachable(f"{self._place.name} has taken nothing for {STALLED_SECONDS:g} s")
 
-    def _connected(self, target: Target) -> aiohttp.ClientSession:
+    def _session_for(self, target: Target) -> aiohttp.ClientSession:
         if self._session is None:
             connector: aiohttp.BaseConnector
             if target.home is not None:
@@ -193,14 +193,14 @@ class Web:
             )
         return self._session
 
-    async def _problem(self, answer: aiohttp.ClientResponse, path: str) -> ShellwireError:
+    async def _error_of(self, answer: aiohttp.ClientResponse, path: str) -> ShellwireError:
         name = self._place.name
         try:
-            body = await answer.content.read(_MAX_PROBLEM)
+            body = await answer.content.read(_MAX_ERROR_BODY)
             if answer.status == 404 and not body:
                 return NotFound(f"{self.label}{path}: there is no such file or directory")
             said = json.loads(body)
-            message = from_root(str(said["message"]), path, self.label)
+            message = name_absolutely(str(said["message"]), path, self.label)
             return from_wire(str(said["code"]), message[:_LONGEST_MESSAGE])
         except (OSError, aiohttp.ClientError):
             return Unreachable(f"{name} broke off the connection")

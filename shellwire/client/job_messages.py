@@ -10,28 +10,22 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
+from shellwire.client.flow_control import WINDOW, FlowControl
 from shellwire.client.results import Decoders, Notice, Result
-from shellwire.client.wire import Cut, Link
+from shellwire.client.wire import Link, LinkClosed
 from shellwire.errors import Disconnected, InvalidAnswer, NotFound, ShellwireError, from_wire
 
 if TYPE_CHECKING:
     from shellwire.client.connection import Connection
     from shellwire.client.results import Chunk, Message
 
-WINDOW = 1024 * 1024
-"""Bytes of a job's output that may wait here, or be on their way; beyond that the job blocks."""
-
-TERMINAL_WINDOW = 64 * 1024
-"""The same for what a terminal writes while its user looks on. After Ctrl-C all that is on its way
-is shown before the prompt, so it must not be much."""
-
 # A window after each time that it was attached to anew, while what came before was not taken.
-_MOST_WAITING = 64 * WINDOW
+_MAX_WAITING = 64 * WINDOW
 
-Leaving = Literal["end", "detach"]
+OnLeave = Literal["end", "detach"]
 
 
-class Followed:
+class JobMessages:
     """A job as its messages tell of it."""
 
     def __init__(
@@ -39,7 +33,7 @@ class Followed:
         connection: Connection,
         request: Message,
         *,
-        leaving: Leaving,
+        leaving: OnLeave,
         after: int = 0,
         feed: str | bytes | None = None,
     ) -> None:
@@ -61,9 +55,9 @@ class Followed:
         self._feed = feed
         self._queued = False
         self._was_queued = asyncio.Event()
-        self._heard = request["type"] == "attach"
+        self._answered = request["type"] == "attach"
         self._instance: str | None = None
-        self._sent = 0
+        self._requests_sent = 0
         self._begun = asyncio.Event()
         self._entered = False
         self._left = False
@@ -71,15 +65,13 @@ class Followed:
         self._waiting = 0
         self._changed = asyncio.Event()
         self._decoders = Decoders()
-        self._credited = after
-        # How many bytes what is replayed and what is live may be ahead of what was taken.
-        self._replay_window = self._live_window = WINDOW
+        self._flow = FlowControl(after)
         self._gap = 0
         self._missing = 0
         self._notices: list[Notice] = []
         self._result: Result | None = None
         self._error: ShellwireError | None = None
-        self._spoiled: ShellwireError | None = None
+        self._input_error: ShellwireError | None = None
 
     async def next_chunk(self) -> Chunk | None:
         """Return what it has written, waiting for it; None at its end. Raises what cut it short."""
@@ -92,23 +84,10 @@ class Followed:
             await self._changed.wait()
         taken = self._chunks.popleft()
         self._waiting -= len(taken.bytes)
-        credit = self._credit(taken.end)
+        credit = self._flow.next_credit(taken.end, self.live_from)
         if credit is not None:
-            await self._connection.tell(credit)
+            await self._connection.send_if_connected(self._message("credit", end=credit))
         return taken
-
-    def _credit(self, taken: int) -> Message | None:
-        """Return what is to be told when all up to ``taken`` was taken; None if nothing yet.
-
-        What is replayed is credited ahead: the daemon has a job's live window to keep to, and may
-        send so much more of what the job has written already.
-        """
-        ahead = min(taken + self._replay_window - self._live_window, self.live_from)
-        end = max(taken, ahead)
-        if end - self._credited < self._live_window // 2:
-            return None
-        self._credited = end
-        return self._about_it("credit", end=end)
 
     @property
     def result(self) -> Result:
@@ -117,7 +96,7 @@ class Followed:
             raise RuntimeError(f"job {self.id} has not ended yet")
         return self._result
 
-    def _about_it(self, kind: str, **fields: Any) -> Message:
+    def _message(self, kind: str, **fields: Any) -> Message:
         return {"type": kind, "id": self.id, **fields}
 
     # What the connection says --------------------------------------------------------------------
@@ -138,83 +117,80 @@ class Followed:
         return self._connection.is_connected
 
     @property
-    def farewell(self) -> Message | None:
+    def closing_message(self) -> Message | None:
         """What the daemon must be told when the client leaves for good."""
-        return self._about_it("kill_session") if self._leaving == "end" else None
+        return self._message("kill_session") if self._leaving == "end" else None
 
     @property
     def is_unanswered(self) -> bool:
         """Whether it has asked for its job and nothing of that has come yet."""
-        return self._sent > 0 and not self._heard
+        return self._requests_sent > 0 and not self._answered
 
     async def resume(self, link: Link) -> None:
         """Begin it on a first link; take it up again on a later one."""
         try:
-            if self._heard or (self._sent and link.knows(self._connection.client_id, self.id)):
+            client_id = self._connection.client_id
+            if self._answered or (self._requests_sent and link.had_job(client_id, self.id)):
                 await self._attach(link)
             else:
                 await self._send(link)
                 if self._request["type"] == "start_session":
                     return  # begun when it is answered
             self._begun.set()
-        except Cut:
+        except LinkClosed:
             return  # the next link will be told
         except ShellwireError as error:
             self.fail(error)
 
     async def _send(self, link: Link) -> None:
         """Send its request: for the first time, or to a daemon that would know if it had come."""
-        if self._sent and link.instance != self._instance:
+        if self._requests_sent and link.instance != self._instance:
             raise Disconnected(
                 f"the daemon was started anew before it answered {self.id}:"
                 " it is not known whether it ran"
             )
-        self._sent += 1
+        self._requests_sent += 1
         self._instance = link.instance
-        await link.send(self._request | {"window": self._measure(link)})
-        if self._sent == 1:
-            self._requested()
+        await link.send(self._request | {"window": self._window(link)})
+        if self._requests_sent == 1:
+            self._on_first_request()
 
-    def _requested(self) -> None:
+    def _on_first_request(self) -> None:
         """The request has been sent, for the first time."""
 
     async def _attach(self, link: Link) -> None:
         if self._instance is None:
             await self._find_id(link)
-        known = await link.look_up(self.id)
+        known = await link.job_info(self.id)
         if known is not None:
             self.live_from = known["end"]
             if known["is_pty"] and self.size is None:
                 self.size = (known["cols"], known["rows"])
-        window = self._measure(link)
-        self._credited = self.end
-        attach = self._about_it("attach", after=self.end, window=window, encoding="base64")
-        credit = self._credit(self.end)
+        window = self._window(link)
+        self._flow.restart(self.end)
+        attach = self._message("attach", after=self.end, window=window, encoding="base64")
+        credit = self._flow.next_credit(self.end, self.live_from)
         if credit is None:
             await link.ask(attach)
         else:
             # Behind it, and not behind its answer: that would be a round trip without a replay.
-            await asyncio.gather(link.ask(attach), link.send(credit))
+            await asyncio.gather(link.ask(attach), link.send(self._message("credit", end=credit)))
 
-    def _measure(self, link: Link) -> int:
-        """Return the window to ask for."""
-        # The daemon takes one larger than its buffer for that, and waits for credit by then.
-        self._replay_window = min(WINDOW, link.status["limits"]["buffer_bytes"])
-        live = WINDOW if self.size is None else TERMINAL_WINDOW
-        self._live_window = min(live, self._replay_window)
-        return self._live_window
+    def _window(self, link: Link) -> int:
+        buffer_bytes: int = link.status["limits"]["buffer_bytes"]
+        return self._flow.choose_window(buffer_bytes, is_terminal=self.size is not None)
 
     async def _find_id(self, link: Link) -> None:
         """Learn the job's id, which its messages carry, if we were given its name."""
-        if not link.has_id(self.id):
-            page = await link.ask(self._about_it("read_output", max_bytes=1))
+        if not link.had_id(self.id):
+            page = await link.ask(self._message("read_output", max_bytes=1))
             if page["id"] != self.id:
                 self._connection.rename(self, page["id"])
         self._instance = link.instance
 
-    def take(self, message: Message) -> None:
+    def receive(self, message: Message) -> None:
         """Deal with a message of the job."""
-        self._heard = True
+        self._answered = True
         handler = _HANDLERS.get(message["type"])
         if handler is not None:
             handler(self, message)
@@ -229,35 +205,35 @@ class Followed:
         self._begun.set()
         self._changed.set()
 
-    def _take_attached(self, message: Message) -> None:
+    def _on_attached(self, message: Message) -> None:
         self.live_from = message["end"]
         self.end = message["after"]
         self._set_queued(message["state"] == "queued")
         if message["cols"] is not None:
             self.size = (message["cols"], message["rows"])
 
-    def _take_output(self, message: Message) -> None:
+    def _on_output(self, message: Message) -> None:
         replayed = message["end"] <= self.live_from
         each = self._decoders.chunk(message, missing=self._gap, replayed=replayed)
         self._waiting += len(each.bytes)
-        if self._waiting > _MOST_WAITING:
+        if self._waiting > _MAX_WAITING:
             raise InvalidAnswer("more output than was asked for")
         self._gap = 0
         self._queued = False
         self.end = each.end
         self._chunks.append(each)
 
-    def _take_gap(self, message: Message) -> None:
+    def _on_gap(self, message: Message) -> None:
         self._gap += message["to"] - message["from"]
         self._missing += message["to"] - message["from"]
         self.end = message["to"]
 
-    def _take_notice(self, message: Message) -> None:
+    def _on_notice(self, message: Message) -> None:
         notice = Notice(message["code"], message["message"])
         if notice not in self._notices:  # it is repeated after `attach`
             self._notices.append(notice)
 
-    def _take_queued(self, message: Message) -> None:
+    def _on_queued(self, message: Message) -> None:
         self._set_queued(True)
 
     def _set_queued(self, queued: bool) -> None:
@@ -265,13 +241,13 @@ class Followed:
         if queued:
             self._was_queued.set()
 
-    def _take_started(self, message: Message) -> None:
+    def _on_started(self, message: Message) -> None:
         self.pid = message["pid"]
 
-    def _take_end(self, message: Message) -> None:
-        self._chunks += self._decoders.rest(self.end)
-        if self._spoiled is not None:
-            self.fail(self._spoiled)
+    def _on_end(self, message: Message) -> None:
+        self._chunks += self._decoders.flush(self.end)
+        if self._input_error is not None:
+            self.fail(self._input_error)
             return
         self._result = Result(
             id=self.id,
@@ -290,23 +266,23 @@ class Followed:
         )
         self._connection.unfollow(self)
 
-    def _take_error(self, message: Message) -> None:
+    def _on_error(self, message: Message) -> None:
         if message.get("operation") not in ("execute", "start_session"):
             return
         error: ShellwireError = from_wire(message["code"], message["message"])
-        if self._sent > 1 and message["code"] == "DUPLICATE_ID":
+        if self._requests_sent > 1 and message["code"] == "DUPLICATE_ID":
             error = NotFound(f"job {self.id} has run, and the daemon has forgotten how it ended")
         self.fail(error)
 
 
 _HANDLERS = {
-    "attached": Followed._take_attached,
-    "output": Followed._take_output,
-    "gap": Followed._take_gap,
-    "notice": Followed._take_notice,
-    "command_queued": Followed._take_queued,
-    "session_started": Followed._take_started,
-    "result": Followed._take_end,
-    "session_ended": Followed._take_end,
-    "error": Followed._take_error,
+    "attached": JobMessages._on_attached,
+    "output": JobMessages._on_output,
+    "gap": JobMessages._on_gap,
+    "notice": JobMessages._on_notice,
+    "command_queued": JobMessages._on_queued,
+    "session_started": JobMessages._on_started,
+    "result": JobMessages._on_end,
+    "session_ended": JobMessages._on_end,
+    "error": JobMessages._on_error,
 }
