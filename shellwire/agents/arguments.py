@@ -10,13 +10,13 @@ from shellwire.protocol.client import DEFAULT_TIMEOUT, MAX_CHARS
 from shellwire.protocol.faults import describe, shown
 from shellwire.protocol.fields import MAX_PAGE, MAX_WIRE_INTEGER, EnvironmentName, Id
 
-PAGE = 20_000
+DEFAULT_OUTPUT = 20_000
 """Characters of a stream, or bytes of a page, that a tool gives unless asked for more."""
 
-LONGEST_WAIT = 3600.0
+MAX_WAIT = 3600.0
 """Seconds that one ``read_output`` may wait."""
 
-UNTIL_WAIT = 30.0
+DEFAULT_UNTIL_WAIT = 30.0
 """Seconds that ``until`` waits if the model does not say."""
 
 _YEAR = 366 * 86400.0
@@ -40,11 +40,11 @@ Variables = Annotated[
 Command = Annotated[str, Meta(min_length=1, description="Text for the shell; may have many lines.")]
 
 
-class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ToolArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every tool's arguments have in common: nothing, and nothing else is taken."""
 
 
-class RunCommand(Given, frozen=True, kw_only=True):
+class RunCommand(ToolArguments, frozen=True, kw_only=True):
     command: Command
     cwd: Cwd | None = None
     env: Variables = field(default_factory=dict)
@@ -62,11 +62,11 @@ class RunCommand(Given, frozen=True, kw_only=True):
             description="Characters kept of stdout, and of stderr: the first 40 % and the last"
             " 60 % of them.",
         ),
-    ] = PAGE
+    ] = DEFAULT_OUTPUT
     context: Context = "default"
 
 
-class StartProcess(Given, frozen=True, kw_only=True):
+class StartProcess(ToolArguments, frozen=True, kw_only=True):
     command: Command
     cwd: Cwd | None = None
     env: Variables = field(default_factory=dict)
@@ -77,7 +77,7 @@ class StartProcess(Given, frozen=True, kw_only=True):
     context: Context = "default"
 
 
-class SendInput(Given, frozen=True, kw_only=True):
+class SendInput(ToolArguments, frozen=True, kw_only=True):
     id: ProcessId
     text: Annotated[
         str,
@@ -89,7 +89,7 @@ class SendInput(Given, frozen=True, kw_only=True):
     close_stdin: Annotated[bool, Meta(description="End its input after the text.")] = False
 
 
-class ReadOutput(Given, frozen=True, kw_only=True):
+class ReadOutput(ToolArguments, frozen=True, kw_only=True):
     id: Annotated[Id, Meta(description="The process or command, by its id.")]
     cursor: Annotated[
         int,
@@ -105,7 +105,7 @@ class ReadOutput(Given, frozen=True, kw_only=True):
             float,
             Meta(
                 ge=0,
-                le=LONGEST_WAIT,
+                le=MAX_WAIT,
                 description="Seconds to wait at most, for any output or for `until`. Default: 30"
                 " with `until`, else 0.",
             ),
@@ -127,22 +127,22 @@ class ReadOutput(Given, frozen=True, kw_only=True):
     ) = None
     max_bytes: Annotated[
         int, Meta(ge=1, le=MAX_PAGE, description="Bytes of output in the result at most.")
-    ] = PAGE
+    ] = DEFAULT_OUTPUT
 
 
-class ListProcesses(Given, frozen=True, kw_only=True):
+class ListProcesses(ToolArguments, frozen=True, kw_only=True):
     pass
 
 
-class KillProcess(Given, frozen=True, kw_only=True):
+class KillProcess(ToolArguments, frozen=True, kw_only=True):
     id: Annotated[Id, Meta(description="The process or command, by its id.")]
 
 
-class GetContext(Given, frozen=True, kw_only=True):
+class GetContext(ToolArguments, frozen=True, kw_only=True):
     context: Context = "default"
 
 
-class SetContext(Given, frozen=True, kw_only=True):
+class SetContext(ToolArguments, frozen=True, kw_only=True):
     context: Context = "default"
     cwd: (
         Annotated[str, Meta(min_length=1, description="Its new directory. Default: unchanged.")]
@@ -186,7 +186,7 @@ def schema(kind: type[Struct]) -> dict[str, Any]:
     (root,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     found = parts.pop(root["$ref"].removeprefix("#/$defs/"))
     del found["title"]
-    if issubclass(kind, Given):
+    if issubclass(kind, ToolArguments):
         for name, each in found["properties"].items():
             if "anyOf" in each:
                 found["properties"][name] = {**each["anyOf"][0], **_described(each)}

@@ -40,23 +40,23 @@ class Daemon:
             patience=PATIENCE if place.home is None else LOCAL_PATIENCE,
         )
         self._instance: str | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._connecting = asyncio.Lock()
 
     async def client(self) -> Client:
         """Return it, connected. Raises why it can't be, StartError among that."""
-        async with self._one_at_a_time:
+        async with self._connecting:
             try:
                 status = await self._client.status()
             except NotRunning:
                 if self._place.home is None:
                     raise
-                status = await self._started(self._place.home)
+                status = await self._start_and_connect(self._place.home)
             if status["instance"] != self._instance:
-                await self._settle()
+                await self._set_directory()
                 self._instance = status["instance"]
         return self._client
 
-    async def _started(self, home: Home) -> Message:
+    async def _start_and_connect(self, home: Home) -> Message:
         """Start a daemon, or wait for the one that somebody else starts at the same time."""
         failure = await _start(home)
         deadline = time.monotonic() + START_SECONDS
@@ -69,7 +69,7 @@ class Daemon:
                     raise failure or error from None
             await asyncio.sleep(_POLL)  # nothing tells when it listens
 
-    async def _settle(self) -> None:
+    async def _set_directory(self) -> None:
         """Begin where we were started: for an agent that is its project's directory."""
         if self._place.home is None:
             return  # our directories mean nothing on another machine

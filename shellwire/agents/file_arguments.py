@@ -4,15 +4,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from shellwire.agents.arguments import Given
+from shellwire.agents.arguments import ToolArguments
 
-PIECE = 65_536
+DEFAULT_LENGTH = 65_536
 """Bytes of a file that ``read_file`` gives unless asked for more."""
 
-MOST = 1024 * 1024
+MAX_LENGTH = 1024 * 1024
 """Bytes that it gives at most."""
 
-MATCHES = 100
+DEFAULT_MATCHES = 100
 """Matches that ``search_files`` gives unless asked for more."""
 
 Path = Annotated[
@@ -26,13 +26,13 @@ Path = Annotated[
 Hash = Annotated[str, Meta(description="SHA-256 of the whole file, in hexadecimal.")]
 
 
-class ReadFile(Given, frozen=True, kw_only=True):
+class ReadFile(ToolArguments, frozen=True, kw_only=True):
     path: Path
     offset: Annotated[int, Meta(ge=0, description="Byte to begin at; `next_offset` goes on.")] = 0
-    length: Annotated[int, Meta(ge=4, le=MOST, description="Bytes at most.")] = PIECE
+    length: Annotated[int, Meta(ge=4, le=MAX_LENGTH, description="Bytes at most.")] = DEFAULT_LENGTH
 
 
-class WriteFile(Given, frozen=True, kw_only=True):
+class WriteFile(ToolArguments, frozen=True, kw_only=True):
     path: Path
     content: Annotated[str, Meta(description="All that the file is to hold.")]
     expected_hash: (
@@ -49,7 +49,7 @@ class WriteFile(Given, frozen=True, kw_only=True):
     ) = None
 
 
-class EditFile(Given, frozen=True, kw_only=True):
+class EditFile(ToolArguments, frozen=True, kw_only=True):
     path: Path
     old: Annotated[
         str,
@@ -58,13 +58,13 @@ class EditFile(Given, frozen=True, kw_only=True):
     new: Annotated[str, Meta(description="What is to stand there instead.")]
 
 
-class SearchFiles(Given, frozen=True, kw_only=True):
+class SearchFiles(ToolArguments, frozen=True, kw_only=True):
     query: Annotated[str, Meta(min_length=1, description="What is searched for in each line.")]
     path: Path = "."
     regex: Annotated[bool, Meta(description="`query` is a regular expression of Python's.")] = False
     case_sensitive: Annotated[bool, Meta(description="Tell upper from lower case.")] = False
     include_hidden: Annotated[bool, Meta(description="Names that begin with a dot too.")] = False
-    limit: Annotated[int, Meta(ge=1, le=1000, description="Matches at most.")] = MATCHES
+    limit: Annotated[int, Meta(ge=1, le=1000, description="Matches at most.")] = DEFAULT_MATCHES
 
 
 class FileContent(Struct, frozen=True, kw_only=True):

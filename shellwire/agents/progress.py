@@ -33,7 +33,7 @@ async def reporting(report: Report | None, client: Client, job_id: str) -> Async
     if report is None:
         yield
         return
-    task = asyncio.create_task(_tell(report, client, job_id))
+    task = asyncio.create_task(_report_every_second(report, client, job_id))
     try:
         yield
     finally:
@@ -41,18 +41,18 @@ async def reporting(report: Report | None, client: Client, job_id: str) -> Async
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _tell(report: Report, client: Client, job_id: str) -> None:
+async def _report_every_second(report: Report, client: Client, job_id: str) -> None:
     began = time.monotonic()
     while True:
         await asyncio.sleep(INTERVAL)
         try:
-            doing = await _doing(client, job_id)
+            doing = await _progress(client, job_id)
         except ShellwireError:
             return  # whoever waits for the job hears of it
         await report(round(time.monotonic() - began, 1), doing)
 
 
-async def _doing(client: Client, job_id: str) -> str:
+async def _progress(client: Client, job_id: str) -> str:
     for job in await client.jobs():
         if job.id == job_id:
             if job.state == "queued":

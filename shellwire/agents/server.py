@@ -100,7 +100,9 @@ class Server:
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {printable(params.name)}")
         try:
-            result = await self._apart(self._act(tool, params.arguments, _reporter(context)))
+            result = await self._in_own_task(
+                self._run_tool(tool, params.arguments, _reporter(context))
+            )
         except ShellwireError as error:
             text = f"{error.code}: {error}" if isinstance(error, WireError) else str(error)
         except Exception as error:
@@ -116,12 +118,12 @@ class Server:
             content=[TextContent(type="text", text=printable(text))], is_error=True
         )
 
-    async def _act(
+    async def _run_tool(
         self, tool: Tool, given: dict[str, Any] | None, report: Report | None
     ) -> msgspec.Struct:
-        return await tool.act(self._daemon, parse(tool.takes, given), report)
+        return await tool.run(self._daemon, parse(tool.arguments_type, given), report)
 
-    async def _apart(self, work: Any) -> Any:
+    async def _in_own_task(self, work: Any) -> Any:
         """Do it in a task of its own, cancelled once if this is.
 
         The SDK cancels as anyio does, at each await anew: nothing could be cleaned up in there.
@@ -149,9 +151,9 @@ class Server:
             return  # a signal handler of asyncio is not to be had
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._begin_end, number)
+            loop.add_signal_handler(number, self._close_and_die, number)
 
-    def _begin_end(self, number: signal.Signals) -> None:
+    def _close_and_die(self, number: signal.Signals) -> None:
         ending = asyncio.create_task(self.close())
         ending.add_done_callback(lambda _: _die_by(number))
 
@@ -168,9 +170,9 @@ def _described(tool: Tool) -> SdkTool:
     return SdkTool(
         name=tool.name,
         title=tool.name.replace("_", " ").capitalize(),
-        description=tool.words,
-        input_schema=schema(tool.takes),
-        output_schema=schema(tool.gives),
+        description=tool.description,
+        input_schema=schema(tool.arguments_type),
+        output_schema=schema(tool.result_type),
         annotations=ToolAnnotations(
             read_only_hint=tool.effect == "reads",
             destructive_hint=tool.effect == "destroys",

@@ -15,16 +15,16 @@ Effect = Literal["reads", "changes", "destroys"]
 class Tool:
     """One tool: its name is that of ``act``."""
 
-    act: Callable[[Any, Any, Any], Awaitable[Struct]]
-    takes: type[Struct]
-    gives: type[Struct]
+    run: Callable[[Any, Any, Any], Awaitable[Struct]]
+    arguments_type: type[Struct]
+    result_type: type[Struct]
     effect: Effect
-    words: str
+    description: str
 
     @property
     def name(self) -> str:
         """What the model calls it."""
-        return self.act.__name__
+        return self.run.__name__
 
 
 _TABLE = (

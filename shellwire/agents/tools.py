@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shellwire.agents import results
-from shellwire.agents.arguments import UNTIL_WAIT
+from shellwire.agents.arguments import DEFAULT_UNTIL_WAIT
 from shellwire.agents.progress import reporting
 from shellwire.errors import NotFound, SpawnError
 from shellwire.output import strip_ansi
@@ -53,7 +53,7 @@ async def run_command(
     )
     async with job, reporting(report, client, job.id):
         ended = await job.wait()
-    _check_that_it_ran(ended)
+    _raise_if_not_started(ended)
     return results.CommandResult(
         exit_code=ended.exit_code,
         reason=ended.reason,
@@ -82,12 +82,12 @@ async def start_process(
     )
     async with job:
         if job.is_over:
-            _check_that_it_ran(job.result)
+            _raise_if_not_started(job.result)
         await job.detach()
     return results.Started(id=job.id, pid=job.pid)
 
 
-def _check_that_it_ran(ended: Result) -> None:
+def _raise_if_not_started(ended: Result) -> None:
     if ended.reason == "spawn_failed":
         raise SpawnError(f"spawn_failed: {ended.error}")
 
@@ -111,7 +111,7 @@ async def read_output(
         after = max(0, (await _find(client, given.id)).end + after)
     wait = given.wait
     if wait is None:
-        wait = UNTIL_WAIT if given.until is not None else 0
+        wait = DEFAULT_UNTIL_WAIT if given.until is not None else 0
     async with reporting(report, client, given.id):
         page = await _page(client, given, after, wait)
     return results.Page(

@@ -48,7 +48,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
 
@@ -137,8 +137,8 @@ class _Daemon:
             retention=Retention(settings.retain),
             detach_ttl=settings.detach_ttl,
         )
-        litter = HomeTempfiles(self._home)
-        files = _files(settings, litter, reaper)
+        tempfiles = HomeTempfiles(self._home)
+        files = _files(settings, tempfiles, reaper)
         connections = Connections(
             registry,
             access,
@@ -195,7 +195,7 @@ class _Daemon:
                 await server.stop()
                 if files is not None:
                     await files.close()
-                litter.close()
+                tempfiles.close()
                 access.save()
         log.info("stopped")
         return 0
@@ -297,23 +297,23 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _files(settings: Settings, litter: HomeTempfiles, reaper: Reaper) -> Files | None:
+def _files(settings: Settings, tempfiles: HomeTempfiles, reaper: Reaper) -> FileService | None:
     if sys.platform == "win32":
         return None
     from shellwire.files.change import delete_all
     from shellwire.files.limits import FileLimits
-    from shellwire.files.service import Files
-    from shellwire.files.workers import Workers
+    from shellwire.files.service import FileService
+    from shellwire.files.workers import WorkerPool
     from shellwire.server.files import worker
 
-    litter.sweep(delete_all)
+    tempfiles.sweep(delete_all)
     limits = FileLimits(
         max_file=settings.max_file,
         max_upload=settings.max_upload,
         max_uploads=settings.max_uploads,
         min_free=settings.min_free,
     )
-    return Files(limits, litter, Workers(worker.command(), reaper))
+    return FileService(limits, tempfiles, WorkerPool(worker.command(), reaper))
 
 
 @contextlib.contextmanager

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from shellwire.errors import InvalidArgument, PathEscape, WireError
 from shellwire.files.change import make_directory
 from shellwire.files.compression import ARCHIVES, CompressingWriter, DecompressedReader
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
-from shellwire.files.walk import below
+from shellwire.files.walk import walk_tree
 from shellwire.files.write import Replacement
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
         root.at(b"") as place,
         tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for found in below(place, include_hidden=True):
+        for found in walk_tree(place, include_hidden=True):
             info = tarfile.TarInfo(_text(found.path))
             info.mode = stat.S_IMODE(found.stat.st_mode)
             info.mtime = found.stat.st_mtime_ns / 1e9
@@ -62,7 +62,7 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
                     try:
                         descriptor = stack.enter_context(opened(found.place))
                         info.size = os.fstat(descriptor).st_size
-                        content: Any = _Exactly(descriptor)
+                        content: Any = _FixedLength(descriptor)
                     except (OSError, WireError):
                         continue
                     # From here on an error is the archive's: what follows would stand askew.
@@ -71,7 +71,7 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
     compressed.finish()
 
 
-class _Exactly:
+class _FixedLength:
     """A file that is as long as it was said to be: one that shrinks meanwhile ends in NULs.
 
     Raises OSError for one that can be opened and not be read, before anything is asked of it.
@@ -96,7 +96,7 @@ def _bytes(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-class Unpacked:
+class UnpackStats:
     """How much an archive has brought."""
 
     def __init__(self) -> None:
@@ -105,8 +105,8 @@ class Unpacked:
 
 
 def unpack(
-    root: Root, source: BinaryIO, kind: Archive, workshop: bytes, limits: FileLimits, hashes: Hashes
-) -> Unpacked:
+    root: Root, source: BinaryIO, kind: Archive, staging: bytes, limits: FileLimits, hashes: Hashes
+) -> UnpackStats:
     """Put what the archive holds below ``root``; each file atomically, replacing what is there.
 
     ``workshop`` is the name of a directory in the root for files that are being written; it is
@@ -114,22 +114,22 @@ def unpack(
     what is no archive or holds devices, PathEscape for a name or a symlink that leads out, and what
     ``Replacement`` raises; what came before is there then.
     """
-    unpacking = _Unpacking(root, workshop, limits, hashes)
+    unpacking = _Unpacker(root, staging, limits, hashes)
     decompressed: Any = DecompressedReader(source, ARCHIVES[kind])
     try:
-        with _told_of_headers():
+        with _translate_header_errors():
             tar = tarfile.open(  # noqa: SIM115 - it has nothing to close
                 fileobj=decompressed, mode="r|", errors="surrogateescape", encoding="utf-8"
             )
         while (info := _next(tar)) is not None:
-            unpacking.member(tar, info)
+            unpacking.add(tar, info)
             tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
     except (tarfile.TarError, ValueError, OverflowError) as error:  # it does not wrap all of them
         raise InvalidArgument(f"the content is no tar archive: {error}") from None
     finally:
         unpacking.close()
-    unpacking.settle()
-    return unpacking.done
+    unpacking.apply_directory_attributes()
+    return unpacking.stats
 
 
 # What tarfile raises for headers that nobody has checked: it calls itself for each header that
@@ -146,7 +146,7 @@ _BAD_HEADERS = (
 
 
 @contextlib.contextmanager
-def _told_of_headers() -> Iterator[None]:
+def _translate_header_errors() -> Iterator[None]:
     try:
         yield
     except RecursionError:
@@ -156,11 +156,11 @@ def _told_of_headers() -> Iterator[None]:
 
 
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    with _told_of_headers():
+    with _translate_header_errors():
         return tar.next()
 
 
-class _NoLitter:
+class _NoJournal:
     """The workshop is noted as a whole."""
 
     def note(self, _path: bytes) -> bytes | None:
@@ -170,19 +170,19 @@ class _NoLitter:
         return None
 
 
-class _Unpacking:
-    def __init__(self, root: Root, workshop: bytes, limits: FileLimits, hashes: Hashes) -> None:
+class _Unpacker:
+    def __init__(self, root: Root, staging: bytes, limits: FileLimits, hashes: Hashes) -> None:
         self._root = root
-        self._name = workshop
+        self._name = staging
         self._limits = limits
         self._hashes = hashes
         self._directories: list[tuple[bytes, int, int]] = []
-        self.done = Unpacked()
-        make_directory(root, workshop)
-        with root.at(workshop, follow=False) as place:
-            self._workshop = place.open_directory()
+        self.stats = UnpackStats()
+        make_directory(root, staging)
+        with root.at(staging, follow=False) as place:
+            self._staging = place.open_directory()
 
-    def member(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+    def add(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
         """Put one member in its place."""
         path = _bytes(info.name)
         if info.size < 0:
@@ -200,9 +200,9 @@ class _Unpacking:
             raise InvalidArgument(f"{shown(path)}: neither file, directory nor symlink")
 
     def _file(self, tar: tarfile.TarFile, info: tarfile.TarInfo, path: bytes) -> None:
-        self._limits.check(path, info.size, self.done.bytes + info.size)
+        self._limits.check(path, info.size, self.stats.bytes + info.size)
         replacement = Replacement(
-            self._root, path, _NoLitter(), self._limits, size=info.size, workshop=self._workshop
+            self._root, path, _NoJournal(), self._limits, size=info.size, staging=self._staging
         )
         try:
             content = tar.extractfile(info)
@@ -219,17 +219,21 @@ class _Unpacking:
             mtime_ns=_nanoseconds(info),
             flush=False,
         )
-        self.done.files += 1
-        self.done.bytes += info.size
+        self.stats.files += 1
+        self.stats.bytes += info.size
 
     def _symlink(self, path: bytes, target: bytes) -> None:
         with self._root.at(path, follow=False, create=True) as place:
             inside = os.path.normpath(os.path.join(os.path.dirname(place.real), target))
-            if inside.startswith((b"/", b"../")) or inside == b".." or _turns_back(target):
+            if (
+                inside.startswith((b"/", b"../"))
+                or inside == b".."
+                or _has_dotdot_after_name(target)
+            ):
                 raise PathEscape(f"{shown(path)}: a symlink to {shown(target)} leads out")
             temporary = os.path.basename(path)[:200] + b".link"
-            os.symlink(target, temporary, dir_fd=self._workshop)
-            os.rename(temporary, place.name, src_dir_fd=self._workshop, dst_dir_fd=place.directory)
+            os.symlink(target, temporary, dir_fd=self._staging)
+            os.rename(temporary, place.name, src_dir_fd=self._staging, dst_dir_fd=place.directory)
 
     def _link(self, path: bytes, target: bytes) -> None:
         """Make a hard link to what the archive has brought before."""
@@ -244,20 +248,20 @@ class _Unpacking:
                 old.name,
                 temporary,
                 src_dir_fd=old.directory,
-                dst_dir_fd=self._workshop,
+                dst_dir_fd=self._staging,
                 follow_symlinks=False,
             )
-            os.rename(temporary, new.name, src_dir_fd=self._workshop, dst_dir_fd=new.directory)
+            os.rename(temporary, new.name, src_dir_fd=self._staging, dst_dir_fd=new.directory)
 
     def close(self) -> None:
         """Remove the workshop."""
-        with told_of(self._name):
-            for name in os.listdir(self._workshop):
-                os.unlink(name, dir_fd=self._workshop)
-            os.close(self._workshop)
+        with translate_os_errors(self._name):
+            for name in os.listdir(self._staging):
+                os.unlink(name, dir_fd=self._staging)
+            os.close(self._staging)
             os.rmdir(self._name, dir_fd=self._root.descriptor)
 
-    def settle(self) -> None:
+    def apply_directory_attributes(self) -> None:
         """Give directories their times, which writing in them has changed, and their modes.
 
         These come last: what can't be written to can't be cleared away after an error either.
@@ -272,7 +276,7 @@ class _Unpacking:
                     os.close(descriptor)
 
 
-def _turns_back(target: bytes) -> bool:
+def _has_dotdot_after_name(target: bytes) -> bool:
     """Whether ``..`` comes behind a name: that may be a symlink, by now or later."""
     parts = [part for part in target.split(b"/") if part not in (b"", b".")]
     while parts and parts[0] == b"..":

@@ -8,7 +8,7 @@ import stat
 
 from shellwire.errors import InvalidArgument, NotDirectory, NotFound
 from shellwire.files.entry import Entry, entry_at
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.root import Place, Root
 
 _MAX_DEPTH = 64
@@ -104,7 +104,7 @@ def rename(root: Root, path: bytes, new_path: bytes) -> Entry:
         old.stat()  # nothing is made for what is not there
         with root.at(new_path, follow=False, create=True) as new:
             _refuse_root(new)
-            with told_of(new_path):
+            with translate_os_errors(new_path):
                 os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
             return entry_at(new)
 

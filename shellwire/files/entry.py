@@ -41,7 +41,7 @@ class Entry:
         return not self.is_directory, self.name.lower(), self.name
 
 
-def entry_of(
+def make_entry(
     path: bytes, name: bytes, found: os.stat_result, *, target: bytes | None = None
 ) -> Entry:
     """Return the entry for what stat(2) says, and readlink(2) if it is a symlink."""
@@ -61,7 +61,7 @@ def entry_of(
     )
 
 
-def look(root: Root, path: bytes) -> Entry:
+def stat_entry(root: Root, path: bytes) -> Entry:
     """Return the entry at ``path``, told of what a symlink within the root leads to.
 
     A symlink that leads to nothing is told of as what it is. Raises NotFound, PathEscape and the
@@ -71,15 +71,15 @@ def look(root: Root, path: bytes) -> Entry:
         found = place.stat()
         if place.name == b".":
             name = os.path.basename(root.real) or b"/"
-            return entry_of(b"", name, found)
+            return make_entry(b"", name, found)
         target = _target(place, found)
         if target is not None:
             with contextlib.suppress(NotFound):
                 found = _followed(root, place.path)
-        return entry_of(place.path, place.name, found, target=target)
+        return make_entry(place.path, place.name, found, target=target)
 
 
-def glance(root: Root, path: bytes, name: bytes, found: os.stat_result) -> Entry:
+def member_entry(root: Root, path: bytes, name: bytes, found: os.stat_result) -> Entry:
     """Return the entry of a directory's member, of which lstat(2) says ``found``.
 
     As ``look``, but a symlink that leads out of the root is told of as what it is.
@@ -91,7 +91,7 @@ def glance(root: Root, path: bytes, name: bytes, found: os.stat_result) -> Entry
             target = os.readlink(place.name, dir_fd=place.directory)
         with contextlib.suppress(WireError):
             found = _followed(root, path)
-    return entry_of(path, name, found, target=target)
+    return make_entry(path, name, found, target=target)
 
 
 def _target(place: Place, found: os.stat_result) -> bytes | None:
@@ -109,4 +109,4 @@ def entry_at(place: Place) -> Entry:
     """Return the entry of what has just been made or renamed there. Raises OSError."""
     found = place.stat()
     name = place.path.rpartition(b"/")[2]
-    return entry_of(place.path, name, found, target=_target(place, found))
+    return make_entry(place.path, name, found, target=_target(place, found))

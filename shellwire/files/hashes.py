@@ -14,7 +14,7 @@ from shellwire.errors import Cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HASHED_IN_TURN = 16 * 1024 * 1024
+MAX_QUICK_HASH = 16 * 1024 * 1024
 """Bytes of a file that is hashed where others wait for their turn; a larger one takes seconds."""
 
 _MAX_KNOWN = 4096

@@ -66,7 +66,7 @@ class Partials:
         self._all: OrderedDict[PartialKey, Partial] = OrderedDict()
 
     @contextlib.asynccontextmanager
-    async def at_work(self, key: PartialKey, stop: Callable[[], None]) -> AsyncIterator[Partial]:
+    async def claim(self, key: PartialKey, stop: Callable[[], None]) -> AsyncIterator[Partial]:
         """Work on the upload of this key, a new one if there is none.
 
         Whoever is at work on it is told to end by its ``stop``: its connection may be dead without
@@ -90,9 +90,9 @@ class Partials:
         finally:
             partial.users -= 1
             if not partial.users:
-                self._leave(partial)
+                self._release(partial)
 
-    def _leave(self, partial: Partial) -> None:
+    def _release(self, partial: Partial) -> None:
         if partial.replacement is None:
             del self._all[partial.key]
             return
@@ -116,7 +116,7 @@ class Partials:
         if partial.expiry is not None:
             partial.expiry.cancel()
         del self._all[partial.key]
-        self._threads.later(partial.take().discard)
+        self._threads.submit(partial.take().discard)
 
     async def restart(self, partial: Partial) -> None:
         """Give up what has come, by who is at work on it."""

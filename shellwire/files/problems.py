@@ -30,7 +30,7 @@ def shown(path: bytes) -> str:
 
 
 @contextlib.contextmanager
-def told_of(path: bytes) -> Iterator[None]:
+def translate_os_errors(path: bytes) -> Iterator[None]:
     """Turn an OSError in the block into one of our tree that names ``path``."""
     try:
         yield
@@ -41,10 +41,10 @@ def told_of(path: bytes) -> Iterator[None]:
     except IsADirectoryError:
         raise IsDirectory(f"{shown(path)}: is a directory") from None
     except OSError as error:
-        raise _problem(path, error) from None
+        raise _translated(path, error) from None
 
 
-def _problem(path: bytes, error: OSError) -> FileSystemError | InvalidArgument | NotFile:
+def _translated(path: bytes, error: OSError) -> FileSystemError | InvalidArgument | NotFile:
     if error.errno == errno.ENAMETOOLONG:
         return InvalidArgument(f"{shown(path)}: the name is too long")
     if error.errno == errno.ENXIO:

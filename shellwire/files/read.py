@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, NotFile
-from shellwire.files.hashes import HASHED_IN_TURN, version
+from shellwire.files.hashes import MAX_QUICK_HASH, version
 from shellwire.files.problems import shown
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ReadResult:
     """What a read has given."""
 
     content: Content
@@ -80,7 +80,7 @@ def _not_a_file(place: Place) -> NotFile:
 
 def read(
     root: Root, path: bytes, offset: int, length: int, hashes: Hashes, *, hashed: bool = True
-) -> Piece:
+) -> ReadResult:
     """Return at most ``length`` bytes of the file from ``offset`` on; 1 to ``MAX_LENGTH``.
 
     At its end comes its hash, if it is to be ``hashed``: now, unless the file is large. Raises
@@ -97,7 +97,7 @@ def read(
         hash_now = hash_later = False
         if at_end and hashed:
             known = hashes.known(version(found)) is not None
-            hash_now = known or found.st_size <= HASHED_IN_TURN
+            hash_now = known or found.st_size <= MAX_QUICK_HASH
             hash_later = not hash_now
         content = Content(
             path=place.path,
@@ -108,7 +108,7 @@ def read(
             hash=hashes.of(descriptor) if hash_now else "",
             is_binary=b"\0" in os.pread(descriptor, _SAMPLE, 0),
         )
-        return Piece(content, os.dup(descriptor) if hash_later else None)
+        return ReadResult(content, os.dup(descriptor) if hash_later else None)
 
 
 def _read_at(descriptor: int, offset: int, length: int) -> bytes:

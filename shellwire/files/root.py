@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, NotDirectory, PathEscape
-from shellwire.files.problems import os_problem, shown, told_of
+from shellwire.files.problems import os_problem, shown, translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class Root:
         expanded = os.path.expanduser(path) if path.startswith(b"~") else path
         if not expanded.startswith(b"/") or len(expanded) > MAX_PATH:
             raise InvalidArgument(f"root: expected an absolute path, got {shown(path)}")
-        with told_of(path):
+        with translate_os_errors(path):
             self.real = os.path.realpath(expanded)
             self.descriptor = os.open(self.real, _PASS)
         self._names = {os.path.normpath(b"/" + expanded.lstrip(b"/")), self.real}
@@ -88,10 +88,10 @@ class Root:
         parts = _parts(path)
         walk = _Walk(self, path, create=create)
         try:
-            with told_of(path):
-                name = walk.to(parts, follow=follow)
+            with translate_os_errors(path):
+                name = walk.walk_to_parent(parts, follow=follow)
                 real = b"/".join([*walk.names, name] if name != b"." else walk.names)
-                yield Place(walk.here, name, b"/".join(parts), real)
+                yield Place(walk.directory, name, b"/".join(parts), real)
         finally:
             walk.close()
 
@@ -130,10 +130,10 @@ class _Walk:
         self.names: list[bytes] = []
 
     @property
-    def here(self) -> int:
+    def directory(self) -> int:
         return self._opened[-1] if self._opened else self._root.descriptor
 
-    def to(self, parts: list[bytes], *, follow: bool) -> bytes:
+    def walk_to_parent(self, parts: list[bytes], *, follow: bool) -> bytes:
         """Walk to the directory that holds the last part; return its name there, or ``.``."""
         left = deque(parts)
         while left:
@@ -158,7 +158,7 @@ class _Walk:
     def _link(self, part: bytes) -> list[bytes] | None:
         """Return the parts of what the symlink ``part`` says; None if it is none."""
         try:
-            target = os.readlink(part, dir_fd=self.here)
+            target = os.readlink(part, dir_fd=self.directory)
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.ENOENT):  # it is none, or not there
                 return None
@@ -177,13 +177,13 @@ class _Walk:
     def _down(self, part: bytes) -> None:
         flags = _PASS | os.O_NOFOLLOW
         try:
-            descriptor = os.open(part, flags, dir_fd=self.here)
+            descriptor = os.open(part, flags, dir_fd=self.directory)
         except FileNotFoundError:
             if not self._create:
                 raise
             with contextlib.suppress(FileExistsError):
-                os.mkdir(part, dir_fd=self.here)
-            descriptor = os.open(part, flags, dir_fd=self.here)
+                os.mkdir(part, dir_fd=self.directory)
+            descriptor = os.open(part, flags, dir_fd=self.directory)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise NotDirectory(f"{shown(self._path)}: not a directory on the way") from None

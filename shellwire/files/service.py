@@ -12,44 +12,44 @@ from shellwire.errors import QueueFull
 from shellwire.files.hashes import Hashes
 from shellwire.files.partials import Partials
 from shellwire.files.threads import Threads
-from shellwire.files.uploads import UploadRoom
+from shellwire.files.uploads import UploadQuota
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from shellwire.files.limits import FileLimits
-    from shellwire.files.workers import Workers
-    from shellwire.files.write import Litter
+    from shellwire.files.workers import WorkerPool
+    from shellwire.files.write import TempFileJournal
 
 
 # Large files are hashed in threads of their own: nobody who wants a few bytes waits for them.
 _HASHING = 2
 
 
-ARCHIVES_AT_ONCE = 2
+MAX_ARCHIVES = 2
 """Archives that are packed or unpacked at a time, each by a process of its own."""
 
 ARCHIVE_SECONDS = 60.0
 """Seconds that one more waits for its turn."""
 
 
-class Files(Threads):
+class FileService(Threads):
     """What is asked of files is done in threads and workers: the loop never waits for a disk."""
 
-    def __init__(self, limits: FileLimits, litter: Litter, workers: Workers) -> None:
+    def __init__(self, limits: FileLimits, tempfiles: TempFileJournal, workers: WorkerPool) -> None:
         super().__init__()
         self.limits = limits
-        self.litter = litter
+        self.tempfiles = tempfiles
         self.hashes = Hashes()
         self.workers = workers
-        self.upload_room = UploadRoom(limits.max_uploads)
+        self.upload_quota = UploadQuota(limits.max_uploads)
         self.partials = Partials(self, limits.max_uploads)
         self._hashing = Threads(_HASHING)
-        self._archives = asyncio.Semaphore(ARCHIVES_AT_ONCE)
+        self._archives = asyncio.Semaphore(MAX_ARCHIVES)
         self._closing = False
 
     @contextlib.asynccontextmanager
-    async def archive(self) -> AsyncIterator[None]:
+    async def archive_slot(self) -> AsyncIterator[None]:
         """Wait for one's turn to pack or unpack an archive, and have it while the block runs.
 
         Raises QueueFull if that takes too long.
@@ -58,7 +58,7 @@ class Files(Threads):
             async with asyncio.timeout(ARCHIVE_SECONDS):
                 await self._archives.acquire()
         except TimeoutError:
-            raise QueueFull(f"{ARCHIVES_AT_ONCE} archives are being worked on already") from None
+            raise QueueFull(f"{MAX_ARCHIVES} archives are being worked on already") from None
         try:
             yield
         finally:
@@ -96,7 +96,7 @@ class Files(Threads):
     async def close(self) -> None:
         """End the workers and give up what is unfinished."""
         self._closing = True
-        await self._hashing.finish()
+        await self._hashing.shutdown()
         await self.workers.close()
         self.partials.close()
-        await self.finish()
+        await self.shutdown()

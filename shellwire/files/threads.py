@@ -27,10 +27,10 @@ class Threads:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(act, *args, **kwargs))
 
-    def later(self, act: Callable[[], object]) -> None:
+    def submit(self, act: Callable[[], object]) -> None:
         """Call ``act`` in a thread, some time."""
         self._threads.submit(act)
 
-    async def finish(self) -> None:
+    async def shutdown(self) -> None:
         """Return when what was begun is done; nothing more is taken."""
         await asyncio.to_thread(self._threads.shutdown)

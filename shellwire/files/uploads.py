@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import QueueFull, UploadNotFound
 from shellwire.files.limits import MAX_UNFINISHED, MAX_UNFINISHED_BYTES
-from shellwire.files.write import expecting
+from shellwire.files.write import hash_precondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ class _Upload:
     expected: str | None
 
 
-class UploadRoom:
+class UploadQuota:
     """What the open uploads of all clients take together. May be used by several threads."""
 
     def __init__(self, most: int) -> None:
@@ -42,14 +42,14 @@ class UploadRoom:
                 raise QueueFull(f"{self._most} uploads of all clients are open already")
             self._count += 1
 
-    def grow(self, size: int, own: int) -> None:
+    def reserve(self, size: int, own: int) -> None:
         """One that has ``own`` bytes gets ``size`` more. Raises QueueFull."""
         with self._lock:
             if self._bytes > own and self._bytes + size > MAX_UNFINISHED_BYTES:
                 raise QueueFull(f"open uploads have {MAX_UNFINISHED_BYTES} bytes together already")
             self._bytes += size
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Take note of bytes that did not come."""
         with self._lock:
             self._bytes -= size
@@ -64,21 +64,21 @@ class UploadRoom:
 class Uploads:
     """The open uploads of one client, at most ``most``. Its methods are called one at a time."""
 
-    def __init__(self, most: int, hashes: Hashes, room: UploadRoom) -> None:
+    def __init__(self, most: int, hashes: Hashes, quota: UploadQuota) -> None:
         self._most = most
         self._hashes = hashes
-        self._room = room
+        self._quota = quota
         self._open: dict[str, _Upload] = {}
 
     def add(self, begin: Callable[[], Replacement], expected: str | None) -> str:
         """Take in a new one, which ``begin`` makes; return its id. Raises QueueFull."""
         if len(self._open) >= self._most:
             raise QueueFull(f"{self._most} uploads of this client are open already (--max-uploads)")
-        self._room.open()
+        self._quota.open()
         try:
             replacement = begin()
         except BaseException:
-            self._room.close(0)
+            self._quota.close(0)
             raise
         upload_id = secrets.token_hex(16)
         self._open[upload_id] = _Upload(replacement, expected)
@@ -87,11 +87,11 @@ class Uploads:
     def append(self, upload_id: str, data: bytes) -> int:
         """Write what follows; return the bytes so far. A piece that fails may be sent again."""
         replacement = self._get(upload_id).replacement
-        self._room.grow(len(data), replacement.size)
+        self._quota.reserve(len(data), replacement.size)
         try:
             replacement.write(data)
         except BaseException:
-            self._room.give_back(len(data))
+            self._quota.release(len(data))
             raise
         return replacement.size
 
@@ -99,8 +99,8 @@ class Uploads:
         """Put the file in its place, or give the upload up; return the entry and its hash."""
         upload = self._get(upload_id)
         del self._open[upload_id]
-        self._room.close(upload.replacement.size)
-        entry = upload.replacement.commit(expecting(upload.expected), self._hashes)
+        self._quota.close(upload.replacement.size)
+        entry = upload.replacement.commit(hash_precondition(upload.expected), self._hashes)
         return entry, upload.replacement.hash
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class Uploads:
         while self._open:
             replacement = self._open.popitem()[1].replacement
             replacement.discard()
-            self._room.close(replacement.size)
+            self._quota.close(replacement.size)
 
     def _get(self, upload_id: str) -> _Upload:
         upload = self._open.get(upload_id)

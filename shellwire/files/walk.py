@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, InvalidRegex, NotDirectory, WireError
-from shellwire.files.entry import Entry, glance
-from shellwire.files.problems import shown, told_of
+from shellwire.files.entry import Entry, member_entry
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Place, Root
 
@@ -56,7 +56,7 @@ class Match:
     end: int
 
 
-class Directory:
+class Listing:
     """The members of a directory, and their entries in order. Use it in a ``with``."""
 
     def __init__(self, root: Root, path: bytes, *, include_hidden: bool) -> None:
@@ -79,7 +79,7 @@ class Directory:
         self.truncated = len(self._names) > MAX_ENTRIES
         del self._names[MAX_ENTRIES:]
 
-    def __enter__(self) -> Directory:
+    def __enter__(self) -> Listing:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,14 +93,14 @@ class Directory:
         found = []
         for name in self._names:
             path = self.path + b"/" + name if self.path else name
-            with told_of(path), contextlib.suppress(FileNotFoundError):
+            with translate_os_errors(path), contextlib.suppress(FileNotFoundError):
                 looked = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-                found.append(glance(self._root, path, name, looked))
+                found.append(member_entry(self._root, path, name, looked))
         return sorted(found, key=lambda entry: entry.rank)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TreeEntry:
     """Something below a directory. ``directory`` is the descriptor of what holds it, for now."""
 
     path: bytes
@@ -114,7 +114,7 @@ class Found:
         return Place(self.directory, self.name, self.path, self.path)
 
 
-def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
+def walk_tree(place: Place, *, include_hidden: bool) -> Iterator[TreeEntry]:
     """Yield what is below a directory, each one's members sorted; no symlink is followed.
 
     What can't be read is passed over, and so is what lies deeper than 128 levels. Raises OSError if
@@ -143,7 +143,7 @@ def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
             except OSError:
                 continue
-            yield Found(path, name, found, directory)
+            yield TreeEntry(path, name, found, directory)
             if stat.S_ISDIR(found.st_mode) and len(levels) < _MAX_DEPTH:
                 with contextlib.suppress(OSError):
                     enter(Place(directory, name, path, path))
@@ -161,9 +161,9 @@ def glob(root: Root, pattern: str, *, include_hidden: bool) -> Iterator[Entry]:
     """
     matches = _matcher(pattern)
     with root.at(b"") as place:
-        for found in below(place, include_hidden=include_hidden):
+        for found in walk_tree(place, include_hidden=include_hidden):
             if matches(found.path):
-                yield glance(root, found.path, found.name, found.stat)
+                yield member_entry(root, found.path, found.name, found.stat)
 
 
 def _matcher(pattern: str) -> Callable[[bytes], bool]:
@@ -236,7 +236,7 @@ def search(
         if not stat.S_ISDIR(place.stat().st_mode):
             yield from _lines(place, pattern)
             return
-        for found in below(place, include_hidden=include_hidden):
+        for found in walk_tree(place, include_hidden=include_hidden):
             if stat.S_ISREG(found.stat.st_mode) and found.stat.st_size <= MAX_SEARCHED:
                 with contextlib.suppress(OSError, WireError):
                     yield from _lines(found.place, pattern)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from shellwire.process.reap import Exit, Reaper
 
-AT_ONCE = 2
+MAX_WORKERS = 2
 """Workers that there are at most, those of all clients together."""
 
 _IDLE_SECONDS = 60.0
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
     """What a worker has written."""
 
     pieces: list[bytes]
-    whole: bool
+    is_complete: bool
     """Whether its end is there. Otherwise the worker's time was up."""
 
 
@@ -87,9 +87,9 @@ class _Worker:
         while not (pieces and pieces[-1].endswith(b"\n")):
             piece = await self._reader.read(_PIECE)
             if not piece:
-                return Answer(pieces, whole=False)
+                return Answer(pieces, is_complete=False)
             pieces.append(piece)
-        return Answer(pieces, whole=True)
+        return Answer(pieces, is_complete=True)
 
     async def end(self) -> None:
         """End it, and wait until it has."""
@@ -103,17 +103,17 @@ class _Worker:
             os.close(self._from)
 
 
-class Workers:
+class WorkerPool:
     """All workers, which are started when they are needed. Use it from the loop's thread only."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
         """``command`` is what a worker runs; its first word is an absolute path."""
         self._command = command
         self.reaper = reaper
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_WORKERS)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
-        self._rest: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: bytes) -> Answer:
@@ -124,13 +124,13 @@ class Workers:
         """
         async with self._slots:
             worker = self._take()
-            answer = Answer([], whole=False)
+            answer = Answer([], is_complete=False)
             try:
                 answer = await worker.ask(request)
             finally:
-                if answer.whole:
+                if answer.is_complete:
                     self._idle.append(worker)
-                    self._rest_later()
+                    self._schedule_idle_stop()
                 else:
                     await asyncio.shield(self._end(worker))
             return answer
@@ -140,7 +140,7 @@ class Workers:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-            self._begin_to_end(worker)
+            self._stop_soon(worker)
         try:
             worker = _Worker(self._command, self.reaper)
         except (SpawnError, OSError) as error:
@@ -148,16 +148,16 @@ class Workers:
         self._all.add(worker)
         return worker
 
-    def _rest_later(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
-        self._rest = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._rest_now)
+    def _schedule_idle_stop(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._stop_idle)
 
-    def _rest_now(self) -> None:
+    def _stop_idle(self) -> None:
         while self._idle:
-            self._begin_to_end(self._idle.pop())
+            self._stop_soon(self._idle.pop())
 
-    def _begin_to_end(self, worker: _Worker) -> None:
+    def _stop_soon(self, worker: _Worker) -> None:
         task = asyncio.create_task(self._end(worker))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -169,8 +169,8 @@ class Workers:
 
     async def close(self) -> None:
         """End them all."""
-        if self._rest is not None:
-            self._rest.cancel()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         self._idle.clear()
         for worker in list(self._all):
             with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shellwire.errors import Conflict, FileSystemError, IsDirectory, NotFile
 from shellwire.files.entry import Entry, entry_at
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Place, Root
 
@@ -33,7 +33,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Litter(Protocol):
+class TempFileJournal(Protocol):
     """Notes temporary files, for whoever comes after a process that was killed."""
 
     def note(self, path: bytes) -> bytes | None:
@@ -56,12 +56,12 @@ class Replacement:
         self,
         root: Root,
         path: bytes,
-        litter: Litter,
+        tempfiles: TempFileJournal,
         limits: FileLimits,
         *,
         create_parents: bool = True,
         size: int = 0,
-        workshop: int | None = None,
+        staging: int | None = None,
         hashing: bool = True,
     ) -> None:
         """Begin. ``size`` is how much will be written at least, as far as that is known.
@@ -76,10 +76,10 @@ class Replacement:
         """Whether there was a file, once this is in its place."""
         self._digest = hashlib.sha256() if hashing else None
         self._limits = limits
-        self._litter = litter
+        self._tempfiles = tempfiles
         limits.check(path, size, size)
         with root.at(path, create=create_parents) as place:
-            found = _replaceable(place)
+            found = _stat_replaceable(place)
             limits.check_space(path, place.directory, size)
             self.path = place.path
             self._directory = os.open(
@@ -89,17 +89,17 @@ class Replacement:
             self._real = place.real
             self._temporary = TEMPORARY + secrets.token_hex(8).encode()
             holder = os.path.dirname(root.absolute(place.real))
-            self._noted = litter.note(os.path.join(holder, self._temporary))
+            self._noted = tempfiles.note(os.path.join(holder, self._temporary))
             try:
                 # What others may not read, they may not read while it is being written either.
                 mode = 0o666 if found is None else 0o600
-                self._workshop = self._directory if workshop is None else workshop
-                self.descriptor = os.open(self._temporary, _NEW, mode, dir_fd=self._workshop)
+                self._staging = self._directory if staging is None else staging
+                self.descriptor = os.open(self._temporary, _NEW, mode, dir_fd=self._staging)
             except BaseException:
-                litter.forget(self._noted)
+                tempfiles.forget(self._noted)
                 os.close(self._directory)
                 raise
-        self._over = False
+        self._closed = False
 
     @property
     def hash(self) -> str:
@@ -110,7 +110,7 @@ class Replacement:
         """Append ``data``, or nothing of it if there is not enough room."""
         end = self.size + len(data)
         self._limits.check(self.path, end, end)
-        with told_of(self.path):
+        with translate_os_errors(self.path):
             self._limits.check_space(self.path, self._directory, len(data))
             try:
                 write_all(self.descriptor, data, self.size)
@@ -123,7 +123,7 @@ class Replacement:
 
     def commit(
         self,
-        believed: Callable[[Callable[[], str | None]], bool] | None,
+        precondition: Callable[[Callable[[], str | None]], bool] | None,
         hashes: Hashes,
         *,
         mode: int | None = None,
@@ -138,22 +138,24 @@ class Replacement:
         when this returns. Raises Conflict if it says no.
         """
         try:
-            with told_of(self.path):
+            with translate_os_errors(self.path):
                 if flush:
                     os.fsync(self.descriptor)
                 place = Place(self._directory, self._name, self.path, self._real)
                 with _lock(self._directory, self._name):
-                    found = _replaceable(place)
-                    if believed is not None and not believed(lambda: _hash_at(place, hashes)):
+                    found = _stat_replaceable(place)
+                    if precondition is not None and not precondition(
+                        lambda: _hash_at(place, hashes)
+                    ):
                         raise Conflict(f"{shown(self.path)}: it is not what was expected")
-                    self._take_over(found, mode)
+                    self._copy_owner_and_mode(found, mode)
                     self.replaced = found is not None
                     if mtime_ns is not None:
                         os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
                     os.rename(
                         self._temporary,
                         self._name,
-                        src_dir_fd=self._workshop,
+                        src_dir_fd=self._staging,
                         dst_dir_fd=self._directory,
                     )
                 self._temporary = b""
@@ -163,7 +165,7 @@ class Replacement:
         finally:
             self.discard()
 
-    def _take_over(self, found: os.stat_result | None, mode: int | None) -> None:
+    def _copy_owner_and_mode(self, found: os.stat_result | None, mode: int | None) -> None:
         """Give the new file the owner and the mode of the old one."""
         ours = os.fstat(self.descriptor)
         if found is None:
@@ -182,18 +184,18 @@ class Replacement:
 
     def discard(self) -> None:
         """Leave what is there as it is, and nothing of this. Once committed, of no effect."""
-        if self._over:
+        if self._closed:
             return
-        self._over = True
+        self._closed = True
         if self._temporary:
             with contextlib.suppress(OSError):
-                os.unlink(self._temporary, dir_fd=self._workshop)
-        self._litter.forget(self._noted)
+                os.unlink(self._temporary, dir_fd=self._staging)
+        self._tempfiles.forget(self._noted)
         os.close(self.descriptor)
         os.close(self._directory)
 
 
-def expecting(wanted: str | None) -> Callable[[Callable[[], str | None]], bool] | None:
+def hash_precondition(wanted: str | None) -> Callable[[Callable[[], str | None]], bool] | None:
     """Return what asks for a file with the hash ``wanted``; None, for no question, if that is."""
     if not wanted:
         return None
@@ -202,10 +204,10 @@ def expecting(wanted: str | None) -> Callable[[Callable[[], str | None]], bool] 
 
 def check_expected(root: Root, path: bytes, wanted: str | None, hashes: Hashes) -> None:
     """Raise Conflict unless the file at ``path`` has the hash ``wanted``, if one is given."""
-    believed = expecting(wanted)
-    if believed is not None:
+    precondition = hash_precondition(wanted)
+    if precondition is not None:
         with root.at(path) as place:
-            if not believed(lambda: _hash_at(place, hashes)):
+            if not precondition(lambda: _hash_at(place, hashes)):
                 raise Conflict(f"{shown(path)}: it is not what was expected")
 
 
@@ -217,7 +219,7 @@ def _hash_at(place: Place, hashes: Hashes) -> str | None:
         return None
 
 
-def _replaceable(place: Place) -> os.stat_result | None:
+def _stat_replaceable(place: Place) -> os.stat_result | None:
     """Return what is there, None if nothing is. Raises IsDirectory, NotFile or OSError."""
     try:
         found = place.stat()

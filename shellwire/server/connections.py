@@ -23,7 +23,7 @@ from shellwire.server.throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.jobs.registry import Registry
     from shellwire.server.access import AccessList
     from shellwire.server.writer import FairWriter
@@ -83,7 +83,7 @@ class Connections:
 
     registry: Registry
     access: AccessList
-    files: Files | None
+    files: FileService | None
     """None where none are served: on Windows."""
     limits: messages.Limits
     shell: str

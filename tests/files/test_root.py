@@ -20,7 +20,7 @@ from shellwire.errors import (
     WireError,
 )
 from shellwire.files import change, walk
-from shellwire.files.entry import look
+from shellwire.files.entry import stat_entry
 from shellwire.files.hashes import Hashes
 from shellwire.files.read import read
 from shellwire.files.root import MAX_PATH, Root
@@ -88,7 +88,7 @@ def test_symlinks_that_lead_out(root: Root, top: Path, target: str) -> None:
         with pytest.raises(PathEscape):
             begin(root, path)
     with pytest.raises(PathEscape):
-        look(root, b"link")
+        stat_entry(root, b"link")
     with pytest.raises(PathEscape):
         change.make_directory(root, b"directory/new")
     with pytest.raises(PathEscape):
@@ -109,7 +109,7 @@ def test_a_root_of_everything(top: Path) -> None:
     with Root(b"/") as root:
         path = os.fsencode(top / "link" / "secret").lstrip(b"/")
         assert content(root, path) == b"secret"
-        assert look(root, b"").name == b"/"
+        assert stat_entry(root, b"").name == b"/"
 
 
 def test_circles_end(root: Root, top: Path) -> None:
@@ -124,8 +124,8 @@ def test_links_to_the_root_itself(root: Root, top: Path) -> None:
     (top / "a").mkdir()
     (top / "a" / "up").symlink_to("..")
     for path in (b"self", b"a/up", b"a/up/self"):
-        assert look(root, path).is_directory
-    assert look(root, b"a/up/a").name == b"a"
+        assert stat_entry(root, path).is_directory
+    assert stat_entry(root, b"a/up/a").name == b"a"
     (top / "file").write_text("x")
     assert content(root, b"a/up/self/file") == b"x"
 

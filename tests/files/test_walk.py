@@ -82,7 +82,7 @@ def test_lists(root: Root, top: Path) -> None:
     (top / "link").symlink_to("z")
     (top / "out").symlink_to("/etc")
     (top / "gone").symlink_to("nowhere")
-    with walk.Directory(root, b"", include_hidden=False) as directory:
+    with walk.Listing(root, b"", include_hidden=False) as directory:
         found = [
             (entry.name, entry.is_directory, entry.is_symlink) for entry in directory.entries()
         ]
@@ -95,18 +95,18 @@ def test_lists(root: Root, top: Path) -> None:
         (b"gone", False, True),
         (b"out", False, True),
     ]
-    with walk.Directory(root, b"link", include_hidden=True) as directory:
+    with walk.Listing(root, b"link", include_hidden=True) as directory:
         assert [entry.path for entry in directory.entries()] == [b"link/y"]
     for path, kind in ((b"b", NotDirectory), (b"gone", NotFound)):
         with pytest.raises(kind):
-            walk.Directory(root, path, include_hidden=False)
+            walk.Listing(root, path, include_hidden=False)
 
 
 def test_a_directory_that_may_only_be_listed(root: Root, top: Path) -> None:
     tree(top, "d/f")
     (top / "d").chmod(0o444)
     was = os.geteuid()
-    with walk.Directory(root, b"d", include_hidden=True) as directory:
+    with walk.Listing(root, b"d", include_hidden=True) as directory:
         os.seteuid(was or 65534)  # root may do all
         try:
             with pytest.raises(FileSystemError, match="d/f: permission denied"):

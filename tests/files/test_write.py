@@ -25,8 +25,8 @@ from shellwire.files import change
 from shellwire.files.hashes import Hashes
 from shellwire.files.limits import FileLimits
 from shellwire.files.root import Root
-from shellwire.files.uploads import UploadRoom, Uploads
-from shellwire.files.write import check_expected, expecting
+from shellwire.files.uploads import UploadQuota, Uploads
+from shellwire.files.write import check_expected, hash_precondition
 from tests.files.observe import begin, names
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ OLD = hashlib.sha256(b"old").hexdigest()
 def put(root: Root, path: bytes, data: bytes, expected: str | None = None) -> None:
     replacement = begin(root, path)
     replacement.write(data)
-    replacement.commit(expecting(expected), HASHES)
+    replacement.commit(hash_precondition(expected), HASHES)
 
 
 def test_mode_and_inode(root: Root, top: Path) -> None:
@@ -104,7 +104,7 @@ def commit_at_once(replacements: list[Replacement], expected: str) -> list[int]:
     def race(number: int) -> None:
         start.wait()
         with contextlib.suppress(Conflict):
-            replacements[number].commit(expecting(expected), HASHES)
+            replacements[number].commit(hash_precondition(expected), HASHES)
             won.append(number)
 
     threads = [threading.Thread(target=race, args=(n,)) for n in range(len(replacements))]
@@ -180,29 +180,29 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 def test_the_room_of_all_uploads() -> None:
     """However many names clients give themselves: 64 uploads, and 16 GiB unless it is one alone."""
-    room = UploadRoom(2)
+    room = UploadQuota(2)
     for _ in range(64):
         room.open()
     with pytest.raises(QueueFull):
         room.open()
-    room.grow(2**40, 0)  # one alone may be as large as it may be
-    room.grow(5, 2**40)
+    room.reserve(2**40, 0)  # one alone may be as large as it may be
+    room.reserve(5, 2**40)
     with pytest.raises(QueueFull):
-        room.grow(1, 0)
+        room.reserve(1, 0)
     room.close(2**40 + 5)
     room.open()
-    room.grow(1, 0)
+    room.reserve(1, 0)
     with pytest.raises(QueueFull):
-        room.grow(2**40, 0)
-    room.give_back(1)
-    room.grow(2**40, 0)
-    wide = UploadRoom(100)  # what one client may have is permitted in any case
+        room.reserve(2**40, 0)
+    room.release(1)
+    room.reserve(2**40, 0)
+    wide = UploadQuota(100)  # what one client may have is permitted in any case
     for _ in range(100):
         wide.open()
 
 
 def test_uploads(root: Root, top: Path) -> None:
-    uploads = Uploads(2, HASHES, UploadRoom(2))
+    uploads = Uploads(2, HASHES, UploadQuota(2))
     first = uploads.add(lambda: begin(root, b"one"), None)
     uploads.add(lambda: begin(root, b"two"), None)
     with pytest.raises(QueueFull):

@@ -14,9 +14,9 @@ import msgspec
 
 from shellwire.errors import FileSystemError, InvalidArgument, from_wire
 from shellwire.files import change, entry, read
-from shellwire.files.problems import told_of
+from shellwire.files.problems import translate_os_errors
 from shellwire.files.root import Root
-from shellwire.files.write import Replacement, check_expected, expecting
+from shellwire.files.write import Replacement, check_expected, hash_precondition
 from shellwire.protocol import codec, messages
 from shellwire.protocol.names import decode_name
 from shellwire.server.files import render
@@ -26,11 +26,11 @@ from shellwire.server.frames import Pieces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.files.uploads import Uploads
     from shellwire.protocol.messages import FileMessage, FileResult
 
-    Act = Callable[[Files, Uploads, Any], FileResult]
+    Act = Callable[[FileService, Uploads, Any], FileResult]
 
 MAX_WORDS = 4096
 """Characters in a pattern or a query."""
@@ -38,7 +38,7 @@ MAX_WORDS = 4096
 _PIECE = 256 * 1024
 
 
-def do(files: Files, uploads: Uploads, message: FileMessage) -> Pieces | read.Piece:
+def do(files: FileService, uploads: Uploads, message: FileMessage) -> Pieces | read.ReadResult:
     """Do what ``message`` asks; return what answers it. Raises WireError.
 
     A piece of a large file is returned as it was read, for its hash is still missing: see
@@ -57,13 +57,13 @@ def _answer(result: FileResult, message: FileMessage) -> Pieces:
     return Pieces([head, msgspec.json.encode(result), tail])
 
 
-async def hashed(files: Files, piece: read.Piece, message: messages.FsRead) -> Pieces:
+async def hashed(files: FileService, piece: read.ReadResult, message: messages.FsRead) -> Pieces:
     """Return what answers a read of a large file. Raises WireError.
 
     The file is the one that was read: who writes it meanwhile gives its name to another.
     """
     assert piece.descriptor is not None, "a hash is missing"
-    with told_of(piece.content.path):
+    with translate_os_errors(piece.content.path):
         found = await files.hash_of(piece.descriptor)
     content = replace(piece.content, hash=found)
     return _answer(render.content(content), message)
@@ -90,17 +90,17 @@ def _decoded(text: str) -> Iterator[bytes]:
         time.sleep(0)  # others that wait for the interpreter have it now, not in 5 ms
 
 
-def _root_info(_files: Files, _uploads: Uploads, message: messages.FsRootInfo) -> FileResult:
+def _root_info(_files: FileService, _uploads: Uploads, message: messages.FsRootInfo) -> FileResult:
     with _root(message) as root:
         return render.root_info(root)
 
 
-def _stat(_files: Files, _uploads: Uploads, message: messages.FsStat) -> FileResult:
+def _stat(_files: FileService, _uploads: Uploads, message: messages.FsStat) -> FileResult:
     with _root(message) as root:
-        return render.entry(entry.look(root, decode_name(message.path)))
+        return render.entry(entry.stat_entry(root, decode_name(message.path)))
 
 
-def _read(files: Files, message: messages.FsRead) -> read.Piece:
+def _read(files: FileService, message: messages.FsRead) -> read.ReadResult:
     with _root(message) as root:
         path = decode_name(message.path)
         return read.read(
@@ -108,7 +108,7 @@ def _read(files: Files, message: messages.FsRead) -> read.Piece:
         )
 
 
-def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileResult:
+def _write(files: FileService, _uploads: Uploads, message: messages.FsWrite) -> FileResult:
     data = _content(message)
     replacement = _begin(files, message, len(data))
     try:
@@ -116,17 +116,19 @@ def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileRe
     except BaseException:
         replacement.discard()
         raise
-    written = replacement.commit(expecting(message.expected_hash), files.hashes)
+    written = replacement.commit(hash_precondition(message.expected_hash), files.hashes)
     return messages.Written(entry=render.entry(written), hash=replacement.hash)
 
 
-def _write_start(files: Files, uploads: Uploads, message: messages.FsWriteStart) -> FileResult:
+def _write_start(
+    files: FileService, uploads: Uploads, message: messages.FsWriteStart
+) -> FileResult:
     upload_id = uploads.add(lambda: _begin(files, message, 0), message.expected_hash)
     return messages.UploadStarted(upload_id=upload_id, bytes_written=0)
 
 
 def _begin(
-    files: Files, message: messages.FsWrite | messages.FsWriteStart, size: int
+    files: FileService, message: messages.FsWrite | messages.FsWriteStart, size: int
 ) -> Replacement:
     path = decode_name(message.path)
     with _root(message) as root:
@@ -134,36 +136,40 @@ def _begin(
         return Replacement(
             root,
             path,
-            files.litter,
+            files.tempfiles,
             files.limits,
             create_parents=message.create_parents,
             size=size,
         )
 
 
-def _write_chunk(_files: Files, uploads: Uploads, message: messages.FsWriteChunk) -> FileResult:
+def _write_chunk(
+    _files: FileService, uploads: Uploads, message: messages.FsWriteChunk
+) -> FileResult:
     written = uploads.append(message.upload_id, _content(message))
     return messages.UploadProgress(bytes_written=written)
 
 
-def _write_finish(_files: Files, uploads: Uploads, message: messages.FsWriteFinish) -> FileResult:
+def _write_finish(
+    _files: FileService, uploads: Uploads, message: messages.FsWriteFinish
+) -> FileResult:
     written, digest = uploads.finish(message.upload_id)
     return messages.Written(entry=render.entry(written), hash=digest)
 
 
-def _mkdir(_files: Files, _uploads: Uploads, message: messages.FsMkdir) -> FileResult:
+def _mkdir(_files: FileService, _uploads: Uploads, message: messages.FsMkdir) -> FileResult:
     with _root(message) as root:
         made = change.make_directory(root, decode_name(message.path))
     return messages.Changed(entry=render.entry(made))
 
 
-def _delete(_files: Files, _uploads: Uploads, message: messages.FsDelete) -> FileResult:
+def _delete(_files: FileService, _uploads: Uploads, message: messages.FsDelete) -> FileResult:
     with _root(message) as root:
         path = decode_name(message.path)
         return messages.Deleted(deleted=change.delete(root, path, recursive=message.recursive))
 
 
-def _rename(_files: Files, _uploads: Uploads, message: messages.FsRename) -> FileResult:
+def _rename(_files: FileService, _uploads: Uploads, message: messages.FsRename) -> FileResult:
     with _root(message) as root:
         renamed = change.rename(root, decode_name(message.path), decode_name(message.new_path))
     return messages.Changed(entry=render.entry(renamed))
@@ -187,7 +193,7 @@ _ACTS: dict[type, Act] = {
 Walk = messages.FsList | messages.FsGlob | messages.FsSearch
 
 
-async def walk(files: Files, message: Walk) -> Pieces:
+async def walk(files: FileService, message: Walk) -> Pieces:
     """Have a worker do what ``message`` asks; return what answers it. Raises WireError."""
     words = getattr(message, "pattern", "") + getattr(message, "query", "")
     if len(words) > MAX_WORDS:

@@ -13,11 +13,11 @@ from typing import Literal
 import msgspec
 
 from shellwire.errors import FileSystemError, InvalidArgument, WireError
+from shellwire.files.archive_process import STATUS_FD
 from shellwire.files.compression import Archive  # noqa: TC001 - msgspec looks it up
 from shellwire.files.hashes import Hashes
 from shellwire.files.limits import FileLimits
 from shellwire.files.root import Root
-from shellwire.files.streams import ABOUT
 from shellwire.process.python import python
 
 # tarfile reads a header as a whole, however large the archive says that it is.
@@ -69,7 +69,7 @@ def main() -> None:
         )
     except MemoryError:
         about = About(code=InvalidArgument.code, message="a header in the archive is too large")
-    os.write(ABOUT, msgspec.json.encode(about))
+    os.write(STATUS_FD, msgspec.json.encode(about))
 
 
 # tarfile is large, and the other end, which is the daemon, does without.

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from shellwire.errors import FileSystemError, InvalidArgument, NotDirectory, from_wire
 from shellwire.files import change
+from shellwire.files.archive_process import ArchiveProcess
 from shellwire.files.compression import ARCHIVES, Archive, is_available
 from shellwire.files.problems import shown
 from shellwire.files.root import Root
-from shellwire.files.streams import Stream
 from shellwire.files.write import TEMPORARY, sync_directory
 from shellwire.server.http_files.archive_worker import About, Order, command
 from shellwire.server.http_files.put import blocks, proceed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from shellwire.files.limits import FileLimits
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
 _TYPES = {"tar.gz": "application/gzip", "tar.zst": "application/zstd"}
 
@@ -50,7 +50,7 @@ def _directory(path: bytes) -> bytes:
 
 
 async def send(
-    request: web.Request, files: Files, path: bytes, kind: Archive
+    request: web.Request, files: FileService, path: bytes, kind: Archive
 ) -> web.StreamResponse:
     """Answer with an archive of what is in the directory. Raises WireError."""
     directory = await files.run(_directory, path)
@@ -62,16 +62,19 @@ async def send(
         await response.prepare(request)
         return response
     order = Order(root=directory, kind=kind, does="pack")
-    async with _turn(request, files), Stream(command(order), files.workers.reaper) as stream:
-        stream.write_end()
+    async with (
+        _turn(request, files),
+        ArchiveProcess(command(order), files.workers.reaper) as stream,
+    ):
+        stream.close_input()
         piece = await stream.read()
         if not piece:
-            raise _problem(await stream.about())
+            raise _problem(await stream.status_line())
         await response.prepare(request)
         while piece:
             await write(request, response, piece)
             piece = await stream.read()
-        if not _is_done(await stream.about()):
+        if not _is_done(await stream.status_line()):
             # It has begun, so nothing but an end before its time can tell.
             assert request.transport is not None
             request.transport.abort()
@@ -79,7 +82,7 @@ async def send(
 
 
 async def receive(
-    request: web.Request, files: Files, path: bytes, kind: Archive
+    request: web.Request, files: FileService, path: bytes, kind: Archive
 ) -> web.StreamResponse:
     """Unpack the content into the directory. Raises WireError.
 
@@ -93,18 +96,18 @@ async def receive(
 
 
 @contextlib.asynccontextmanager
-async def _turn(request: web.Request, files: Files) -> AsyncIterator[None]:
+async def _turn(request: web.Request, files: FileService) -> AsyncIterator[None]:
     """Wait until an archive may be worked on. Raises QueueFull; ConnectionError if nobody waits."""
-    async with files.archive():
+    async with files.archive_slot():
         if request.transport is None:
             raise ConnectionResetError("the client has gone")
         yield
 
 
-async def _receive(request: web.Request, files: Files, path: bytes, kind: Archive) -> About:
+async def _receive(request: web.Request, files: FileService, path: bytes, kind: Archive) -> About:
     site = await files.run(_site, path)
     temporary = os.path.join(site.directory, _temporary())
-    noted = files.litter.note(temporary)
+    noted = files.tempfiles.note(temporary)
     try:
         order = await files.run(_order, site, temporary, kind, files.limits)
         said = await _unpack(request, files, order)
@@ -114,7 +117,7 @@ async def _receive(request: web.Request, files: Files, path: bytes, kind: Archiv
             await files.run(_put_in_place, site, temporary)
     finally:
         await files.run(change.delete_all, temporary)
-        files.litter.forget(noted)
+        files.tempfiles.forget(noted)
     return msgspec.json.decode(said, type=About)
 
 
@@ -157,14 +160,14 @@ def _order(site: _Site, temporary: bytes, kind: Archive, limits: FileLimits) -> 
     )
 
 
-async def _unpack(request: web.Request, files: Files, order: Order) -> bytes:
-    async with Stream(command(order), files.workers.reaper) as stream:
+async def _unpack(request: web.Request, files: FileService, order: Order) -> bytes:
+    async with ArchiveProcess(command(order), files.workers.reaper) as stream:
         await proceed(request)
         async for block in blocks(request, Patience()):
             for data in block:
                 await stream.write(data)
-        stream.write_end()
-        return await stream.about()
+        stream.close_input()
+        return await stream.status_line()
 
 
 def _put_in_place(site: _Site, temporary: bytes) -> None:

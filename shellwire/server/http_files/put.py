@@ -11,9 +11,9 @@ from aiohttp import web
 
 from shellwire.errors import Conflict, InvalidArgument, NotFile, NotFound
 from shellwire.files.compression import Decompressor
-from shellwire.files.hashes import HASHED_IN_TURN
+from shellwire.files.hashes import MAX_QUICK_HASH
 from shellwire.files.partials import Partial, PartialKey
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.files.write import Replacement
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from shellwire.files.entry import Entry
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.server.http_files.auth import Admission
     from shellwire.server.http_files.headers import ContentRange
 
@@ -36,7 +36,7 @@ _BLOCK = 1024 * 1024
 
 
 async def receive(
-    request: web.Request, files: Files, admission: Admission, path: bytes
+    request: web.Request, files: FileService, admission: Admission, path: bytes
 ) -> web.StreamResponse:
     """Write the file at ``path``. Raises WireError."""
     part = headers.content_range(request.headers.get("Content-Range"))
@@ -47,7 +47,7 @@ async def receive(
         return await _at_once(request, files, path, wanted)
     patience = Patience()
     key = PartialKey(admission.client_id, path, part.total, wanted.digest)
-    async with files.partials.at_work(key, patience.skip_grace) as partial:
+    async with files.partials.claim(key, patience.skip_grace) as partial:
         return await _in_parts(request, files, partial, part, wanted, patience)
 
 
@@ -116,7 +116,7 @@ class _Sink:
             raise InvalidArgument("there is less content than Content-Range says")
 
 
-async def _write(request: web.Request, files: Files, sink: _Sink, patience: Patience) -> None:
+async def _write(request: web.Request, files: FileService, sink: _Sink, patience: Patience) -> None:
     """Give ``sink`` the content; while a block is written the next one is read.
 
     What came before the connection broke is in it. Raises InvalidArgument, ConnectionError.
@@ -137,7 +137,7 @@ async def _write(request: web.Request, files: Files, sink: _Sink, patience: Pati
 
 
 async def _at_once(
-    request: web.Request, files: Files, path: bytes, wanted: Wanted
+    request: web.Request, files: FileService, path: bytes, wanted: Wanted
 ) -> web.StreamResponse:
     size = request.content_length if wanted.encoding is None else None
     replacement = await files.run(_begin, files, path, size, wanted)
@@ -150,21 +150,21 @@ async def _at_once(
     return await _commit(files, replacement, wanted)
 
 
-def _begin(files: Files, path: bytes, size: int | None, wanted: Wanted) -> Replacement:
+def _begin(files: FileService, path: bytes, size: int | None, wanted: Wanted) -> Replacement:
     with Root(b"/") as root:
         return Replacement(
             root,
             path,
-            files.litter,
+            files.tempfiles,
             files.limits,
             size=size or 0,
-            hashing=wanted.hash or size is None or size <= HASHED_IN_TURN,
+            hashing=wanted.hash or size is None or size <= MAX_QUICK_HASH,
         )
 
 
 async def _in_parts(
     request: web.Request,
-    files: Files,
+    files: FileService,
     partial: Partial,
     part: ContentRange,
     wanted: Wanted,
@@ -192,7 +192,7 @@ async def _in_parts(
     return await _commit(files, partial.take(), wanted)
 
 
-async def check(request: web.Request, files: Files, path: bytes, wanted: Wanted) -> None:
+async def check(request: web.Request, files: FileService, path: bytes, wanted: Wanted) -> None:
     """Raise Conflict unless what is at ``path`` is what If-Match and If-None-Match mean."""
     believed = wanted.believed()
     if believed is not None:
@@ -201,12 +201,12 @@ async def check(request: web.Request, files: Files, path: bytes, wanted: Wanted)
             raise Conflict(f"{shown(path)}: it is not what was expected")
 
 
-async def _hash_of(request: web.Request, files: Files, path: bytes) -> str:
+async def _hash_of(request: web.Request, files: FileService, path: bytes) -> str:
     descriptor = await files.run(_opened_at, path)
     if descriptor is None:
         return ""
     try:
-        with told_of(path):
+        with translate_os_errors(path):
             return await files.hash_of(descriptor, gone=lambda: request.transport is None)
     finally:
         os.close(descriptor)
@@ -231,7 +231,7 @@ def _offset(partial: Partial) -> dict[str, str]:
     return found
 
 
-async def _commit(files: Files, replacement: Replacement, wanted: Wanted) -> web.Response:
+async def _commit(files: FileService, replacement: Replacement, wanted: Wanted) -> web.Response:
     if wanted.digest and wanted.digest != replacement.hash:
         await files.run(replacement.discard)
         raise Conflict("the content is not what Repr-Digest says")
@@ -245,7 +245,7 @@ async def _commit(files: Files, replacement: Replacement, wanted: Wanted) -> web
     )
 
 
-def _take_place(files: Files, replacement: Replacement, wanted: Wanted) -> tuple[bool, Entry]:
+def _take_place(files: FileService, replacement: Replacement, wanted: Wanted) -> tuple[bool, Entry]:
     entry = replacement.commit(
         wanted.believed(), files.hashes, mode=wanted.mode, mtime_ns=wanted.mtime_ns
     )

@@ -29,7 +29,7 @@ from shellwire.server.http_files.put_request import Wanted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.server.connections import Connections
     from shellwire.server.http_files.auth import Admission
 
@@ -42,7 +42,7 @@ class FileRoutes:
     """Serves files by plain HTTP. ``is_local`` tells of a request whether its peer's uid counts."""
 
     def __init__(
-        self, connections: Connections, files: Files, is_local: Callable[[web.Request], bool]
+        self, connections: Connections, files: FileService, is_local: Callable[[web.Request], bool]
     ) -> None:
         self._connections = connections
         self._files = files
@@ -119,7 +119,7 @@ def _path(request: web.Request) -> bytes:
     return unquote_to_bytes(raw[len(PREFIX) :]).lstrip(b"/")
 
 
-async def _delete(request: web.Request, files: Files, path: bytes) -> web.Response:
+async def _delete(request: web.Request, files: FileService, path: bytes) -> web.Response:
     recursive = request.query.get("recursive", "false")
     if recursive not in ("true", "false"):
         raise InvalidArgument("recursive: expected true or false")

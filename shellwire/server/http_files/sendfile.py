@@ -11,14 +11,14 @@ from shellwire.server.http_files.timeouts import STALLED_SECONDS
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
 # So much in one go of a thread that others wait for.
 _TURN = 8 * 1024 * 1024
 
 
 async def pour(
-    request: web.Request, response: web.StreamResponse, files: Files, source: int, span: range
+    request: web.Request, response: web.StreamResponse, files: FileService, source: int, span: range
 ) -> None:
     """Answer with the bytes of the open file ``source`` that ``span`` names.
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from shellwire.process.reap import Exit, Reaper
 
-ABOUT = 3
+STATUS_FD = 3
 """The descriptor on which the process writes its last line."""
 
 _LIMIT = 256 * 1024
 
 
-class Stream:
+class ArchiveProcess:
     """The process, begun with ``open``. Use it in an ``async with``: it has ended then."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
@@ -31,7 +31,7 @@ class Stream:
         self._reaper = reaper
         self._ended = asyncio.Event()
 
-    async def __aenter__(self) -> Stream:
+    async def __aenter__(self) -> ArchiveProcess:
         theirs_in, to = os.pipe()
         source, theirs_out = os.pipe()
         about, theirs_about = os.pipe()
@@ -39,7 +39,7 @@ class Stream:
             self._pid = spawn(
                 self._command,
                 environment(),
-                {0: theirs_in, 1: theirs_out, 2: 2, ABOUT: theirs_about},
+                {0: theirs_in, 1: theirs_out, 2: 2, STATUS_FD: theirs_about},
                 name=self._command[0],
             )
         except SpawnError as error:
@@ -78,7 +78,7 @@ class Stream:
             self._in.write(data)
             await self._in.drain()
 
-    def write_end(self) -> None:
+    def close_input(self) -> None:
         """Let it see the end of what it is given."""
         self._in.close()
 
@@ -86,7 +86,7 @@ class Stream:
         """Return what it has written; empty at the end."""
         return await self._out.read(_LIMIT)
 
-    async def about(self) -> bytes:
+    async def status_line(self) -> bytes:
         """Return its last line; empty if it was ended."""
         return await self._about.read()
 
