@@ -21,13 +21,13 @@ _SHOWN = 200
 
 
 def describe_redirect(answer: aiohttp.ClientResponse) -> str:
-    """Say what an answer is that leads elsewhere."""
+    """Return an error text for a redirect."""
     where = quoted(answer.headers.get("Location", "")[:_SHOWN])
     return f"a redirect ({answer.status}) to {where}, which is not followed"
 
 
 def describe_close(code: int, reason: str) -> str:
-    """Say how a connection ended, as the end of a sentence about the daemon."""
+    """Return how a connection ended, as the predicate of a sentence about the daemon."""
     if code == ABNORMAL_CLOSURE:
         return "broke off the connection"
     words = f" {printable(reason)}" if reason else ""
@@ -44,7 +44,7 @@ def describe_refusal(error: aiohttp.WSServerHandshakeError) -> str:
 
 
 def connect_error(error: Exception, target: Target, name: str) -> NotRunning | Unreachable:
-    """Return what is to be said of a connection that could not be made."""
+    """Return the error for a connection that could not be made."""
     cause = getattr(error, "os_error", error)
     if target.home is not None and isinstance(cause, ConnectionRefusedError | FileNotFoundError):
         return NotRunning(f"shellwire is not running: nothing listens at {name}")
@@ -52,5 +52,5 @@ def connect_error(error: Exception, target: Target, name: str) -> NotRunning | U
     if isinstance(cause, socket.gaierror):
         reason = cause.strerror or reason
     elif isinstance(cause, OSError) and cause.errno:
-        reason = os.strerror(cause.errno)  # asyncio has words of its own
+        reason = os.strerror(cause.errno)  # asyncio's text differs
     return Unreachable(f"{name} can't be reached: {printable(reason)}")

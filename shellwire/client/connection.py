@@ -1,6 +1,6 @@
-"""A connection that lasts: it is made anew when it breaks, and its jobs go on where they were.
+"""A connection that reconnects: its requests are repeated and its jobs resume.
 
-What had been asked is asked again on the next link, unless asking twice would do it twice.
+Requests without an answer are sent again on the next link, unless repeating them has effects.
 """
 
 from __future__ import annotations
@@ -32,44 +32,45 @@ if TYPE_CHECKING:
     from shellwire.client.results import Message
 
 FIRST_DELAY = 0.1
-"""Seconds within which the first new attempt is made; the next ones take up to twice as long."""
+"""The first reconnect comes within this many seconds; each further limit doubles."""
 
 LONGEST_DELAY = 5.0
-"""Seconds between two attempts at most."""
+"""Longest delay between two attempts, in seconds."""
 
-# RFC 6455, 7.4.1: what the daemon will not change its mind about.
+# Close codes after which retrying is pointless (RFC 6455, 7.4.1).
 _FINAL = {1002, 1008, 1009}
 
 
 class Follower(Protocol):
-    """What wants a job's messages."""
+    """The receiver of one job's messages."""
 
     id: str
 
     @property
     def closing_message(self) -> Message | None:
-        """What the daemon must be told when the client leaves for good."""
+        """The message to send when the client closes; None if the job is to continue."""
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether it has asked for its job and nothing of that has come yet."""
+        """Whether its request was sent and no message of the job has arrived yet."""
 
     def receive(self, message: Message) -> None:
-        """Deal with a message of its job."""
+        """Handle a message of the job."""
 
     async def resume(self, link: Link) -> None:
-        """Say on a new link what the daemon must know. Raises nothing."""
+        """Start or resume the job on a new link. Raises nothing."""
 
     def fail(self, error: ShellwireError) -> None:
-        """No more messages will come."""
+        """Stop: no more messages will come."""
 
 
 class Connection:
-    """Keeps one client connected while it is open.
+    """Keeps one client connected until it is closed.
 
-    When it is cut it tries again for ``patience`` seconds. After that, and after an end that can't
-    be mended, whoever waits gets the error, and the next question tries anew; but not after another
-    connection has taken over, nor where what answers has sent what no daemon sends.
+    After a cut it retries for ``patience`` seconds. When that time is over, or after an error that
+    retrying can't fix, all callers get the error, and the next request tries again. It never
+    retries after another connection took over its client_id, or after invalid messages from the
+    peer.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Connection:
     # Opening and closing -------------------------------------------------------------------------
 
     async def link(self) -> Link:
-        """Return the link, once there is one. Raises why there is none."""
+        """Return the current link, opening or awaiting one. Raises why there is none."""
         async with self._opening:
             if self._final_error is not None:
                 raise self._final_error
@@ -110,11 +111,11 @@ class Connection:
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a link, as far as is known here."""
+        """Whether there is a link, as far as this side knows."""
         return self._current is not None and self._current.done()
 
     async def close(self) -> None:
-        """Disconnect, in order. Jobs that nobody else is to follow end."""
+        """Disconnect in order; jobs whose block is still open end."""
         for follower in list(self._followers.values()):
             if follower.closing_message is not None:
                 await self.send_if_connected(follower.closing_message)
@@ -139,14 +140,14 @@ class Connection:
         return link
 
     def link_closed(self, link: Link) -> None:
-        """Let who asks from now on wait for the next link."""
+        """Make later requests wait for the next link."""
         if self._current is not None and self._current.done() and self._current.result() is link:
             self._current = asyncio.get_running_loop().create_future()
 
     async def _supervise(self, link: Link) -> None:
         while True:
             code, reason = await asyncio.shield(link.ended)
-            assert self._current is not None  # only this makes it so
+            assert self._current is not None  # only this method resets it
             if link.problem is not None:
                 self._final_error = link.problem
                 return self._give_up(self._final_error)
@@ -168,11 +169,13 @@ class Connection:
                 self.spawn(follower.resume(link))
 
     async def _reopen(self, why: ShellwireError) -> Link:
-        """Return a new link. When patience is over, raises the last error; ``why`` at first."""
+        """Return a new link. Raises the last error after ``patience`` seconds; ``why`` is the
+        first.
+        """
         deadline = time.monotonic() + self._patience
         longest = FIRST_DELAY
         while time.monotonic() < deadline:
-            # Full jitter: clients that were cut together don't come back together.
+            # Full jitter: clients cut at the same moment reconnect at different ones.
             await asyncio.sleep(min(random.uniform(0, longest), deadline - time.monotonic()))
             longest = min(2 * longest, LONGEST_DELAY)
             try:
@@ -187,24 +190,24 @@ class Connection:
     def _give_up(self, error: ShellwireError) -> None:
         if self._current is not None and not self._current.done():
             self._current.set_exception(error)
-            self._current.exception()  # there may be nobody who waits for it
+            self._current.exception()  # mark it retrieved: there may be no waiter
         self._current = None
         for follower in list(self._followers.values()):
             follower.fail(error)
         self._followers.clear()
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
-        """Have work done that ends with the connection at the latest."""
+        """Run a coroutine in the background; closing the connection cancels it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # Talking -------------------------------------------------------------------------------------
+    # Requests ------------------------------------------------------------------------------------
 
     async def ask(self, message: Message, *, repeatable: bool = True) -> Message:
-        """Return the answer to ``message``, asking again after a cut if it is ``repeatable``.
+        """Return the answer to ``message``; send it again after a cut if it is ``repeatable``.
 
-        Raises the error that it is answered with, or why there is no answer.
+        Raises the daemon's error, or why there is no answer.
         """
         while True:
             link = await self.link()
@@ -216,22 +219,22 @@ class Connection:
                         f"the connection broke during {message['type']}:"
                         " it is not known whether it was done"
                     ) from None
-                await asyncio.shield(link.ended)  # now it is not the current one any more
+                await asyncio.shield(link.ended)  # from here on `link()` returns another one
 
     async def send_if_connected(self, message: Message) -> None:
-        """Send what needs no answer, if there is a link now; after a cut it means nothing."""
+        """Send a message that needs no answer, if connected; after a cut it would be meaningless."""
         if self._current is not None and self._current.done():
             try:
                 await self._current.result().send(message)
             except (LinkClosed, ShellwireError):
                 return
 
-    # Following -----------------------------------------------------------------------------------
+    # Jobs ----------------------------------------------------------------------------------------
 
     async def follow(self, follower: Follower) -> None:
-        """Hand it its job's messages from now on. Raises why there is no link.
+        """Deliver a job's messages to ``follower`` from now on. Raises why there is no link.
 
-        RuntimeError if another has them: a connection has one view of a job.
+        Raises RuntimeError if the job has a follower already: a connection has one view of a job.
         """
         link = await self.link()
         if self._followers.get(follower.id, follower) is not follower:
@@ -240,9 +243,9 @@ class Connection:
         await follower.resume(link)
 
     def rename(self, follower: Follower, job_id: str) -> None:
-        """Hand it the messages of this id: what it went by was the job's name.
+        """Use ``job_id`` for a follower that was registered under the job's name.
 
-        RuntimeError as ``follow``.
+        Raises RuntimeError as ``follow`` does.
         """
         self.unfollow(follower)
         if job_id in self._followers:
@@ -251,15 +254,15 @@ class Connection:
         self._followers[job_id] = follower
 
     def unfollow(self, follower: Follower) -> None:
-        """Hand it no more."""
+        """Deliver no more messages to ``follower``."""
         if self._followers.get(follower.id) is follower:
             del self._followers[follower.id]
 
     def deliver(self, message: Message) -> None:
-        """Hand a message to whoever follows its job.
+        """Deliver a message to the follower of its job.
 
-        An error that names none is about a message that the daemon could not read: whatever it was,
-        none that has had no answer is known to have come.
+        An error without an id is about a message that the daemon could not read. Any unanswered
+        request may be that message, so all of them fail.
         """
         if message["type"] == "error" and message.get("id") is None:
             for each in list(self._followers.values()):
@@ -270,5 +273,5 @@ class Connection:
         if follower is not None:
             follower.receive(message)
         elif message["type"] == "output":
-            # Left in the background by a command whose end has been told.
+            # Output of background processes of a command that has ended.
             self.spawn(self.send_if_connected({"type": "detach", "id": message["id"]}))

@@ -1,4 +1,4 @@
-"""A daemon for one block: in a home of its own, gone with it."""
+"""A temporary daemon for one block, in a home of its own that is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="AbstractAsyncContextManager[Any]")
 
 START_SECONDS = 30.0
-"""Seconds that it has to start."""
+"""Seconds that the daemon may take to start."""
 
 STOP_SECONDS = 20.0
-"""Seconds that it has to end what it runs and itself, before it is killed."""
+"""Seconds that the daemon may take to end its jobs and itself before it is killed."""
 
 _ANNOUNCEMENT = b" listens at "
 _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
@@ -34,7 +34,7 @@ _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
 
 @contextlib.asynccontextmanager
 async def connected(at: Callable[[Endpoint, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
-    """Run a daemon while the block runs; yield the client ``at`` it. Raises StartError."""
+    """Run a daemon for the block; yield a client of it, made by ``at``. Raises StartError."""
     async with daemon(flags) as place:
         client = at(place, "python")
         async with client:
@@ -43,10 +43,10 @@ async def connected(at: Callable[[Endpoint, str], C], flags: tuple[str, ...]) ->
 
 @contextlib.asynccontextmanager
 async def daemon(flags: tuple[str, ...] = ()) -> AsyncIterator[Endpoint]:
-    """Run a daemon on a free port while the block runs; yield where. Raises StartError.
+    """Run a daemon on a free port for the block; yield its endpoint. Raises StartError.
 
-    It has this process's environment, but for ``SHELLWIRE_…``, and this directory. All that its
-    jobs have started ends with it.
+    It gets this process's environment, without ``SHELLWIRE_…``, and working directory. All
+    processes of its jobs end with it.
     """
     root = tempfile.mkdtemp(prefix="shellwire-")
     try:
@@ -70,7 +70,7 @@ async def _start(root: Path, flags: tuple[str, ...]) -> asyncio.subprocess.Proce
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
-                # Ctrl-C in a terminal is for this process: it ends the daemon in order.
+                # Keep Ctrl-C in the terminal from the daemon: this process shuts it down in order.
                 start_new_session=True,
             )
     except OSError as error:

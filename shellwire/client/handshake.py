@@ -34,7 +34,7 @@ CONNECT_SECONDS = 10.0
 """Seconds that connecting and authenticating may take."""
 
 CLOSE_SECONDS = 2.0
-"""Seconds that a daemon has to answer our close frame."""
+"""Seconds that the daemon may take to answer our close frame."""
 
 
 async def open_socket(
@@ -77,7 +77,7 @@ async def _connect(
         )
         ws = await session.ws_connect(
             target.url,
-            # It refuses what is as long as this, also before that is inflated.
+            # aiohttp refuses messages of this size and above, compressed or not.
             max_msg_size=MAX_DAEMON_MESSAGE + 1,
             heartbeat=ping_interval,
             compress=15,
@@ -113,18 +113,18 @@ async def _authenticate(ws: Socket, auth: Message, name: str) -> Message:
     message = read(frame.data)
     if message["type"] == "error":
         error = from_wire(message["code"], message["message"])
-        # Whatever its code, a newer daemon's too: we are not admitted.
+        # Any error here, also one of a newer daemon, means that we were not admitted.
         raise error if isinstance(error, Refusal) else ClientRejected(f"{error.code}: {error}")
     if message["type"] != "status":
         raise InvalidAnswer(f"{printable(message['type'])}, where status was expected")
-    # Before it has come nothing tells whether the daemon writes bytes in text fields.
+    # Only `status` itself says whether the daemon sends bytes in text fields.
     return read_fields(message) if FEATURE in message["features"] else message
 
 
 def refuse_redirects() -> aiohttp.TraceConfig:
-    """Return what makes a session refuse every redirect: our token is for the daemon that we call.
+    """Return a trace config that refuses redirects: our token is only for the daemon we called.
 
-    aiohttp's ``ws_connect`` has no flag for that.
+    aiohttp's ``ws_connect`` has no flag for this.
     """
 
     async def refuse(

@@ -1,7 +1,7 @@
-"""The receiving side of a job: what the connection hands over, kept until it is taken.
+"""The receiving side of a job: handles its messages, queues its output until it is read.
 
-Nothing here polls or resumes on a whim: a link tells once that it is there, and what it must be
-told is decided from what has been heard before (PROTOCOL.md, Reconnecting).
+It attaches again after each reconnect, and decides from the messages received so far whether to
+send its request again (PROTOCOL.md, Reconnecting).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from shellwire.client.connection import Connection
     from shellwire.client.results import Chunk, Message
 
-# A window after each time that it was attached to anew, while what came before was not taken.
+# Each reattach may bring one more window while earlier output is still unread.
 _MAX_WAITING = 64 * WINDOW
 
 OnLeave = Literal["end", "detach"]
 
 
 class JobMessages:
-    """A job as its messages tell of it."""
+    """The state of one job, built from its messages."""
 
     def __init__(
         self,
@@ -38,17 +38,17 @@ class JobMessages:
         feed: str | bytes | None = None,
     ) -> None:
         self.id: str = request["id"]
-        """The job's id: with this it is attached to again, from anywhere."""
+        """The job's id: pass it to ``Client.attach`` of any client."""
         self.end = after
-        """Offset up to which its output has arrived here."""
+        """Offset up to which output has arrived at this client."""
         self.size: tuple[int, int] | None = None
-        """Columns and rows of its terminal when it was begun or attached to; None without one."""
+        """Columns and rows of its terminal when it was started or attached to; None without one."""
         if request.get("is_pty") or request.get("use_pty"):
             self.size = (request.get("cols", 80), request.get("rows", 24))
         self.live_from = 0
-        """Offset where its output stood when it was attached to: what comes before is replayed."""
+        """Offset of the output when this client attached; earlier output is replayed."""
         self.pid: int | None = None
-        """A session's process; None for a command."""
+        """A session's process id; None for a command."""
         self._connection = connection
         self._request = request
         self._leaving = leaving
@@ -74,7 +74,7 @@ class JobMessages:
         self._input_error: ShellwireError | None = None
 
     async def next_chunk(self) -> Chunk | None:
-        """Return what it has written, waiting for it; None at its end. Raises what cut it short."""
+        """Return the next chunk, waiting for it; None at the end. Raises why the output broke off."""
         while not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -91,7 +91,7 @@ class JobMessages:
 
     @property
     def result(self) -> Result:
-        """How it ended. Raises RuntimeError if it has not, or not yet been read to its end."""
+        """How the job ended. Raises RuntimeError before its end, and until its output is read."""
         if self._result is None:
             raise RuntimeError(f"job {self.id} has not ended yet")
         return self._result
@@ -99,35 +99,35 @@ class JobMessages:
     def _message(self, kind: str, **fields: Any) -> Message:
         return {"type": kind, "id": self.id, **fields}
 
-    # What the connection says --------------------------------------------------------------------
+    # Messages from the connection ----------------------------------------------------------------
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, or can't be followed any more; output may be left to be read."""
+        """Whether the job has ended or can't be followed any more; output may remain to be read."""
         return self._result is not None or self._error is not None
 
     @property
     def is_queued(self) -> bool:
-        """Whether it waits for a slot; may be late to tell that it does not any more."""
+        """Whether the job waits for a slot, as far as this client knows; may be out of date."""
         return self._queued and not self.is_over
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection to the daemon now, as far as is known here."""
+        """Whether the client is connected to the daemon, as far as it knows."""
         return self._connection.is_connected
 
     @property
     def closing_message(self) -> Message | None:
-        """What the daemon must be told when the client leaves for good."""
+        """The message to send when the client closes; None if the job is to continue."""
         return self._message("kill_session") if self._leaving == "end" else None
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether it has asked for its job and nothing of that has come yet."""
+        """Whether the request was sent and no message of the job has arrived yet."""
         return self._requests_sent > 0 and not self._answered
 
     async def resume(self, link: Link) -> None:
-        """Begin it on a first link; take it up again on a later one."""
+        """Start the job on the first link; reattach on later ones."""
         try:
             client_id = self._connection.client_id
             if self._answered or (self._requests_sent and link.had_job(client_id, self.id)):
@@ -135,15 +135,15 @@ class JobMessages:
             else:
                 await self._send(link)
                 if self._request["type"] == "start_session":
-                    return  # begun when it is answered
+                    return  # the answer sets `_begun`
             self._begun.set()
         except LinkClosed:
-            return  # the next link will be told
+            return  # the next link resumes
         except ShellwireError as error:
             self.fail(error)
 
     async def _send(self, link: Link) -> None:
-        """Send its request: for the first time, or to a daemon that would know if it had come."""
+        """Send the request: the first time, or again to a daemon that remembers ids it has run."""
         if self._requests_sent and link.instance != self._instance:
             raise Disconnected(
                 f"the daemon was started anew before it answered {self.id}:"
@@ -156,7 +156,7 @@ class JobMessages:
             self._on_first_request()
 
     def _on_first_request(self) -> None:
-        """The request has been sent, for the first time."""
+        """Hook: called once, when the request has been sent for the first time."""
 
     async def _attach(self, link: Link) -> None:
         if self._instance is None:
@@ -173,7 +173,7 @@ class JobMessages:
         if credit is None:
             await link.ask(attach)
         else:
-            # Behind it, and not behind its answer: that would be a round trip without a replay.
+            # Sent with the attach, not after its answer: waiting would cost a round trip of replay.
             await asyncio.gather(link.ask(attach), link.send(self._message("credit", end=credit)))
 
     def _window(self, link: Link) -> int:
@@ -181,7 +181,7 @@ class JobMessages:
         return self._flow.choose_window(buffer_bytes, is_terminal=self.size is not None)
 
     async def _find_id(self, link: Link) -> None:
-        """Learn the job's id, which its messages carry, if we were given its name."""
+        """Learn the job's id if the caller gave its name: messages carry the id."""
         if not link.had_id(self.id):
             page = await link.ask(self._message("read_output", max_bytes=1))
             if page["id"] != self.id:
@@ -189,7 +189,7 @@ class JobMessages:
         self._instance = link.instance
 
     def receive(self, message: Message) -> None:
-        """Deal with a message of the job."""
+        """Handle a message of the job."""
         self._answered = True
         handler = _HANDLERS.get(message["type"])
         if handler is not None:
@@ -198,7 +198,7 @@ class JobMessages:
             self._changed.set()
 
     def fail(self, error: ShellwireError) -> None:
-        """It can't be followed any more, or was refused."""
+        """Stop following: the job was refused, or the connection is gone for good."""
         if not self.is_over:
             self._error = error
         self._connection.unfollow(self)
@@ -230,7 +230,7 @@ class JobMessages:
 
     def _on_notice(self, message: Message) -> None:
         notice = Notice(message["code"], message["message"])
-        if notice not in self._notices:  # it is repeated after `attach`
+        if notice not in self._notices:  # `attach` repeats notices
             self._notices.append(notice)
 
     def _on_queued(self, message: Message) -> None:

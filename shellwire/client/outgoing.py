@@ -1,4 +1,4 @@
-"""What a client sends, encoded; what can't be is an error at once, and nothing has been sent."""
+"""Encoding of messages to send: values that can't be sent raise before anything is sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 200
 
 
 def encode(message: Message, *, text_bytes: bool) -> bytes:
-    """Return a message as JSON. Raises InvalidMessage for what JSON or this daemon can't hold."""
+    """Return a message as JSON. Raises InvalidMessage if JSON or this daemon can't represent it."""
     try:
         sent = write_fields(message) if text_bytes else message
         return json.dumps(sent, ensure_ascii=False, allow_nan=False).encode()
@@ -27,7 +27,7 @@ def encode(message: Message, *, text_bytes: bool) -> bytes:
 
 
 def _not_text(message: Message, *, text_bytes: bool) -> str:
-    """Say which field can't be sent."""
+    """Return an error text that names the field that can't be sent."""
     for name, value in message.items():
         takes_bytes = name in FIELDS
         for text in (*value, *value.values()) if isinstance(value, dict) else (value,):
@@ -47,9 +47,9 @@ def _fits(text: str, *, as_bytes: bool) -> bool:
 
 
 def input_bytes(text: str) -> bytes:
-    """Return text as a job gets it, where a lone surrogate stands for a byte (PEP 383).
+    """Return input text as bytes; a surrogate escape becomes the byte it stands for (PEP 383).
 
-    Raises InvalidMessage for one that stands for none.
+    Raises InvalidMessage for any other surrogate.
     """
     try:
         return to_bytes(text)

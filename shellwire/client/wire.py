@@ -1,6 +1,6 @@
-"""One WebSocket to a daemon, authenticated: it ends when the socket does, and is not revived.
+"""A link: one authenticated WebSocket to a daemon, from open to close; never reconnected.
 
-What comes is not trusted: a message is bounded while it arrives, and checked before it is used.
+Messages are untrusted: their size is limited on arrival, and they are validated before use.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 
 class LinkClosed(Exception):
-    """The link has ended; what had no answer has none."""
+    """The link has closed; requests without an answer stay unanswered."""
 
 
 class Listener(Protocol):
-    """Who uses a link."""
+    """The owner of a link."""
 
     def deliver(self, message: Message) -> None:
-        """Deal with a message that answers no question."""
+        """Handle a message that is not the answer to a request."""
 
     def link_closed(self, link: Link) -> None:
-        """The link has just ended."""
+        """Handle the end of the link."""
 
 
 class Link:
-    """One connection."""
+    """One open connection."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class Link:
         self.status = status
         self._name = name
         self.ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        """Close code and reason, once it has ended."""
+        """Close code and reason, once the link has closed."""
         self._session = session
         self._ws = ws
         self._listener = listener
         self.problem: InvalidAnswer | None = None
-        """Why it ended, if what came was nothing that a daemon sends."""
+        """Set if the link was closed because of an invalid message."""
         self._text_bytes = FEATURE in status.get("features", ())
         self._numbers = count(1)
         self._answers: dict[str, asyncio.Future[Message]] = {}
@@ -76,7 +76,7 @@ class Link:
         ping_interval: float,
         transient: bool = False,
     ) -> Link:
-        """Connect and authenticate. Raises NotRunning, Unreachable, or the refusal."""
+        """Connect and authenticate. Raises NotRunning, Unreachable, or the daemon's refusal."""
         session, ws, status = await open_socket(
             place, client_id, ping_interval=ping_interval, transient=transient
         )
@@ -84,24 +84,24 @@ class Link:
 
     @property
     def instance(self) -> str | None:
-        """Which start of the daemon it is: another one remembers no ids."""
+        """Which run of the daemon this is: a restarted daemon remembers no ids."""
         found: str | None = self.status.get("instance")
         return found
 
     def had_job(self, client_id: str, job_id: str) -> bool:
-        """Tell whether the daemon knew that job when we came."""
+        """Tell whether the daemon had this client's job when the link opened."""
         return any(
             job["id"] == job_id and job["client_id"] == client_id for job in self.status["jobs"]
         )
 
     def had_id(self, job_id: str) -> bool:
-        """Tell whether that was a job's id when we came."""
+        """Tell whether any job had this id when the link opened."""
         return any(job["id"] == job_id for job in self.status["jobs"])
 
     async def job_info(self, job_id: str) -> Message | None:
-        """Return what `list_jobs` says of the job of that id, None if it is not there. Raises Cut.
+        """Return a job's entry of ``list_jobs``, None if there is no such job. Raises LinkClosed.
 
-        It may be as old as the link: the daemon has told of all jobs when we came.
+        The entry may date from the opening of the link, when ``status`` listed all jobs.
         """
         listed = {job["id"]: job for job in self.status["jobs"]}
         if job_id not in listed:
@@ -110,7 +110,7 @@ class Link:
         return listed.get(job_id)
 
     async def send(self, message: Message) -> None:
-        """Send; return when it is on its way. Raises Cut, InvalidMessage if it can't be sent."""
+        """Send a message. Raises LinkClosed, or InvalidMessage if it can't be sent."""
         data = encode(message, text_bytes=self._text_bytes)
         most = self.status["limits"]["max_message_bytes"]
         if len(data) > most:
@@ -123,7 +123,7 @@ class Link:
             raise LinkClosed from None
 
     async def ask(self, message: Message) -> Message:
-        """Send and return the answer. Raises Cut, or the error that it is answered with."""
+        """Send a request and return its answer. Raises LinkClosed, or the error in the answer."""
         request_id = f"r{next(self._numbers)}"
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._answers[request_id] = answer
@@ -133,10 +133,10 @@ class Link:
         finally:
             del self._answers[request_id]
             if answer.done() and not answer.cancelled():
-                answer.exception()  # it has been told already, by `send`
+                answer.exception()  # mark it retrieved: `send` has raised already
 
     async def close(self) -> None:
-        """End it, in order."""
+        """Close the link with a close frame."""
         with contextlib.suppress(OSError, aiohttp.ClientError):
             await self._ws.close()
         self._reader.cancel()
@@ -159,7 +159,7 @@ class Link:
             self.problem = InvalidAnswer(error.sent, self._name)
         finally:
             try:
-                # First, for who hears of the end may end the event loop.
+                # Close before notifying: the listener may stop the event loop.
                 if self.problem is not None:
                     with contextlib.suppress(OSError, aiohttp.ClientError):
                         await self._ws.close(code=WSCloseCode.PROTOCOL_ERROR)
@@ -176,7 +176,8 @@ class Link:
         if answer is None and message["type"] == "error" and message.get("id") is None:
             self._fail_all(from_wire(message["code"], message["message"]))
         if answer is None or message["type"] == "attached":
-            # What follows `attached` must find it known, and may be read before who asked runs.
+            # `attached` must be delivered before the messages after it, and those may be read
+            # before the waiting task runs.
             self._listener.deliver(message)
         if answer is None or answer.done():
             return
@@ -186,7 +187,7 @@ class Link:
             answer.set_result(message)
 
     def _fail_all(self, error: WireError) -> None:
-        """Fail what is waited for: the daemon could not tell which message the error is about."""
+        """Fail all pending requests: the daemon could not tell which message its error is about."""
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(error)
