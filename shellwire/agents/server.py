@@ -1,6 +1,6 @@
-"""The MCP server on stdin and stdout: what MCP wants of the tools, and nothing of what they do.
+"""The MCP server on stdin and stdout: adapts the tools to the SDK.
 
-Only here is the SDK known; it is imported when it is needed, for it is an extra.
+Only this module knows the SDK. It is an optional extra, so it is imported on use.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 async def serve(place: Endpoint) -> None:
-    """Serve until stdin ends. What commands run then is ended; processes go on."""
+    """Serve until stdin ends. Running commands are ended then; processes keep running."""
     from mcp.server.stdio import stdio_server
 
     server = Server(Daemon(place))
@@ -59,14 +59,14 @@ async def serve(place: Endpoint) -> None:
 
 
 class Server:
-    """Answers what MCP asks."""
+    """The handlers of MCP requests."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def sdk(self) -> SdkServer[dict[str, Any]]:
-        """Return the SDK's server, which speaks the protocol and calls this one."""
+        """Return an SDK server that calls this object's handlers."""
         from mcp.server.lowlevel import Server as SdkServer
 
         return SdkServer(
@@ -79,7 +79,7 @@ class Server:
         )
 
     async def close(self) -> None:
-        """End the commands that still run, and disconnect. Waits for none of them."""
+        """Cancel running tool calls and disconnect."""
         for task in self._tasks:
             task.cancel()
         await self._daemon.close()
@@ -124,9 +124,9 @@ class Server:
         return await tool.run(self._daemon, parse(tool.arguments_type, given), report)
 
     async def _in_own_task(self, work: Any) -> Any:
-        """Do it in a task of its own, cancelled once if this is.
+        """Run a coroutine in a task of its own, which is cancelled once if this call is.
 
-        The SDK cancels as anyio does, at each await anew: nothing could be cleaned up in there.
+        The SDK cancels as anyio does, again at each ``await``, so cleanup would never complete.
         """
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -140,15 +140,15 @@ class Server:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # who waited for it has it, or went away
+            task.exception()  # mark it retrieved: the caller has it, or has gone
 
     def end_on_signals(self) -> None:
-        """End as at the end of stdin on SIGTERM and SIGINT.
+        """On SIGTERM and SIGINT close as at the end of stdin, then die by the signal.
 
-        Then by the signal itself: the SDK's thread waits for stdin, and nothing can wake it.
+        Returning is not enough: a thread of the SDK waits for stdin and can't be woken.
         """
         if sys.platform == "win32":
-            return  # a signal handler of asyncio is not to be had
+            return  # asyncio has no signal handlers there
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._close_and_die, number)
@@ -176,14 +176,14 @@ def _described(tool: Tool) -> SdkTool:
         annotations=ToolAnnotations(
             read_only_hint=tool.effect == "reads",
             destructive_hint=tool.effect == "destroys",
-            # What a shell reaches has no bounds.
+            # A shell can reach anything.
             open_world_hint=tool.effect == "destroys",
         ),
     )
 
 
 def _reporter(context: Context) -> Report | None:
-    """Return what reports progress, if that was asked for."""
+    """Return a progress callback, if the MCP client asked for progress."""
     if (context.meta or {}).get("progress_token") is None:
         return None
 

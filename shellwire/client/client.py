@@ -185,8 +185,7 @@ class Client(Files):
         return self._follow(requests.execute(_new_id(), command, options), feed)
 
     def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:
-        """Return a session on a terminal, by default the user's shell: ``async with c.shell() as
-        sh``.
+        """Return a session on a terminal, the user's shell by default: ``async with c.shell():``.
 
         Leaving the block ends the session. Entering it raises TooManyProcesses if no slot is free.
         """

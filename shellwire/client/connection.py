@@ -169,9 +169,7 @@ class Connection:
                 self.spawn(follower.resume(link))
 
     async def _reopen(self, why: ShellwireError) -> Link:
-        """Return a new link. Raises the last error after ``patience`` seconds; ``why`` is the
-        first.
-        """
+        """Return a new link. After ``patience`` seconds raise the last error, initially ``why``."""
         deadline = time.monotonic() + self._patience
         longest = FIRST_DELAY
         while time.monotonic() < deadline:
@@ -222,7 +220,7 @@ class Connection:
                 await asyncio.shield(link.ended)  # from here on `link()` returns another one
 
     async def send_if_connected(self, message: Message) -> None:
-        """Send a message that needs no answer, if connected; after a cut it would be meaningless."""
+        """Send a message that needs no answer, if connected; after a cut it has no meaning."""
         if self._current is not None and self._current.done():
             try:
                 await self._current.result().send(message)

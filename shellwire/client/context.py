@@ -27,9 +27,7 @@ class Commands(Protocol):
 
 
 class Context:
-    """A context by name: ``default`` is this client_id's own, other names are shared by all
-    clients.
-    """
+    """A context by name: ``default`` is this client_id's own, other names are shared by clients."""
 
     def __init__(self, client: Commands, name: str) -> None:
         self.name = name
@@ -46,8 +44,9 @@ class Context:
         return self._client.stream(command, **options)
 
     def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:
-        """Return a session that starts from this context, and never changes it; see
-        ``Client.shell``.
+        """Return a session that starts from this context; see ``Client.shell``.
+
+        Nothing that the session does changes the context.
         """
         options["context"] = self.name
         return self._client.shell(command, **options)

@@ -60,7 +60,7 @@ class Endpoint:
 
 
 def checked(url: str) -> str:
-    """Return ``url`` with a WebSocket scheme, and path ``/ws`` if it has none. Raises InvalidUrl."""
+    """Return ``url`` with a WebSocket scheme, and path ``/ws`` by default. Raises InvalidUrl."""
     try:
         parts = urlsplit(url)
         scheme = _SCHEMES.get(parts.scheme)

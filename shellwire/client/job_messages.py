@@ -74,7 +74,7 @@ class JobMessages:
         self._input_error: ShellwireError | None = None
 
     async def next_chunk(self) -> Chunk | None:
-        """Return the next chunk, waiting for it; None at the end. Raises why the output broke off."""
+        """Return the next chunk, waiting for it; None at the end. Raises why the output broke."""
         while not self._chunks:
             if self._error is not None:
                 raise self._error

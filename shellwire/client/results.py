@@ -142,7 +142,10 @@ class ContextState:
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """A file or directory on the daemon's machine. For a symlink, all but the name is its target's."""
+    """A file or directory on the daemon's machine.
+
+    For a symlink, everything but its name is that of its target.
+    """
 
     name: str
     path: str
@@ -201,9 +204,7 @@ class Decoders:
         }
 
     def chunk(self, message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
-        """Return an ``output`` message or a page's chunk, in base64, as a Chunk. Raises
-        InvalidAnswer.
-        """
+        """Return a base64 ``output`` message or page chunk as a Chunk. Raises InvalidAnswer."""
         try:
             data = binascii.a2b_base64(message["data"], strict_mode=True)
         except ValueError:

@@ -1,7 +1,7 @@
-"""Directories as tar archives, both ways; in a worker, for each file costs Python some time.
+"""Packing and unpacking of tar archives, in a process of its own: Python is slow per file.
 
-What is unpacked goes through the confined root like everything else that is written: a member's
-name is a path like any other, and what tarfile would make of it plays no part.
+Unpacking writes through the confined root like every other write. A member's name is treated as a
+path below the root; tarfile's own extraction is not used.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _PIECE = 256 * 1024
 
 
 def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
-    """Write all that is below ``root``: files, directories and symlinks as such.
+    """Write everything below ``root``: files, directories, and symlinks as symlinks.
 
-    What can't be read, or has gone by then, is left out; so is what is neither of these. Raises
-    FileSystemError if the root itself can't be read, OSError if a file can't be to its end.
+    Left out: files that can't be read or have vanished, and other file types. Raises
+    FileSystemError if the root itself can't be read, OSError if reading a file fails midway.
     """
     compressed: Any = CompressingWriter(out, ARCHIVES[kind])
     with (
@@ -65,16 +65,17 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
                         content: Any = _FixedLength(descriptor)
                     except (OSError, WireError):
                         continue
-                    # From here on an error is the archive's: what follows would stand askew.
+                    # From here on an error fails the whole archive: later members would be
+                    # misaligned.
                     tar.addfile(info, content)
-            tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps every member
     compressed.finish()
 
 
 class _FixedLength:
-    """A file that is as long as it was said to be: one that shrinks meanwhile ends in NULs.
+    """A file object of exactly the announced size: if the file shrinks, NULs fill the rest.
 
-    Raises OSError for one that can be opened and not be read, before anything is asked of it.
+    Opening it raises OSError for a file that can be opened but not read.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -97,7 +98,7 @@ def _bytes(name: str) -> bytes:
 
 
 class UnpackStats:
-    """How much an archive has brought."""
+    """The number of files and bytes unpacked."""
 
     def __init__(self) -> None:
         self.files = 0
@@ -107,24 +108,24 @@ class UnpackStats:
 def unpack(
     root: Root, source: BinaryIO, kind: Archive, staging: bytes, limits: FileLimits, hashes: Hashes
 ) -> UnpackStats:
-    """Put what the archive holds below ``root``; each file atomically, replacing what is there.
+    """Unpack an archive below ``root``; each file atomically, replacing existing ones.
 
-    ``workshop`` is the name of a directory in the root for files that are being written; it is
-    made, and removed. Modes and times are the archive's, owners are not. Raises InvalidArgument for
-    what is no archive or holds devices, PathEscape for a name or a symlink that leads out, and what
-    ``Replacement`` raises; what came before is there then.
+    ``staging`` is the name of a directory in the root for files being written; it is created and
+    removed. Modes and times come from the archive, owners do not. Raises InvalidArgument if the
+    data is not an archive or has device members, PathEscape for a name or symlink that leads out of
+    the root, and the errors of ``Replacement``. Members unpacked before an error remain.
     """
     unpacking = _Unpacker(root, staging, limits, hashes)
     decompressed: Any = DecompressedReader(source, ARCHIVES[kind])
     try:
         with _translate_header_errors():
-            tar = tarfile.open(  # noqa: SIM115 - it has nothing to close
+            tar = tarfile.open(  # noqa: SIM115 - nothing to close
                 fileobj=decompressed, mode="r|", errors="surrogateescape", encoding="utf-8"
             )
         while (info := _next(tar)) is not None:
             unpacking.add(tar, info)
-            tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
-    except (tarfile.TarError, ValueError, OverflowError) as error:  # it does not wrap all of them
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps every member
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # tarfile wraps only some
         raise InvalidArgument(f"the content is no tar archive: {error}") from None
     finally:
         unpacking.close()
@@ -132,8 +133,8 @@ def unpack(
     return unpacking.stats
 
 
-# What tarfile raises for headers that nobody has checked: it calls itself for each header that
-# belongs to the next one, and takes numbers, lists and encodings in them as they come.
+# All that tarfile raises for malformed headers: it recurses for each header that extends the next
+# one, and does not validate the numbers, lists and encodings in them.
 _BAD_HEADERS = (
     tarfile.TarError,
     ValueError,
@@ -161,7 +162,7 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
 
 
 class _NoJournal:
-    """The workshop is noted as a whole."""
+    """Journals nothing: the staging directory is journaled as a whole."""
 
     def note(self, _path: bytes) -> bytes | None:
         return None
@@ -183,7 +184,7 @@ class _Unpacker:
             self._staging = place.open_directory()
 
     def add(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
-        """Put one member in its place."""
+        """Unpack one member."""
         path = _bytes(info.name)
         if info.size < 0:
             raise InvalidArgument(f"{shown(path)}: its size is negative")
@@ -236,7 +237,7 @@ class _Unpacker:
             os.rename(temporary, place.name, src_dir_fd=self._staging, dst_dir_fd=place.directory)
 
     def _link(self, path: bytes, target: bytes) -> None:
-        """Make a hard link to what the archive has brought before."""
+        """Make a hard link to a member unpacked before."""
         with (
             self._root.at(target, follow=False) as old,
             self._root.at(path, follow=False, create=True) as new,
@@ -254,7 +255,7 @@ class _Unpacker:
             os.rename(temporary, new.name, src_dir_fd=self._staging, dst_dir_fd=new.directory)
 
     def close(self) -> None:
-        """Remove the workshop."""
+        """Remove the staging directory."""
         with translate_os_errors(self._name):
             for name in os.listdir(self._staging):
                 os.unlink(name, dir_fd=self._staging)
@@ -262,9 +263,9 @@ class _Unpacker:
             os.rmdir(self._name, dir_fd=self._root.descriptor)
 
     def apply_directory_attributes(self) -> None:
-        """Give directories their times, which writing in them has changed, and their modes.
+        """Set the directories' times, which writing into them has changed, and their modes.
 
-        These come last: what can't be written to can't be cleared away after an error either.
+        Done last: after an error, a read-only directory could not be cleaned up.
         """
         for path, mode, mtime_ns in reversed(self._directories):
             with self._root.at(path) as place:
@@ -277,7 +278,7 @@ class _Unpacker:
 
 
 def _has_dotdot_after_name(target: bytes) -> bool:
-    """Whether ``..`` comes behind a name: that may be a symlink, by now or later."""
+    """Tell whether ``..`` follows a name: the name may be a symlink, now or later."""
     parts = [part for part in target.split(b"/") if part not in (b"", b".")]
     while parts and parts[0] == b"..":
         del parts[0]

@@ -1,4 +1,4 @@
-"""A process of its own for one archive: bytes in, bytes out, and a line about it at the end."""
+"""A process for one archive: bytes in, bytes out, and a status line at the end."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Exit, Reaper
 
 STATUS_FD = 3
-"""The descriptor on which the process writes its last line."""
+"""Descriptor on which the process writes its status line."""
 
 _LIMIT = 256 * 1024
 
 
 class ArchiveProcess:
-    """The process, begun with ``open``. Use it in an ``async with``: it has ended then."""
+    """The process, for use in ``async with``: leaving the block ends it."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
         self._command = command
@@ -73,21 +73,21 @@ class ArchiveProcess:
         self._ended.set()
 
     async def write(self, data: bytes) -> None:
-        """Give it ``data``, as soon as it takes it. What it no longer reads is dropped."""
+        """Send ``data``, waiting until the process reads it. Dropped if it has stopped reading."""
         with contextlib.suppress(ConnectionError):
             self._in.write(data)
             await self._in.drain()
 
     def close_input(self) -> None:
-        """Let it see the end of what it is given."""
+        """Signal the end of input."""
         self._in.close()
 
     async def read(self) -> bytes:
-        """Return what it has written; empty at the end."""
+        """Return output of the process; empty at the end."""
         return await self._out.read(_LIMIT)
 
     async def status_line(self) -> bytes:
-        """Return its last line; empty if it was ended."""
+        """Return the status line; empty if the process was killed."""
         return await self._about.read()
 
 

@@ -1,4 +1,4 @@
-"""What all who work with files share: limits, hashes, threads, workers."""
+"""State shared by all file operations: limits, hash cache, threads and workers."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from shellwire.files.write import TempFileJournal
 
 
-# Large files are hashed in threads of their own: nobody who wants a few bytes waits for them.
+# Large files are hashed in separate threads, so that they don't delay small requests.
 _HASHING = 2
 
 
 MAX_ARCHIVES = 2
-"""Archives that are packed or unpacked at a time, each by a process of its own."""
+"""Archives packed or unpacked at a time, each in a process of its own."""
 
 ARCHIVE_SECONDS = 60.0
-"""Seconds that one more waits for its turn."""
+"""Seconds that a further archive waits for a slot."""
 
 
 class FileService(Threads):
-    """What is asked of files is done in threads and workers: the loop never waits for a disk."""
+    """File operations in threads and worker processes: the event loop never waits for a disk."""
 
     def __init__(self, limits: FileLimits, tempfiles: TempFileJournal, workers: WorkerPool) -> None:
         super().__init__()
@@ -50,9 +50,9 @@ class FileService(Threads):
 
     @contextlib.asynccontextmanager
     async def archive_slot(self) -> AsyncIterator[None]:
-        """Wait for one's turn to pack or unpack an archive, and have it while the block runs.
+        """Hold a slot for packing or unpacking an archive while the block runs.
 
-        Raises QueueFull if that takes too long.
+        Raises QueueFull if none becomes free in time.
         """
         try:
             async with asyncio.timeout(ARCHIVE_SECONDS):
@@ -73,11 +73,11 @@ class FileService(Threads):
     ) -> str:
         """Return the SHA-256 of an open file of any size.
 
-        It is given up if this is cancelled, or who wants it is ``gone``. Raises OSError, and
-        Cancelled when it was given up or the daemon stops.
+        Hashing stops when this call is cancelled, or when ``gone`` returns true because its client
+        has left. Raises OSError, and Cancelled if hashing was stopped or the daemon stops.
         """
         stop = threading.Event()
-        mine = os.dup(descriptor)  # the thread may need it longer than who asks
+        mine = os.dup(descriptor)  # the thread may outlive the caller's descriptor
 
         def stops() -> bool:
             return self._closing or stop.is_set() or gone()
@@ -94,7 +94,7 @@ class FileService(Threads):
             stop.set()
 
     async def close(self) -> None:
-        """End the workers and give up what is unfinished."""
+        """End the workers and discard unfinished uploads."""
         self._closing = True
         await self._hashing.shutdown()
         await self.workers.close()

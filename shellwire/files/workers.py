@@ -1,13 +1,13 @@
-"""Processes that go through directories for us, so that neither a large one nor a slow one, nor a
-regular expression that never ends, costs the daemon more than a wait.
+"""Worker processes that walk directories: slow ones cost the daemon nothing but a wait.
 
-A worker takes one request after the other: a line on its standard input, answered by one on its
-standard output. What these say is its maker's affair.
+Large or slow directories and endless regular expressions block only the worker. A worker handles
+one request at a time: a line on its standard input, answered by a line on its standard output. The
+format of these lines is up to the caller.
 
-It is the kernel that bounds the time: a worker sets an alarm (setitimer(2)) whose signal it does
-not handle, and so is ended by it even inside one match of an expression. What it has written by
-then counts. One that was ended is replaced at the next request; all end with their standard input,
-and so with the daemon, however that ends.
+The kernel limits the time: a worker sets an alarm (setitimer(2)) and does not handle its signal, so
+the alarm ends it even within one match of a regular expression. The output written by then is used.
+An ended worker is replaced at the next request. Workers end with their standard input, and so with
+the daemon, however that ends.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Exit, Reaper
 
 MAX_WORKERS = 2
-"""Workers that there are at most, those of all clients together."""
+"""Workers at a time, for all clients together."""
 
 _IDLE_SECONDS = 60.0
 _PIECE = 64 * 1024
 
 
 class Answer(NamedTuple):
-    """What a worker has written."""
+    """The output of a worker for one request."""
 
     pieces: list[bytes]
     is_complete: bool
-    """Whether its end is there. Otherwise the worker's time was up."""
+    """Whether the answer has its end. If not, the worker's time was up."""
 
 
 class _Worker:
-    """One process. ``ask`` is called again only when it has returned."""
+    """One worker process. ``ask`` must not be called concurrently."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
         self.alive = True
@@ -75,7 +75,7 @@ class _Worker:
         self._ended.set()
 
     async def ask(self, request: bytes) -> Answer:
-        """Return the answer, as far as it came."""
+        """Send a request; return the answer, which may be incomplete."""
         if self._reader is None:
             self._reader = asyncio.StreamReader(limit=_PIECE)
             protocol = asyncio.StreamReaderProtocol(self._reader)
@@ -92,7 +92,7 @@ class _Worker:
         return Answer(pieces, is_complete=True)
 
     async def end(self) -> None:
-        """End it, and wait until it has."""
+        """Kill the process and wait for its end."""
         if self.alive:
             os.kill(self._pid, signal.SIGKILL)
             await self._ended.wait()
@@ -104,10 +104,10 @@ class _Worker:
 
 
 class WorkerPool:
-    """All workers, which are started when they are needed. Use it from the loop's thread only."""
+    """All workers, started on demand. Use it only in the event loop's thread."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
-        """``command`` is what a worker runs; its first word is an absolute path."""
+        """``command`` starts a worker; its first word is an absolute path."""
         self._command = command
         self.reaper = reaper
         self._slots = asyncio.Semaphore(MAX_WORKERS)
@@ -117,10 +117,9 @@ class WorkerPool:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: bytes) -> Answer:
-        """Have ``request`` done; return the answer, which is not whole if its time was up.
+        """Send ``request`` to a worker; return its answer, incomplete if its time was up.
 
-        When this is cancelled the worker is ended. Raises FileSystemError if there is no worker to
-        be had.
+        Cancelling this kills the worker. Raises FileSystemError if no worker can be started.
         """
         async with self._slots:
             worker = self._take()
@@ -168,7 +167,7 @@ class WorkerPool:
             await worker.end()
 
     async def close(self) -> None:
-        """End them all."""
+        """End all workers."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         self._idle.clear()

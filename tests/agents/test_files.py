@@ -95,7 +95,7 @@ def test_an_edit_is_exact(agent: Agent, here: Path) -> None:
     assert edited["hash"] == hashlib.sha256(path.read_bytes()).hexdigest()
     before = path.read_bytes()
     assert "more than once" in agent.refused("edit_file", path="edited", old="aa", new="b")
-    assert "does not stand" in agent.refused("edit_file", path="edited", old="two", new="b")
+    assert "does not occur" in agent.refused("edit_file", path="edited", old="two", new="b")
     assert agent.refused("edit_file", path="none", old="a", new="b").startswith("NOT_FOUND: ")
     assert path.read_bytes() == before
 
@@ -111,7 +111,7 @@ def test_an_edit_in_a_file_of_crlf(agent: Agent, here: Path) -> None:
     agent.call("edit_file", path="crlf", old="3\r\n4", new="5\n6")  # said to the letter
     assert path.read_bytes() == b"1\r\n2\r\n\r\n5\n6\r\n"
     # Not every line end is one any more: nothing is guessed.
-    assert "does not stand" in agent.refused("edit_file", path="crlf", old="1\n2", new="x")
+    assert "does not occur" in agent.refused("edit_file", path="crlf", old="1\n2", new="x")
     agent.call("edit_file", path="crlf", old="5\n6", new="7\n8")
     assert path.read_bytes() == b"1\r\n2\r\n\r\n7\n8\r\n"
     (here / "twice").write_bytes(b"a\r\nb\r\na\r\n")

@@ -106,7 +106,7 @@ def test_what_somebody_else_wrote_is_left_alone(place: Path, edit: str) -> None:
     edited = {
         "append": f"{text}\nmine\n",
         "prepend": f"mine\n{text}",
-        "inside": text.replace("State carries over", "State is lost"),
+        "inside": text.replace("State persists", "State is lost"),
         "no mark": text[: text.rindex("<!--")],
         "foreign": "mine\n",
         "empty": "",

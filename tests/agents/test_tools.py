@@ -41,7 +41,7 @@ def test_what_a_model_is_told(agent: Agent) -> None:
     assert reading == {
         *("read_output", "list_processes", "get_context", "read_file", "search_files")
     }
-    for word in ("State carries over", "until", "ready", "leave things running", *NAMES):
+    for word in ("State persists", "until", "ready", "leave a process running", *NAMES):
         if not word.endswith("_context"):
             assert word in GUIDE
 

@@ -1,4 +1,4 @@
-"""What a client can do with files there."""
+"""The client's methods for files on the daemon's machine."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """The part of a client that is about files.
+    """The file methods of a client.
 
-    A path there is absolute, or counts from the home directory of the daemon's user, as ``~`` does.
-    All of it raises WireError (NotFound, PathEscape, FileSystemError and the others), and, as
-    everything that a client does, Unreachable and NotRunning.
+    Remote paths are absolute, or relative to the home directory of the daemon's user, also written
+    ``~``. All methods raise WireError (NotFound, PathEscape, FileSystemError and others) and, like
+    all methods of a client, Unreachable and NotRunning.
     """
 
     _files: FileRequests
 
     async def read_file(self, path: StrPath, offset: int = 0, length: int | None = None) -> bytes:
-        """Return a file's content, or ``length`` bytes of it from ``offset`` on."""
+        """Return the content of a file, or ``length`` bytes of it from ``offset`` on."""
         return await read_file(self._files, path, offset, length)
 
     async def write_file(
         self, path: StrPath, data: str | bytes, *, expected_hash: str | None = None
     ) -> str:
-        """Give a file a content, in one step, and return its SHA-256 in hexadecimal.
+        """Replace the content of a file atomically; return its SHA-256 in hexadecimal.
 
-        Directories that are missing are made; mode and owner of a file that is there are kept. With
-        ``expected_hash``, the SHA-256 of what is believed to be there, Conflict is raised, and
-        nothing changed, if it is not.
+        Missing directories are created. Mode and owner of an existing file are kept.
+        ``expected_hash`` is the SHA-256 that the file must have now: if it differs, Conflict is
+        raised and nothing changes.
         """
         content = data.encode() if isinstance(data, str) else data
         return await write_file(self._files, path, content, expected_hash)
@@ -66,17 +66,17 @@ class Files:
         progress: Callable[[int, int], None] | None = None,
         expected_hash: str | None = None,
     ) -> str:
-        """Copy the file ``source`` here to ``path`` there, in one step; return its SHA-256.
+        """Copy the local file ``source`` to the remote ``path`` atomically; return its SHA-256.
 
-        It goes on where it was after a cut. If this process ends before it is done, the next upload
-        of the same content to there goes on within the hour, if both have the ``client_id`` that
-        their caller chose, or none. The mode of a file that is there is kept; a new one has that of
-        ``source``, less the umask; with ``preserve`` it is the same, and so is the time. With
-        ``compress`` it is compressed on the way where that pays. ``progress`` is called with the
-        bytes that have gone and all there are. ``expected_hash`` is as for ``write_file``, and
-        empty for a file that must not exist.
+        After a disconnect the upload continues. If this process ends first, the next upload of the
+        same content to the same path resumes it within an hour, provided that both have the same
+        chosen ``client_id``, or none. An existing file keeps its mode; a new one gets the mode of
+        ``source`` minus the umask. With ``preserve`` it gets the mode and the modification time of
+        ``source``. With ``compress`` data is compressed in transit if that makes it smaller.
+        ``progress`` is called with the bytes sent and the total. ``expected_hash`` is as for
+        ``write_file``; an empty string means that the file must not exist.
 
-        Raises OSError for what can't be read here.
+        Raises OSError if ``source`` can't be read.
         """
         target = await self.resolve(path)
         file = await asyncio.to_thread(open_regular, os.fspath(source))
@@ -109,18 +109,18 @@ class Files:
         progress: Callable[[int, int], None] | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> str:
-        """Copy the file ``path`` there to ``target`` here, in one step; return its SHA-256.
+        """Copy the remote file ``path`` to the local ``target`` atomically; return its SHA-256.
 
-        It goes on where it was after a cut. What has come when the connection is gone for good, or
-        this is cancelled, stays beside ``target`` as ``.NAME.HASH.part``, for the next download of
-        the same content. The mode of a file that is there is kept; a new one has that of ``path``,
-        less the umask; with ``preserve`` it is the same, and so is the time. With
-        ``only_executable`` the mode tells in any case no more than whether the owner may execute
-        it: nothing else is taken from a daemon that is not trusted. ``compress`` and ``progress``
-        are as for ``upload``. If ``unless``, asked just before ``target`` is replaced,
-        returns true, it is not, and Conflict is raised.
+        After a disconnect the download continues. If the connection is lost for good, or this call
+        is cancelled, the received data stays beside ``target`` as ``.NAME.HASH.part``, and the next
+        download of the same content resumes it. An existing file keeps its mode; a new one gets the
+        mode of ``path`` minus the umask. With ``preserve`` it gets the mode and the modification
+        time of ``path``. With ``only_executable`` the remote mode only decides whether the owner
+        may execute the file: use it if you don't trust the daemon. ``compress`` and ``progress``
+        are as for ``upload``. ``unless`` is called just before ``target`` is replaced; if it
+        returns true, ``target`` is kept and Conflict is raised.
 
-        Raises OSError for what can't be written here.
+        Raises OSError if ``target`` can't be written.
         """
         source = await self.resolve(path)
         metadata = await fetch_metadata(self._files.http, source)
@@ -153,10 +153,11 @@ class Files:
         compress: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> str:
-        """Write the file ``path`` there into an open file here; return its SHA-256.
+        """Write the remote file ``path`` into an open local file; return its SHA-256.
 
-        It may be one that can't be read or set back, as a pipe: then Conflict is raised if the file
-        changes after something of it was written. Goes on as ``download`` does after a cut.
+        The file may be a pipe or another one that can't be read or rewound: then Conflict is raised
+        if the remote file changes after something was written. Resumes after a disconnect as
+        ``download`` does.
         """
         source = await self.resolve(path)
         metadata = await fetch_metadata(self._files.http, source)
@@ -167,7 +168,7 @@ class Files:
         return transfer.metadata.hash
 
     async def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
-        """Return what is in a directory, hidden names too: directories first, then by name."""
+        """Return the entries of a directory, also hidden ones: directories first, then by name."""
         where = await self.resolve(path)
         listing = await self._files.ask("list", root="/", path=to_wire(where), include_hidden=True)
         if listing["truncated"]:
@@ -178,15 +179,15 @@ class Files:
         ]
 
     async def stat(self, path: StrPath) -> FileInfo:
-        """Return what is at a path; of a symlink what it leads to. Raises NotFound."""
+        """Return the metadata of a path; of a symlink's target if it is one. Raises NotFound."""
         where = await self.resolve(path)
         found = await self._files.ask("stat", root="/", path=to_wire(where))
         return _info(found, where.rstrip("/") or "/")
 
     async def look(self, path: StrPath, *, anew: bool = False) -> FileMetadata:
-        """Return hash, size, mode and time of a file.
+        """Return hash, size, mode and modification time of a file.
 
-        With ``anew`` the daemon reads it, even if it remembers the hash of what looks like it.
+        With ``anew`` the daemon reads the file even if it has a cached hash of it.
         """
         return await fetch_metadata(self._files.http, await self.resolve(path), anew=anew)
 
@@ -200,10 +201,10 @@ class Files:
         include_hidden: bool = False,
         limit: int = 100,
     ) -> Found:
-        """Return the lines of files at or below ``path`` that match, ``limit`` matches at most.
+        """Return matching lines in the files at or below ``path``, at most ``limit`` matches.
 
-        It ends after 5 seconds with what it has found by then. If this is cancelled, so is it.
-        Raises InvalidRegex.
+        The search stops after 5 seconds and returns the matches so far. Cancelling this call stops
+        it at the daemon. Raises InvalidRegex.
         """
         where = await self.resolve(path)
         found = await self._files.ask(
@@ -229,15 +230,16 @@ class Files:
         return Found(matches, found["truncated"])
 
     async def mkdir(self, path: StrPath) -> None:
-        """Make a directory, and those that are missing on the way; one may be there already."""
+        """Create a directory and its missing parents; it may exist already."""
         await self._files.ask("mkdir", root="/", path=to_wire(await self.resolve(path)))
 
     async def remove(
         self, path: StrPath, *, recursive: bool = False, expected_hash: str | None = None
     ) -> bool:
-        """Remove a file, a symlink, or a directory; return whether there was one.
+        """Delete a file, a symlink or a directory; return whether it existed.
 
-        Raises FileSystemError for a directory that is not empty, unless ``recursive``.
+        Raises FileSystemError for a directory that is not empty, unless ``recursive``. If
+        ``expected_hash`` is given and the file's SHA-256 differs, Conflict is raised.
         """
         headers = {"If-Match": f'"{expected_hash}"'} if expected_hash else {}
         query = "?recursive=true" if recursive else ""
@@ -248,19 +250,22 @@ class Files:
         return True
 
     async def unpack(self, archive: bytes, path: StrPath) -> None:
-        """Put what a ``tar.gz`` holds into a directory, each member in its place by itself.
+        """Extract a ``tar.gz`` archive into a directory, each member atomically.
 
-        The directory is made if it is missing. Modes and times are the archive's.
+        The directory is created if missing. Modes and times come from the archive.
         """
         await self._files.send("PUT", await self.resolve(path), {}, "?archive=tar.gz", archive)
 
     async def realpath(self, path: StrPath) -> str:
-        """Return where a directory is, without symlinks and ``..``."""
+        """Return the path of a directory without symlinks and ``..``."""
         where = "/" + to_wire(await self.resolve(path))
         return from_wire((await self._files.ask("root_info", root=where))["root"])
 
     async def straight(self, path: StrPath) -> str:
-        """Return a path without ``..``, which no other call takes, by where that leads there."""
+        """Return a path without ``..``, which no other method accepts.
+
+        ``..`` is resolved on the daemon's machine, after the symlinks before it.
+        """
         path = os.fspath(path)
         parts = path.split("/")
         if ".." not in parts:
@@ -270,7 +275,7 @@ class Files:
         return "/".join([real.rstrip("/"), *parts[at:]]) or "/"
 
     async def resolve(self, path: StrPath) -> str:
-        """Return the absolute path that is meant."""
+        """Return the absolute form of a remote path."""
         return await self._files.resolve(path)
 
 

@@ -1,4 +1,4 @@
-"""What an upload sends: a file here, or one at another daemon."""
+"""Sources of uploads: a local file, or a file of another daemon."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 SAMPLE = 64 * 1024
 
 MAX_WITHOUT_SIZE = 16 * 1024 * 1024
-"""Bytes of a file without a size that are sent."""
+"""Most bytes sent of a file that reports no size."""
 
 
 class Content(Protocol):
-    """Bytes that can be read from any offset on."""
+    """The source of an upload: bytes that can be read from any offset."""
 
     name: str
-    """What errors call it."""
+    """The file's name in errors."""
 
     async def hash_and_size(self) -> tuple[str, int]:
         """Return SHA-256 and size. Raises OSError."""
 
     async def sample(self) -> bytes:
-        """Return some of it from its middle, ``SAMPLE`` bytes at most."""
+        """Return up to ``SAMPLE`` bytes from the middle."""
 
     def blocks(self, offset: int) -> AsyncGenerator[bytes, None]:
-        """Yield it from there to its end. Raises OSError, WireError, Unreachable, Changed."""
+        """Yield the bytes from ``offset``. Raises OSError, WireError, Unreachable, FileChanged."""
 
 
 def hash_file(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tuple[str, int]:
-    """Return SHA-256 and size of a file as long as it is now; less of it once it ``stops``.
+    """Return SHA-256 and size of a file at its current length; incomplete once it ``stops``.
 
     Raises OSError.
     """
-    # One that has no size (proc(5)) is read to its end, and others may grow for ever.
+    # A file without a size (proc(5)) is read to its end; others may grow while they are read.
     end = file.seek(0, os.SEEK_END) or float("inf")
     file.seek(0)
     digest, size = hashlib.sha256(), 0
@@ -62,11 +62,11 @@ def hash_file(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tupl
 
 
 def open_regular(path: str) -> io.BufferedReader:
-    """Open a regular file, never waiting for the other end of one that is none.
+    """Open a regular file, without ever blocking on another file type.
 
-    Raises OSError, and NotFile for what is none.
+    Raises OSError, and NotFile for other file types.
     """
-    # To open some devices does something (a tape is rewound), so it is not tried.
+    # Opening a device may have effects (a tape rewinds), so it is not tried.
     if stat.S_ISREG(os.stat(path).st_mode):
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         file = open(os.open(path, flags), "rb")  # noqa: SIM115
@@ -77,7 +77,7 @@ def open_regular(path: str) -> io.BufferedReader:
 
 
 class LocalContent:
-    """A file here, open."""
+    """An open local file."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
@@ -89,7 +89,7 @@ class LocalContent:
         try:
             hashed, self._size = await asyncio.to_thread(hash_file, self._file, stop.is_set)
         finally:
-            stop.set()  # who is interrupted does not wait for its end
+            stop.set()  # stops the thread if this call is cancelled
         return hashed, self._size
 
     async def sample(self) -> bytes:
@@ -110,18 +110,18 @@ class LocalContent:
 
 
 def whole(file: BinaryIO, name: str) -> LocalContent:
-    """Return the content of a file that has no size before it is read (proc(5)), or is empty.
+    """Read a file that reports no size (proc(5)), or is empty, into memory.
 
-    Such a file can't be set to its end, and may differ with each read. Raises OSError.
+    Such a file has no end to seek to, and each read may return something else. Raises OSError.
     """
     data = file.read(MAX_WITHOUT_SIZE + 1)
     if len(data) > MAX_WITHOUT_SIZE:
-        raise OSError(errno.EFBIG, "it has no size, and more than can be read at once", name)
+        raise OSError(errno.EFBIG, "the file reports no size and is too large to buffer", name)
     return LocalContent(io.BytesIO(data), name)
 
 
 class RemoteContent:
-    """A file at another daemon, which is asked again where it was when a connection breaks."""
+    """A file of another daemon; reading resumes after a disconnect."""
 
     def __init__(
         self, http: HttpClient, path: str, metadata: FileMetadata, *, compress: bool
@@ -160,7 +160,7 @@ class RemoteContent:
                 await retries.wait_or_raise(why)
 
     async def _pieces(self, offset: int) -> AsyncGenerator[bytes, None]:
-        whole = self._compress and not offset  # a range is never compressed
+        whole = self._compress and not offset  # HTTP ranges are sent uncompressed
         headers = {"Accept-Encoding": "gzip"} if whole else {"Range": f"bytes={offset}-"}
         answer = await self._ask(headers)
         try:

@@ -1,4 +1,4 @@
-"""One file from there: what has come stays after a cut, and is right when its hash is."""
+"""Downloads of one file: resumed after a disconnect, and verified by SHA-256."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 BLOCK = 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}")
 MAX_RESTARTS = 3
-"""How often a file is begun anew that changes while it is read."""
+"""Times that a file is read from the start if it changes while it is read."""
 
 
 @dataclass(frozen=True)
 class FileMetadata:
-    """What there is to be had."""
+    """Hash, size, mode and time of a remote file."""
 
     hash: str
     size: int
     mode: int
     mtime_ns: int
     server_time: int
-    """When, in whole seconds since 1970 by the clock there; 0 if it did not say."""
+    """The daemon's clock at the answer, in whole seconds since 1970; 0 if it sent no date."""
 
 
 class FileChanged(Exception):
-    """It is not any more what it was when this began."""
+    """The remote file has changed since the transfer began."""
 
 
 async def fetch_metadata(http: HttpClient, path: str, *, anew: bool = False) -> FileMetadata:
-    """Return what is at an absolute path. Raises WireError, Unreachable, NotRunning."""
+    """Return the metadata of an absolute path. Raises WireError, Unreachable, NotRunning."""
     headers = {"Cache-Control": "no-cache"} if anew else {}
     retries = http.retries()
     while True:
@@ -58,12 +58,12 @@ async def fetch_metadata(http: HttpClient, path: str, *, anew: bool = False) -> 
 
 
 def parse_metadata(path: str, headers: Mapping[str, str]) -> FileMetadata:
-    """Return what the headers of an answer say of a file. Raises FileSystemError for nonsense."""
+    """Return the metadata in an answer's headers. Raises FileSystemError if they are invalid."""
     try:
         hashed = headers["ETag"].strip('"')
         seconds, _, rest = headers["Shellwire-Mtime"].removeprefix("-").partition(".")
         nanoseconds = int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0"))
-        # Names of files here are made of it.
+        # Local file names are made from the hash.
         if not _HASH.fullmatch(hashed):
             raise ValueError
         return FileMetadata(
@@ -82,23 +82,23 @@ def _seconds(date: str | None) -> int:
 
 
 class Sink(Protocol):
-    """Takes what comes: a file, or what can be written to only."""
+    """The target of a download: a local file, or a write-only stream."""
 
     def read(self, size: int, /) -> bytes:
-        """Return what follows in it, empty at the end."""
+        """Return the next bytes, empty at the end."""
 
     def seek(self, offset: int, /) -> int:
-        """Go on from there."""
+        """Set the position."""
 
     def truncate(self) -> int:
-        """Forget what follows."""
+        """Cut the file off at the position."""
 
     def write(self, data: bytes, /) -> int:
-        """Write it all."""
+        """Write all of ``data``."""
 
 
 class Download:
-    """A content on its way into ``file``, which may have the beginning of it."""
+    """A download into ``file``, which may already have the beginning of the content."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Download:
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.metadata = metadata
-        """Of what has come, when it has."""
+        """The metadata of the downloaded version, after ``run``."""
         self._http = http
         self._path = path
         self._file = file
@@ -122,12 +122,12 @@ class Download:
         self._at = 0
 
     async def run(self) -> None:
-        """Get it. Raises WireError, OSError, Unreachable, NotRunning."""
+        """Download the file. Raises WireError, OSError, Unreachable, NotRunning."""
         stop = threading.Event()
         try:
             await asyncio.to_thread(self._hash_partial, stop.is_set)
         finally:
-            stop.set()  # who is interrupted does not wait for its end
+            stop.set()  # stops the thread if this call is cancelled
         for _ in range(MAX_RESTARTS):
             try:
                 await self._fetch_all()
@@ -172,7 +172,7 @@ class Download:
                 await self._retries.wait_or_raise(why)
 
     async def _fetch_rest(self) -> None:
-        """Get what is missing, or as much of it as comes before the connection breaks."""
+        """Fetch the missing bytes, or as many as arrive before the connection breaks."""
         tag = f'"{self.metadata.hash}"'
         headers = {"If-Match": tag, "Range": f"bytes={self._at}-"}
         if self._compress and not self._at:
@@ -191,7 +191,7 @@ class Download:
                 if len(waiting) >= BLOCK:
                     await self._flush(waiting)
         finally:
-            # What came before it broke came for good.
+            # Keep the bytes that arrived before the connection broke.
             answer.release()
             await self._flush(waiting)
 

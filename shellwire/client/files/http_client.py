@@ -1,4 +1,4 @@
-"""``/files`` of the daemon: one request, and whether it may be tried again."""
+"""HTTP requests to ``/files`` of a daemon, and when to retry them."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from shellwire.errors import ShellwireError
 
 TRANSIENT_ERRORS = (Unreachable, NotRunning, DaemonStopping, QueueFull)
-"""What a later attempt may not meet."""
+"""Errors after which a retry may succeed."""
 
 STALLED_SECONDS = 60.0
 """Seconds without a byte after which a connection counts as dead."""
 
 FINISH_SECONDS = 600.0
-"""Seconds that a daemon has to answer when it has everything: it may have much to flush or hash."""
+"""Seconds that a daemon may take to answer a complete request: it may flush or hash much data."""
 
 _BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
-"""What a connection that was made ends with; that it can't be made is one of these, too."""
+"""Errors of an open connection that breaks; one subclass means that it could not be opened."""
 
 _LONGEST_MESSAGE = 4096
 _MAX_ERROR_BODY = 64 * 1024
@@ -54,7 +54,7 @@ _SAFE = "/~!$&'()*,;=:@-._"
 
 
 class Retries:
-    """How often, and for how long, something is tried that goes on where it was."""
+    """The retry schedule of one transfer that resumes after errors."""
 
     def __init__(self, patience: float, outage: Outage) -> None:
         self._patience = patience
@@ -62,23 +62,23 @@ class Retries:
         self.progressed()
 
     def progressed(self) -> None:
-        """Something has come: patience begins anew."""
+        """Note progress: the time limit starts anew."""
         self._deadline = time.monotonic() + self._patience
         self._longest = _FIRST_DELAY
 
     async def wait_or_raise(self, why: ShellwireError) -> None:
-        """Wait until it may be tried again. Raises ``why`` when patience is over."""
+        """Wait before the next attempt. Raises ``why`` when the time limit is over."""
         left = self._deadline - time.monotonic()
         if left <= 0 or isinstance(why, InvalidAnswer):
             raise why
-        if not isinstance(why, QueueFull):  # which came from the daemon
+        if not isinstance(why, QueueFull):  # an answer: the daemon is reachable
             self._outage.begins(str(why))
         await asyncio.sleep(min(random.uniform(0, self._longest), left))
         self._longest = min(2 * self._longest, _LONGEST_DELAY)
 
 
 class HttpClient:
-    """Asks the daemon at a place. Its connections are kept for the next request."""
+    """Sends HTTP requests to one daemon, over connections that are reused."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class HttpClient:
     ) -> None:
         self.patience = patience
         self.label = label
-        """What stands before paths there in errors."""
+        """Put before remote paths in errors."""
         self._place = place
         self._client_id = client_id
         self._outage = outage
@@ -99,18 +99,18 @@ class HttpClient:
 
     @property
     def name(self) -> str:
-        """What errors call the daemon."""
+        """The daemon's name in errors."""
         return self._place.name
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
         self._open.close()
 
     def retries(self) -> Retries:
-        """Return how often one transfer may be tried."""
+        """Return a retry schedule for one transfer."""
         return Retries(self.patience, self._outage)
 
     async def ask(
@@ -122,9 +122,9 @@ class HttpClient:
         query: str = "",
         data: Any = None,
     ) -> aiohttp.ClientResponse:
-        """Send a request for an absolute path; return the answer, to be released by the caller.
+        """Send a request for an absolute path; return the answer, which the caller releases.
 
-        Raises what the daemon answered with, but for a 409 that tells an offset, and Unreachable or
+        Raises the daemon's error, except for a 409 that has an offset, and Unreachable or
         NotRunning.
         """
         target = self._place.target()
@@ -156,7 +156,7 @@ class HttpClient:
             raise InvalidAnswer(describe_redirect(answer), self._place.name)
         if method == "HEAD":
             answer.release()
-            # The answer to that has no body which could tell what is wrong (RFC 9110, 9.3.2).
+            # An answer to HEAD has no body with the error (RFC 9110, 9.3.2): ask again with GET.
             answer = await self.ask("GET", path, {"Range": "bytes=0-0"})
             answer.close()
             raise Unreachable(f"{self._place.name} changed its mind about {path}")
@@ -175,7 +175,7 @@ class HttpClient:
             yield piece
 
     def stalled(self) -> Unreachable:
-        """Return what is to be said of a connection over which nothing comes."""
+        """Return the error for a connection over which nothing arrives."""
         return Unreachable(f"{self._place.name} has taken nothing for {STALLED_SECONDS:g} s")
 
     def _session_for(self, target: Target) -> aiohttp.ClientSession:
@@ -188,7 +188,7 @@ class HttpClient:
                 connector = aiohttp.TCPConnector()
             self._session = aiohttp.ClientSession(
                 connector=connector,
-                # One that was cut while it was idle is no reason to wait.
+                # Transfers may take any time; only connecting is limited.
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
             )
         return self._session
@@ -207,7 +207,7 @@ class HttpClient:
         except (ValueError, TypeError, KeyError, RecursionError):
             if answer.status < 500 and answer.content_type == "application/json":
                 return InvalidAnswer(f"a {answer.status} whose JSON tells nothing", name)
-            # It may be a proxy's, while the daemon is away.
+            # Perhaps from a proxy while the daemon is down.
             return Unreachable(f"{name} answered a request for a file with {answer.status}")
         finally:
             answer.release()

@@ -1,4 +1,4 @@
-"""A file here that a download makes: beside its name until it is whole, then in its place."""
+"""Local files being downloaded: a hidden partial file that replaces its target when complete."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NO
 
 
 class PartialFile:
-    """The file that is to be at ``path``; a symlink there is kept, and what it names replaced."""
+    """The partial file of the target ``path``; for a symlink, of the file that it names."""
 
     def __init__(self, path: str, metadata: FileMetadata) -> None:
-        """Open it, with what an earlier attempt at the same content has left.
+        """Open it, with the data of an earlier attempt at the same content.
 
         Raises OSError, IsDirectory and NotFile.
         """
@@ -42,13 +42,13 @@ class PartialFile:
                 raise IsDirectory(f"{path}: is a directory")
             if not stat.S_ISREG(mode):
                 raise NotFile(f"{path}: not a regular file")
-        # The hash in its name: what is left of another content is never gone on with.
+        # The name has the hash, so the data of another version is never resumed.
         self._partial = self._named(metadata.hash[:16])
         self._is_resumable = True
         try:
             self.file = self._open_locked()
         except OSError as error:
-            error.filename = path  # that is what its user knows
+            error.filename = path  # the path that the user gave
             raise
 
     def _named(self, tag: str) -> Path:
@@ -58,24 +58,24 @@ class PartialFile:
         while True:
             file: BinaryIO = open(os.open(self._partial, _FLAGS, 0o600), "r+b")  # noqa: SIM115
             if not _lock(file.fileno()):
-                # Another process gets the same content to here.
+                # Another process downloads the same content to the same target.
                 file.close()
                 self._is_resumable = False
                 self._partial = self._named(secrets.token_hex(8))
             elif _is_same_file(file.fileno(), self._partial):
                 return file
             else:
-                file.close()  # it has got its place, or was removed, just before it was ours
+                file.close()  # renamed or removed just before we locked it
 
     def keep(self) -> None:
-        """Leave what has come for another attempt."""
+        """Close it and keep its data for another attempt."""
         if self._is_resumable and os.fstat(self.file.fileno()).st_size:
             self.file.close()
         else:
             self.discard()
 
     def discard(self) -> None:
-        """Leave nothing."""
+        """Delete it."""
         self._partial.unlink(missing_ok=True)
         self.file.close()
 
@@ -87,11 +87,11 @@ class PartialFile:
         only_executable: bool,
         unless: Callable[[], bool] | None,
     ) -> None:
-        """Put it in its place. Raises OSError, and Conflict if ``unless`` is so by then."""
+        """Replace the target. Raises OSError, and Conflict if ``unless`` returns true."""
         self.file.flush()
         os.fsync(self.file.fileno())
         if sys.platform == "win32":
-            self.file.close()  # nothing that is open gets another name there
+            self.file.close()  # Windows can't rename an open file
         if only_executable:
             os.chmod(self._partial, self._executable(is_so=bool(metadata.mode & stat.S_IXUSR)))
         else:
@@ -105,26 +105,26 @@ class PartialFile:
 
     def _mode(self, metadata: FileMetadata, *, preserve: bool) -> int:
         if preserve:
-            return metadata.mode & 0o777  # no set-user-ID for what comes from elsewhere
+            return metadata.mode & 0o777  # never set-user-ID from another machine
         try:
             return stat.S_IMODE(self.path.stat().st_mode)
         except FileNotFoundError:
             return metadata.mode & 0o777 & ~umask()
 
     def _executable(self, *, is_so: bool) -> int:
-        """Return the mode of what is there, or a new file's, made executable or not."""
+        """Return the mode of the target, or of a new file, made executable or not."""
         try:
-            mode = self.path.stat().st_mode & 0o777  # no set-user-ID for what comes from elsewhere
+            mode = self.path.stat().st_mode & 0o777  # never set-user-ID from another machine
         except FileNotFoundError:
             mode = 0o666 & ~umask()
         if bool(mode & stat.S_IXUSR) == is_so:
             return mode
-        # Who may read it may execute it, as chmod +x has it less the umask.
+        # Whoever may read it may execute it: as chmod +x, with the umask applied.
         return mode | stat.S_IXUSR | (mode & 0o444) >> 2 if is_so else mode & ~0o111
 
 
 def remove_partials(directory: str, names: Collection[str]) -> None:
-    """Remove what unfinished downloads of these files have left, unless somebody is at work on it.
+    """Remove the partial files of these targets, unless a process is downloading to them.
 
     Raises OSError.
     """
@@ -136,7 +136,7 @@ def remove_partials(directory: str, names: Collection[str]) -> None:
 
 
 def remove_partial(path: str) -> None:
-    """Remove what an unfinished download has left, unless somebody is at work on it."""
+    """Remove a partial file, unless a process is downloading to it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, _FLAGS & ~os.O_CREAT | getattr(os, "O_NONBLOCK", 0))
         try:
@@ -151,8 +151,8 @@ def _shortened(name: str) -> str:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether no other process has it; from now on none will until it is closed."""
-    if sys.platform != "win32":  # which has no flock(2)
+    """Lock the file until it is closed; return whether no other process holds the lock."""
+    if sys.platform != "win32":  # Windows has no flock(2)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -168,7 +168,7 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 
 
 def umask() -> int:
-    """Return what new files of this process are denied."""
+    """Return the process's umask."""
     found = os.umask(0o077)
     os.umask(found)
     return found

@@ -1,4 +1,4 @@
-"""A file from one daemon to another, through here: nothing of it is kept here."""
+"""Copying a file between two daemons through this process, storing nothing."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ async def relay(
     preserve: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """Copy the file ``path`` at one daemon to ``goal`` at another; return its SHA-256.
+    """Copy ``path`` of one daemon to ``goal`` of another or the same; return its SHA-256.
 
-    Both may be the same one. It goes on where it was when either connection is cut, and all else
-    is as for ``Files.upload``. Raises what that raises, and Conflict if the file changes each time
-    it is read.
+    Resumes when either connection breaks; otherwise as ``Files.upload``. Raises the same errors,
+    and Conflict if the file keeps changing while it is read.
     """
     path, goal = await source.resolve(path), await target.resolve(goal)
     for _ in range(MAX_RESTARTS):

@@ -1,4 +1,4 @@
-"""One file to there: it goes on after a cut, and gets its place when its hash is right."""
+"""Uploads of one file: resumed after a disconnect, and put in place once the hash is right."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MIN_ASK_FIRST = 1024 * 1024
 _OFFSET = re.compile("[0-9]{1,19}", re.ASCII)
 _SHOWN = 50
 
-# A daemon may have another offset in mind, and then one more.
+# The daemon may answer with another offset, and again after that.
 _MAX_REFUSALS = 3
 _WORTHWHILE_RATIO = 0.8
 _GZIP = 31  # as zlib counts window bits
 
 
 class Upload:
-    """A content on its way."""
+    """One upload."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Upload:
         self._problem: Exception | None = None
 
     async def run(self) -> str:
-        """Send it; return its SHA-256.
+        """Send the content; return its SHA-256.
 
-        Raises WireError, OSError, Unreachable, NotRunning, and what reading the content does.
+        Raises WireError, OSError, Unreachable, NotRunning, and the errors of reading the content.
         """
         self._hash, self._size = await self._content.hash_and_size()
         offset: int | None = 0
@@ -91,14 +91,14 @@ class Upload:
         return found | ({"Content-Range": f"bytes {part}/{self._size}"} if self._size else {})
 
     async def _received_size(self, *, cut: bool) -> int | None:
-        """Return how much of it is there; None if all of it is, as it should be."""
+        """Return how many bytes the daemon has; None if the file is complete and in place."""
         if not self._size:
             return 0
         async with asyncio.timeout(FINISH_SECONDS):
             answer = await self._http.ask("PUT", self._path, self._headers("*"))
         answer.release()
         if answer.status != 200:
-            # All of it and no more to come: its end was lost, and it can't be ended any more.
+            # All bytes arrived but the end was lost, so the upload can't be completed: start again.
             return self._offset(answer.headers) % self._size
         if not cut and self._options.if_match not in (None, self._hash):
             raise Conflict(f"{self._http.label}{self._path}: it is not what was expected")
@@ -110,7 +110,7 @@ class Upload:
         return None if self._options.match(answer.headers) else 0
 
     async def _send(self, offset: int) -> int | None:
-        """Send what is missing from ``offset`` on; return None when the file is in its place."""
+        """Send the bytes from ``offset`` on; return None when the file is in place."""
         headers = self._headers(f"{offset}-{self._size - 1}")
         if self._options.compress and await self._compresses_well():
             headers["Content-Encoding"] = "gzip"
@@ -123,7 +123,7 @@ class Upload:
                 try:
                     answer = await self._http.ask("PUT", self._path, headers, data=blocks)
                 finally:
-                    with contextlib.suppress(RuntimeError):  # who reads it is being cancelled
+                    with contextlib.suppress(RuntimeError):  # its reader is being cancelled
                         await blocks.aclose()
         except TimeoutError:
             raise self._http.stalled() from None
@@ -132,7 +132,7 @@ class Upload:
                 raise self._problem from None
             raise
         except Conflict:
-            # That what came is not what was said is a matter of what was read here.
+            # The daemon received other bytes than announced: did the source change?
             if await self._content.hash_and_size() != (self._hash, self._size):
                 raise Conflict(f"{self._content.name}: it changed while it was sent") from None
             raise
@@ -140,7 +140,7 @@ class Upload:
         return None if answer.status < 300 else self._offset(answer.headers)
 
     def _offset(self, headers: Mapping[str, str]) -> int:
-        """Return how much of it is there, as an answer tells. Raises InvalidAnswer."""
+        """Return the number of bytes received, from an answer's header. Raises InvalidAnswer."""
         told = headers.get("Upload-Offset", "0")
         if _OFFSET.fullmatch(told) is None or int(told) > self._size:
             raise InvalidAnswer(f"Upload-Offset {quoted(told[:_SHOWN])}", self._http.name)
@@ -157,7 +157,7 @@ class Upload:
         loop = asyncio.get_running_loop()
         try:
             async with contextlib.aclosing(self._content.blocks(offset)) as blocks:
-                timer.reschedule(None)  # only what is sent can stall, not what is read
+                timer.reschedule(None)  # the timeout is for sending, not for reading the source
                 async for block in blocks:
                     timer.reschedule(loop.time() + STALLED_SECONDS)
                     offset += len(block)
@@ -172,6 +172,6 @@ class Upload:
             if compressor is not None:
                 yield compressor.flush()
         except Exception as error:
-            # What comes out of here would look like a fault of the connection.
+            # aiohttp would report this as a connection error.
             self._problem = error
             raise

@@ -1,4 +1,4 @@
-"""What is wanted of a file there that is to be like another one."""
+"""Options of an upload: the file's mode, time, precondition and compression."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UploadOptions:
-    """What is wanted of the file beside its content."""
+    """The attributes of the file to write, and how to send it."""
 
     mode: int | None = None
     mtime_ns: int | None = None
     if_match: str | None = None
-    """SHA-256 that it has to have, else Conflict; empty: it must not exist."""
+    """SHA-256 that the file must have, else Conflict; empty: it must not exist."""
     compress: bool = False
 
     def headers(self) -> dict[str, str]:
-        """Return what tells the daemon."""
+        """Return the HTTP headers for these options."""
         found = {}
         if self.mode is not None:
             found["Shellwire-Mode"] = f"{self.mode & 0o7777:o}"
@@ -40,7 +40,7 @@ class UploadOptions:
         return found
 
     def match(self, headers: Mapping[str, str]) -> bool:
-        """Whether the headers of an answer tell of a file with this mode and time."""
+        """Tell whether an answer's headers describe a file with this mode and time."""
         wanted = self.headers()
         mode, mtime = wanted.get("Shellwire-Mode"), wanted.get("Shellwire-Mtime")
         return (
@@ -58,9 +58,9 @@ async def options_for_copy(
     preserve: bool,
     if_match: str | None = None,
 ) -> UploadOptions:
-    """Return what is wanted of the file at ``path`` there, which is to be like another.
+    """Return the options to upload a copy of a file with this mode and time to ``path``.
 
-    ``stat(path)`` raises NotFound if it is not there yet.
+    ``stat(path)`` raises NotFound if the target does not exist yet.
     """
     wanted: int | None = mode
     if not preserve:

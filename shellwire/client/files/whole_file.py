@@ -38,7 +38,7 @@ async def read_file(
             path=to_wire(target),
             offset=offset + len(found),
             length=left,
-            # The hash shows that all pieces are of one version; a part of a file is not checked.
+            # Proves that all pieces are of one version; not wanted for a part of a file.
             hash=not offset and length is None,
         )
         found += base64.b64decode(piece["content_base64"])
