@@ -69,7 +69,7 @@ def test_it_starts_a_daemon_and_leaves_it_running(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_several_start_it_at_the_same_time(tmp_path: Path) -> None:
+def test_concurrent_servers_start_one_daemon(tmp_path: Path) -> None:
     with home(tmp_path) as cli, ExitStack() as stack:
         agents = [
             stack.enter_context(Agent(parameters(cli.home.root, tmp_path), tmp_path / f"{number}"))
@@ -91,7 +91,7 @@ def test_no_daemon_can_be_started(tmp_path: Path) -> None:
             assert "config.toml:1: port: expected an integer" in line
 
 
-def test_a_daemon_elsewhere_is_not_started(tmp_path: Path) -> None:
+def test_a_remote_daemon_is_not_started(tmp_path: Path) -> None:
     server = parameters(tmp_path / "home", tmp_path, SHELLWIRE_URL="ws://127.0.0.1:9")
     with Agent(server, tmp_path / "stderr") as agent:
         line = agent.refused("list_processes")
@@ -99,7 +99,7 @@ def test_a_daemon_elsewhere_is_not_started(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
-def test_a_daemon_of_a_name(daemon: Daemon, tmp_path: Path) -> None:
+def test_daemon_of_a_saved_host(daemon: Daemon, tmp_path: Path) -> None:
     with home(tmp_path) as cli:
         assert "no host 'box' is saved" in cli.refused("mcp", "-H", "box", code=255)
         save_host(cli.home, "box", Host(daemon.url, daemon.token))
@@ -225,7 +225,7 @@ for module in pkgutil.walk_packages(shellwire.__path__, "shellwire."):
 """
 
 
-def test_without_the_extra(tmp_path: Path) -> None:
+def test_without_the_mcp_extra(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False
     )

@@ -42,7 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_each_agent_gets_what_it_reads(place: Path, agent: Agent) -> None:
+def test_each_agent_gets_its_format(place: Path, agent: Agent) -> None:
     skill = skill_for(agent)
     assert skill.path == place / PLACES[agent]
     assert skill.change() == "new"
@@ -66,7 +66,7 @@ def test_each_agent_gets_what_it_reads(place: Path, agent: Agent) -> None:
     assert len(text.split()) < 500  # it is read into a model's context
 
 
-def test_directories_may_have_been_moved(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directories_from_the_environment(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(place / "c"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "x"))
     assert skill_for("claude").path == place / "c/skills/shellwire/SKILL.md"
@@ -77,7 +77,7 @@ def test_directories_may_have_been_moved(place: Path, monkeypatch: pytest.Monkey
     assert skill_for("cursor").path == place / ".cursor/rules/shellwire.mdc"
 
 
-def test_an_older_one_is_replaced(place: Path) -> None:
+def test_an_older_skill_is_replaced(place: Path) -> None:
     skill = skill_for("claude")
     skill.install()
     # As an older release would have written it.
@@ -99,7 +99,7 @@ def older_text(text: str) -> str:
 
 
 @pytest.mark.parametrize("edit", ["append", "prepend", "inside", "no mark", "foreign", "empty"])
-def test_what_somebody_else_wrote_is_left_alone(place: Path, edit: str) -> None:
+def test_foreign_or_edited_files_are_left_alone(place: Path, edit: str) -> None:
     skill = skill_for("copilot")
     skill.install()
     text = skill.path.read_text()
@@ -118,7 +118,7 @@ def test_what_somebody_else_wrote_is_left_alone(place: Path, edit: str) -> None:
     assert skill.path.read_text() == edited
 
 
-def test_what_is_no_file_is_left_alone(place: Path) -> None:
+def test_other_file_types_are_left_alone(place: Path) -> None:
     skill = skill_for("codex")
     skill.path.mkdir(parents=True)
     with pytest.raises(SkillError, match="Is a directory"):

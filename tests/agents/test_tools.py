@@ -24,7 +24,7 @@ NAMES = {
 }
 
 
-def test_what_a_model_is_told(agent: Agent) -> None:
+def test_instructions_and_descriptions(agent: Agent) -> None:
     tools = agent.begin(agent.client.list_tools()).result(SECONDS).tools
     assert {tool.name for tool in tools} == NAMES
     assert agent.client.instructions == GUIDE
@@ -46,7 +46,7 @@ def test_what_a_model_is_told(agent: Agent) -> None:
             assert word in GUIDE
 
 
-def test_commands_keep_what_the_last_one_left(agent: Agent, tmp_path: Path) -> None:
+def test_state_persists_between_commands(agent: Agent, tmp_path: Path) -> None:
     first = agent.call("run_command", command=f"cd {tmp_path}; X=5; f() {{ echo $X; }}")
     assert (first["exit_code"], first["reason"], first["committed"]) == (0, "exited", True)
     assert first["cwd"] == str(tmp_path)
@@ -108,7 +108,7 @@ def ended(agent: Agent, command: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_list_is_what_lives_and_the_last_ten(agent: Agent) -> None:
+def test_list_has_live_jobs_and_the_last_ten_ended(agent: Agent) -> None:
     job = agent.call("start_process", command="cat")["id"]
     commands = [f"true {number}" for number in range(12)]
     for command in commands:
@@ -120,7 +120,7 @@ def test_the_list_is_what_lives_and_the_last_ten(agent: Agent) -> None:
     agent.call("kill_process", id=job)
 
 
-def test_to_cancel_the_request_ends_the_command(agent: Agent, tmp_path: Path) -> None:
+def test_cancelling_a_request_ends_its_command(agent: Agent, tmp_path: Path) -> None:
     command = f"echo begun; : {tmp_path}; trap '' INT; sleep 600"
     call = agent.begin_call("run_command", command=command)
     job = ""
@@ -133,7 +133,7 @@ def test_to_cancel_the_request_ends_the_command(agent: Agent, tmp_path: Path) ->
     assert (found["reason"], found["is_yours"]) == ("killed", True)
 
 
-def test_to_cancel_a_wait_leaves_the_process_alone(agent: Agent) -> None:
+def test_cancelling_a_wait_leaves_the_process(agent: Agent) -> None:
     job = agent.call("start_process", command="cat")["id"]
     waiting = threading.Event()
 
@@ -176,7 +176,7 @@ def test_a_server_that_fails(agent: Agent) -> None:
     assert (page["output"], page["matched"], page["exit_code"]) == ("no such port\n", False, 9)
 
 
-def test_a_line_end_of_a_terminal(agent: Agent) -> None:
+def test_until_matches_terminal_line_ends(agent: Agent) -> None:
     job = agent.call("start_process", command="read; seq 3; cat", terminal=True)["id"]
     agent.call("send_input", id=job, text="\n")
     page = agent.call("read_output", id=job, until="1\n2\n", wait=SECONDS)
@@ -249,9 +249,7 @@ def test_named_contexts(agent: Agent, tmp_path: Path) -> None:
         ("set_context", {"unset": ["A="]}, "INVALID_MESSAGE: unset[0]: expected a name"),
     ],
 )
-def test_one_line_says_what_is_wrong(
-    agent: Agent, tool: str, arguments: dict[str, Any], line: str
-) -> None:
+def test_errors_are_one_line(agent: Agent, tool: str, arguments: dict[str, Any], line: str) -> None:
     assert agent.refused(tool, **arguments).startswith(line)
 
 

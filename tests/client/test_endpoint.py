@@ -52,7 +52,7 @@ async def test_the_local_daemon_is_the_default(
         assert c.client_id not in (daemon.home / "clients.json").read_text()
 
 
-async def test_a_local_daemon_without_its_socket(
+async def test_a_local_daemon_without_a_socket(
     own_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = own_daemon("--grace", "0")
@@ -62,7 +62,7 @@ async def test_a_local_daemon_without_its_socket(
         assert (await c.run("echo hi")).stdout == "hi\n"
 
 
-async def test_the_variables(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment_variables(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_URL", daemon.url)
     monkeypatch.setenv("SHELLWIRE_TOKEN", daemon.token)
     monkeypatch.setenv("SHELLWIRE_CLIENT_ID", "of the variable")
@@ -98,7 +98,7 @@ def test_urls(given: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "given", ["localhost:7842", "ws://", "ftp://a", "ws://a:port", "ws://a:70000", "ws://u@a", "é"]
 )
-def test_what_is_no_url(given: str) -> None:
+def test_invalid_urls(given: str) -> None:
     with pytest.raises(InvalidUrl) as refusal:
         Client(given)
     assert str(refusal.value).startswith(given)
@@ -111,7 +111,7 @@ async def test_no_daemon(tmp_path: Path) -> None:
     assert str(error) == "ws://127.0.0.1:1/ws can't be reached: Connection refused"
 
 
-async def test_a_socket_that_was_left_behind(
+async def test_a_stale_socket(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon()
@@ -142,9 +142,7 @@ async def test_one_client_at_a_time(own_daemon: Callable[..., Daemon]) -> None:
         assert "first" in str(error)
 
 
-async def test_a_host_that_is_not_the_daemons(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refused_host_name(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(
         self: object, host: str, port: int = 0, family: int = 0
     ) -> list[ResolveResult]:
@@ -156,7 +154,7 @@ async def test_a_host_that_is_not_the_daemons(
     assert "(403)" in str(await refused(Client(url, token=daemon.token)))
 
 
-async def test_what_answers_is_something_else() -> None:
+async def test_a_server_that_is_not_shellwire() -> None:
     async def chat(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -177,7 +175,7 @@ async def test_what_answers_is_something_else() -> None:
     await runner.cleanup()
 
 
-def test_a_code_that_is_new_is_told_too() -> None:
+def test_unknown_error_codes_are_shown() -> None:
     error = from_wire("TOO_LATE", "come earlier")
     assert isinstance(error, WireError)
     assert (error.code, str(error)) == ("TOO_LATE", "come earlier")

@@ -64,7 +64,7 @@ async def _upload(url: str, patience: float) -> None:
         *(_said("404 Not Found", _JSON, each) for each in ("null", "[1]", "{}", "{", "[" * 9999)),
     ],
 )
-async def test_nonsense_is_not_asked_for_again(answer: str) -> None:
+async def test_invalid_answers_are_not_retried(answer: str) -> None:
     asked: list[bytes] = []
     async with _answering(answer, asked) as url:
         with pytest.raises(InvalidAnswer):
@@ -72,7 +72,7 @@ async def test_nonsense_is_not_asked_for_again(answer: str) -> None:
     assert len(asked) == 1
 
 
-async def test_an_upload_of_which_nothing_is_taken_is_given_up() -> None:
+async def test_an_upload_without_progress_is_given_up() -> None:
     asked: list[bytes] = []
     async with _answering(_said("409 Conflict", "Upload-Offset: 0\r\n"), asked) as url:
         with pytest.raises(Unreachable, match="takes nothing of /x"):

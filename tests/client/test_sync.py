@@ -31,7 +31,7 @@ def c(daemon: Daemon) -> Iterator[Client]:
         yield c
 
 
-def test_behind_its_block_it_is_closed(daemon: Daemon) -> None:
+def test_closed_after_its_block(daemon: Daemon) -> None:
     with Client(daemon.url, token=daemon.token) as c:
         job = c.stream("echo")
     for use in (lambda: c.run("echo"), c.jobs, lambda: c.read_file(Path("/x")), job.__enter__):
@@ -40,14 +40,14 @@ def test_behind_its_block_it_is_closed(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("ephemeral", [False, True])
-def test_before_its_block_it_is_not_open(ephemeral: bool) -> None:
+def test_not_open_before_its_block(ephemeral: bool) -> None:
     c = Client.ephemeral() if ephemeral else Client("ws://127.0.0.1:1/ws", token="t")
     for use in (lambda: c.run("echo"), c.jobs, lambda: c.read_file("/x"), lambda: c.shell()):
         with pytest.raises(Disconnected, match="use it in a block"):
             use()
 
 
-def test_it_has_one_block(daemon: Daemon) -> None:
+def test_one_block_only(daemon: Daemon) -> None:
     with Client(daemon.url, token=daemon.token) as c:
         with pytest.raises(Disconnected, match="had its block"):
             c.__enter__()
@@ -56,13 +56,13 @@ def test_it_has_one_block(daemon: Daemon) -> None:
         c.__enter__()
 
 
-def test_it_can_be_inspected() -> None:
+def test_pydoc_and_mock_work() -> None:
     assert "Run a command" in pydoc.render_doc(Client)
     mock.create_autospec(Client)
 
 
 @pytest.mark.parametrize("name", ["Client", "Job", "Context"])
-def test_it_is_the_same(name: str) -> None:
+def test_same_methods_as_the_asynchronous_client(name: str) -> None:
     theirs, ours = getattr(asynchronous, name), getattr(sync, name)
     # These are how it is made, and what only a coroutine can use.
     apart = {"at", "close", "begin", "leave", "chunks", "resume", "receive", "fail"}
@@ -153,7 +153,7 @@ def test_from_several_threads(c: Client) -> None:
     assert sorted(found) == [f"{number}\n" for number in range(8)]
 
 
-def test_a_daemon_for_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ephemeral(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_URL", "ws://127.0.0.1:1")
     with Client.ephemeral() as c:
         result = c.run("echo $PPID; sleep 100 & echo $!; env | grep SHELLWIRE_URL")
@@ -166,7 +166,7 @@ def test_a_daemon_for_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not home.exists()
 
 
-def test_one_that_does_not_start() -> None:
+def test_ephemeral_that_does_not_start() -> None:
     with (
         pytest.raises(StartError, match="no-such-host"),
         Client.ephemeral("--host", "no-such-host"),

@@ -53,7 +53,7 @@ def content(root: Root, path: bytes) -> bytes:
         (b"missing/x", NotFound),
     ],
 )
-def test_paths_that_lead_nowhere(root: Root, top: Path, path: bytes, kind: type) -> None:
+def test_refused_paths(root: Root, top: Path, path: bytes, kind: type) -> None:
     (top / "a").mkdir()
     (top / "a" / "file").touch()
     with pytest.raises(kind):
@@ -63,7 +63,7 @@ def test_paths_that_lead_nowhere(root: Root, top: Path, path: bytes, kind: type)
 @pytest.mark.parametrize(
     "path", [b"a/b/file", b"./a//b/./file", b"a/b/file/", b"in", b"up/file", b"absolute", b"two"]
 )
-def test_paths_that_stay_within(root: Root, top: Path, path: bytes) -> None:
+def test_paths_within_the_root(root: Root, top: Path, path: bytes) -> None:
     (top / "a" / "b").mkdir(parents=True)
     (top / "a" / "b" / "file").write_text("here")
     (top / "in").symlink_to("a/b/file")
@@ -104,7 +104,7 @@ def test_magic_links_are_read_and_not_followed(top: Path) -> None:
         assert content(root, b"comm")
 
 
-def test_a_root_of_everything(top: Path) -> None:
+def test_slash_as_root(top: Path) -> None:
     (top / "link").symlink_to(top.parent / "outside")
     with Root(b"/") as root:
         path = os.fsencode(top / "link" / "secret").lstrip(b"/")
@@ -112,7 +112,7 @@ def test_a_root_of_everything(top: Path) -> None:
         assert stat_entry(root, b"").name == b"/"
 
 
-def test_circles_end(root: Root, top: Path) -> None:
+def test_symlink_loops_end(root: Root, top: Path) -> None:
     (top / "a").symlink_to("b")
     (top / "b").symlink_to("a")
     with pytest.raises(FileSystemError, match="symbolic links"):
@@ -171,7 +171,7 @@ def test_special_files_are_refused_at_once(root: Root, top: Path) -> None:
                 content(devices, path)
 
 
-def test_a_race_for_a_directory_lets_nothing_out(root: Root, top: Path) -> None:
+def test_a_racing_symlink_does_not_escape(root: Root, top: Path) -> None:
     (top / "d").mkdir()
     (top / "d" / "secret").write_text("ours")
     (top / "d" / "moved").touch()

@@ -56,7 +56,7 @@ def test_globs(root: Root, top: Path, pattern: str, expected: list[str]) -> None
     assert globbed(root, pattern) == expected
 
 
-def test_what_a_glob_passes_over(root: Root, top: Path) -> None:
+def test_what_globs_skip(root: Root, top: Path) -> None:
     tree(top, "a/b", ".h/g", "z")
     (top / "link").symlink_to("a")
     (top / "loop").symlink_to(".")
@@ -77,7 +77,7 @@ def test_any_pattern_compiles(pattern: str, path: str) -> None:
         assert not pattern.strip("/")
 
 
-def test_lists(root: Root, top: Path) -> None:
+def test_listings(root: Root, top: Path) -> None:
     tree(top, "b", "A", "z/y", "C/x", ".h")
     (top / "link").symlink_to("z")
     (top / "out").symlink_to("/etc")
@@ -102,7 +102,7 @@ def test_lists(root: Root, top: Path) -> None:
             walk.Listing(root, path, include_hidden=False)
 
 
-def test_a_directory_that_may_only_be_listed(root: Root, top: Path) -> None:
+def test_a_readable_directory_without_search_permission(root: Root, top: Path) -> None:
     tree(top, "d/f")
     (top / "d").chmod(0o444)
     was = os.geteuid()

@@ -84,7 +84,7 @@ def test_a_symlink_within_is_written_through(root: Root, top: Path) -> None:
     assert (top / "sub/born").read_text() == "born"
 
 
-def test_beliefs(root: Root, top: Path) -> None:
+def test_preconditions(root: Root, top: Path) -> None:
     (top / "file").write_text("old")
     put(root, b"file", b"new", OLD.upper())
     for path in (b"file", b"missing"):
@@ -115,7 +115,7 @@ def commit_at_once(replacements: list[Replacement], expected: str) -> list[int]:
     return won
 
 
-def test_of_those_who_believe_the_same_one_is_right(root: Root, top: Path) -> None:
+def test_one_of_several_equal_preconditions_wins(root: Root, top: Path) -> None:
     for _ in range(30):
         (top / "file").write_text("old")
         begun = [begin(root, b"file") for _ in range(4)]
@@ -125,7 +125,7 @@ def test_of_those_who_believe_the_same_one_is_right(root: Root, top: Path) -> No
         assert (top / "file").read_text() == f"new {won}"
 
 
-def test_nothing_is_left_of_what_fails(root: Root, top: Path) -> None:
+def test_failed_writes_leave_nothing(root: Root, top: Path) -> None:
     (top / "directory").mkdir()
     for path in (b"directory", b""):
         with pytest.raises(IsDirectory):
@@ -178,7 +178,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
 
 
-def test_the_room_of_all_uploads() -> None:
+def test_upload_quota() -> None:
     """However many names clients give themselves: 64 uploads, and 16 GiB unless it is one alone."""
     room = UploadQuota(2)
     for _ in range(64):
@@ -264,7 +264,7 @@ def test_making_directories(root: Root, top: Path) -> None:
         assert caught.value.code == "NOT_DIRECTORY"
 
 
-def test_hashes_are_of_what_is_there(root: Root, top: Path) -> None:
+def test_hashes_follow_the_content(root: Root, top: Path) -> None:
     hashes = Hashes()
     for data in (b"one", b"two", b"six"):  # the same size, and quicker than the clock may tick
         (top / "file").write_bytes(data)

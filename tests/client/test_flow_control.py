@@ -35,13 +35,13 @@ async def _stands_at(c: Client, job: str, end: int) -> None:
 
 
 @pytest.mark.parametrize(("pty", "window"), [(True, TERMINAL_WINDOW), (False, WINDOW)])
-async def test_a_command_is_a_window_ahead(c: Client, pty: bool, window: int) -> None:
+async def test_a_command_runs_one_window_ahead(c: Client, pty: bool, window: int) -> None:
     async with c.stream("yes", pty=pty) as job:
         await _arrives(c, job, window)
         await _stands_at(c, job.id, window)
 
 
-async def test_a_terminals_replay_is_far_ahead_and_what_is_live_is_not(c: Client) -> None:
+async def test_a_terminal_has_a_large_replay_and_a_small_live_window(c: Client) -> None:
     async with c.shell(_FILLS) as sh:
         await sh.detach()
     await _stands_at(c, sh.id, REPLAYED)
@@ -63,7 +63,7 @@ async def test_a_terminals_replay_is_far_ahead_and_what_is_live_is_not(c: Client
         await job.kill()
 
 
-async def test_where_nothing_is_replayed(c: Client) -> None:
+async def test_attaching_without_replay(c: Client) -> None:
     async with c.shell("stty -echo; read line; exec yes") as sh:
         await sh.detach()
     async with c.attach(sh.id) as job:
@@ -72,7 +72,7 @@ async def test_where_nothing_is_replayed(c: Client) -> None:
         await job.kill()
 
 
-async def test_what_has_no_terminal_is_attached_to_with_the_large_one(c: Client) -> None:
+async def test_attaching_without_a_terminal_uses_the_large_window(c: Client) -> None:
     job_id = await c.start("read line; exec yes")
     async with c.attach(job_id) as job:
         await job.write("\n")

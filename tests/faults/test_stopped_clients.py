@@ -57,7 +57,7 @@ async def _writes(observer: Client, count: int) -> None:
             end = max((each["end"] for each in jobs if each["id"] == "followed"), default=0)
 
 
-async def test_one_that_is_stopped_for_a_while(
+async def test_a_client_stopped_for_a_while(
     own_daemon: Callable[..., Daemon],
     follow: Callable[..., Awaitable[Process]],
     tmp_path: Path,
@@ -87,7 +87,7 @@ async def test_one_that_is_stopped_for_a_while(
     await observer.close()
 
 
-async def test_one_that_is_taken_for_dead(
+async def test_a_client_taken_for_dead(
     own_daemon: Callable[..., Daemon],
     follow: Callable[..., Awaitable[Process]],
     tmp_path: Path,

@@ -62,7 +62,7 @@ async def _cut_everywhere(proxy: Proxy, follower: Follower, rng: random.Random) 
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_nothing_is_lost_that_fits_the_buffer(
+async def test_no_loss_within_the_buffer(
     daemon: Daemon, proxy: Proxy, tmp_path: Path, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -89,9 +89,7 @@ async def test_nothing_is_lost_that_fits_the_buffer(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_is_lost_is_told_to_the_byte(
-    own_daemon: Callable[..., Daemon], tmp_path: Path, seed: int
-) -> None:
+async def test_gaps_are_exact(own_daemon: Callable[..., Daemon], tmp_path: Path, seed: int) -> None:
     daemon = own_daemon("--buffer", "65536")
     rng = random.Random(seed)
     content = _content(tmp_path / "content", rng)

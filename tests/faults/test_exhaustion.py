@@ -65,7 +65,7 @@ def _limited(pid: int, limit: int, soft: int) -> Iterator[None]:
         resource.prlimit(pid, limit, limits)
 
 
-async def test_no_descriptor(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+async def test_no_free_descriptor(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     daemon = own_daemon("--max-clients", "3", "--spares", "0")
     client = await daemon.client()
     async with _followed(daemon, tmp_path):
@@ -114,7 +114,7 @@ def unprivileged(wrapper: list[str]) -> Iterator[Daemon]:
         daemon.stop()
 
 
-async def test_no_process(unprivileged: Daemon, wrapper: list[str], tmp_path: Path) -> None:
+async def test_process_limit(unprivileged: Daemon, wrapper: list[str], tmp_path: Path) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NPROC)
 
     async def allow(soft: int) -> None:
@@ -156,7 +156,7 @@ def _fill(path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_no_room_on_the_disk(small_disk: Path, tmp_path: Path) -> None:
+async def test_full_disk(small_disk: Path, tmp_path: Path) -> None:
     home = small_disk / "home"
     daemon = Daemon(home, "--max-clients", "3")
     try:
@@ -192,7 +192,7 @@ async def test_no_room_on_the_disk(small_disk: Path, tmp_path: Path) -> None:
         daemon.stop()
 
 
-async def test_a_file_may_be_no_larger(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+async def test_file_size_limit(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     """As on a full disk, where nobody may mount one."""
     daemon = own_daemon("--max-clients", "3", "--spares", "0", "--log-level", "debug")
     client = await daemon.client()
