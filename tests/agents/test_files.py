@@ -1,4 +1,4 @@
-"""The tools about files."""
+"""The file tools."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def here(agent: Agent, tmp_path: Path) -> Path:
-    """Return a directory that the agent's commands stand in."""
+    """Return the directory in which the agent's commands run."""
     agent.call("run_command", command=f"cd {tmp_path}")
     return tmp_path
 
@@ -101,16 +101,16 @@ def test_edit_needs_exactly_one_occurrence(agent: Agent, here: Path) -> None:
 
 
 def test_edit_keeps_crlf_line_ends(agent: Agent, here: Path) -> None:
-    """A model reads and writes LF: what it says is meant with the file's own line ends."""
+    """A model reads and writes LF: its edits get the file's own line ends."""
     path = here / "crlf"
     path.write_bytes(b"one\r\ntwo\r\nthree\r\n")
     agent.call("edit_file", path="crlf", old="one\ntwo\n", new="1\n2\n\n")
     assert path.read_bytes() == b"1\r\n2\r\n\r\nthree\r\n"
     agent.call("edit_file", path="crlf", old="three", new="3\n4")  # one line becomes two
     assert path.read_bytes() == b"1\r\n2\r\n\r\n3\r\n4\r\n"
-    agent.call("edit_file", path="crlf", old="3\r\n4", new="5\n6")  # said to the letter
+    agent.call("edit_file", path="crlf", old="3\r\n4", new="5\n6")  # CRLF in `old`: literal
     assert path.read_bytes() == b"1\r\n2\r\n\r\n5\n6\r\n"
-    # Not every line end is one any more: nothing is guessed.
+    # Mixed line ends now: no conversion.
     assert "does not occur" in agent.refused("edit_file", path="crlf", old="1\n2", new="x")
     agent.call("edit_file", path="crlf", old="5\n6", new="7\n8")
     assert path.read_bytes() == b"1\r\n2\r\n\r\n7\n8\r\n"

@@ -1,4 +1,4 @@
-"""Skills: where they are written, and what is left alone."""
+"""Skills: where they are written, and which existing files are left alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACES = {
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the directory of a home and of a project, in whose depth we are."""
+    """Return a home with a project in it, and work deep inside the project."""
     inside = tmp_path / "project" / "src" / "deep"
     inside.mkdir(parents=True)
     (tmp_path / "project" / ".git").mkdir()
@@ -51,7 +51,7 @@ def test_each_agent_gets_its_format(place: Path, agent: Agent) -> None:
     text = skill.path.read_text()
     _, head, body = text.split("---\n", 2)
     fields = dict(re.findall(r"(\w+): (.+)\n", head))
-    # What YAML takes for a plain scalar, of a length that each agent takes.
+    # A plain YAML scalar, of a length that every agent accepts.
     assert not re.search(r": | #", fields["description"])
     assert len(fields.pop("description")) <= 1024
     assert fields == {
@@ -71,7 +71,7 @@ def test_directories_from_the_environment(place: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "x"))
     assert skill_for("claude").path == place / "c/skills/shellwire/SKILL.md"
     assert skill_for("opencode").path == place / "x/opencode/skills/shellwire/SKILL.md"
-    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # which is to be ignored, says its standard
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # its specification ignores such paths
     assert skill_for("opencode").path == place / PLACES["opencode"]
     monkeypatch.chdir(place)
     assert skill_for("cursor").path == place / ".cursor/rules/shellwire.mdc"
@@ -80,7 +80,7 @@ def test_directories_from_the_environment(place: Path, monkeypatch: pytest.Monke
 def test_an_older_skill_is_replaced(place: Path) -> None:
     skill = skill_for("claude")
     skill.install()
-    # As an older release would have written it.
+    # As written by an older release.
     older = type(skill)(skill.path, older_text(skill.text))
     skill.path.unlink()
     older.install()
@@ -91,7 +91,7 @@ def test_an_older_skill_is_replaced(place: Path) -> None:
 
 
 def older_text(text: str) -> str:
-    """Return another text with a mark that is right."""
+    """Return another text with a valid mark."""
     content = "---\nname: shellwire\n---\nonce\n"
     mark = text.splitlines()[-1]
     digest = hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What the tools do, as the official SDK's client sees it; it checks each result's schema too."""
+"""The tools, called through the official SDK's client, which also validates result schemas."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_progress_is_reported(agent: Agent, tmp_path: Path) -> None:
 
 
 def ended(agent: Agent, command: str) -> dict[str, Any]:
-    """Return what is said of a command, once it has ended."""
+    """Return a command's entry in the list once it has ended."""
     for process in agent.call("list_processes")["processes"]:
         if process["command"] == command:
             agent.call("read_output", id=process["id"], until="never", wait=SECONDS)
@@ -116,7 +116,7 @@ def test_list_has_live_jobs_and_the_last_ten_ended(agent: Agent) -> None:
     found = agent.call("list_processes")["processes"]
     assert job in [each["id"] for each in found if each["state"] == "running"]
     assert [each["command"] for each in found if each["state"] == "ended"] == commands[2:]
-    # One that is not in the list any more is still there.
+    # A process left out of the list can still be read.
     agent.call("kill_process", id=job)
 
 
@@ -181,12 +181,12 @@ def test_until_matches_terminal_line_ends(agent: Agent) -> None:
     agent.call("send_input", id=job, text="\n")
     page = agent.call("read_output", id=job, until="1\n2\n", wait=SECONDS)
     assert (page["matched"], page["output"].endswith("1\r\n2\r\n")) == (True, True)
-    # What has its line ends already, and what comes as it is.
+    # Text with CRLF already, and output in raw mode.
     page = agent.call("read_output", id=job, until="2\r\n", wait=SECONDS)
     assert page["matched"] is True
     raw = agent.call("start_process", command="stty raw; printf '2\n'; cat", terminal=True)["id"]
     assert agent.call("read_output", id=raw, until="2\n", wait=SECONDS)["matched"] is True
-    # Without a terminal the text is sought as it is.
+    # Without a terminal the text is searched literally.
     piped = agent.call("start_process", command="printf '1\r\n2\n'; cat")["id"]
     page = agent.call("read_output", id=piped, until="1\n", wait=1)
     assert page["matched"] is False

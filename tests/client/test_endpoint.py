@@ -1,4 +1,4 @@
-"""Where a client finds its daemon, and what it says if it finds none."""
+"""Where a client finds its daemon, and the errors if there is none."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 async def refused(c: Client) -> ShellwireError:
-    """Return what entering raises: one line."""
+    """Return the error raised on entering; it has one line."""
     with pytest.raises(ShellwireError) as refusal:
         async with asyncio.timeout(PATIENCE), c:
             pytest.fail("it connected")
@@ -48,7 +48,7 @@ async def test_the_local_daemon_is_the_default(
     monkeypatch.setenv("SHELLWIRE_HOME", str(daemon.home))
     async with Client() as c:
         assert (await c.run("echo hi")).stdout == "hi\n"
-        # Its Unix socket: no token was needed, and nobody has written it down.
+        # Over the Unix socket: without a token, and not recorded in clients.json.
         assert c.client_id not in (daemon.home / "clients.json").read_text()
 
 
@@ -131,7 +131,7 @@ async def test_wrong_tokens(own_daemon: Callable[..., Daemon]) -> None:
         await refused(Client(daemon.url, token="wrong"))
     assert isinstance(await refused(Client(daemon.url, token="wrong")), InvalidToken)
     async with Client(daemon.url, token=daemon.token):
-        pass  # others' wrong tokens keep no right one out
+        pass  # wrong tokens of others don't block a right one
 
 
 async def test_one_client_at_a_time(own_daemon: Callable[..., Daemon]) -> None:

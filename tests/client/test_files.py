@@ -1,4 +1,4 @@
-"""Files there: small and large, whole and in part, and behind a connection that is cut."""
+"""File methods: small and large files, pieces, and transfers over cut connections."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ CUTS = 10
 
 
 def sha256(data: bytes) -> str:
-    """Return the hash as the client gives it."""
+    """Return the SHA-256 as the client returns it."""
     return hashlib.sha256(data).hexdigest()
 
 
 def random_bytes(size: int, seed: int = 1) -> bytes:
-    """Return bytes that nothing compresses."""
+    """Return incompressible bytes."""
     return random.Random(seed).randbytes(size)
 
 
 def names(directory: Path) -> list[str]:
-    """Return what is in a directory."""
+    """Return the names in a directory."""
     return sorted(each.name for each in directory.iterdir())
 
 
 @pytest.fixture(params=["tcp", "unix"])
 async def either(daemon: Daemon, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """Yield a client by TCP, and one by the Unix socket."""
+    """Yield a client over TCP, and one over the Unix socket."""
     place = Endpoint(daemon.url, daemon.token)
     if request.param == "unix":
         place = Endpoint(home=Home(daemon.home))
@@ -101,7 +101,7 @@ async def test_modes_times_and_compression(c: Client, tmp_path: Path, compress: 
     await c.upload(here, there, compress=compress)
     assert stat.S_IMODE(os.stat(there).st_mode) == 0o751 & ~0o022
     assert os.stat(there).st_mtime_ns != os.stat(here).st_mtime_ns
-    # Its content is there already; mode and time are not.
+    # The content is already in place; mode and time are not.
     await c.upload(here, there, compress=compress, preserve=True)
     await c.download(there, back, compress=compress, preserve=True)
     for each in (there, back):

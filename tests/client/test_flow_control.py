@@ -1,4 +1,4 @@
-"""How much is on its way to a client: little from a terminal, but much of what it replays."""
+"""Flow control: a terminal has a small live window, but a large one for replay."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _FILLS = f"stty raw -echo; head -c {REPLAYED} /dev/zero | tr '\\0' x; read line;
 
 
 async def _arrives(c: Client, job: Job, end: int) -> None:
-    """Return when so much has come of a job that nobody takes; no more does."""
+    """Return when output up to ``end`` has arrived unread, and check that no more follows."""
     async with asyncio.timeout(PATIENCE):
         while job.end < end:
-            await c.jobs()  # its messages come before the answer
+            await c.jobs()  # the job's messages arrive before this answer
     assert job.end == end
 
 
 async def _stands_at(c: Client, job: str, end: int) -> None:
-    """Return when a job has written so much; it waits for its reader then."""
+    """Return when a job has written ``end`` bytes, and is blocked by its reader."""
     async with asyncio.timeout(PATIENCE):
         while (await state_of(c, job)).end < end:
             pass
@@ -46,14 +46,14 @@ async def test_a_terminal_has_a_large_replay_and_a_small_live_window(c: Client) 
         await sh.detach()
     await _stands_at(c, sh.id, REPLAYED)
     async with c.attach(sh.id) as job:
-        # What there is to be replayed comes as far as a pipe's output would.
+        # The replay arrives as far as output of a pipe would.
         await _arrives(c, job, WINDOW)
         assert job.live_from == REPLAYED
         while job.end < REPLAYED:
             assert await job.next_chunk() is not None
         await job.write("\n")
         await _stands_at(c, sh.id, REPLAYED + TERMINAL_WINDOW)
-        # And so it goes on, as what has come is taken.
+        # The same while the arrived output is read.
         taken = 0
         while taken < REPLAYED + 5 * TERMINAL_WINDOW:
             chunk = await job.next_chunk()

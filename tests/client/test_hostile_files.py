@@ -1,4 +1,4 @@
-"""What a daemon that is none says of a file: one error, and no endless loop."""
+"""Invalid HTTP answers to file requests: one error, and no endless retries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def _answering(answer: str, asked: list[bytes]) -> AsyncIterator[str]:
-    """Yield the URL of a server that answers each request with the same."""
+    """Yield the URL of a server that gives the same answer to every request."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):

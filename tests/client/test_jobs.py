@@ -1,4 +1,4 @@
-"""Shells, attaching, pages, contexts, and the rest of what a client does."""
+"""Shells, attaching, output pages, contexts and the client's other methods."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def read_until(job: Job, text: str) -> str:
-    """Return what it writes, up to a text."""
+    """Return a job's output up to ``text``."""
     seen = ""
     async with asyncio.timeout(PATIENCE):
         while text not in seen:
@@ -166,7 +166,7 @@ async def test_job_names(c: Client) -> None:
         assert "got it" in (await c.read_output("by-name")).data
         await c.kill("by-name")
         assert (await job.wait()).reason == "killed"
-    # Of an ended one too, from where it was left.
+    # Also after the job has ended, from the last offset.
     assert (await c.attach("by-name", 4).wait()).id == job_id
     with pytest.raises(NotFound):
         await c.attach("no-such-name").begin()
@@ -199,7 +199,7 @@ async def test_bytes_arrive_at_once_and_text_in_whole_characters(c: Client) -> N
     async with c.stream(command, open_stdin=True) as job:
         async for chunk in job:
             seen.append((chunk.bytes, chunk.data))
-            if chunk.end == 2:  # while it waits for us to have them
+            if chunk.end == 2:  # the job waits until these two bytes are read
                 await job.write("\n")
     assert b"".join(data for data, _ in seen) in (b"a\xe2\x82\xac\xc3", b"a\xe2\xc3\x82\xac")
     assert sorted("".join(text for _, text in seen)) == sorted("a€\ufffd")

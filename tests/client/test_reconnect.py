@@ -1,4 +1,4 @@
-"""Connections that are cut: results are right, nothing runs twice, and never after 4000."""
+"""Cut connections: results stay right, nothing runs twice, and no reconnect after 4000."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_collected_output_survives_cuts(
 async def test_a_lost_request_is_sent_again(through: Client, proxy: Proxy, tmp_path: Path) -> None:
     proxy.stall()
     stream = through.stream("echo once >>runs; exit 7", cwd=str(tmp_path))
-    await stream.begin()  # it is on its way, and will not arrive
+    await stream.begin()  # sent, but it will not arrive
     proxy.cut("rst")
     assert (await stream.wait()).exit_code == 7
     assert (tmp_path / "runs").read_text() == "once\n"
@@ -148,14 +148,14 @@ async def test_a_shell_resumes(through: Client, proxy: Proxy) -> None:
             await sh.write(f"echo $(({number} + 1000))\n")
             assert str(number + 1000) in await read_until(sh, f"{number + 1000}\r\n")
             proxy.cut("rst" if number % 2 else "fin")
-            await through.jobs()  # asked again on the next connection
+            await through.jobs()  # repeated on the next connection
 
 
 async def test_input_of_unknown_fate_raises(through: Client, proxy: Proxy, c: Client) -> None:
     async with through.shell("cat") as sh:
         proxy.stall()
         writing = asyncio.create_task(sh.write("x"))
-        await asyncio.sleep(0)  # its turn: it is sent
+        await asyncio.sleep(0)  # let it be sent
         proxy.cut("rst")
         with pytest.raises(Disconnected, match="not known"):
             await writing
@@ -178,7 +178,7 @@ async def test_partial_input_ends_the_command(
     (tmp_path / "go").touch()
     proxy.cut("rst")
     try:
-        # Nothing was on its way just then: what is left follows.
+        # No input was in transit at that moment: the rest follows.
         assert (await running).stdout.strip() == "9000000"
     except Disconnected:
         assert (await ended(through, (await newest(through)).id)).reason == "killed"

@@ -1,4 +1,4 @@
-"""Other ends of a connection: another daemon, another client of that name, none at all."""
+"""Reconnecting after the daemon restarted, the client_id was taken over, or nothing listens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 async def test_a_restarted_daemon_does_not_get_the_request(
     own_daemon: Callable[..., Daemon], proxy: Proxy, through: Client, daemon: Daemon
 ) -> None:
-    # As after a restart: it would not know whether it ran.
+    # As after a restart: that daemon does not know whether the command ran.
     other = own_daemon("--grace", "0")
     (other.home / "auth.token").write_text(daemon.token)
     await _reload(other)
@@ -121,7 +121,7 @@ async def test_waits_for_a_taken_slot(
 
 
 async def _enter(daemon: Daemon) -> Client:
-    """Return a client that has found the only slot free."""
+    """Return a client that has the only slot."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Commands: whole results, streams, input, and what becomes of them when nobody wants them."""
+"""Commands: results, streams, input, and what happens when their client goes away."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 async def state_of(c: Client, job_id: str) -> JobInfo:
-    """Return what the daemon says of a job."""
+    """Return a job's entry in the list."""
     (job,) = [each for each in await c.jobs() if each.id == job_id]
     return job
 
 
 async def newest(c: Client, client_id: str | None = None) -> JobInfo:
-    """Return this client's newest job, or another's."""
+    """Return the newest job of this client, or of another one."""
     client_id = client_id or c.client_id
     return [each for each in await c.jobs() if each.client_id == client_id][-1]
 
 
 async def ended(c: Client, job_id: str) -> JobInfo:
-    """Return a job when it has ended."""
+    """Return a job's entry once it has ended."""
     async with asyncio.timeout(PATIENCE):
         while (job := await state_of(c, job_id)).state != "ended":
             pass
@@ -42,7 +42,7 @@ async def ended(c: Client, job_id: str) -> JobInfo:
 
 
 async def until(c: Client, wanted: Callable[[JobInfo], bool]) -> None:
-    """Return when one of this client's jobs is as wanted."""
+    """Return once a job of this client satisfies ``wanted``."""
     async with asyncio.timeout(PATIENCE):
         while not [job for job in await c.jobs() if job.client_id == c.client_id and wanted(job)]:
             pass
@@ -212,7 +212,7 @@ async def test_read_reports_a_gap_once(c: Client, daemon: Daemon) -> None:
             await c.attach(stream.id).begin()
         async with (
             Client(daemon.url, token=daemon.token) as other,
-            other.attach(stream.id) as late,  # whoever is later than the buffer reaches
+            other.attach(stream.id) as late,  # later than the buffer reaches back
         ):
             with pytest.raises(OutputLost):
                 await late.read()

@@ -1,4 +1,4 @@
-"""The same client, blocking; and daemons for one block."""
+"""The blocking client, and ephemeral daemons."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def c(daemon: Daemon) -> Iterator[Client]:
-    """Yield a client that is connected."""
+    """Yield a connected client."""
     with Client(daemon.url, token=daemon.token) as c:
         yield c
 
@@ -64,10 +64,10 @@ def test_pydoc_and_mock_work() -> None:
 @pytest.mark.parametrize("name", ["Client", "Job", "Context"])
 def test_same_methods_as_the_asynchronous_client(name: str) -> None:
     theirs, ours = getattr(asynchronous, name), getattr(sync, name)
-    # These are how it is made, and what only a coroutine can use.
+    # Constructors, and methods that only a coroutine can use.
     apart = {"at", "close", "begin", "leave", "chunks", "resume", "receive", "fail"}
     apart |= {"closing_message", "next_chunk", "end_with", "is_unanswered"}
-    # These are for who follows a terminal, and does other things meanwhile.
+    # Methods for programs that show a terminal and do other things meanwhile.
     apart |= {"is_connected", "is_queued", "was_queued", "until_it_runs", "abandon"}
     apart |= {"is_unanswered"}
     named = {each for each in dir(theirs) if not each.startswith("_")} - apart
@@ -135,7 +135,7 @@ def test_an_interrupt_ends_the_command(c: Client) -> None:
     main = threading.main_thread().ident
     assert main is not None
     threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):  # while the next line is waited for
+    with pytest.raises(KeyboardInterrupt):  # while waiting for the next line
         next(chunks)
     assert c.attach(stream.id).wait().reason == "killed"
 

@@ -1,4 +1,4 @@
-"""Bytes in what the client sends; and what can't be sent fails at once."""
+"""Bytes in text fields, and values that can't be sent: they fail at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shellwire.client.files.http_client import HttpClient
 from shellwire.client.reconnect_notice import Outage
 from shellwire.client.sync import Client as Blocking
 from shellwire.errors import InvalidAnswer, InvalidMessage, WireError
-from tests.client.hostile import STATUS, Hostile, told
+from tests.client.hostile import STATUS, HostileServer, message_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ async def test_bytes_of_every_kind_arrive(c: Client, tmp_path: Path) -> None:
     assert (await c.run(f"printf %s '{TEXT}'")).stdout_bytes == BYTES
     assert (await c.run('printf %s "$A"', env={"A": TEXT})).stdout_bytes == BYTES
     assert (await c.run("cat", input=TEXT)).stdout_bytes == BYTES
-    longer = TEXT * 50_000  # too long to go with the command
+    longer = TEXT * 50_000  # too long for the command's message
     assert (await c.run("cat", input=longer)).stdout_bytes == BYTES * 50_000
     place = f"{tmp_path}/{TEXT}"
     os.mkdir(place)
@@ -105,10 +105,10 @@ async def test_a_daemon_without_text_bytes(c: Client) -> None:
             "committed": True,
             "bytes": {"stdout": 0, "stderr": 0},
         }
-        return told(result)
+        return message_frame(result)
 
     private: list[str] = []
-    old = Hostile(answers, status=told(STATUS | {"features": ["attach"]}))
+    old = HostileServer(answers, status=message_frame(STATUS | {"features": ["attach"]}))
     async with old.serve(), Client(old.url, token="0") as client:
         with pytest.raises(InvalidMessage, match=r"command: '.*\\xff.*' is not UTF-8.*too old"):
             await client.run("printf \udcff")
@@ -120,8 +120,10 @@ async def test_a_daemon_without_text_bytes(c: Client) -> None:
 
 
 async def test_an_error_without_an_id_fails_all_requests() -> None:
-    error = told({"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"})
-    server = Hostile(lambda _: error)
+    error = message_frame(
+        {"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"}
+    )
+    server = HostileServer(lambda _: error)
     async with server.serve(), Client(server.url, token="0") as client:
         with pytest.raises(WireError, match="no JSON"):
             await client.run("true")
@@ -130,7 +132,7 @@ async def test_an_error_without_an_id_fails_all_requests() -> None:
 
 
 async def test_no_reconnect_after_an_invalid_message(c: Client) -> None:
-    server = Hostile(lambda _: told([1]))
+    server = HostileServer(lambda _: message_frame([1]))
     async with server.serve(), Client(server.url, token="0") as client:
         for _ in range(2):
             with pytest.raises(InvalidAnswer, match="is no shellwire"):

@@ -1,4 +1,4 @@
-"""gzip and zstd: what goes in comes out, in bounded pieces, or is refused."""
+"""gzip and zstd: round trips in bounded pieces, and refusal of invalid data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def compressed(kind: Compression, data: bytes) -> bytes:
 
 @given(st.sampled_from(KINDS), st.lists(st.binary()), st.integers(1, 50))
 def test_round_trip(kind: Compression, parts: list[bytes], step: int) -> None:
-    # Several may stand one after the other, and each is cut anywhere.
+    # Concatenated streams, each cut anywhere.
     data = b"".join(compressed(kind, part) for part in parts)
     found = bytearray()
     decompressor = Decompressor(kind)

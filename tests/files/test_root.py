@@ -1,4 +1,4 @@
-"""Nothing leads out of a root, and what stays within is reached."""
+"""Confinement: no path leads out of a root, and paths within it work."""
 
 from __future__ import annotations
 
@@ -184,14 +184,14 @@ def test_a_racing_symlink_does_not_escape(root: Root, top: Path) -> None:
         lambda: begin(root, b"d/new", create_parents=False).commit(None, Hashes()),
         lambda: change.delete(root, b"d/new", recursive=False),
         lambda: change.delete(root, b"d/made", recursive=True),
-        # Not the secret: into a directory that is made anew meanwhile it would be lost.
+        # Not the secret itself: a write into a directory that is being remade would be lost.
         lambda: change.rename(root, b"d/moved", b"d/renamed"),
         lambda: change.rename(root, b"d/renamed", b"d/moved"),
         lambda: found.extend(walk.search(root, b"d", "secret", **how)),
     ]
     with swapping(top / "d", outside):
         for turn in itertools.count():
-            # A reader that always comes in between would prove nothing; the test's timeout ends it.
+            # If every read hits the moment in between, nothing is proved; the timeout ends that.
             if turn >= TURNS and read_there:
                 break
             for act in acts:

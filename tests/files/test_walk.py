@@ -1,4 +1,4 @@
-"""Lists, patterns and searches."""
+"""Listings, globs and searches."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_readable_directory_without_search_permission(root: Root, top: Path) -
     (top / "d").chmod(0o444)
     was = os.geteuid()
     with walk.Listing(root, b"d", include_hidden=True) as directory:
-        os.seteuid(was or 65534)  # root may do all
+        os.seteuid(was or 65534)  # permissions don't apply to root
         try:
             with pytest.raises(FileSystemError, match="d/f: permission denied"):
                 directory.entries()
@@ -160,7 +160,7 @@ def test_long_lines_are_shown_around_the_match(root: Root, top: Path) -> None:
 
 def test_depth_is_bounded(root: Root, top: Path) -> None:
     directory = os.open(top, os.O_RDONLY)
-    for _ in range(1200):  # deeper than Python recurses, and than a process may have descriptors
+    for _ in range(1200):  # deeper than Python's recursion limit and the limit on descriptors
         os.mkdir("d", dir_fd=directory)
         below = os.open("d", os.O_RDONLY, dir_fd=directory)
         os.close(directory)

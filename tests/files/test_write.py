@@ -1,4 +1,4 @@
-"""A file has its old content or its new one, and what was begun leaves nothing."""
+"""Atomic writes: a file has its old content or its new one; failed writes leave nothing."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_preconditions(root: Root, top: Path) -> None:
 
 
 def commit_at_once(replacements: list[Replacement], expected: str) -> list[int]:
-    """Commit all of them in threads; return which were put in their place."""
+    """Commit all of them in threads; return the numbers of those that succeeded."""
     won: list[int] = []
     start = threading.Barrier(len(replacements))
 
@@ -149,7 +149,7 @@ def test_limits(root: Root, top: Path) -> None:
         upload.write(b"1234")
         with pytest.raises(InvalidArgument, match="at most 4 bytes"):
             upload.write(b"5")
-        # What was refused is not in it.
+        # The refused data was not written.
         upload.commit(None, HASHES)
         assert (top / "file").read_bytes() == b"1234"
     with pytest.raises(FileSystemError, match=r"no space left .* kept free \(--min-free\)"):
@@ -158,7 +158,7 @@ def test_limits(root: Root, top: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """/dev/shm may be had small only by root; a limit on the size of files fails as late."""
+    """Simulated by a limit on file sizes: mounting a small disk needs root."""
     (tmp_path / "file").write_text("old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -179,7 +179,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_upload_quota() -> None:
-    """However many names clients give themselves: 64 uploads, and 16 GiB unless it is one alone."""
+    """64 uploads and 16 GiB in all, whatever names clients use; a single one may be larger."""
     room = UploadQuota(2)
     for _ in range(64):
         room.open()
@@ -196,7 +196,7 @@ def test_upload_quota() -> None:
         room.reserve(2**40, 0)
     room.release(1)
     room.reserve(2**40, 0)
-    wide = UploadQuota(100)  # what one client may have is permitted in any case
+    wide = UploadQuota(100)  # a higher limit for one client raises the total
     for _ in range(100):
         wide.open()
 
