@@ -164,7 +164,7 @@ def parse(kind: type[Arguments], given: dict[str, Any] | None) -> Arguments:
     for name in present:
         if name not in kind.__struct_fields__:
             known = ", ".join(kind.__struct_fields__) or "none"
-            raise InvalidMessage(f"{shown(name)}: no such argument; there are: {known}")
+            raise InvalidMessage(f"{shown(name)}: no such argument; the arguments are: {known}")
     for name, value in present.items():
         if isinstance(value, float) and value != value:  # NaN passes every limit
             raise InvalidMessage(f"{name}: expected a finite number")

@@ -32,12 +32,12 @@ _ALREADY = re.compile("already running|a daemon already runs")
 class Daemon:
     """One client of one daemon, with a ``default`` context of its own."""
 
-    def __init__(self, place: Endpoint) -> None:
-        self._place = place
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
         self._client = Client.at(
-            place,
+            endpoint,
             f"mcp-{secrets.token_hex(6)}",
-            patience=PATIENCE if place.home is None else LOCAL_PATIENCE,
+            patience=PATIENCE if endpoint.home is None else LOCAL_PATIENCE,
         )
         self._instance: str | None = None
         self._connecting = asyncio.Lock()
@@ -48,9 +48,9 @@ class Daemon:
             try:
                 status = await self._client.status()
             except NotRunning:
-                if self._place.home is None:
+                if self._endpoint.home is None:
                     raise
-                status = await self._start_and_connect(self._place.home)
+                status = await self._start_and_connect(self._endpoint.home)
             if status["instance"] != self._instance:
                 await self._set_directory()
                 self._instance = status["instance"]
@@ -71,7 +71,7 @@ class Daemon:
 
     async def _set_directory(self) -> None:
         """Start commands in this process's directory: for an agent that is the project."""
-        if self._place.home is None:
+        if self._endpoint.home is None:
             return  # a remote daemon does not have our directories
         try:
             cwd = os.getcwd()

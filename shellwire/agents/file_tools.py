@@ -141,4 +141,4 @@ def _encoded(text: str, name: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise InvalidArgument(f"{name}: half of a surrogate pair is no character") from None
+        raise InvalidArgument(f"{name}: an unpaired surrogate is not a character") from None

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-async def serve(place: Endpoint) -> None:
+async def serve(endpoint: Endpoint) -> None:
     """Serve until stdin ends. Running commands are ended then; processes keep running."""
     from mcp.server.stdio import stdio_server
 
-    server = Server(Daemon(place))
+    server = Server(Daemon(endpoint))
     server.end_on_signals()
     try:
         async with stdio_server() as (reader, writer):

@@ -62,7 +62,7 @@ class Skill:
             found = self.path.read_bytes()
         except FileNotFoundError:
             if self.path.is_symlink():
-                raise SkillError(f"{self.path} is a symbolic link to nothing") from None
+                raise SkillError(f"{self.path} is a broken symbolic link") from None
             return "new"
         except OSError as error:
             raise SkillError(f"can't read {self.path}: {error.strerror}") from error
@@ -70,7 +70,7 @@ class Skill:
             return "unchanged"
         mark = _MARK.fullmatch(found)
         if mark is None:
-            raise SkillError(f"{self.path} is there, and shellwire has not written it: left alone")
+            raise SkillError(f"{self.path} was not written by shellwire: left alone")
         if hashlib.sha256(mark["content"]).hexdigest().encode() != mark["hash"]:
             raise SkillError(
                 f"{self.path} has been edited since shellwire wrote it: left alone; move it away"

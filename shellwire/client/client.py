@@ -228,7 +228,7 @@ class Client(Files):
         try:
             return msgspec.convert(jobs, list[JobInfo])
         except msgspec.ValidationError as error:
-            raise InvalidAnswer(f"a list of jobs that is wrong ({error})") from None
+            raise InvalidAnswer(f"an invalid list of jobs ({error})") from None
 
     async def kill(self, job_id: str) -> None:
         """End a job and all its processes. Returns once that has begun, not when it is done.

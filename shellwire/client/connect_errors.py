@@ -36,7 +36,7 @@ def describe_close(code: int, reason: str) -> str:
 
 def describe_refusal(error: aiohttp.WSServerHandshakeError) -> str:
     if error.status == 403:
-        return "refused this name for it (403); `start --allow-host` adds one"
+        return "refused this host name (403); allow it with `start --allow-host`"
     if error.status == 429:
         seconds = error.headers.get("Retry-After", "60") if error.headers else "60"
         return f"got too many wrong tokens from here (429); try again in {printable(seconds)} s"

@@ -75,7 +75,7 @@ class Connection:
 
     def __init__(
         self,
-        place: Endpoint,
+        endpoint: Endpoint,
         client_id: str,
         *,
         patience: float,
@@ -86,7 +86,7 @@ class Connection:
         self.client_id = client_id
         self._transient = transient
         self._outage = outage
-        self._place = place
+        self._endpoint = endpoint
         self._patience = patience
         self._ping_interval = ping_interval
         self._followers: dict[str, Follower] = {}
@@ -130,7 +130,7 @@ class Connection:
 
     async def _open(self) -> Link:
         link = await Link.open(
-            self._place,
+            self._endpoint,
             self.client_id,
             self,
             ping_interval=self._ping_interval,
@@ -151,7 +151,7 @@ class Connection:
             if link.problem is not None:
                 self._final_error = link.problem
                 return self._give_up(self._final_error)
-            how = f"{self._place.name} {describe_close(code, reason)}"
+            how = f"{self._endpoint.name} {describe_close(code, reason)}"
             if code == REPLACED:
                 self._final_error = Replaced(
                     f"{how}: client_id {self.client_id} has connected again"
@@ -215,7 +215,7 @@ class Connection:
                 if not repeatable:
                     raise Disconnected(
                         f"the connection broke during {message['type']}:"
-                        " it is not known whether it was done"
+                        " the daemon may or may not have done it"
                     ) from None
                 await asyncio.shield(link.ended)  # from here on `link()` returns another one
 

@@ -6,11 +6,11 @@ PROTOCOL.md, Flow control: the daemon sends at most a window past the last credi
 from __future__ import annotations
 
 WINDOW = 1024 * 1024
-"""Bytes of a job's output that may wait here, or be on their way; beyond that the job blocks."""
+"""Bytes of a job's output that may be unread or in transit; then the job blocks."""
 
 TERMINAL_WINDOW = 64 * 1024
-"""The same for what a terminal writes while its user looks on. After Ctrl-C all that is on its way
-is shown before the prompt, so it must not be much."""
+"""The same for live output of a terminal. After Ctrl-C all output in transit is shown before the
+prompt, so it must be little."""
 
 
 class FlowControl:

@@ -38,27 +38,29 @@ CLOSE_SECONDS = 2.0
 
 
 async def open_socket(
-    place: Endpoint, client_id: str, *, ping_interval: float, transient: bool
+    endpoint: Endpoint, client_id: str, *, ping_interval: float, transient: bool
 ) -> tuple[aiohttp.ClientSession, Socket, Message]:
     """Connect and authenticate; return the session, its socket and the daemon's ``status``.
 
     Raises NotRunning, Unreachable, InvalidAnswer, or the daemon's refusal.
     """
-    target = place.target()
+    target = endpoint.target()
     async with contextlib.AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 session, ws = await _connect(target, stack, ping_interval)
                 auth = _auth(client_id, target.token, transient=transient)
-                status = await _authenticate(ws, auth, place.name)
+                status = await _authenticate(ws, auth, endpoint.name)
         except TimeoutError:
-            raise Unreachable(f"{place.name} has not answered in {CONNECT_SECONDS:g} s") from None
+            raise Unreachable(
+                f"{endpoint.name} has not answered in {CONNECT_SECONDS:g} s"
+            ) from None
         except aiohttp.WSServerHandshakeError as error:
-            raise Unreachable(f"{place.name} {describe_refusal(error)}") from None
+            raise Unreachable(f"{endpoint.name} {describe_refusal(error)}") from None
         except InvalidAnswer as error:
-            raise InvalidAnswer(error.sent, place.name) from None
+            raise InvalidAnswer(error.sent, endpoint.name) from None
         except (OSError, aiohttp.ClientError, ValueError) as error:
-            raise connect_error(error, target, place.name) from None
+            raise connect_error(error, target, endpoint.name) from None
         stack.pop_all()
     return session, ws, status
 

@@ -146,8 +146,8 @@ class JobMessages:
         """Send the request: the first time, or again to a daemon that remembers ids it has run."""
         if self._requests_sent and link.instance != self._instance:
             raise Disconnected(
-                f"the daemon was started anew before it answered {self.id}:"
-                " it is not known whether it ran"
+                f"the daemon was restarted before it answered {self.id}:"
+                " the command may or may not have run"
             )
         self._requests_sent += 1
         self._instance = link.instance
@@ -217,7 +217,7 @@ class JobMessages:
         each = self._decoders.chunk(message, missing=self._gap, replayed=replayed)
         self._waiting += len(each.bytes)
         if self._waiting > _MAX_WAITING:
-            raise InvalidAnswer("more output than was asked for")
+            raise InvalidAnswer("more output than the window allows")
         self._gap = 0
         self._queued = False
         self.end = each.end

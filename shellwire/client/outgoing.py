@@ -23,7 +23,7 @@ def encode(message: Message, *, text_bytes: bool) -> bytes:
     except UnicodeEncodeError:
         raise InvalidMessage(_not_text(message, text_bytes=text_bytes)) from None
     except ValueError:
-        raise InvalidMessage("a number is infinite, or is none") from None
+        raise InvalidMessage("a number is infinite or NaN") from None
 
 
 def _not_text(message: Message, *, text_bytes: bool) -> str:
@@ -54,4 +54,4 @@ def input_bytes(text: str) -> bytes:
     try:
         return to_bytes(text)
     except UnicodeEncodeError:
-        raise InvalidMessage("input: half of a surrogate pair is no character") from None
+        raise InvalidMessage("input: an unpaired surrogate is not a character") from None

@@ -208,7 +208,7 @@ class Decoders:
         try:
             data = binascii.a2b_base64(message["data"], strict_mode=True)
         except ValueError:
-            raise InvalidAnswer("data that is no base64") from None
+            raise InvalidAnswer("data that is not base64") from None
         stream = message["stream"]
         before = "".join(self._finish(each) for each in self._decoders) if missing else ""
         text = before + self._decoders[stream].decode(data)

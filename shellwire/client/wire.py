@@ -69,7 +69,7 @@ class Link:
     @classmethod
     async def open(
         cls,
-        place: Endpoint,
+        endpoint: Endpoint,
         client_id: str,
         listener: Listener,
         *,
@@ -78,9 +78,9 @@ class Link:
     ) -> Link:
         """Connect and authenticate. Raises NotRunning, Unreachable, or the daemon's refusal."""
         session, ws, status = await open_socket(
-            place, client_id, ping_interval=ping_interval, transient=transient
+            endpoint, client_id, ping_interval=ping_interval, transient=transient
         )
-        return cls(session, ws, status, listener, place.name)
+        return cls(session, ws, status, listener, endpoint.name)
 
     @property
     def instance(self) -> str | None:

@@ -126,7 +126,7 @@ def unpack(
             unpacking.add(tar, info)
             tar.members.clear()  # type: ignore[attr-defined]  # else it keeps every member
     except (tarfile.TarError, ValueError, OverflowError) as error:  # tarfile wraps only some
-        raise InvalidArgument(f"the content is no tar archive: {error}") from None
+        raise InvalidArgument(f"the content is not a tar archive: {error}") from None
     finally:
         unpacking.close()
     unpacking.apply_directory_attributes()
@@ -153,7 +153,7 @@ def _translate_header_errors() -> Iterator[None]:
     except RecursionError:
         raise InvalidArgument("the archive's headers are nested too deep") from None
     except _BAD_HEADERS as error:
-        raise InvalidArgument(f"the content is no tar archive: {error}") from None
+        raise InvalidArgument(f"the content is not a tar archive: {error}") from None
 
 
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
@@ -187,7 +187,7 @@ class _Unpacker:
         """Unpack one member."""
         path = _bytes(info.name)
         if info.size < 0:
-            raise InvalidArgument(f"{shown(path)}: its size is negative")
+            raise InvalidArgument(f"{shown(path)}: the member's size is negative")
         if info.isdir():
             made = make_directory(self._root, path)
             self._directories.append((made.path, info.mode & 0o1777, _nanoseconds(info)))
@@ -231,7 +231,9 @@ class _Unpacker:
                 or inside == b".."
                 or _has_dotdot_after_name(target)
             ):
-                raise PathEscape(f"{shown(path)}: a symlink to {shown(target)} leads out")
+                raise PathEscape(
+                    f"{shown(path)}: a symlink to {shown(target)} leads out of the root"
+                )
             temporary = os.path.basename(path)[:200] + b".link"
             os.symlink(target, temporary, dir_fd=self._staging)
             os.rename(temporary, place.name, src_dir_fd=self._staging, dst_dir_fd=place.directory)

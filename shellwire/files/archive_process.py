@@ -32,27 +32,27 @@ class ArchiveProcess:
         self._ended = asyncio.Event()
 
     async def __aenter__(self) -> ArchiveProcess:
-        theirs_in, to = os.pipe()
-        source, theirs_out = os.pipe()
-        about, theirs_about = os.pipe()
+        child_in, to = os.pipe()
+        source, child_out = os.pipe()
+        status, child_status = os.pipe()
         try:
             self._pid = spawn(
                 self._command,
                 environment(),
-                {0: theirs_in, 1: theirs_out, 2: 2, STATUS_FD: theirs_about},
+                {0: child_in, 1: child_out, 2: 2, STATUS_FD: child_status},
                 name=self._command[0],
             )
         except SpawnError as error:
-            for descriptor in (to, source, about):
+            for descriptor in (to, source, status):
                 os.close(descriptor)
             raise FileSystemError(str(error)) from error
         finally:
-            for descriptor in (theirs_in, theirs_out, theirs_about):
+            for descriptor in (child_in, child_out, child_status):
                 os.close(descriptor)
         self._reaper.watch(self._pid, self._on_exit)
         loop = asyncio.get_running_loop()
         self._out, self._out_transport = await _reader(source)
-        self._about, self._about_transport = await _reader(about)
+        self._status, self._status_transport = await _reader(status)
         transport, protocol = await loop.connect_write_pipe(
             asyncio.streams.FlowControlMixin, os.fdopen(to, "wb", 0)
         )
@@ -66,7 +66,7 @@ class ArchiveProcess:
         if not self._in.transport.is_closing():
             self._in.transport.abort()
         self._out_transport.close()
-        self._about_transport.close()
+        self._status_transport.close()
         await self._ended.wait()
 
     def _on_exit(self, _exit: Exit) -> None:
@@ -88,7 +88,7 @@ class ArchiveProcess:
 
     async def status_line(self) -> bytes:
         """Return the status line; empty if the process was killed."""
-        return await self._about.read()
+        return await self._status.read()
 
 
 async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:

@@ -24,7 +24,7 @@ def make_directory(root: Root, path: bytes) -> Entry:
             os.mkdir(place.name, dir_fd=place.directory)
         except FileExistsError:
             if not stat.S_ISDIR(place.stat().st_mode):
-                raise NotDirectory(f"{shown(path)}: there is something else") from None
+                raise NotDirectory(f"{shown(path)}: it exists and is not a directory") from None
         return entry_at(place)
 
 
@@ -111,4 +111,4 @@ def rename(root: Root, path: bytes, new_path: bytes) -> Entry:
 
 def _refuse_root(place: Place) -> None:
     if place.name == b".":
-        raise InvalidArgument("path: the root itself is neither deleted nor renamed")
+        raise InvalidArgument("path: the root itself can't be deleted or renamed")

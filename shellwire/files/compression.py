@@ -101,7 +101,7 @@ class Decompressor:
     def finish(self) -> None:
         """Raise InvalidArgument if the stream is truncated."""
         if not self._inner.eof:
-            raise InvalidArgument(f"the content breaks off: it is not whole {self._compression}")
+            raise InvalidArgument(f"the content is truncated: incomplete {self._compression} data")
 
 
 class DecompressedReader:
@@ -111,16 +111,16 @@ class DecompressedReader:
         self._source = source
         self._decompressor = Decompressor(compression)
         self._ready = bytearray()
-        self._over = False
+        self._at_end = False
 
     def read(self, size: int) -> bytes:
         """Return ``size`` bytes, fewer at the end. Raises InvalidArgument."""
-        while len(self._ready) < size and not self._over:
+        while len(self._ready) < size and not self._at_end:
             data = self._source.read1(64 * 1024)  # type: ignore[attr-defined]
             if data:
                 self._decompressor.feed(data, self._ready.extend)
             else:
-                self._over = True
+                self._at_end = True
                 self._decompressor.finish()
         found = bytes(self._ready[:size])
         del self._ready[:size]

@@ -45,18 +45,18 @@ class Hashes:
         descriptor: int,
         *,
         anew: bool = False,
-        stops: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> str:
         """Return the hash of an open file, in hexadecimal; ``anew`` bypasses the cache.
 
-        Raises OSError, and Cancelled once ``stops`` returns true.
+        Raises OSError, and Cancelled once ``should_stop`` returns true.
         """
         before = version(os.fstat(descriptor))
         known = None if anew else self.known(before)
         if known is not None:
             return known
         began = time.time_ns()
-        found = _hash(descriptor, stops)
+        found = _hash(descriptor, should_stop)
         if version(os.fstat(descriptor)) == before and began - before[4] > _SETTLED_NS:
             with self._lock:
                 self._known[before] = found
@@ -73,7 +73,7 @@ class Hashes:
             return found
 
 
-def _hash(descriptor: int, stops: Callable[[], bool]) -> str:
+def _hash(descriptor: int, should_stop: Callable[[], bool]) -> str:
     digest = hashlib.sha256()
     block = bytearray(_BLOCK)
     view = memoryview(block)
@@ -81,6 +81,6 @@ def _hash(descriptor: int, stops: Callable[[], bool]) -> str:
     while length := os.preadv(descriptor, [block], offset):
         digest.update(view[:length])
         offset += length
-        if stops():
+        if should_stop():
             raise Cancelled("its hash is not wanted any more")
     return digest.hexdigest()

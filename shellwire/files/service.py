@@ -58,7 +58,9 @@ class FileService(Threads):
             async with asyncio.timeout(ARCHIVE_SECONDS):
                 await self._archives.acquire()
         except TimeoutError:
-            raise QueueFull(f"{MAX_ARCHIVES} archives are being worked on already") from None
+            raise QueueFull(
+                f"{MAX_ARCHIVES} archives are being packed or unpacked already"
+            ) from None
         try:
             yield
         finally:
@@ -79,12 +81,12 @@ class FileService(Threads):
         stop = threading.Event()
         mine = os.dup(descriptor)  # the thread may outlive the caller's descriptor
 
-        def stops() -> bool:
+        def should_stop() -> bool:
             return self._closing or stop.is_set() or gone()
 
         def work() -> str:
             try:
-                return self.hashes.of(mine, anew=anew, stops=stops)
+                return self.hashes.of(mine, anew=anew, should_stop=should_stop)
             finally:
                 os.close(mine)
 

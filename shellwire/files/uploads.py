@@ -46,7 +46,7 @@ class UploadQuota:
         """Reserve ``size`` more bytes for an upload that has ``own`` bytes. Raises QueueFull."""
         with self._lock:
             if self._bytes > own and self._bytes + size > MAX_UNFINISHED_BYTES:
-                raise QueueFull(f"open uploads have {MAX_UNFINISHED_BYTES} bytes together already")
+                raise QueueFull(f"open uploads already have {MAX_UNFINISHED_BYTES} bytes in all")
             self._bytes += size
 
     def release(self, size: int) -> None:

@@ -49,13 +49,13 @@ class _Worker:
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
         self.alive = True
         self._ended = asyncio.Event()
-        theirs_in, to = os.pipe()
-        self._from, theirs_out = os.pipe()
+        child_in, to = os.pipe()
+        self._from, child_out = os.pipe()
         try:
             self._pid = spawn(
                 command,
                 environment(),
-                {0: theirs_in, 1: theirs_out, 2: 2},
+                {0: child_in, 1: child_out, 2: 2},
                 name=command[0],
             )
         except SpawnError:
@@ -63,8 +63,8 @@ class _Worker:
             os.close(self._from)
             raise
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
+            os.close(child_in)
+            os.close(child_out)
         self._to = Feeder(to)
         reaper.watch(self._pid, self._on_exit)
         self._reader: asyncio.StreamReader | None = None

@@ -40,7 +40,7 @@ class TempFileJournal(Protocol):
         """Note that ``path`` is about to be made. Returns the argument for ``forget``."""
         ...
 
-    def forget(self, noted: bytes | None) -> None:
+    def forget(self, note: bytes | None) -> None:
         """Remove the note: the file is gone."""
         ...
 
@@ -89,14 +89,14 @@ class Replacement:
             self._real = place.real
             self._temporary = TEMPORARY + secrets.token_hex(8).encode()
             holder = os.path.dirname(root.absolute(place.real))
-            self._noted = tempfiles.note(os.path.join(holder, self._temporary))
+            self._note = tempfiles.note(os.path.join(holder, self._temporary))
             try:
                 # Until the old file's mode is applied, nobody else may read the content.
                 mode = 0o666 if found is None else 0o600
                 self._staging = self._directory if staging is None else staging
                 self.descriptor = os.open(self._temporary, _NEW, mode, dir_fd=self._staging)
             except BaseException:
-                tempfiles.forget(self._noted)
+                tempfiles.forget(self._note)
                 os.close(self._directory)
                 raise
         self._closed = False
@@ -177,7 +177,7 @@ class Replacement:
                 os.fchown(self.descriptor, found.st_uid, found.st_gid)
             except PermissionError:
                 raise FileSystemError(
-                    f"{shown(self.path)}: it belongs to others, and only root could keep it so"
+                    f"{shown(self.path)}: it belongs to another user; only root can keep that"
                 ) from None
         # After the owner: chown(2) clears set-user-ID.
         os.fchmod(self.descriptor, stat.S_IMODE(found.st_mode) if mode is None else mode)
@@ -190,7 +190,7 @@ class Replacement:
         if self._temporary:
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary, dir_fd=self._staging)
-        self._tempfiles.forget(self._noted)
+        self._tempfiles.forget(self._note)
         os.close(self.descriptor)
         os.close(self._directory)
 

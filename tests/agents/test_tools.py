@@ -239,7 +239,11 @@ def test_named_contexts(agent: Agent, tmp_path: Path) -> None:
         ("run_command", {"command": "a\0b"}, "INVALID_MESSAGE: command: expected a string without"),
         ("run_command", {"command": ":", "cwd": "/none"}, "spawn_failed: cwd /none: there is no "),
         ("start_process", {"command": ":", "cwd": "/none"}, "spawn_failed: cwd /none: there is no"),
-        ("list_processes", {"x\ny": 1}, r"INVALID_MESSAGE: x\ny: no such argument; there are: n"),
+        (
+            "list_processes",
+            {"x\ny": 1},
+            r"INVALID_MESSAGE: x\ny: no such argument; the arguments are: n",
+        ),
         ("read_output", {"id": "none"}, "NOT_FOUND: "),
         ("read_output", {"id": "none", "cursor": -1}, "NOT_FOUND: "),
         ("read_output", {"id": ""}, "INVALID_MESSAGE: id: expected a string of length >= 1"),

@@ -75,6 +75,6 @@ async def test_invalid_answers_are_not_retried(answer: str) -> None:
 async def test_an_upload_without_progress_is_given_up() -> None:
     asked: list[bytes] = []
     async with _answering(_said("409 Conflict", "Upload-Offset: 0\r\n"), asked) as url:
-        with pytest.raises(Unreachable, match="takes nothing of /x"):
+        with pytest.raises(Unreachable, match="accepts no data for /x"):
             await _upload(url, 0.5)
     assert 4 <= len(asked) < 60

@@ -49,10 +49,10 @@ def test_not_open_before_its_block(ephemeral: bool) -> None:
 
 def test_one_block_only(daemon: Daemon) -> None:
     with Client(daemon.url, token=daemon.token) as c:
-        with pytest.raises(Disconnected, match="had its block"):
+        with pytest.raises(Disconnected, match="has been used in a block"):
             c.__enter__()
         assert c.run("echo still").stdout == "still\n"
-    with pytest.raises(Disconnected, match="had its block"):
+    with pytest.raises(Disconnected, match="has been used in a block"):
         c.__enter__()
 
 

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from shellwire.client.files.content import LocalContent, open_regular, whole
+from shellwire.client.files.content import LocalContent, open_regular, read_whole
 from shellwire.client.files.download import Download, FileMetadata, fetch_metadata
 from shellwire.client.files.partial_file import PartialFile
 from shellwire.client.files.paths import child, from_wire, to_wire
@@ -84,7 +84,7 @@ class Files:
             metadata = os.fstat(file.fileno())
             content = LocalContent(file, os.fspath(source))
             if not metadata.st_size:
-                content = await asyncio.to_thread(whole, file, os.fspath(source))
+                content = await asyncio.to_thread(read_whole, file, os.fspath(source))
             options = await options_for_copy(
                 self.stat,
                 target,
@@ -172,7 +172,7 @@ class Files:
         where = await self.resolve(path)
         listing = await self._files.ask("list", root="/", path=to_wire(where), include_hidden=True)
         if listing["truncated"]:
-            raise FileSystemError(f"{self._files.http.label}{where}: holds more than can be listed")
+            raise FileSystemError(f"{self._files.http.label}{where}: has too many entries to list")
         return [
             _info(entry, child(where, from_wire(entry["name"]), self._files.http.label))
             for entry in listing["entries"]

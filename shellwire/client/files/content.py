@@ -46,16 +46,16 @@ class Content(Protocol):
         """Yield the bytes from ``offset``. Raises OSError, WireError, Unreachable, FileChanged."""
 
 
-def hash_file(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tuple[str, int]:
-    """Return SHA-256 and size of a file at its current length; incomplete once it ``stops``.
+def hash_file(file: BinaryIO, should_stop: Callable[[], bool] = lambda: False) -> tuple[str, int]:
+    """Return SHA-256 and size of a file at its current length. Raises OSError.
 
-    Raises OSError.
+    Stops early, with an incomplete result, once ``should_stop`` returns true.
     """
     # A file without a size (proc(5)) is read to its end; others may grow while they are read.
     end = file.seek(0, os.SEEK_END) or float("inf")
     file.seek(0)
     digest, size = hashlib.sha256(), 0
-    while not stops() and (block := file.read(int(min(BLOCK, end - size)))):
+    while not should_stop() and (block := file.read(int(min(BLOCK, end - size)))):
         digest.update(block)
         size += len(block)
     return digest.hexdigest(), size
@@ -100,7 +100,7 @@ class LocalContent:
             most = min(BLOCK, self._size - offset)
             block = await asyncio.to_thread(self._read, offset, most)
             if not block:
-                raise Conflict(f"{self.name}: it has become shorter while it was sent")
+                raise Conflict(f"{self.name}: the file became shorter while it was sent")
             offset += len(block)
             yield block
 
@@ -109,7 +109,7 @@ class LocalContent:
         return self._file.read(most)
 
 
-def whole(file: BinaryIO, name: str) -> LocalContent:
+def read_whole(file: BinaryIO, name: str) -> LocalContent:
     """Read a file that reports no size (proc(5)), or is empty, into memory.
 
     Such a file has no end to seek to, and each read may return something else. Raises OSError.
@@ -160,8 +160,8 @@ class RemoteContent:
                 await retries.wait_or_raise(why)
 
     async def _pieces(self, offset: int) -> AsyncGenerator[bytes, None]:
-        whole = self._compress and not offset  # HTTP ranges are sent uncompressed
-        headers = {"Accept-Encoding": "gzip"} if whole else {"Range": f"bytes={offset}-"}
+        compressed = self._compress and not offset  # HTTP ranges are sent uncompressed
+        headers = {"Accept-Encoding": "gzip"} if compressed else {"Range": f"bytes={offset}-"}
         answer = await self._ask(headers)
         try:
             async for piece in self._http.pieces(answer):

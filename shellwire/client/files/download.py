@@ -74,7 +74,7 @@ def parse_metadata(path: str, headers: Mapping[str, str]) -> FileMetadata:
             server_time=_seconds(headers.get("Date")),
         )
     except (KeyError, ValueError):
-        raise FileSystemError(f"{path}: the daemon did not tell what is there") from None
+        raise FileSystemError(f"{path}: the daemon sent no valid metadata") from None
 
 
 def _seconds(date: str | None) -> int:
@@ -141,9 +141,9 @@ class Download:
             self.metadata = await fetch_metadata(self._http, self._path)
         raise Conflict(f"{self._http.label}{self._path}: it changes while it is read")
 
-    def _hash_partial(self, stops: Callable[[], bool]) -> None:
+    def _hash_partial(self, should_stop: Callable[[], bool]) -> None:
         self._file.seek(0)
-        while not stops() and (block := self._file.read(BLOCK)):
+        while not should_stop() and (block := self._file.read(BLOCK)):
             self._digest.update(block)
             self._at += len(block)
         if self._at > self.metadata.size:

@@ -82,7 +82,7 @@ class HttpClient:
 
     def __init__(
         self,
-        place: Endpoint,
+        endpoint: Endpoint,
         client_id: str | None,
         patience: float,
         outage: Outage,
@@ -91,7 +91,7 @@ class HttpClient:
         self.patience = patience
         self.label = label
         """Put before remote paths in errors."""
-        self._place = place
+        self._endpoint = endpoint
         self._client_id = client_id
         self._outage = outage
         self._session: aiohttp.ClientSession | None = None
@@ -100,7 +100,7 @@ class HttpClient:
     @property
     def name(self) -> str:
         """The daemon's name in errors."""
-        return self._place.name
+        return self._endpoint.name
 
     async def close(self) -> None:
         """Close the connections."""
@@ -127,7 +127,7 @@ class HttpClient:
         Raises the daemon's error, except for a 409 that has an offset, and Unreachable or
         NotRunning.
         """
-        target = self._place.target()
+        target = self._endpoint.target()
         sent = {"Accept-Encoding": "identity", **headers}
         if target.token is not None:
             sent["Authorization"] = f"Bearer {target.token}"
@@ -146,20 +146,20 @@ class HttpClient:
             )
         except (OSError, aiohttp.ClientError, ValueError) as error:
             if isinstance(error, _BROKEN) and not isinstance(error, aiohttp.ClientConnectorError):
-                raise Unreachable(f"{self._place.name} broke off the connection") from None
-            raise connect_error(error, target, self._place.name) from None
+                raise Unreachable(f"{self._endpoint.name} broke off the connection") from None
+            raise connect_error(error, target, self._endpoint.name) from None
         self._outage.ends()
         if answer.status < 300 or "Upload-Offset" in answer.headers:
             return answer
         if answer.status < 400:
             answer.close()
-            raise InvalidAnswer(describe_redirect(answer), self._place.name)
+            raise InvalidAnswer(describe_redirect(answer), self._endpoint.name)
         if method == "HEAD":
             answer.release()
             # An answer to HEAD has no body with the error (RFC 9110, 9.3.2): ask again with GET.
             answer = await self.ask("GET", path, {"Range": "bytes=0-0"})
             answer.close()
-            raise Unreachable(f"{self._place.name} changed its mind about {path}")
+            raise Unreachable(f"{self._endpoint.name} answered HEAD and GET of {path} differently")
         raise await self._error_of(answer, path)
 
     async def pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -169,14 +169,14 @@ class HttpClient:
                 async with asyncio.timeout(STALLED_SECONDS):
                     piece = await answer.content.readany()
             except (OSError, aiohttp.ClientError, ValueError):
-                raise Unreachable(f"{self._place.name} broke off the connection") from None
+                raise Unreachable(f"{self._endpoint.name} broke off the connection") from None
             if not piece:
                 return
             yield piece
 
     def stalled(self) -> Unreachable:
         """Return the error for a connection over which nothing arrives."""
-        return Unreachable(f"{self._place.name} has taken nothing for {STALLED_SECONDS:g} s")
+        return Unreachable(f"{self._endpoint.name} made no progress for {STALLED_SECONDS:g} s")
 
     def _session_for(self, target: Target) -> aiohttp.ClientSession:
         if self._session is None:
@@ -194,7 +194,7 @@ class HttpClient:
         return self._session
 
     async def _error_of(self, answer: aiohttp.ClientResponse, path: str) -> ShellwireError:
-        name = self._place.name
+        name = self._endpoint.name
         try:
             body = await answer.content.read(_MAX_ERROR_BODY)
             if answer.status == 404 and not body:
@@ -206,7 +206,7 @@ class HttpClient:
             return Unreachable(f"{name} broke off the connection")
         except (ValueError, TypeError, KeyError, RecursionError):
             if answer.status < 500 and answer.content_type == "application/json":
-                return InvalidAnswer(f"a {answer.status} whose JSON tells nothing", name)
+                return InvalidAnswer(f"a {answer.status} without a usable error", name)
             # Perhaps from a proxy while the daemon is down.
             return Unreachable(f"{name} answered a request for a file with {answer.status}")
         finally:

@@ -21,7 +21,7 @@ def absolute(path: str, home: str) -> str:
     Raises InvalidArgument for an invalid path.
     """
     if "\0" in path:
-        raise InvalidArgument("a path holds no NUL")
+        raise InvalidArgument("a path can't contain NUL")
     if path == "~":
         return home
     if path.startswith("~/"):
@@ -66,6 +66,6 @@ def child(directory: str, name: str, label: str = "") -> str:
     """
     if name in ("", ".", "..") or os.path.basename(name) != name:
         raise FileSystemError(
-            f"{label}{directory}: holds {quoted(name)}, which is no name of a file here"
+            f"{label}{directory}: contains {quoted(name)}, which is not a valid file name here"
         )
     return f"{directory.rstrip('/')}/{name}"

@@ -77,7 +77,7 @@ class Upload:
                     break
                 refused += 1
                 if refused > _MAX_REFUSALS:
-                    raise Unreachable(f"{self._http.name} takes nothing of {self._path}")
+                    raise Unreachable(f"{self._http.name} accepts no data for {self._path}")
             except TRANSIENT_ERRORS as why:
                 await self._retries.wait_or_raise(why)
                 cut = True
@@ -141,10 +141,10 @@ class Upload:
 
     def _offset(self, headers: Mapping[str, str]) -> int:
         """Return the number of bytes received, from an answer's header. Raises InvalidAnswer."""
-        told = headers.get("Upload-Offset", "0")
-        if _OFFSET.fullmatch(told) is None or int(told) > self._size:
-            raise InvalidAnswer(f"Upload-Offset {quoted(told[:_SHOWN])}", self._http.name)
-        return int(told)
+        received = headers.get("Upload-Offset", "0")
+        if _OFFSET.fullmatch(received) is None or int(received) > self._size:
+            raise InvalidAnswer(f"Upload-Offset {quoted(received[:_SHOWN])}", self._http.name)
+        return int(received)
 
     async def _compresses_well(self) -> bool:
         sample = await self._content.sample()

@@ -77,7 +77,9 @@ class Client(Files):
 
     def __enter__(self) -> Self:
         if not isinstance(self._loop, _NotOpen):
-            raise Disconnected("this client had its block: each takes a Client of its own")
+            raise Disconnected(
+                "this client has been used in a block: make a new Client for each block"
+            )
         self._loop = Loop()
         try:
             self._client = self._loop.run(self._open.__aenter__())
