@@ -131,7 +131,7 @@ def test_times_before_1970(box: CommandLine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "..", "", "a/b"])
 def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
-    with pytest.raises(FileSystemError, match=r"^box:/srv: holds "):
+    with pytest.raises(FileSystemError, match=r"^box:/srv: contains "):
         child("/srv", name, "box:")
 
 
