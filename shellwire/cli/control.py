@@ -70,7 +70,7 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
 
     import aiohttp
 
-    from shellwire.client.wire import never_redirected
+    from shellwire.client.handshake import refuse_redirects
 
     auth: dict[str, Any] = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
     auth["transient"] = True
@@ -84,7 +84,7 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
                 url, auth["token"] = f"ws://127.0.0.1:{port}/ws", read_token(home) or ""
             async with (
                 aiohttp.ClientSession(
-                    connector=connector, trace_configs=[never_redirected()]
+                    connector=connector, trace_configs=[refuse_redirects()]
                 ) as session,
                 session.ws_connect(
                     url, max_msg_size=MAX_DAEMON_MESSAGE + 1, decode_text=False

@@ -54,11 +54,11 @@ def login_command(name: str, url: str) -> None:
     Its token is asked for, or read from stdin if that is no terminal. It is saved, in a file that
     only you can read, when the daemon has accepted it.
     """
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
 
     _warn_of_plaintext(url)
     token = _ask_token(url)
-    version = talk_at(Place(url=url, token=token), _version)
+    version = talk_at(Endpoint(url=url, token=token), _version)
     save_host(Home.locate(), name, Host(url, token))
     say(f"{name} is {url} (shellwire {version})")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from shellwire.client import Client
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
 
 T = TypeVar("T")
 
@@ -51,18 +51,18 @@ def require_terminals() -> None:
         raise Failure("no terminals on this system yet: use exec without -t", TROUBLE)
 
 
-def place_of(host: str | None) -> Place:
+def place_of(host: str | None) -> Endpoint:
     """Return where the daemon is. Raises Failure if no host of that name is saved."""
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
 
     if host is None:
-        return Place.find()
+        return Endpoint.find()
     saved = load_hosts(Home.locate()).get(host)
     if saved is None:
         raise Failure(
             f"no host {quoted(host)} is saved; `{called_as()} login {host} URL` saves one", TROUBLE
         )
-    return Place(url=saved.url, token=saved.token)
+    return Endpoint(url=saved.url, token=saved.token)
 
 
 def talk(
@@ -99,7 +99,7 @@ def talk_to(
 
 
 def talk_at(
-    place: Place, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
+    place: Endpoint, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
 ) -> T:
     """As ``talk``, with the daemon at that place."""
 
@@ -110,7 +110,7 @@ def talk_at(
     return _told(_following(place, work) if follows else connected(), follows=follows)
 
 
-async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+async def _following(place: Endpoint, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
     """Connect and follow a job; a signal that ends us costs a line and has its exit code."""
     import asyncio
 
@@ -136,7 +136,7 @@ async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, 
     return done[0]
 
 
-def _place(host: str | None) -> Place:
+def _place(host: str | None) -> Endpoint:
     try:
         return place_of(host)
     except ShellwireError as error:
@@ -183,7 +183,7 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     return await work
 
 
-def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client:
+def _client(place: Endpoint, say: Callable[[str], None], label: str = "") -> Client:
     import secrets
 
     from shellwire.client import Client

@@ -14,11 +14,11 @@ from shellwire.protocol.file_names import encode_name
 
 if TYPE_CHECKING:
     from shellwire.client import Client
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
     from shellwire.client.options import Options
 
 
-async def choose_directory(client: Client, place: Place, options: Options) -> None:
+async def choose_directory(client: Client, place: Endpoint, options: Options) -> None:
     """Set the ``cwd`` of a command or shell, unless a context is named: that has its own."""
     if not options.get("context"):
         cwd = await starting_directory(client, place, options.get("cwd"))
@@ -26,7 +26,7 @@ async def choose_directory(client: Client, place: Place, options: Options) -> No
             options["cwd"] = cwd
 
 
-async def starting_directory(client: Client, place: Place, cwd: str | None) -> str | None:
+async def starting_directory(client: Client, place: Endpoint, cwd: str | None) -> str | None:
     """Return the directory for a command; a relative ``cwd`` is joined to it.
 
     With the local daemon it is the current directory, if that is the same directory for the daemon;

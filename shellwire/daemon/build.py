@@ -34,7 +34,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
     from shellwire.process.reap import Reaper
@@ -50,7 +50,7 @@ class Parts:
     journal: HomeJournal
     tempfiles: HomeTempfiles
     registry: Registry
-    files: Files | None
+    files: FileService | None
     """None on Windows."""
     connections: Connections
     server: Server
@@ -190,13 +190,13 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _files(settings: Settings, tempfiles: HomeTempfiles, reaper: Reaper) -> Files | None:
+def _files(settings: Settings, tempfiles: HomeTempfiles, reaper: Reaper) -> FileService | None:
     if sys.platform == "win32":
         return None
     from shellwire.files.change import delete_all
     from shellwire.files.limits import FileLimits
-    from shellwire.files.service import Files
-    from shellwire.files.workers import Workers
+    from shellwire.files.service import FileService
+    from shellwire.files.workers import WorkerPool
     from shellwire.server.files import worker
 
     tempfiles.sweep(delete_all)
@@ -206,4 +206,4 @@ def _files(settings: Settings, tempfiles: HomeTempfiles, reaper: Reaper) -> File
         max_uploads=settings.max_uploads,
         min_free=settings.min_free,
     )
-    return Files(limits, tempfiles, Workers(worker.command(), reaper))
+    return FileService(limits, tempfiles, WorkerPool(worker.command(), reaper))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.jobs.registry import Registry
     from shellwire.protocol.messages import Limits
     from shellwire.server.access import AccessList
@@ -22,7 +22,7 @@ class Services:
 
     registry: Registry
     access: AccessList
-    files: Files | None
+    files: FileService | None
     """None on Windows, where no files are served."""
     limits: Limits
     shell: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.cli.files.passage import Passage, passage_to
-from shellwire.client.files.paths import child, from_root
+from shellwire.client.files.paths import child, name_absolutely
 from shellwire.errors import Conflict, FileSystemError
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
 
@@ -131,7 +131,7 @@ def test_times_before_1970(box: CommandLine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "..", "", "a/b"])
 def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
-    with pytest.raises(FileSystemError, match=r"^box:/srv: holds "):
+    with pytest.raises(FileSystemError, match=r"^box:/srv: contains "):
         child("/srv", name, "box:")
 
 
@@ -145,7 +145,7 @@ def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
     ],
 )
 def test_what_is_said_of_a_path_names_its_host(said: str, path: str) -> None:
-    assert from_root(said, path, "box:") == f"box:/{said}"
+    assert name_absolutely(said, path, "box:") == f"box:/{said}"
 
 
 def test_warnings_are_no_errors(box: CommandLine, tmp_path: Path) -> None:

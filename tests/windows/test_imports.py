@@ -21,7 +21,7 @@ POSIX_ONLY = {
     "shellwire.files.read",
     "shellwire.files.root",
     "shellwire.files.service",
-    "shellwire.files.streams",
+    "shellwire.files.archive_process",
     "shellwire.files.uploads",
     "shellwire.files.walk",
     "shellwire.files.workers",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from shellwire.cli.files.archives import directories, symlink
 from shellwire.cli.files.manifest import DIRECTORY, parents
 from shellwire.cli.files.scan import look_here
-from shellwire.client.files.content import digest_of, opened
+from shellwire.client.files.content import hash_file, open_regular
 from shellwire.errors import Conflict, FileProblem, FileSystemError, NotFound
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ class Changes:
     def _holds(full: str, file: File) -> bool:
         if file.target is not None:
             return os.readlink(full) == file.target
-        with opened(full) as content:
-            return digest_of(content)[0] == file.hash
+        with open_regular(full) as content:
+            return hash_file(content)[0] == file.hash
 
     async def make_directories(self, acts: list[Act]) -> list[Act]:
         """Make many directories there by one request; return those for which it was the wrong way.

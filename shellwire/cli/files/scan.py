@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.cli.files.concurrency import several
 from shellwire.cli.files.manifest import DIRECTORY, File, Looks, Root, Stamp, symlink
-from shellwire.client.files.content import digest_of, opened
+from shellwire.client.files.content import hash_file, open_regular
 from shellwire.errors import FileProblem, FileSystemError, NotDirectory, NotFile, NotFound
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ def _look_at(
             hashed, now = known(stamps, path, found), time.time_ns()
             executable = bool(os.stat(full).st_mode & stat.S_IXUSR)
             if not hashed:
-                with opened(full) as file:
-                    hashed = digest_of(file, stops)[0]
+                with open_regular(full) as file:
+                    hashed = hash_file(file, stops)[0]
             if stops():
                 raise Stopped
             if look_here(full) == found:
@@ -269,5 +269,5 @@ async def _look_there(
         except FileProblem as error:
             scan.failed[path] = str(error)
             return
-        hashed, at_ns = about.hash, about.seen_at * 1_000_000_000
+        hashed, at_ns = about.hash, about.server_time * 1_000_000_000
     scan.add(path, found, File(hashed, bool(info.mode & stat.S_IXUSR)), at_ns)

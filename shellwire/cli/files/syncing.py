@@ -19,7 +19,7 @@ from shellwire.cli.files.manifest import Act, File, Manifest, decided
 from shellwire.cli.files.modes import Modes, make_all_writable
 from shellwire.cli.files.pair_id import real, refuse_itself
 from shellwire.cli.files.scan import Scan, scan_here, scan_there
-from shellwire.client.files.local import discard, umask
+from shellwire.client.files.partial_file import remove_partial, umask
 from shellwire.errors import (
     Conflict,
     DeletionRefused,
@@ -354,7 +354,7 @@ class Syncing:
             if os.path.islink(full):
                 os.unlink(full)
             else:
-                discard(full)
+                remove_partial(full)
 
     # What is told --------------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def _mask(*, preserve: bool) -> int:
     """Return the bits that a new file or directory does not get."""
-    from shellwire.client.files.local import umask  # with aiohttp, which --help does not need
+    # Imported here: shellwire.client loads aiohttp, which --help does not need.
+    from shellwire.client.files.partial_file import umask
 
     return 0 if preserve else umask()
 
@@ -100,9 +101,9 @@ class Here:
 
     async def sweep(self, directory: str, names: Collection[str]) -> None:
         """Remove what copies of these files have left that came to nothing. Raises OSError."""
-        from shellwire.client.files.local import sweep
+        from shellwire.client.files.partial_file import remove_partials
 
-        await asyncio.to_thread(sweep, directory or ".", names)
+        await asyncio.to_thread(remove_partials, directory or ".", names)
 
 
 def _nodes(path: str) -> list[Node]:

@@ -14,9 +14,9 @@ import msgspec
 
 from shellwire.errors import FileSystemError, InvalidArgument, from_wire
 from shellwire.files import change, entry, read
-from shellwire.files.problems import told_of
+from shellwire.files.problems import translate_os_errors
 from shellwire.files.root import Root
-from shellwire.files.write import Replacement, check_expected, expecting
+from shellwire.files.write import Replacement, check_expected, hash_precondition
 from shellwire.protocol import codec, messages
 from shellwire.protocol.file_names import decode_name
 from shellwire.server.files import render
@@ -26,11 +26,11 @@ from shellwire.server.outgoing_frames import Pieces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.files.uploads import Uploads
     from shellwire.protocol.messages import FileMessage, FileResult
 
-    Operation = Callable[[Files, Uploads, Any], FileResult]
+    Operation = Callable[[FileService, Uploads, Any], FileResult]
 
 MAX_PATTERN = 4096
 """The longest pattern or query, in characters."""
@@ -38,7 +38,7 @@ MAX_PATTERN = 4096
 _PIECE = 256 * 1024
 
 
-def execute(files: Files, uploads: Uploads, message: FileMessage) -> Pieces | read.Piece:
+def execute(files: FileService, uploads: Uploads, message: FileMessage) -> Pieces | read.ReadResult:
     """Execute ``message``; return the answer. Raises WireError.
 
     For a part of a large file return the part itself: its hash must be computed, see
@@ -57,13 +57,15 @@ def _answer(result: FileResult, message: FileMessage) -> Pieces:
     return Pieces([head, msgspec.json.encode(result), tail])
 
 
-async def answer_with_hash(files: Files, piece: read.Piece, message: messages.FsRead) -> Pieces:
+async def answer_with_hash(
+    files: FileService, piece: read.ReadResult, message: messages.FsRead
+) -> Pieces:
     """Compute the hash of a large file, and return the answer to its read. Raises WireError.
 
     The descriptor still refers to the file that was read: a write replaces the file by name.
     """
     assert piece.descriptor is not None, "a hash is missing"
-    with told_of(piece.content.path):
+    with translate_os_errors(piece.content.path):
         found = await files.hash_of(piece.descriptor)
     content = replace(piece.content, hash=found)
     return _answer(render.content(content), message)
@@ -90,17 +92,17 @@ def _decoded(text: str) -> Iterator[bytes]:
         time.sleep(0)  # let waiting threads have the interpreter now, not after 5 ms
 
 
-def _root_info(_files: Files, _uploads: Uploads, message: messages.FsRootInfo) -> FileResult:
+def _root_info(_files: FileService, _uploads: Uploads, message: messages.FsRootInfo) -> FileResult:
     with _root(message) as root:
         return render.root_info(root)
 
 
-def _stat(_files: Files, _uploads: Uploads, message: messages.FsStat) -> FileResult:
+def _stat(_files: FileService, _uploads: Uploads, message: messages.FsStat) -> FileResult:
     with _root(message) as root:
-        return render.entry(entry.look(root, decode_name(message.path)))
+        return render.entry(entry.stat_entry(root, decode_name(message.path)))
 
 
-def _read(files: Files, message: messages.FsRead) -> read.Piece:
+def _read(files: FileService, message: messages.FsRead) -> read.ReadResult:
     with _root(message) as root:
         path = decode_name(message.path)
         return read.read(
@@ -108,7 +110,7 @@ def _read(files: Files, message: messages.FsRead) -> read.Piece:
         )
 
 
-def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileResult:
+def _write(files: FileService, _uploads: Uploads, message: messages.FsWrite) -> FileResult:
     data = _content(message)
     replacement = _begin(files, message, len(data))
     try:
@@ -116,17 +118,19 @@ def _write(files: Files, _uploads: Uploads, message: messages.FsWrite) -> FileRe
     except BaseException:
         replacement.discard()
         raise
-    written = replacement.commit(expecting(message.expected_hash), files.hashes)
+    written = replacement.commit(hash_precondition(message.expected_hash), files.hashes)
     return messages.Written(entry=render.entry(written), hash=replacement.hash)
 
 
-def _write_start(files: Files, uploads: Uploads, message: messages.FsWriteStart) -> FileResult:
+def _write_start(
+    files: FileService, uploads: Uploads, message: messages.FsWriteStart
+) -> FileResult:
     upload_id = uploads.add(lambda: _begin(files, message, 0), message.expected_hash)
     return messages.UploadStarted(upload_id=upload_id, bytes_written=0)
 
 
 def _begin(
-    files: Files, message: messages.FsWrite | messages.FsWriteStart, size: int
+    files: FileService, message: messages.FsWrite | messages.FsWriteStart, size: int
 ) -> Replacement:
     path = decode_name(message.path)
     with _root(message) as root:
@@ -134,36 +138,40 @@ def _begin(
         return Replacement(
             root,
             path,
-            files.litter,
+            files.tempfiles,
             files.limits,
             create_parents=message.create_parents,
             size=size,
         )
 
 
-def _write_chunk(_files: Files, uploads: Uploads, message: messages.FsWriteChunk) -> FileResult:
+def _write_chunk(
+    _files: FileService, uploads: Uploads, message: messages.FsWriteChunk
+) -> FileResult:
     written = uploads.append(message.upload_id, _content(message))
     return messages.UploadProgress(bytes_written=written)
 
 
-def _write_finish(_files: Files, uploads: Uploads, message: messages.FsWriteFinish) -> FileResult:
+def _write_finish(
+    _files: FileService, uploads: Uploads, message: messages.FsWriteFinish
+) -> FileResult:
     written, digest = uploads.finish(message.upload_id)
     return messages.Written(entry=render.entry(written), hash=digest)
 
 
-def _mkdir(_files: Files, _uploads: Uploads, message: messages.FsMkdir) -> FileResult:
+def _mkdir(_files: FileService, _uploads: Uploads, message: messages.FsMkdir) -> FileResult:
     with _root(message) as root:
         made = change.make_directory(root, decode_name(message.path))
     return messages.Changed(entry=render.entry(made))
 
 
-def _delete(_files: Files, _uploads: Uploads, message: messages.FsDelete) -> FileResult:
+def _delete(_files: FileService, _uploads: Uploads, message: messages.FsDelete) -> FileResult:
     with _root(message) as root:
         path = decode_name(message.path)
         return messages.Deleted(deleted=change.delete(root, path, recursive=message.recursive))
 
 
-def _rename(_files: Files, _uploads: Uploads, message: messages.FsRename) -> FileResult:
+def _rename(_files: FileService, _uploads: Uploads, message: messages.FsRename) -> FileResult:
     with _root(message) as root:
         renamed = change.rename(root, decode_name(message.path), decode_name(message.new_path))
     return messages.Changed(entry=render.entry(renamed))
@@ -187,7 +195,7 @@ _OPERATIONS: dict[type, Operation] = {
 Walk = messages.FsList | messages.FsGlob | messages.FsSearch
 
 
-async def walk(files: Files, message: Walk) -> Pieces:
+async def walk(files: FileService, message: Walk) -> Pieces:
     """Execute ``message`` in a worker; return the answer. Raises WireError."""
     text = getattr(message, "pattern", "") + getattr(message, "query", "")
     if len(text) > MAX_PATTERN:

@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, get_args
 
 from shellwire.errors import Cancelled, InternalError, WireError
-from shellwire.files.read import Piece
+from shellwire.files.read import ReadResult
 from shellwire.files.uploads import Uploads
 from shellwire.protocol.error_answers import error_answer
 from shellwire.protocol.messages import FsRead
@@ -23,7 +23,7 @@ from shellwire.server.files import operations
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.protocol.messages import FileMessage
     from shellwire.server.outgoing_frames import Pieces
     from shellwire.server.writer import FairWriter
@@ -45,11 +45,11 @@ _MAX_HASHES = 16
 class FileQueue:
     """Executes the file messages of one client, and answers them through ``writer``."""
 
-    def __init__(self, client_id: str, writer: FairWriter, files: Files) -> None:
+    def __init__(self, client_id: str, writer: FairWriter, files: FileService) -> None:
         self._client_id = client_id
         self._writer = writer
         self._files = files
-        self._uploads = Uploads(files.limits.max_uploads, files.hashes, files.upload_room)
+        self._uploads = Uploads(files.limits.max_uploads, files.hashes, files.upload_quota)
         self._waiting: deque[FileMessage] = deque()
         self._bytes = 0
         self._writable = asyncio.Event()
@@ -144,7 +144,7 @@ class FileQueue:
         task.add_done_callback(tasks.pop)
         return task
 
-    def _hash(self, piece: Piece, message: FsRead) -> None:
+    def _hash(self, piece: ReadResult, message: FsRead) -> None:
         """Answer a read of a large file once the hash of the file is computed."""
         descriptor = piece.descriptor
         assert descriptor is not None, "the piece has an open file"
@@ -157,10 +157,10 @@ class FileQueue:
             lambda _: os.close(descriptor)
         )
 
-    async def _answer(self, answer: Awaitable[Pieces | Piece], message: FileMessage) -> None:
+    async def _answer(self, answer: Awaitable[Pieces | ReadResult], message: FileMessage) -> None:
         try:
             found = await answer
-            if isinstance(found, Piece):
+            if isinstance(found, ReadResult):
                 assert isinstance(message, FsRead), "only a read is answered with a piece"
                 self._hash(found, message)
             else:

@@ -72,7 +72,7 @@ def main() -> None:
 def _list(message: messages.FsList, out: BinaryIO) -> Summary:
     with (
         Root(decode_name(message.root)) as root,
-        walk.Directory(
+        walk.Listing(
             root, decode_name(message.path), include_hidden=message.include_hidden
         ) as directory,
     ):

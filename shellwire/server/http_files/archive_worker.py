@@ -13,11 +13,11 @@ from typing import Literal
 import msgspec
 
 from shellwire.errors import FileSystemError, InvalidArgument, WireError
+from shellwire.files.archive_process import STATUS_FD
 from shellwire.files.compression import Archive  # noqa: TC001 - msgspec looks it up
 from shellwire.files.hashes import Hashes
 from shellwire.files.limits import FileLimits
 from shellwire.files.root import Root
-from shellwire.files.streams import ABOUT
 from shellwire.process.python import python
 
 # tarfile reads a header into memory, whatever size the archive claims.
@@ -69,7 +69,7 @@ def main() -> None:
         )
     except MemoryError:
         summary = Summary(code=InvalidArgument.code, message="a header in the archive is too large")
-    os.write(ABOUT, msgspec.json.encode(summary))
+    os.write(STATUS_FD, msgspec.json.encode(summary))
 
 
 # tarfile is imported only in the worker: it is large, and the daemon does not need it.

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from shellwire.errors import FileSystemError, InvalidArgument, NotDirectory, from_wire
 from shellwire.files import change
+from shellwire.files.archive_process import ArchiveProcess
 from shellwire.files.compression import ARCHIVES, Archive, is_available
 from shellwire.files.problems import shown
 from shellwire.files.root import Root
-from shellwire.files.streams import Stream
 from shellwire.files.write import TEMPORARY, sync_directory
 from shellwire.server.http_files.archive_worker import ArchiveTask, Summary, command
 from shellwire.server.http_files.put import read_blocks, send_continue
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from shellwire.files.limits import FileLimits
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
 _TYPES = {"tar.gz": "application/gzip", "tar.zst": "application/zstd"}
 
@@ -50,7 +50,7 @@ def _directory(path: bytes) -> bytes:
 
 
 async def send_archive(
-    request: web.Request, files: Files, path: bytes, kind: Archive
+    request: web.Request, files: FileService, path: bytes, kind: Archive
 ) -> web.StreamResponse:
     """Answer with an archive of the directory's contents. Raises WireError."""
     directory = await files.run(_directory, path)
@@ -62,16 +62,19 @@ async def send_archive(
         await response.prepare(request)
         return response
     task = ArchiveTask(root=directory, kind=kind, action="pack")
-    async with _archive_slot(request, files), Stream(command(task), files.workers.reaper) as stream:
-        stream.write_end()
+    async with (
+        _archive_slot(request, files),
+        ArchiveProcess(command(task), files.workers.reaper) as stream,
+    ):
+        stream.close_input()
         piece = await stream.read()
         if not piece:
-            raise _problem(await stream.about())
+            raise _problem(await stream.status_line())
         await response.prepare(request)
         while piece:
             await write_body(request, response, piece)
             piece = await stream.read()
-        if not _succeeded(await stream.about()):
+        if not _succeeded(await stream.status_line()):
             # The response has begun, so only a broken connection can report the failure.
             assert request.transport is not None
             request.transport.abort()
@@ -79,7 +82,7 @@ async def send_archive(
 
 
 async def receive_archive(
-    request: web.Request, files: Files, path: bytes, kind: Archive
+    request: web.Request, files: FileService, path: bytes, kind: Archive
 ) -> web.StreamResponse:
     """Unpack the body into the directory. Raises WireError.
 
@@ -93,18 +96,18 @@ async def receive_archive(
 
 
 @contextlib.asynccontextmanager
-async def _archive_slot(request: web.Request, files: Files) -> AsyncIterator[None]:
+async def _archive_slot(request: web.Request, files: FileService) -> AsyncIterator[None]:
     """Wait for a slot for an archive. Raises QueueFull; ConnectionError if the client has left."""
-    async with files.archive():
+    async with files.archive_slot():
         if request.transport is None:
             raise ConnectionResetError("the client has gone")
         yield
 
 
-async def _receive(request: web.Request, files: Files, path: bytes, kind: Archive) -> Summary:
+async def _receive(request: web.Request, files: FileService, path: bytes, kind: Archive) -> Summary:
     target = await files.run(_target, path)
     temporary = os.path.join(target.directory, _temporary_name())
-    noted = files.litter.note(temporary)
+    noted = files.tempfiles.note(temporary)
     try:
         task = await files.run(_make_task, target, temporary, kind, files.limits)
         output = await _unpack(request, files, task)
@@ -114,7 +117,7 @@ async def _receive(request: web.Request, files: Files, path: bytes, kind: Archiv
             await files.run(_put_in_place, target, temporary)
     finally:
         await files.run(change.delete_all, temporary)
-        files.litter.forget(noted)
+        files.tempfiles.forget(noted)
     return msgspec.json.decode(output, type=Summary)
 
 
@@ -160,14 +163,14 @@ def _make_task(target: _Target, temporary: bytes, kind: Archive, limits: FileLim
     )
 
 
-async def _unpack(request: web.Request, files: Files, task: ArchiveTask) -> bytes:
-    async with Stream(command(task), files.workers.reaper) as stream:
+async def _unpack(request: web.Request, files: FileService, task: ArchiveTask) -> bytes:
+    async with ArchiveProcess(command(task), files.workers.reaper) as stream:
         await send_continue(request)
         async for block in read_blocks(request, StallTimeout()):
             for data in block:
                 await stream.write(data)
-        stream.write_end()
-        return await stream.about()
+        stream.close_input()
+        return await stream.status_line()
 
 
 def _put_in_place(target: _Target, temporary: bytes) -> None:

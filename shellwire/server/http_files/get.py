@@ -13,8 +13,8 @@ from aiohttp import web
 
 from shellwire.errors import Conflict, FileSystemError, InvalidArgument
 from shellwire.files.compression import Compression, compressor, is_available
-from shellwire.files.hashes import HASHED_IN_TURN, version
-from shellwire.files.problems import told_of
+from shellwire.files.hashes import MAX_QUICK_HASH, version
+from shellwire.files.problems import translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.server.http_files import headers
@@ -24,7 +24,7 @@ from shellwire.server.http_files.sendfile import send_range, write_body
 
 if TYPE_CHECKING:
     from shellwire.files.hashes import Hashes
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
 _NEED_HASH = ("If-Match", "If-None-Match", "If-Range", "Range", headers.WANT_HASH)
 # The end of the year 9999: an HTTP date has four digits for the year (RFC 9110, 5.6.7).
@@ -51,7 +51,7 @@ def _open(path: bytes, hashes: Hashes) -> _Source:
         if not found.st_size and os.pread(descriptor, 1, 0):
             copy = _copy_of(descriptor)
             return _Source(copy, found, os.fstat(copy).st_size, hashes.of(copy))
-        if found.st_size <= HASHED_IN_TURN:
+        if found.st_size <= MAX_QUICK_HASH:
             hashed = hashes.of(descriptor)
         else:
             hashed = hashes.known(version(found)) or ""
@@ -63,20 +63,20 @@ def _copy_of(descriptor: int) -> int:
     with tempfile.TemporaryFile() as copy:
         while data := os.read(descriptor, _PIECE):
             copy.write(data)
-            if copy.tell() > HASHED_IN_TURN:
+            if copy.tell() > MAX_QUICK_HASH:
                 raise FileSystemError("it has no size, and more than can be read at once")
         copy.flush()
         return os.dup(copy.fileno())
 
 
-async def send_file(request: web.Request, files: Files, path: bytes) -> web.StreamResponse:
+async def send_file(request: web.Request, files: FileService, path: bytes) -> web.StreamResponse:
     """Answer with the file at ``path``. Raises WireError."""
     must_hash = request.method == "HEAD" or any(name in request.headers for name in _NEED_HASH)
     source = await files.run(_open, path, files.hashes)
     try:
         recompute = "no-cache" in request.headers.get("Cache-Control", "").lower()
         if must_hash and (recompute or not source.hash):
-            with told_of(path):
+            with translate_os_errors(path):
                 hashed = await files.hash_of(
                     source.descriptor, anew=recompute, gone=lambda: request.transport is None
                 )
@@ -87,7 +87,7 @@ async def send_file(request: web.Request, files: Files, path: bytes) -> web.Stre
 
 
 async def _answer(
-    request: web.Request, files: Files, path: bytes, source: _Source
+    request: web.Request, files: FileService, path: bytes, source: _Source
 ) -> web.StreamResponse:
     head = _head(path, source)
     if_match = request.headers.get("If-Match")
@@ -167,7 +167,7 @@ def _encoding(accepted: str, source: _Source) -> Compression | None:
 
 async def _encoded(
     request: web.Request,
-    files: Files,
+    files: FileService,
     source: _Source,
     head: dict[str, str],
     encoding: Compression,

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from shellwire.errors import Conflict, InvalidArgument, NotFile, NotFound
 from shellwire.files.compression import Decompressor
-from shellwire.files.hashes import HASHED_IN_TURN
+from shellwire.files.hashes import MAX_QUICK_HASH
 from shellwire.files.partials import Partial, PartialKey
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.files.write import Replacement
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from shellwire.files.entry import Entry
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.server.http_files.headers import ContentRange
 
 _BLOCK = 1024 * 1024
 
 
 async def receive_file(
-    request: web.Request, files: Files, client_id: str, path: bytes
+    request: web.Request, files: FileService, client_id: str, path: bytes
 ) -> web.StreamResponse:
     """Write the file at ``path``. Raises WireError."""
     part = headers.content_range(request.headers.get("Content-Range"))
@@ -47,7 +47,7 @@ async def receive_file(
         return await _receive_whole(request, files, path, put_headers)
     stall_timeout = StallTimeout()
     key = PartialKey(client_id, path, part.total, put_headers.digest)
-    async with files.partials.at_work(key, stall_timeout.shorten) as partial:
+    async with files.partials.claim(key, stall_timeout.shorten) as partial:
         return await _receive_part(request, files, partial, part, put_headers, stall_timeout)
 
 
@@ -121,7 +121,7 @@ class _Sink:
 
 
 async def _write(
-    request: web.Request, files: Files, sink: _Sink, stall_timeout: StallTimeout
+    request: web.Request, files: FileService, sink: _Sink, stall_timeout: StallTimeout
 ) -> None:
     """Write the body to ``sink``, reading the next block while one is written.
 
@@ -143,7 +143,7 @@ async def _write(
 
 
 async def _receive_whole(
-    request: web.Request, files: Files, path: bytes, put_headers: PutHeaders
+    request: web.Request, files: FileService, path: bytes, put_headers: PutHeaders
 ) -> web.StreamResponse:
     size = request.content_length if put_headers.encoding is None else None
     replacement = await files.run(_begin, files, path, size, put_headers)
@@ -156,21 +156,23 @@ async def _receive_whole(
     return await _commit(files, replacement, put_headers)
 
 
-def _begin(files: Files, path: bytes, size: int | None, put_headers: PutHeaders) -> Replacement:
+def _begin(
+    files: FileService, path: bytes, size: int | None, put_headers: PutHeaders
+) -> Replacement:
     with Root(b"/") as root:
         return Replacement(
             root,
             path,
-            files.litter,
+            files.tempfiles,
             files.limits,
             size=size or 0,
-            hashing=put_headers.hash or size is None or size <= HASHED_IN_TURN,
+            hashing=put_headers.hash or size is None or size <= MAX_QUICK_HASH,
         )
 
 
 async def _receive_part(
     request: web.Request,
-    files: Files,
+    files: FileService,
     partial: Partial,
     part: ContentRange,
     put_headers: PutHeaders,
@@ -201,7 +203,7 @@ async def _receive_part(
 
 
 async def check_preconditions(
-    request: web.Request, files: Files, path: bytes, put_headers: PutHeaders
+    request: web.Request, files: FileService, path: bytes, put_headers: PutHeaders
 ) -> None:
     """Raise Conflict unless If-Match and If-None-Match hold for the file at ``path``."""
     precondition = put_headers.precondition()
@@ -211,12 +213,12 @@ async def check_preconditions(
             raise Conflict(f"{shown(path)}: it is not what was expected")
 
 
-async def _hash_of(request: web.Request, files: Files, path: bytes) -> str:
+async def _hash_of(request: web.Request, files: FileService, path: bytes) -> str:
     descriptor = await files.run(_open_existing, path)
     if descriptor is None:
         return ""
     try:
-        with told_of(path):
+        with translate_os_errors(path):
             return await files.hash_of(descriptor, gone=lambda: request.transport is None)
     finally:
         os.close(descriptor)
@@ -241,7 +243,9 @@ def _offset_headers(partial: Partial) -> dict[str, str]:
     return found
 
 
-async def _commit(files: Files, replacement: Replacement, put_headers: PutHeaders) -> web.Response:
+async def _commit(
+    files: FileService, replacement: Replacement, put_headers: PutHeaders
+) -> web.Response:
     if put_headers.digest and put_headers.digest != replacement.hash:
         await files.run(replacement.discard)
         raise Conflict("the content is not what Repr-Digest says")
@@ -256,7 +260,7 @@ async def _commit(files: Files, replacement: Replacement, put_headers: PutHeader
 
 
 def _replace_file(
-    files: Files, replacement: Replacement, put_headers: PutHeaders
+    files: FileService, replacement: Replacement, put_headers: PutHeaders
 ) -> tuple[bool, Entry]:
     entry = replacement.commit(
         put_headers.precondition(),

@@ -29,7 +29,7 @@ from shellwire.server.http_files.put_headers import PutHeaders
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.server.connections import Connections
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class FileRoutes:
     """Serves files over HTTP. ``is_local``: a request is on the Unix socket, so needs no token."""
 
     def __init__(
-        self, connections: Connections, files: Files, is_local: Callable[[web.Request], bool]
+        self, connections: Connections, files: FileService, is_local: Callable[[web.Request], bool]
     ) -> None:
         self._connections = connections
         self._files = files
@@ -120,7 +120,7 @@ def _path(request: web.Request) -> bytes:
     return unquote_to_bytes(raw[len(PREFIX) :]).lstrip(b"/")
 
 
-async def _delete(request: web.Request, files: Files, path: bytes) -> web.Response:
+async def _delete(request: web.Request, files: FileService, path: bytes) -> web.Response:
     recursive = request.query.get("recursive", "false")
     if recursive not in ("true", "false"):
         raise InvalidArgument("recursive: expected true or false")

@@ -11,14 +11,14 @@ from shellwire.server.http_files.timeouts import STALLED_SECONDS
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
 # Bytes sent per call in a worker thread, which other requests share.
 _MAX_PER_CALL = 8 * 1024 * 1024
 
 
 async def send_range(
-    request: web.Request, response: web.StreamResponse, files: Files, source: int, span: range
+    request: web.Request, response: web.StreamResponse, files: FileService, source: int, span: range
 ) -> None:
     """Send the bytes ``span`` of the open file ``source`` as the body.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from backports import zstd
 
-from shellwire.files.hashes import HASHED_IN_TURN
+from shellwire.files.hashes import MAX_QUICK_HASH
 from shellwire.files.root import MAX_PATH
 from tests.live import PATIENCE
 from tests.server.observe import memory
@@ -222,7 +222,7 @@ def test_a_large_file_costs_no_memory(web: Web, tmp_path: Path) -> None:
 
 
 def test_large_files_are_hashed_on_request(web: Web, tmp_path: Path) -> None:
-    data = os.urandom(HASHED_IN_TURN + 1)
+    data = os.urandom(MAX_QUICK_HASH + 1)
     digest = hashlib.sha256(data)
     etag = f'"{digest.hexdigest()}"'
     assert "etag" not in web.put(tmp_path / "plain", data).headers

@@ -1,4 +1,4 @@
-"""Connections that end anywhere: each byte of each job comes once, or a gap tells of it."""
+"""Connections cut anywhere: each byte of a job arrives once, or a gap reports it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 CUTS = 25
 SIZE = 1_200_000
 
-# Within the handshake, within the first messages, and anywhere.
+# In the handshake, in the first messages, and anywhere.
 REACHES = (300, 3_000, 100_000, 1_000_000)
 
 
 @pytest.fixture
 async def proxy(daemon: Daemon) -> AsyncIterator[Proxy]:
-    """Yield a proxy before the daemon that all tests share."""
+    """Yield a proxy in front of the shared daemon."""
     async with Proxy(daemon.url) as proxy:
         yield proxy
 
 
 def _content(path: Path, rng: random.Random) -> bytes:
-    """Write a file of characters of every length, of broken ones and of any bytes; return it."""
+    """Write a file of characters of all lengths, broken ones and random bytes; return its bytes."""
     letters = "".join(rng.choices("ab\n é€😀", k=SIZE // 4)).encode()
     content = letters + rng.randbytes(SIZE - len(letters))
     path.write_bytes(content)
@@ -44,7 +44,7 @@ def _content(path: Path, rng: random.Random) -> bytes:
 
 
 def expected(content: bytes, ledger: Ledger) -> str:
-    """Return the hash of what must have come of a job that wrote this: all but the gaps."""
+    """Return the hash of what a job that wrote ``content`` must deliver: all but the gaps."""
     left = bytearray(content)
     for begin, end in reversed(ledger.holes):
         del left[begin:end]
@@ -52,17 +52,17 @@ def expected(content: bytes, ledger: Ledger) -> str:
 
 
 async def _cut_everywhere(proxy: Proxy, follower: Follower, rng: random.Random) -> None:
-    """Follow to the end; the first connections come to an end of any kind anywhere."""
+    """Follow all jobs to their end; the first connections end at random points in random ways."""
     for _ in range(CUTS):
         proxy.cut_after(rng.randrange(rng.choice(REACHES)), rng.choice(get_args(Ending)))
     async with asyncio.timeout(PATIENCE):
         await follower.follow()
-    # Where much falls into gaps, few of the cuts are come to.
+    # If gaps skip much output, few of the planned cuts are reached.
     assert follower.connections > 2
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_nothing_is_lost_that_fits_the_buffer(
+async def test_no_loss_within_the_buffer(
     daemon: Daemon, proxy: Proxy, tmp_path: Path, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -89,9 +89,7 @@ async def test_nothing_is_lost_that_fits_the_buffer(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_is_lost_is_told_to_the_byte(
-    own_daemon: Callable[..., Daemon], tmp_path: Path, seed: int
-) -> None:
+async def test_gaps_are_exact(own_daemon: Callable[..., Daemon], tmp_path: Path, seed: int) -> None:
     daemon = own_daemon("--buffer", "65536")
     rng = random.Random(seed)
     content = _content(tmp_path / "content", rng)

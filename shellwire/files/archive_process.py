@@ -1,4 +1,4 @@
-"""A process of its own for one archive: bytes in, bytes out, and a line about it at the end."""
+"""A process for one archive: bytes in, bytes out, and a status line at the end."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
 
     from shellwire.process.reap import Exit, Reaper
 
-ABOUT = 3
-"""The descriptor on which the process writes its last line."""
+STATUS_FD = 3
+"""Descriptor on which the process writes its status line."""
 
 _LIMIT = 256 * 1024
 
 
-class Stream:
-    """The process, begun with ``open``. Use it in an ``async with``: it has ended then."""
+class ArchiveProcess:
+    """The process, for use in ``async with``: leaving the block ends it."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
         self._command = command
         self._reaper = reaper
         self._ended = asyncio.Event()
 
-    async def __aenter__(self) -> Stream:
-        theirs_in, to = os.pipe()
-        source, theirs_out = os.pipe()
-        about, theirs_about = os.pipe()
+    async def __aenter__(self) -> ArchiveProcess:
+        child_in, to = os.pipe()
+        source, child_out = os.pipe()
+        status, child_status = os.pipe()
         try:
             self._pid = spawn(
                 self._command,
                 environment(),
-                {0: theirs_in, 1: theirs_out, 2: 2, ABOUT: theirs_about},
+                {0: child_in, 1: child_out, 2: 2, STATUS_FD: child_status},
                 name=self._command[0],
             )
         except SpawnError as error:
-            for descriptor in (to, source, about):
+            for descriptor in (to, source, status):
                 os.close(descriptor)
             raise FileSystemError(str(error)) from error
         finally:
-            for descriptor in (theirs_in, theirs_out, theirs_about):
+            for descriptor in (child_in, child_out, child_status):
                 os.close(descriptor)
         self._reaper.watch(self._pid, self._on_exit)
         loop = asyncio.get_running_loop()
         self._out, self._out_transport = await _reader(source)
-        self._about, self._about_transport = await _reader(about)
+        self._status, self._status_transport = await _reader(status)
         transport, protocol = await loop.connect_write_pipe(
             asyncio.streams.FlowControlMixin, os.fdopen(to, "wb", 0)
         )
@@ -66,29 +66,29 @@ class Stream:
         if not self._in.transport.is_closing():
             self._in.transport.abort()
         self._out_transport.close()
-        self._about_transport.close()
+        self._status_transport.close()
         await self._ended.wait()
 
     def _on_exit(self, _exit: Exit) -> None:
         self._ended.set()
 
     async def write(self, data: bytes) -> None:
-        """Give it ``data``, as soon as it takes it. What it no longer reads is dropped."""
+        """Send ``data``, waiting until the process reads it. Dropped if it has stopped reading."""
         with contextlib.suppress(ConnectionError):
             self._in.write(data)
             await self._in.drain()
 
-    def write_end(self) -> None:
-        """Let it see the end of what it is given."""
+    def close_input(self) -> None:
+        """Signal the end of input."""
         self._in.close()
 
     async def read(self) -> bytes:
-        """Return what it has written; empty at the end."""
+        """Return output of the process; empty at the end."""
         return await self._out.read(_LIMIT)
 
-    async def about(self) -> bytes:
-        """Return its last line; empty if it was ended."""
-        return await self._about.read()
+    async def status_line(self) -> bytes:
+        """Return the status line; empty if the process was killed."""
+        return await self._status.read()
 
 
 async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:

@@ -1,4 +1,4 @@
-"""Other ends of a connection: another daemon, another client of that name, none at all."""
+"""Reconnecting after the daemon restarted, the client_id was taken over, or nothing listens."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tests.live import Daemon
 
 
-async def test_another_daemon_is_not_asked_to_run_it(
+async def test_a_restarted_daemon_does_not_get_the_request(
     own_daemon: Callable[..., Daemon], proxy: Proxy, through: Client, daemon: Daemon
 ) -> None:
-    # As after a restart: it would not know whether it ran.
+    # As after a restart: that daemon does not know whether the command ran.
     other = own_daemon("--grace", "0")
     (other.home / "auth.token").write_text(daemon.token)
     await _reload(other)
@@ -41,13 +41,13 @@ async def test_another_daemon_is_not_asked_to_run_it(
     await stream.begin()
     proxy.target = other.url
     proxy.cut("rst")
-    with pytest.raises(Disconnected, match="not known whether it ran"):
+    with pytest.raises(Disconnected, match="may or may not have run"):
         await stream.wait()
     assert await through.jobs() == []
     assert (await through.run("echo on")).stdout == "on\n"
 
 
-async def test_a_daemon_that_starts_anew_is_found(own_daemon: Callable[..., Daemon]) -> None:
+async def test_reconnects_to_a_restarted_daemon(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0")
     async with Proxy(daemon.url) as proxy, Client(proxy.url, token=daemon.token) as c:
         stream = c.stream("echo begun; sleep 100")
@@ -59,7 +59,7 @@ async def test_a_daemon_that_starts_anew_is_found(own_daemon: Callable[..., Daem
         assert (await c.run("echo back")).stdout == "back\n"
 
 
-async def test_it_does_not_come_back_when_it_was_replaced(daemon: Daemon, proxy: Proxy) -> None:
+async def test_a_replaced_client_does_not_reconnect(daemon: Daemon, proxy: Proxy) -> None:
     async with Client(proxy.url, token=daemon.token, client_id="twin") as old:
         running = asyncio.create_task(old.run("sleep 0.3; echo over"))
         await until(old, lambda job: job.state == "running")
@@ -71,7 +71,9 @@ async def test_it_does_not_come_back_when_it_was_replaced(daemon: Daemon, proxy:
             assert (await new.attach((await newest(new)).id).wait()).exit_code == 0
 
 
-async def test_it_gives_up_in_time_and_begins_anew(daemon: Daemon, proxy: Proxy) -> None:
+async def test_retries_end_in_time_and_later_requests_try_again(
+    daemon: Daemon, proxy: Proxy
+) -> None:
     async with Client(proxy.url, token=daemon.token, patience=0.2) as c:
         stream = c.stream("sleep 100")
         await stream.begin()
@@ -87,7 +89,7 @@ async def test_it_gives_up_in_time_and_begins_anew(daemon: Daemon, proxy: Proxy)
         await c.kill(stream.id)
 
 
-async def test_a_token_that_was_rotated(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_rotated_token(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0")
     async with Client(daemon.url, token=daemon.token) as c:
         running = asyncio.create_task(c.run("sleep 100"))
@@ -101,7 +103,7 @@ async def test_a_token_that_was_rotated(own_daemon: Callable[..., Daemon]) -> No
         assert refusal.value.code == "INVALID_TOKEN"
 
 
-async def test_a_slot_that_another_has_taken_is_waited_for(
+async def test_waits_for_a_taken_slot(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon("--grace", "0")
@@ -119,7 +121,7 @@ async def test_a_slot_that_another_has_taken_is_waited_for(
 
 
 async def _enter(daemon: Daemon) -> Client:
-    """Return a client that has found the only slot free."""
+    """Return a client that has the only slot."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Clients that are stopped: they cost nobody anything, and go on where they were."""
+"""Stopped clients (SIGSTOP): they cost others nothing, and resume where they were."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZE = 3_000_000
 
 @pytest.fixture
 async def follow() -> AsyncIterator[Callable[..., Awaitable[Process]]]:
-    """Yield a function that starts a process which follows a command of its own."""
+    """Yield a function that starts a process which follows a command."""
     begun: list[Process] = []
 
     async def start(daemon: Daemon, name: str, command: str) -> Process:
@@ -49,7 +49,7 @@ async def _told(process: Process) -> Message:
 
 
 async def _writes(observer: Client, count: int) -> None:
-    """Return when the command that is followed has written so much."""
+    """Return when the followed command has written ``count`` bytes."""
     async with asyncio.timeout(PATIENCE):
         end = 0
         while end < count:
@@ -57,7 +57,7 @@ async def _writes(observer: Client, count: int) -> None:
             end = max((each["end"] for each in jobs if each["id"] == "followed"), default=0)
 
 
-async def test_one_that_is_stopped_for_a_while(
+async def test_a_client_stopped_for_a_while(
     own_daemon: Callable[..., Daemon],
     follow: Callable[..., Awaitable[Process]],
     tmp_path: Path,
@@ -73,7 +73,7 @@ async def test_one_that_is_stopped_for_a_while(
     process.send_signal(signal.SIGSTOP)
     (tmp_path / "gate").touch()
     await window_is_full(observer, "followed")
-    # Others don't feel it, and the job itself waits for it.
+    # Other clients notice nothing; the job waits for its client.
     assert (await observer.run("seq 1000")).out.count("\n") == 1000
     assert (await job_info(observer, "followed"))["state"] == "running"
     process.send_signal(signal.SIGCONT)
@@ -87,7 +87,7 @@ async def test_one_that_is_stopped_for_a_while(
     await observer.close()
 
 
-async def test_one_that_is_taken_for_dead(
+async def test_a_client_taken_for_dead(
     own_daemon: Callable[..., Daemon],
     follow: Callable[..., Awaitable[Process]],
     tmp_path: Path,
@@ -101,7 +101,7 @@ async def test_one_that_is_taken_for_dead(
     process = await follow(daemon, "frozen", f"printf begun; {wait}; {read}; exit 3")
     await _writes(observer, len("begun"))
     process.send_signal(signal.SIGSTOP)
-    # Its slot, the only one, is free, and the job runs to its end without it.
+    # The only client slot is free again, and the job runs on to its end.
     async with asyncio.timeout(PATIENCE):
         while any(
             each["is_connected"]

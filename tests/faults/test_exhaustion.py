@@ -1,4 +1,4 @@
-"""When no disk, descriptor, process or daemon is to be had: who follows a job loses nothing."""
+"""Exhausted disk, descriptors or processes, and a killed daemon: followers lose no output."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SIZE = 1_500_000
 
 @contextlib.asynccontextmanager
 async def _followed(daemon: Daemon, tmp_path: Path) -> AsyncIterator[None]:
-    """Follow a job that writes a first half before the body, and a second one after it."""
+    """Follow a job that writes one half before the body, and the other half after it."""
     content = random.Random(0).randbytes(SIZE)
     (tmp_path / "content").write_bytes(content)
     gate, read = tmp_path / "gate", f"cat {tmp_path}/content"
     follower = Follower(lambda: daemon.url, daemon.token, "follows")
-    # read is of the shell itself: it needs no process while there is none to be had.
+    # `read` is a shell builtin: it needs no process while none can be created.
     os.mkfifo(gate)
     ledger = follower.add("followed", f"{read}; read < {gate}; exec {read}")
     following = asyncio.create_task(follower.follow())
@@ -65,7 +65,7 @@ def _limited(pid: int, limit: int, soft: int) -> Iterator[None]:
         resource.prlimit(pid, limit, limits)
 
 
-async def test_no_descriptor(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+async def test_no_free_descriptor(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     daemon = own_daemon("--max-clients", "3", "--spares", "0")
     client = await daemon.client()
     async with _followed(daemon, tmp_path):
@@ -75,7 +75,7 @@ async def test_no_descriptor(own_daemon: Callable[..., Daemon], tmp_path: Path) 
             for _ in range(10):
                 last = (await client.run("echo on")).last
                 assert (last["reason"], last["exit_code"]) == ("spawn_failed", -1)
-            # Whoever comes now waits until there is one again.
+            # New connections wait until a descriptor is free.
             waiting = asyncio.create_task(daemon.client("waits"))
             assert (await client.ask({"type": "ping"}))["type"] == "pong"
         late = await waiting
@@ -85,7 +85,7 @@ async def test_no_descriptor(own_daemon: Callable[..., Daemon], tmp_path: Path) 
     await client.close()
 
 
-# Root is not subject to RLIMIT_NPROC (getrlimit(2)). It may still read this checkout.
+# Root is exempt from RLIMIT_NPROC (getrlimit(2)). The other user may still read this checkout.
 _NOT_ROOT = (
     "setpriv --reuid 54321 --clear-groups --inh-caps +dac_override --ambient-caps +dac_override"
 )
@@ -94,7 +94,7 @@ _SET = "import resource, sys; resource.prlimit(int(sys.argv[1]), resource.RLIMIT
 
 @pytest.fixture
 def wrapper() -> list[str]:
-    """Return what makes a program run as somebody who is not root."""
+    """Return the command prefix that runs a program without root's privileges."""
     wrapper = _NOT_ROOT.split() if os.getuid() == 0 else []
     if subprocess.run([*wrapper, "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("no setpriv, or not allowed to be another user")
@@ -103,8 +103,8 @@ def wrapper() -> list[str]:
 
 @pytest.fixture
 def unprivileged(wrapper: list[str]) -> Iterator[Daemon]:
-    """Yield a daemon that is not root's."""
-    # Not below pytest's directories, which are only for root to enter.
+    """Yield a daemon that does not run as root."""
+    # Not below pytest's directories, which only root may enter.
     with tempfile.TemporaryDirectory(prefix="shellwire-") as directory:
         if wrapper:
             os.chown(directory, 54_321, -1)
@@ -114,11 +114,11 @@ def unprivileged(wrapper: list[str]) -> Iterator[Daemon]:
         daemon.stop()
 
 
-async def test_no_process(unprivileged: Daemon, wrapper: list[str], tmp_path: Path) -> None:
+async def test_process_limit(unprivileged: Daemon, wrapper: list[str], tmp_path: Path) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NPROC)
 
     async def allow(soft: int) -> None:
-        # Only the same user may do that.
+        # Only the same user may change this limit.
         words = (*wrapper, sys.executable, "-c", _SET.format((soft, most)), str(unprivileged.pid))
         assert await (await asyncio.create_subprocess_exec(*words)).wait() == 0
 
@@ -139,7 +139,7 @@ async def test_no_process(unprivileged: Daemon, wrapper: list[str], tmp_path: Pa
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Yield a directory on a disk of 1 MiB; where we may not mount, there is none."""
+    """Yield a directory on a disk of 1 MiB; skip the test if mounting is not permitted."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "shellwire-tests", str(disk)]
@@ -156,7 +156,7 @@ def _fill(path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_no_room_on_the_disk(small_disk: Path, tmp_path: Path) -> None:
+async def test_full_disk(small_disk: Path, tmp_path: Path) -> None:
     home = small_disk / "home"
     daemon = Daemon(home, "--max-clients", "3")
     try:
@@ -192,11 +192,11 @@ async def test_no_room_on_the_disk(small_disk: Path, tmp_path: Path) -> None:
         daemon.stop()
 
 
-async def test_a_file_may_be_no_larger(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
-    """As on a full disk, where nobody may mount one."""
+async def test_file_size_limit(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Like a full disk, for systems where mounting is not permitted."""
     daemon = own_daemon("--max-clients", "3", "--spares", "0", "--log-level", "debug")
     client = await daemon.client()
-    # The log is longer than that; what a shell is told by a file is not.
+    # The log exceeds the limit; the files that instruct a shell do not.
     with (daemon.home / "daemon.log").open("a") as log:
         log.write("\n" * 1_000_000)
     with (daemon.home / "jobs.journal").open("a") as journal:
@@ -211,7 +211,7 @@ async def test_a_file_may_be_no_larger(own_daemon: Callable[..., Daemon], tmp_pa
 
 @pytest.mark.long
 async def test_no_daemon(tmp_path: Path) -> None:
-    """It is killed in the middle: what came is a beginning of what was written, and it is lost."""
+    """The daemon is killed midway: the output is a prefix of what was written, the job is lost."""
     home = tmp_path / "home"
     daemon = Daemon(home)
     try:
@@ -226,7 +226,7 @@ async def test_no_daemon(tmp_path: Path) -> None:
             async with asyncio.timeout(PATIENCE):
                 for ledger in ledgers[:2]:
                     await ledger.comes_to(SIZE)
-                # No turn for the follower before the next daemon is there.
+                # The follower must not run before the next daemon listens.
                 os.kill(daemon.pid, signal.SIGKILL)
                 daemon.process.communicate(timeout=PATIENCE)
                 daemon = Daemon(home)

@@ -1,4 +1,4 @@
-"""A file here that a download makes: beside its name until it is whole, then in its place."""
+"""Local files being downloaded: a hidden partial file that replaces its target when complete."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from shellwire.client.files.download import About
+    from shellwire.client.files.download import FileMetadata
 
 _LONGEST_NAME = 150
 _UNFINISHED = re.compile(r"\.(.*)\.[0-9a-f]{16}\.part", re.DOTALL)
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-class Arrival:
-    """The file that is to be at ``path``; a symlink there is kept, and what it names replaced."""
+class PartialFile:
+    """The partial file of the target ``path``; for a symlink, of the file that it names."""
 
-    def __init__(self, path: str, about: About) -> None:
-        """Open it, with what an earlier attempt at the same content has left.
+    def __init__(self, path: str, metadata: FileMetadata) -> None:
+        """Open it, with the data of an earlier attempt at the same content.
 
         Raises OSError, IsDirectory and NotFile.
         """
@@ -42,89 +42,89 @@ class Arrival:
                 raise IsDirectory(f"{path}: is a directory")
             if not stat.S_ISREG(mode):
                 raise NotFile(f"{path}: not a regular file")
-        # The hash in its name: what is left of another content is never gone on with.
-        self._partial = self._named(about.hash[:16])
-        self._is_alone = True
+        # The name has the hash, so the data of another version is never resumed.
+        self._partial = self._named(metadata.hash[:16])
+        self._is_resumable = True
         try:
-            self.file = self._opened()
+            self.file = self._open_locked()
         except OSError as error:
-            error.filename = path  # that is what its user knows
+            error.filename = path  # the path that the user gave
             raise
 
     def _named(self, tag: str) -> Path:
         return self.path.with_name(f".{_shortened(self.path.name)}.{tag}.part")
 
-    def _opened(self) -> BinaryIO:
+    def _open_locked(self) -> BinaryIO:
         while True:
             file: BinaryIO = open(os.open(self._partial, _FLAGS, 0o600), "r+b")  # noqa: SIM115
-            if not _is_ours(file.fileno()):
-                # Another process gets the same content to here.
+            if not _lock(file.fileno()):
+                # Another process downloads the same content to the same target.
                 file.close()
-                self._is_alone = False
+                self._is_resumable = False
                 self._partial = self._named(secrets.token_hex(8))
-            elif _is_at(file.fileno(), self._partial):
+            elif _is_same_file(file.fileno(), self._partial):
                 return file
             else:
-                file.close()  # it has got its place, or was removed, just before it was ours
+                file.close()  # renamed or removed just before we locked it
 
     def keep(self) -> None:
-        """Leave what has come for another attempt."""
-        if self._is_alone and os.fstat(self.file.fileno()).st_size:
+        """Close it and keep its data for another attempt."""
+        if self._is_resumable and os.fstat(self.file.fileno()).st_size:
             self.file.close()
         else:
             self.discard()
 
     def discard(self) -> None:
-        """Leave nothing."""
+        """Delete it."""
         self._partial.unlink(missing_ok=True)
         self.file.close()
 
-    def finish(
+    def commit(
         self,
-        about: About,
+        metadata: FileMetadata,
         *,
         preserve: bool,
         only_executable: bool,
         unless: Callable[[], bool] | None,
     ) -> None:
-        """Put it in its place. Raises OSError, and Conflict if ``unless`` is so by then."""
+        """Replace the target. Raises OSError, and Conflict if ``unless`` returns true."""
         self.file.flush()
         os.fsync(self.file.fileno())
         if sys.platform == "win32":
-            self.file.close()  # nothing that is open gets another name there
+            self.file.close()  # Windows can't rename an open file
         if only_executable:
-            os.chmod(self._partial, self._executable(is_so=bool(about.mode & stat.S_IXUSR)))
+            os.chmod(self._partial, self._executable(is_so=bool(metadata.mode & stat.S_IXUSR)))
         else:
-            os.chmod(self._partial, self._mode(about, preserve=preserve))
+            os.chmod(self._partial, self._mode(metadata, preserve=preserve))
         if preserve:
-            os.utime(self._partial, ns=(about.mtime_ns, about.mtime_ns))
+            os.utime(self._partial, ns=(metadata.mtime_ns, metadata.mtime_ns))
         if unless is not None and unless():
             raise Conflict(f"{self.path}: it is not what was expected")
         os.replace(self._partial, self.path)
         self.file.close()
 
-    def _mode(self, about: About, *, preserve: bool) -> int:
+    def _mode(self, metadata: FileMetadata, *, preserve: bool) -> int:
         if preserve:
-            return about.mode & 0o777  # no set-user-ID for what comes from elsewhere
+            return metadata.mode & 0o777  # never set-user-ID from another machine
         try:
             return stat.S_IMODE(self.path.stat().st_mode)
         except FileNotFoundError:
-            return about.mode & 0o777 & ~umask()
+            return metadata.mode & 0o777 & ~umask()
 
     def _executable(self, *, is_so: bool) -> int:
-        """Return the mode of what is there, or a new file's, made executable or not."""
+        """Return the mode of the target, or of a new file, made executable or not."""
         try:
-            mode = self.path.stat().st_mode & 0o777  # no set-user-ID for what comes from elsewhere
+            mode = self.path.stat().st_mode & 0o777  # never set-user-ID from another machine
         except FileNotFoundError:
             mode = 0o666 & ~umask()
         if bool(mode & stat.S_IXUSR) == is_so:
             return mode
-        # Who may read it may execute it, as chmod +x has it less the umask.
+        # Whoever may read it may execute it: as chmod +x, with the umask applied.
         return mode | stat.S_IXUSR | (mode & 0o444) >> 2 if is_so else mode & ~0o111
 
 
-def sweep(directory: str, names: Collection[str]) -> None:
-    """Remove what unfinished downloads of these files have left, unless somebody is at work on it.
+def remove_partials(directory: str, names: Collection[str]) -> None:
+    """Remove the partial files of these targets, unless a process is downloading to them.
 
     Raises OSError.
     """
@@ -132,15 +132,15 @@ def sweep(directory: str, names: Collection[str]) -> None:
     for name in os.listdir(directory):
         found = _UNFINISHED.fullmatch(name)
         if found is not None and found[1] in wanted:
-            discard(os.path.join(directory, name))
+            remove_partial(os.path.join(directory, name))
 
 
-def discard(path: str) -> None:
-    """Remove what an unfinished download has left, unless somebody is at work on it."""
+def remove_partial(path: str) -> None:
+    """Remove a partial file, unless a process is downloading to it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, _FLAGS & ~os.O_CREAT | getattr(os, "O_NONBLOCK", 0))
         try:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode) and _is_ours(descriptor):
+            if stat.S_ISREG(os.fstat(descriptor).st_mode) and _lock(descriptor):
                 os.unlink(path)
         finally:
             os.close(descriptor)
@@ -150,9 +150,9 @@ def _shortened(name: str) -> str:
     return os.fsencode(name)[:_LONGEST_NAME].decode(errors="ignore")
 
 
-def _is_ours(descriptor: int) -> bool:
-    """Whether no other process has it; from now on none will until it is closed."""
-    if sys.platform != "win32":  # which has no flock(2)
+def _lock(descriptor: int) -> bool:
+    """Lock the file until it is closed; return whether no other process holds the lock."""
+    if sys.platform != "win32":  # Windows has no flock(2)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -160,7 +160,7 @@ def _is_ours(descriptor: int) -> bool:
     return True
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
@@ -168,7 +168,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def umask() -> int:
-    """Return what new files of this process are denied."""
+    """Return the process's umask."""
     found = os.umask(0o077)
     os.umask(found)
     return found
