@@ -158,7 +158,7 @@ def test_a_variable_that_means_nothing_is_said(cli: CommandLine) -> None:
         done = cli(*command)
         assert done.returncode == 0
         assert done.stderr == (
-            "Warning: SHELLWIRE_\\x1b[2J means nothing here\n"
-            "Warning: SHELLWIRE_PROT means nothing here (is SHELLWIRE_PORT meant?)\n"
+            "Warning: SHELLWIRE_\\x1b[2J is no known variable\n"
+            "Warning: SHELLWIRE_PROT is no known variable (is SHELLWIRE_PORT meant?)\n"
         )
     assert cli.ok("token")

@@ -70,5 +70,5 @@ def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:
     done = cli("token", "rotate")
     assert done.returncode == 1
     assert done.stdout == cli.ok("token")
-    assert done.stderr.startswith("Error: the change is stored, but the daemon does not know")
+    assert done.stderr.startswith("Error: the change is stored, but the daemon did not reload")
     assert done.stderr.count("\n") == 1
