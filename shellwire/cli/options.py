@@ -104,7 +104,7 @@ SETTINGS = (
     Setting(
         "max_sessions",
         IntegerRange(1, 1024),
-        "Maximum number of running sessions. Not set: limited by --max-processes only.",
+        "Maximum number of running sessions, counted separately. Not set: within --max-processes.",
     ),
     Setting("max_queue", IntegerRange(0, 100_000), "Maximum number of queued commands."),
     Setting("max_clients", IntegerRange(1, 1024), "Maximum number of connected clients."),

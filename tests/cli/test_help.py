@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import click
@@ -58,9 +59,13 @@ def summary_of(path: tuple[str, ...]) -> str:
 def examples_of(path: tuple[str, ...]) -> list[list[str]]:
     """Return the words of each example behind the program's name."""
     _, _, rest = help_of(path).partition("\n  Example:\n")
-    lines = rest.partition("\n\n")[0].splitlines()
-    found = [re.search(r"\bshellwire (?!-- )([^|)#]*)", line) for line in lines]
-    return [shlex.split(each[1]) for each in found if each is not None]
+    found = []
+    for line in rest.partition("\n\n")[0].splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        words = list(lexer)
+        last = len(words) - words[::-1].index("shellwire")
+        found.append(list(takewhile(lambda word: word not in ("|", ")"), words[last:])))
+    return found
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)

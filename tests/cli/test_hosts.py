@@ -46,7 +46,7 @@ def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
     assert away.ok("hosts") == "no saved hosts\n"
     done = login(away, daemon.url, f"{daemon.token}\n")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"box is {daemon.url}/ws (shellwire ")
+    assert done.stdout.startswith(f"saved host box: {daemon.url}/ws (shellwire ")
     assert stat.S_IMODE(away.home.hosts_file.stat().st_mode) == 0o600
     assert away.ok("exec", "-H", "box", "echo there") == "there\n"
     assert json.loads(away.ok("hosts", "--json")) == [{"name": "box", "url": f"{daemon.url}/ws"}]
@@ -81,7 +81,7 @@ def test_a_token_is_typed_unseen(away: CommandLine, daemon: Daemon) -> None:
         terminal.sees(f"Token of {daemon.url}/ws: ")
         terminal.type(f"{daemon.token}\r")
         assert terminal.exits() == 0
-        assert b"box is" in terminal.rest
+        assert b"saved host box" in terminal.rest
         assert daemon.token.encode() not in terminal.rest
 
 
@@ -92,7 +92,7 @@ def test_what_is_refused_is_not_saved(away: CommandLine, daemon: Daemon) -> None
     assert (done.returncode, done.stderr.count("\n")) == (255, 1)
     done = login(away, daemon.url, "")
     assert done.returncode == 2
-    assert "no token was given" in done.stderr
+    assert "no token given" in done.stderr
     assert not away.home.hosts_file.exists()
 
 

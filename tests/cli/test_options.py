@@ -46,7 +46,7 @@ def test_only_the_variable_that_is_wrong_is_named(cli: CommandLine) -> None:
 
 def test_a_host_comes_after_the_command(cli: CommandLine) -> None:
     refused = cli.refused("-H", "box", "whoami", code=2)
-    assert "No such option '-H' here: it comes after the command." in refused
+    assert "No such option '-H' here: it goes after the command." in refused
 
 
 def test_every_setting_has_a_flag_and_a_variable(cli: CommandLine) -> None:

@@ -188,7 +188,7 @@ def test_what_stays_in_the_tree(path: str, target: str, stays: bool) -> None:
 @pytest.mark.long
 def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    assert "there is neither" in box.refused("sync", str(here), f"box:{there}")
+    assert "Error: neither" in box.refused("sync", str(here), f"box:{there}")
     here.mkdir()
     assert box.ok("sync", "--dry-run", str(here), f"box:{there}") == f"create remote {there}\n"
     assert not there.exists()

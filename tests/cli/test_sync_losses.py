@@ -38,7 +38,7 @@ def test_a_side_that_is_suddenly_empty(
     before = contents(other)
     emptied(vanished)
     why = (
-        f"Error: {vanished} is empty, and the last sync knew 3 files and directories in it:"
+        f"Error: {vanished} is empty, and the last sync had 3 files and directories in it:"
         " nothing was done; --force-delete skips this check"
     )
     assert sync(box, sides, "--delete", "--dry-run") == (3, [], [why])
@@ -97,7 +97,7 @@ def test_more_than_half_of_many(box: CommandLine, sides: tuple[Path, Path]) -> N
         [],
         [
             "Error: 12 of the 22 files of the last sync would be deleted: nothing was done;"
-            " --force-delete deletes all the same"
+            " --force-delete skips this check"
         ],
     )
     assert names(there) == before

@@ -239,7 +239,7 @@ async def test_it_says_when_the_daemon_is_gone_and_back(
                 pass
             target, proxy.target = proxy.target, "ws://127.0.0.1:1"
             proxy.cut("rst")
-            assert (await process.stderr.readline()).endswith(b"; trying again\n")
+            assert (await process.stderr.readline()).endswith(b"; reconnecting\n")
             (here / "new").touch()
             proxy.target = target
             assert await process.stderr.readline() == b"shellwire: reconnected\n"

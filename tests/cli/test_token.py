@@ -28,7 +28,7 @@ def test_a_malformed_one_is_not_called_missing(cli: CommandLine, content: str) -
     cli.home.token_file.write_text(content)
     line = cli.refused("token")
     assert "auth.token is malformed" in line
-    assert "token rotate` makes a new token" in line
+    assert "token rotate` or the next start creates a new token" in line
     assert cli.home.token_file.read_text() == content
 
 

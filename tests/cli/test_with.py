@@ -99,7 +99,7 @@ def test_what_can_not_be_taken_along(box: CommandLine, tmp_path: Path) -> None:
     user = tmp_path / "user"
     two = (f"--with={tmp_path}/src", f"--with={tmp_path}/a/src")
     for words, why in (
-        (("--with", "/"), "--with /: a whole file system can't be taken along."),
+        (("--with", "/"), "--with /: a whole file system can't be synced."),
         (two, f"--with: {tmp_path}/src and {tmp_path}/a/src have the same name."),
     ):
         done = box("exec", "-H", "box", *words, "echo it runs")
