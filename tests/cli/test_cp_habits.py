@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.cli.files.passage import Passage, passage_to
+from shellwire.cli.files.stream_target import StreamTarget, open_stream_target
 from shellwire.client.files.paths import child, name_absolutely
 from shellwire.errors import Conflict, FileSystemError
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
@@ -67,7 +67,7 @@ def test_to_what_is_no_file(box: CommandLine, f: Path, tmp_path: Path) -> None:
 
 def test_what_was_written_to_a_pipe_is_not_taken_back() -> None:
     source, target = os.pipe()
-    with open(source, "rb") as reader, Passage(target, "/dev/stdout") as passage:
+    with open(source, "rb") as reader, StreamTarget(target, "/dev/stdout") as passage:
         assert (passage.read(10), passage.truncate()) == (b"", 0)
         assert passage.write(b"half") == 4
         with pytest.raises(Conflict, match="/dev/stdout: the file changed"):
@@ -78,10 +78,10 @@ def test_what_was_written_to_a_pipe_is_not_taken_back() -> None:
 def test_which_names_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     for path in (tmp_path, tmp_path / "f", tmp_path / "no", tmp_path / "f" / "no"):
-        assert passage_to(str(path)) is None
+        assert open_stream_target(str(path)) is None
     for name in ("/dev/fd/987654", "/proc/self/fd/99999999999999999999"):
         with pytest.raises(OSError, match="Bad file descriptor"):
-            passage_to(name)
+            open_stream_target(name)
 
 
 @pytest.mark.long

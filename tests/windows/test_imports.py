@@ -14,6 +14,7 @@ import shellwire
 
 HERE = Path(__file__).parent
 POSIX_ONLY = {
+    "shellwire.cli.local_terminal",
     "shellwire.cli.tty",
     "shellwire.daemon.daemonize",
     "shellwire.files.archive",

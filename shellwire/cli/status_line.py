@@ -1,4 +1,4 @@
-"""One line on the terminal behind stderr that is rewritten in place, and erased in the end."""
+"""A status line on the terminal: rewritten in place, erased at the end."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import os
 
 from shellwire.output import printable
 
-_WIDTH = 80
+_DEFAULT_WIDTH = 80
 
 
-class _Line:
-    """The line. It is on stderr, and nowhere if that is no terminal."""
+class StatusLine:
+    """The status line on stderr; nothing is shown if stderr is no terminal."""
 
     def __init__(self) -> None:
         self._shown = ""
 
     def show(self, text: str) -> None:
-        """Show this in place of what was shown before."""
+        """Replace the line by ``text``."""
         try:
-            # A line that reaches the edge would go on in the next one, and stay.
-            # A terminal that was never told its size says 0.
-            width = os.get_terminal_size(2).columns or _WIDTH
+            # Text that reaches the right edge would wrap into a line that is not erased.
+            # A terminal whose size was never set reports 0 columns.
+            width = os.get_terminal_size(2).columns or _DEFAULT_WIDTH
             text = printable(f"shellwire: {text}")[: width - 1]
         except OSError:
             return  # no terminal
         if text != self._shown:
-            # Blanks erase what a terminal without escape sequences has, too.
+            # Blanks also work on terminals without escape sequences.
             self._write(f"\r{text.ljust(len(self._shown))}")
             self._shown = text
 
     def erase(self) -> None:
-        """Leave nothing of it."""
+        """Erase the line."""
         if self._shown:
             self._write(f"\r{'':{len(self._shown)}}\r")
             self._shown = ""
@@ -41,5 +41,5 @@ class _Line:
             os.write(2, text.encode(errors="replace"))
 
 
-line = _Line()
-"""There is one, as there is one stderr. Whoever else writes there erases it before."""
+status_line = StatusLine()
+"""The only one, as there is one stderr. Erase it before writing anything else there."""

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from shellwire.cli.line import _Line
+from shellwire.cli.status_line import StatusLine
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_it_fits_the_terminal_and_is_whole_where_that_has_no_size(
     written: list[str] = []
     size = os.terminal_size((columns, 24))
     monkeypatch.setattr(os, "get_terminal_size", lambda _: size)
-    line = _Line()
+    line = StatusLine()
     monkeypatch.setattr(line, "_write", written.append)
     line.show("queued at 7")
     line.erase()

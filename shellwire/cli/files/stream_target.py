@@ -1,4 +1,4 @@
-"""What is no regular file here, and yet a copy can be written to: stdout, a pipe, a terminal."""
+"""Copy targets that are no regular files: stdout, pipes, devices."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from shellwire.errors import Conflict
 if TYPE_CHECKING:
     from types import TracebackType
 
-_OURS = re.compile(r"/dev/(?:fd/(\d+)|std(?:(out)|(err)))|/proc/self/fd/(\d+)")
+_OWN_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(?:(out)|(err)))|/proc/self/fd/(\d+)")
 
 
-class Passage:
-    """It takes bytes, once; nothing can be read from it, nor taken back. Use it in a ``with``."""
+class StreamTarget:
+    """A write-only file object for ``download_into``; what is written stays. A context manager."""
 
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
         self._path = path
         self._written = 0
 
-    def __enter__(self) -> Passage:
+    def __enter__(self) -> StreamTarget:
         return self
 
     def __exit__(
@@ -36,15 +36,15 @@ class Passage:
         os.close(self._descriptor)
 
     def read(self, _size: int) -> bytes:
-        """Return nothing: there is nothing that an earlier attempt has left."""
+        """Return nothing: a stream has no content of an earlier attempt to resume."""
         return b""
 
     def seek(self, _offset: int) -> int:
-        """Stay where it is."""
+        """Ignore the offset; return the position."""
         return self._written
 
     def truncate(self) -> int:
-        """Raise Conflict if something was written: the file has another content now."""
+        """Raise Conflict if something was written: the source file has changed since."""
         if self._written:
             raise Conflict(f"{self._path}: the file changed after a part of it was written")
         return 0
@@ -58,17 +58,17 @@ class Passage:
         return len(data)
 
 
-def passage_to(path: str) -> Passage | None:
-    """Return what takes a copy to a path that names no regular file; None if that is no such one.
+def open_stream_target(path: str) -> StreamTarget | None:
+    """Open a path that names a stream; return None if it names a file, a directory or nothing.
 
-    A pipe is waited for until somebody reads it. Raises OSError.
+    Opening a FIFO waits for its reader. Raises OSError.
     """
-    ours = _OURS.fullmatch(path)
-    if ours is not None:
-        # Not opened by its name: a file that stdout was redirected to is written to where it is.
-        number = ours[1] or ours[4] or ("1" if ours[2] else "2")
+    own = _OWN_DESCRIPTOR.fullmatch(path)
+    if own is not None:
+        # Duplicated, not opened by name: a file that stdout is redirected to keeps its position.
+        number = own[1] or own[4] or ("1" if own[2] else "2")
         try:
-            return Passage(os.dup(int(number)), path)
+            return StreamTarget(os.dup(int(number)), path)
         except (OSError, OverflowError) as error:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), path) from error
     try:
@@ -77,4 +77,4 @@ def passage_to(path: str) -> Passage | None:
         return None
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return None
-    return Passage(os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), path)
+    return StreamTarget(os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), path)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shellwire.cli.keys import FENCE, Escapes, Replies
+from shellwire.cli.terminal_input import STATUS_REQUEST, EscapeParser, ReplyFilter
 
 ANSWERS = [
     b"\x1b[24;80R",  # where the cursor is
@@ -50,7 +50,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 )
 @given(cuts=st.lists(st.integers(0, 20), max_size=5))
 def test_escapes(typed: bytes, sent: bytes, found: list[str], cuts: list[int]) -> None:
-    escapes = Escapes()
+    escapes = EscapeParser()
     out, seen = b"", list[str]()
     for piece in pieces(typed, cuts):
         kept, these = escapes.feed(piece)
@@ -69,11 +69,11 @@ def test_escapes(typed: bytes, sent: bytes, found: list[str], cuts: list[int]) -
 def test_answers_to_a_replay_are_dropped(
     typed: list[bytes], after: list[bytes], cuts: list[int]
 ) -> None:
-    replies = Replies()
+    replies = ReplyFilter()
     replies.active = True
     typed = [each for each in typed if each != b"\x1b[0n"]
     data = b"".join(typed)
-    assert replies.ask() == FENCE
+    assert replies.end_replay() == STATUS_REQUEST
     kept = b"".join(replies.feed(piece) for piece in pieces(data, cuts))
     # Behind the last answer everything passes, further answers too.
     kept += replies.feed(b"\x1b[0n" + b"".join(after))
@@ -83,13 +83,13 @@ def test_answers_to_a_replay_are_dropped(
 
 @given(data=st.binary(max_size=100), cuts=st.lists(st.integers(0, 100), max_size=5))
 def test_without_a_replay_everything_passes(data: bytes, cuts: list[int]) -> None:
-    replies = Replies()
+    replies = ReplyFilter()
     assert b"".join(map(replies.feed, pieces(data, cuts))) == data
 
 
 @given(typed=st.lists(st.sampled_from(KEYS), max_size=12), cuts=st.lists(st.integers(0, 40)))
 def test_a_terminal_that_answers_nothing_loses_no_key(typed: list[bytes], cuts: list[int]) -> None:
-    replies = Replies()
+    replies = ReplyFilter()
     replies.active = True
     # An ESC alone may begin an answer: it is held back until it is known that none comes.
     data = b"".join(typed) + b"\x1b"

@@ -10,8 +10,8 @@ import shellwire.cli
 CLI = Path(shellwire.cli.__file__).parent
 OWN_WORDS = {
     "completion.py",  # click's script for the shell
-    "files/bar.py",  # the line that is written anew: its name is escaped where it is made
-    "say.py",
+    "files/progress.py",  # the progress bar: it escapes the name in it itself
+    "printing.py",
     "skill.py",  # a text of ours, on many lines
 }
 
