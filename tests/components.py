@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Components that are no program on PATH, or whose program has another name.
 _PROGRAMS = {"ash": "busybox", "ws": "node"}
 
-_VERSION_FLAGS = {"dash": None, "ash": None, "setpriv": "--version", "ssh": "-V", "tmux": "-V"}
+_VERSION_FLAGS = {"dash": None, "ash": None, "openssl": "version", "ssh": "-V", "tmux": "-V"}
 
 
 def _is_root() -> bool:

@@ -43,4 +43,4 @@ def _how_to_install() -> str:
     words = called_as()
     if words.endswith("run.sh"):
         return f"`{words} --setup mcp` installs it"
-    return "`pip install 'shellwire[mcp]'` installs it"
+    return "`pip install '.[mcp]'` in a checkout installs it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 from shellwire.errors import NotRunning, Unreachable
@@ -51,6 +52,9 @@ def connect_error(error: Exception, target: Target, name: str) -> NotRunning | U
     reason = (str(error) or type(error).__name__)[:_SHOWN]
     if isinstance(cause, socket.gaierror):
         reason = cause.strerror or reason
+    elif isinstance(cause, ssl.SSLError):
+        # Its errno is one of OpenSSL's, which os.strerror() does not know.
+        reason = f"TLS: {getattr(cause, 'verify_message', None) or cause.reason or reason}"
     elif isinstance(cause, OSError) and cause.errno:
         reason = os.strerror(cause.errno)  # asyncio's text differs
     return Unreachable(f"{name} can't be reached: {printable(reason)}")

@@ -248,5 +248,5 @@ def test_without_the_mcp_extra(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "Error: `python -m shellwire mcp` needs the extra mcp:"
-        " `pip install 'shellwire[mcp]'` installs it\n"
+        " `pip install '.[mcp]'` in a checkout installs it\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from socket import AF_INET
 from typing import TYPE_CHECKING
 
@@ -182,3 +183,23 @@ def test_unknown_error_codes_are_shown() -> None:
     assert (error.code, str(error)) == ("TOO_LATE", "come earlier")
     assert type(from_wire("TOO_LATE", "")) is type(error)
     assert WireError.code == "INTERNAL_ERROR"
+
+
+@pytest.mark.needs("openssl")
+async def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=box"]
+    made = await asyncio.create_subprocess_exec(
+        *request, "-keyout", key, "-out", certificate, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert await made.wait() == 0
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    error = await refused(Client(f"wss://127.0.0.1:{port}", token="x"))
+    assert isinstance(error, Unreachable)
+    # Older releases of OpenSSL write "self signed".
+    assert str(error).replace("-", " ").endswith("reached: TLS: self signed certificate")
+    server.close()
+    await server.wait_closed()
