@@ -34,7 +34,7 @@ from shellwire.server.app import Server
 from shellwire.server.connections import Connections
 from shellwire.server.origin import OriginCheck
 from shellwire.shell import rewrite
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 from shellwire.shell.find import find_dialect
 
 if sys.platform == "win32":
@@ -113,7 +113,7 @@ class _Daemon:
         reaper = Reaper()
         reaper.start(signals)
         environ = await _environment(settings, reaper)
-        birth = birth_state(environ, cwd)
+        birth = initial_state(environ, cwd)
         path = os.fsdecode(environ.get(b"PATH", b"")) or None
         dialect = await find_dialect(settings.shell, birth, reaper, path=path)
         instance = secrets.token_hex(8)

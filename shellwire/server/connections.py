@@ -141,7 +141,7 @@ class Connections:
         if old is not None:
             # It is not gone, it is here: only its old connection goes.
             self._close(old, REPLACED, "replaced")
-        self.registry.came(client_id, transient=connection.transient)
+        self.registry.client_connected(client_id, transient=connection.transient)
         self._remember(connection)
         log.info("client %s connected", client_id)
 
@@ -187,7 +187,7 @@ class Connections:
         if self._connected.get(connection.client_id) is connection:
             del self._connected[connection.client_id]
             self._remember(connection)
-            self.registry.left(connection.client_id)
+            self.registry.client_disconnected(connection.client_id)
             log.info("client %s disconnected", connection.client_id)
 
     def _close(self, connection: Connected, code: int, reason: str) -> None:

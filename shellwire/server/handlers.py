@@ -275,7 +275,7 @@ _ContextMessage = messages.GetContext | messages.SetContext | messages.ResetCont
 
 
 def _answer_context(connection: Connection, message: _ContextMessage) -> None:
-    state = connection.connections.registry.contexts.look(connection.client_id, message.context)
+    state = connection.connections.registry.contexts.state_of(connection.client_id, message.context)
     connection.send(
         messages.ContextState(
             id=message.id,

@@ -36,7 +36,7 @@ class _Spare:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReadyShell:
     """A shell to be used now. ``patch`` is what it must be told before its command."""
 
     shell: Shell
@@ -55,7 +55,7 @@ class ShellPool:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, state: State, wiring: Wiring, *, report: bool) -> Taken:
+    def take(self, state: State, wiring: Wiring, *, report: bool) -> ReadyShell:
         """Return a shell for ``state``: a spare where one fits, else a new one.
 
         The caller watches it from now on. Raises SpawnError, or PtyUnavailable.
@@ -64,10 +64,10 @@ class ShellPool:
             spare = self._waiting.popleft()
             patch = self._dialect.patch(spare.state, state, spare.shell.token)
             if patch is not None and _is_fit(spare):
-                return Taken(spare.shell, patch)
+                return ReadyShell(spare.shell, patch)
             self.discard(spare.shell)
         tag = self._next_tag()
-        return Taken(launch(self._dialect, state, wiring, tag=tag, report=report), b"")
+        return ReadyShell(launch(self._dialect, state, wiring, tag=tag, report=report), b"")
 
     def prepare(self, state: State, count: int) -> None:
         """Have ``count`` shells wait, new ones in ``state``. What can't be had is not missed."""

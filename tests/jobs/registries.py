@@ -13,7 +13,7 @@ from shellwire.jobs.model import JobKey, Request
 from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 
 if TYPE_CHECKING:
     from shellwire.jobs.ended import Retention
@@ -29,7 +29,7 @@ class Registries:
     def __call__(self, retention: Retention | None = None) -> Registry:
         reaper = Reaper()
         engine = Engine(Bash(shutil.which("bash") or "bash"), reaper)
-        contexts = Contexts(birth_state(os.environb, "/"))
+        contexts = Contexts(initial_state(os.environb, "/"))
         self._made.append((Registry(engine, contexts, retention=retention), reaper))
         return self._made[-1][0]
 

@@ -21,7 +21,7 @@ class Ends:
     """Two pipes, what was read from them, and how much may be."""
 
     def __init__(self) -> None:
-        self.room = 1 << 20
+        self.budget = 1 << 20
         self.read: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
         self.closed = 0
         out, self.out = os.pipe()
@@ -33,7 +33,7 @@ class Ends:
     def pump(self) -> Pump:
         return Pump(
             self.outputs,
-            room=lambda: self.room,
+            budget=lambda: self.budget,
             received=lambda stream, data: self.read[stream].append(data),
             closed=self._on_closed,
         )
@@ -68,7 +68,7 @@ class Counting(Reader):
 
 
 async def test_what_comes_by_the_page_is_read_in_one_turn(ends: Ends) -> None:
-    ends.room = 4095  # what a terminal gives at a time
+    ends.budget = 4095  # what a terminal gives at a time
     ends.outputs["stdout"].close()
     out, writing = os.pipe()
     source = Counting(out)
@@ -102,12 +102,12 @@ async def test_each_stream_and_its_end(ends: Ends) -> None:
 
 
 async def test_no_more_than_there_is_room(ends: Ends) -> None:
-    ends.room = 10
+    ends.budget = 10
     pump = ends.pump()
     os.write(ends.out, b"x" * 25)
     await ends.until(STDOUT, 1)
     assert ends.read[STDOUT][0] == b"x" * 10
-    ends.room = 0
+    ends.budget = 0
     await becomes(lambda: pump.paused)
     seen = len(ends.read[STDOUT])
     pump.resume()
@@ -116,7 +116,7 @@ async def test_no_more_than_there_is_room(ends: Ends) -> None:
     for _ in range(20):
         await asyncio.sleep(0)
     assert (len(ends.read[STDOUT]), ends.read[STDERR]) == (seen, [])
-    ends.room = 100
+    ends.budget = 100
     pump.resume()
     await ends.until(STDOUT, 25)
     await ends.until(STDERR, 1)
@@ -124,7 +124,7 @@ async def test_no_more_than_there_is_room(ends: Ends) -> None:
 
 
 async def test_drain_takes_all_that_is_there_whatever_the_room(ends: Ends) -> None:
-    ends.room = 0
+    ends.budget = 0
     pump = ends.pump()
     written = os.write(ends.out, b"x" * 1_000_000)
     os.write(ends.err, b"y" * 10)

@@ -32,7 +32,7 @@ class Process:
     capacity: int = 64
     written: list[tuple[int, int]] = field(default_factory=list)
     notices: list[object] = field(default_factory=list)
-    noticed: int = 0
+    notice_count: int = 0
     outcome: Outcome | None = None
     output_ended: bool = False
     paused: bool = False
@@ -44,20 +44,20 @@ class Process:
 
     def run(self) -> None:
         """Write as much as may be read, and end with the last byte."""
-        while self.to_write and (room := self.output.room()) > 0:
+        while self.to_write and (budget := self.output.read_budget()) > 0:
             stream, data = self.to_write.pop(0)
-            if data[room:]:
-                self.to_write.insert(0, (stream, data[room:]))
-            self.output.received(stream, data[:room])
-            self.written += [(stream, byte) for byte in data[:room]]
+            if data[budget:]:
+                self.to_write.insert(0, (stream, data[budget:]))
+            self.output.received(stream, data[:budget])
+            self.written += [(stream, byte) for byte in data[:budget]]
         if not self.to_write and self.outcome is None:
             self.output.finish()
             self.outcome = Outcome("exited", at=self.buffer.end)
             self.output_ended = True
 
-    def advanced(self) -> None:
+    def resume_reading(self) -> None:
         """Take note that a viewer has taken something."""
-        self.output.advanced()
+        self.output.resume_reading()
 
     def waiting(self) -> int:
         """Return what is in the kernel at the end: nothing."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from shellwire.jobs.ids import Remembered
 from shellwire.jobs.model import JobKey
+from shellwire.jobs.recent_keys import RecentKeys
 
 
 def test_the_oldest_is_forgotten_first() -> None:
-    used = Remembered(3)
+    used = RecentKeys(3)
     keys = [JobKey("client", str(number)) for number in range(5)]
     for key in keys[:3]:
         used.add(key)
@@ -19,7 +19,7 @@ def test_the_oldest_is_forgotten_first() -> None:
 
 
 def test_the_parts_of_a_key_stay_apart() -> None:
-    used = Remembered(3)
+    used = RecentKeys(3)
     used.add(JobKey("a", "bc"))
     assert JobKey("ab", "c") not in used
     assert JobKey("a", "bc") in used
