@@ -1,4 +1,4 @@
-"""Registries without a daemon, and their jobs, for what no client can bring about."""
+"""Registries without a daemon, for cases that no client can cause."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Registries:
-    """Makes registries in this process, which adopts no orphans, as on macOS."""
+    """Creates registries in this process, which adopts no orphans, as on macOS."""
 
     def __init__(self) -> None:
         self._made: list[tuple[Registry, Reaper]] = []
@@ -50,7 +50,7 @@ def submit(registry: Registry, command: str, name: str = "job", *, timeout: floa
 
 
 async def concluded(job: Job) -> None:
-    """Return when the job has its outcome."""
+    """Wait for the outcome of a job."""
     done = asyncio.Event()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""The pump alone: room, pausing, draining, and the end of each stream."""
+"""The pump alone: budget, pausing, draining, and the end of each stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Ends:
-    """Two pipes, what was read from them, and how much may be."""
+    """Two pipes, the bytes read from them, and the budget."""
 
     def __init__(self) -> None:
         self.budget = 1 << 20
@@ -55,7 +55,7 @@ async def ends() -> AsyncIterator[Ends]:
 
 
 class Counting(Reader):
-    """Counts how often there was something to read."""
+    """Counts how often the source was readable."""
 
     turns = 0
 
@@ -67,7 +67,7 @@ class Counting(Reader):
         super().listen(turn)
 
 
-async def test_what_comes_by_the_page_is_read_in_one_turn(ends: Ends) -> None:
+async def test_full_pages_are_read_in_one_turn(ends: Ends) -> None:
     ends.budget = 4095  # what a terminal gives at a time
     ends.outputs["stdout"].close()
     out, writing = os.pipe()
@@ -101,7 +101,7 @@ async def test_each_stream_and_its_end(ends: Ends) -> None:
         os.write(ends.err, b"nobody reads")
 
 
-async def test_no_more_than_there_is_room(ends: Ends) -> None:
+async def test_reads_no_more_than_the_budget(ends: Ends) -> None:
     ends.budget = 10
     pump = ends.pump()
     os.write(ends.out, b"x" * 25)
@@ -123,7 +123,7 @@ async def test_no_more_than_there_is_room(ends: Ends) -> None:
     pump.close()
 
 
-async def test_drain_takes_all_that_is_there_whatever_the_room(ends: Ends) -> None:
+async def test_drain_ignores_the_budget(ends: Ends) -> None:
     ends.budget = 0
     pump = ends.pump()
     written = os.write(ends.out, b"x" * 1_000_000)
@@ -133,7 +133,7 @@ async def test_drain_takes_all_that_is_there_whatever_the_room(ends: Ends) -> No
     assert pump.waiting() >= written + 10
     pump.drain()
     assert b"".join(ends.read[STDOUT]) == b"x" * written
-    # The end of the one that nobody holds was seen at once; the other is still held.
+    # The end of the closed pipe was seen at once; the other pipe is still open.
     assert ends.read[STDERR] == [b"y" * 10, b""]
     assert pump.is_open
     pump.drain()

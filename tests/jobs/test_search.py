@@ -1,4 +1,4 @@
-"""Finding a text in two interleaved streams, against the streams put together."""
+"""Search for a text in two interleaved streams, compared with each stream as a whole."""
 
 from __future__ import annotations
 
