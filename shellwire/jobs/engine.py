@@ -107,7 +107,7 @@ class Engine:
 
     def _prepare(self, context: Context) -> None:
         self._pause = None
-        self._pool.prepare(context.start(terminal=False), self.spares)
+        self._pool.prepare(context.start_state(terminal=False), self.spares)
 
     def close(self) -> None:
         """End the shells in the pool."""

@@ -100,7 +100,7 @@ class Job:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The leader while it runs, and the processes that it left."""
+        """The leader while it runs, and the background processes."""
         return self._run.pids if self._run is not None else ()
 
     # Starting ------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Job:
         self._timers = JobTimers(request, engine.idle_timeout, self.readers, self.used_at, self.end)
 
     def used_at(self) -> float:
-        """Return the monotonic time of the last start, input, output, request or viewer's leave."""
+        """Return the monotonic time of the last start, input, output, request or detaching."""
         readers = self.readers
         return max(self.clock.used_at, readers.touched_at, readers.output.active_at)
 

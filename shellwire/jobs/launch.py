@@ -30,7 +30,7 @@ def origin_of(request: Request, context: Context) -> tuple[Origin, bytes | None]
         cwd = os.path.join(context.state.cwd, request.cwd)
         if not os.path.isdir(cwd):
             raise CannotEnter(f"cwd {shown(request.cwd)}: there is no such directory")
-    return context.begin(cwd=cwd, env=request.env, terminal=request.size is not None)
+    return context.make_origin(cwd=cwd, env=request.env, terminal=request.size is not None)
 
 
 def launch(

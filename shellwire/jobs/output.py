@@ -56,8 +56,9 @@ class Output:
     def read_budget(self) -> int:
         """Return how many bytes may be read from the process now.
 
-        The fastest viewer decides. Reading is not limited without a viewer, once the leader has
-        exited, or past the output limit: output is then buffered up to the capacity, or dropped.
+        The fastest viewer decides. Nothing holds the process up without a viewer, for collected
+        output, after the leader's exit, or past the output limit: its output is then buffered up to
+        the capacity, or dropped.
         """
         if self._finished or (self._limit and self._received_bytes >= self._limit):
             return self._window
@@ -104,7 +105,7 @@ class Output:
         """Notify every viewer that there may be something new."""
         for viewer in list(self.viewers):
             # One viewer's exception must not affect the others, nor keep the job from ending.
-            best_effort("a reader could not be told", viewer.wake)
+            best_effort("a viewer could not be notified", viewer.wake)
 
     def join(self, viewer: Viewer) -> None:
         """Add a viewer."""

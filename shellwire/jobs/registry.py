@@ -117,12 +117,12 @@ class Registry:
         if old is not None:
             self._replace(old)
         job = self._make(key, request, context)
-        self._use(job)
+        self._add(job)
         return job, place
 
     def mark_lost(self, key: JobKey, kind: Kind, started_at: float) -> None:
         """Add the record of a job that was running when an earlier daemon crashed."""
-        self._use(self._make(key, Request(kind, b""), self.contexts.fresh()))
+        self._add(self._make(key, Request(kind, b""), self.contexts.fresh()))
         self._jobs[key].mark_lost(started_at)
 
     def _make(self, key: JobKey, request: Request, context: Context) -> Job:
@@ -136,7 +136,7 @@ class Registry:
             on_ended=self._on_ended,
         )
 
-    def _use(self, job: Job) -> None:
+    def _add(self, job: Job) -> None:
         self._jobs.add(job)
         self._recent_keys.add(job.key)
 

@@ -192,7 +192,7 @@ class Run:
         self._is_scanning = True
         if self._shell.terminal is not None:
             best_effort("a terminal's slave can't be closed", self._shell.terminal.release)
-        best_effort("what was to follow a leader's end failed", self._exited)
+        best_effort("a step after a leader's exit failed", self._exited)
         asyncio.get_running_loop().call_soon(self._scan)
 
     def _take_orphan(self, pid: int) -> None:

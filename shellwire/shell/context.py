@@ -91,12 +91,12 @@ class Context:
         self._initial = initial
         self._epoch = 0
         self._unchanged: tuple[bytes, State] | None = None
-        self._starts: dict[bool, tuple[State, State]] = {}
+        self._start_states: dict[bool, tuple[State, State]] = {}
         # The names in COMMAND_DEFAULTS that a command or an edit has set or removed.
         self._chosen: set[bytes] = set()
         self.state = initial
 
-    def begin(
+    def make_origin(
         self,
         *,
         cwd: bytes | None = None,
@@ -116,24 +116,24 @@ class Context:
         elif not _enterable(self.state.cwd):
             gone = self.state.cwd
             self.state = replace(self.state, cwd=_nearest(gone))
-        state = self.start(terminal=terminal)
+        state = self.start_state(terminal=terminal)
         if cwd is not None or env:
             extra = {name: Variable(value) for name, value in env.items() if _is_settable(name)}
             state = apply(state, Change(cwd=cwd, variables=extra))
         return Origin(state, self._epoch), gone
 
-    def start(self, *, terminal: bool) -> State:
+    def start_state(self, *, terminal: bool) -> State:
         """Return the state that a command starts from if its request has no cwd and no env.
 
         It is the same object as long as the context does not change.
         """
-        cached = self._starts.get(terminal)
+        cached = self._start_states.get(terminal)
         if cached is None or cached[0] is not self.state:
             defaults = TERMINAL_DEFAULTS if terminal else COMMAND_DEFAULTS
             own = self.state.variables if terminal else self._chosen
             added = {name: Variable(value) for name, value in defaults.items() if name not in own}
             cached = self.state, apply(self.state, Change(variables=added))
-            self._starts[terminal] = cached
+            self._start_states[terminal] = cached
         return cached[1]
 
     def commit(
@@ -219,7 +219,7 @@ class Context:
         """Return to the initial state. Commands that are running now will commit nothing."""
         self.state = self._initial
         self._chosen.clear()
-        self._starts.clear()
+        self._start_states.clear()
         self._epoch += 1
         self._unchanged = None
 

@@ -143,7 +143,7 @@ def test_a_directory_that_was_closed_to_us_counts_as_gone(tmp_path: Path) -> Non
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     context = Context(State(os.fsencode(closed)))
-    origin, gone = context.begin(env={}, terminal=False)
+    origin, gone = context.make_origin(env={}, terminal=False)
     assert (origin.state.cwd, gone) == (os.fsencode(tmp_path), os.fsencode(closed))
 
 
