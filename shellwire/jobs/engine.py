@@ -11,8 +11,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from shellwire.process import kill
-from shellwire.process.strays import Strays
-from shellwire.shell.pool import ShellPool, can_wait
+from shellwire.process.orphans import OrphanTracker
+from shellwire.shell.pool import ShellPool, can_reuse
 from shellwire.shell.readback import ReadBack
 from shellwire.shell.rewrite import rewrite
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.pool import ReadyShell
-    from shellwire.shell.shell import Shell, Wiring
+    from shellwire.shell.pool import AcquiredShell
+    from shellwire.shell.shell import Shell, Stdio
     from shellwire.shell.state import Function, State
 
 
@@ -60,7 +60,7 @@ class Engine:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     """The prefix of every job's tag, unique to this daemon."""
     _numbers: Iterator[int] = field(default_factory=count)
-    strays: Strays = field(init=False)
+    orphans: OrphanTracker = field(init=False)
     """Attributes the orphans that the daemon adopts to their jobs."""
     _pool: ShellPool = field(init=False)
     _read_back: ReadBack = field(init=False)
@@ -69,20 +69,20 @@ class Engine:
     def __post_init__(self) -> None:
         if not self.dialect.is_posix:
             self.rewrites = False
-        if not (self.dialect.is_posix and can_wait()):
+        if not (self.dialect.is_posix and can_reuse()):
             self.spares = 0
-        self.strays = Strays(self.reaper)
+        self.orphans = OrphanTracker(self.reaper)
         self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
         self._read_back = ReadBack(self.dialect, self.reaper, self.next_tag)
 
-    def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> ReadyShell:
+    def take(self, state: State, context: Context, stdio: Stdio, *, report: bool) -> AcquiredShell:
         """Return a shell for ``state``, from which a job of ``context`` starts.
 
         Raises SpawnError or PtyUnavailable.
         """
         # Orphans from before the start must not be attributed to the job.
-        self.strays.look()
-        taken = self._pool.take(state, wiring, report=report)
+        self.orphans.scan()
+        taken = self._pool.take(state, stdio, report=report)
         if self._pause is not None:
             # Commands arrive faster than PAUSE: start shells now, while this command runs.
             self._pause.cancel()
@@ -111,7 +111,7 @@ class Engine:
 
     def close(self) -> None:
         """End the shells in the pool."""
-        self.strays.close()
+        self.orphans.close()
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
@@ -133,11 +133,11 @@ class Engine:
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
         """Return the finder of all processes of the job that ``leader`` leads."""
-        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, look=self.strays.look)
+        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, refresh=self.orphans.scan)
 
-    def everything(self) -> kill.Everything:
+    def everything(self) -> kill.AllJobProcesses:
         """Return the finder of all processes that this daemon's jobs have left."""
-        return kill.Everything(self.instance.encode(), subreaper=self.reaper.adopts)
+        return kill.AllJobProcesses(self.instance.encode(), subreaper=self.reaper.adopts)
 
     def user_shell(self, state: State) -> str:
         """Return the path of the shell that a session without a command runs.

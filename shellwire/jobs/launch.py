@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shellwire.jobs.model import shown
 from shellwire.jobs.run import Run
 from shellwire.shell.dialect import CannotEnter
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,11 +49,11 @@ def launch(
     processes or pipes has ended. Raises SpawnError or PtyUnavailable.
     """
     is_command = request.kind == "command"
-    wiring = Wiring(
+    stdio = Stdio(
         stdin=not is_command or request.open_stdin or bool(request.stdin_data), size=request.size
     )
     text = _text(request, context.state, engine)
-    taken = engine.take(origin.state, context, wiring, report=is_command)
+    taken = engine.take(origin.state, context, stdio, report=is_command)
     try:
         # The shell gets its command before the callbacks are set up, which saves time.
         taken.shell.run(engine.dialect.script(taken.patch, text))
@@ -81,4 +81,4 @@ def _text(request: Request, state: State, engine: Engine) -> bytes:
     if request.command is not None:
         return engine.text(request.command)
     program = engine.user_shell(state)
-    return engine.dialect.become(program, interactive=request.size is not None)
+    return engine.dialect.exec_program(program, interactive=request.size is not None)

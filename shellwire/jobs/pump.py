@@ -10,7 +10,7 @@ from shellwire.jobs.buffer import STREAMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from shellwire.process.read import Source
+    from shellwire.process.output_reader import Source
 
 _READ = 64 * 1024
 

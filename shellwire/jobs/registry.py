@@ -242,7 +242,7 @@ class Registry:
         for job in living:
             await job.wait_ended()
         await kill.end(self._engine.everything())
-        self._engine.reaper.collect()
+        self._engine.reaper.reap_ended()
 
     def skip_grace(self) -> None:
         """End the grace period of ``stop``."""

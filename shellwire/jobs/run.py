@@ -12,8 +12,8 @@ from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill, proc
-from shellwire.process.ending import TerminalEnd
 from shellwire.process.send_signal import KILL, send_to_group
+from shellwire.process.terminal_eof import TerminalEof
 
 if TYPE_CHECKING:
     import signal
@@ -67,7 +67,7 @@ class Run:
         self._is_scanning = False
         self._scans = 0
         self._last_input = b""
-        self._eof: TerminalEnd | None = None
+        self._eof: TerminalEof | None = None
         # Before anything is awaited: an unwatched child would be taken for an orphan.
         engine.reaper.watch(shell.pid, self._on_exit)
         self.pump = Pump(
@@ -76,7 +76,7 @@ class Run:
             received=self._on_output,
             closed=self._on_closed,
         )
-        engine.strays.began(self._tree, self._take_orphan)
+        engine.orphans.job_started(self._tree, self._take_orphan)
 
     @property
     def is_alive(self) -> bool:
@@ -124,7 +124,7 @@ class Run:
             feeder.finish()
         else:
             if self._eof is None:
-                self._eof = TerminalEnd(terminal, feeder)
+                self._eof = TerminalEof(terminal, feeder)
             self._eof.send(self._last_input)
             self._last_input = b""
 
@@ -170,19 +170,19 @@ class Run:
                 with contextlib.suppress(OSError):
                     send_to_group(KILL, self.pid)
         # Reap now what has ended, so that no zombie outlives the job.
-        self._engine.reaper.collect()
+        self._engine.reaper.reap_ended()
         for _ in range(_MAX_SCANS):
-            if not self._engine.strays.look():
+            if not self._engine.orphans.scan():
                 break
             await asyncio.sleep(_SCAN_INTERVAL)
-        self.left = tuple(self._engine.strays.unclaimed(self._tree))
+        self.left = tuple(self._engine.orphans.unclaimed(self._tree))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_exited.wait(), kill.GRACE)
 
     def _on_output(self, stream: int, data: bytes) -> None:
         self._received(stream, data)
         if self._eof is not None and data:
-            self._eof.stir()
+            self._eof.on_activity()
 
     def _on_exit(self, ended: Exit) -> None:
         self.exit = ended
@@ -201,7 +201,7 @@ class Run:
 
     def _adopt(self) -> None:
         self._tree.verify()
-        if self._engine.strays.look() and self._scans < _MAX_SCANS:
+        if self._engine.orphans.scan() and self._scans < _MAX_SCANS:
             self._scans += 1
             self._is_scanning = True
             asyncio.get_running_loop().call_later(_SCAN_INTERVAL, self._scan)
@@ -230,7 +230,7 @@ class Run:
 
     def stop_tracking(self) -> None:
         """Stop attributing orphans to the job; all its processes have ended."""
-        self._engine.strays.ended(self._tree)
+        self._engine.orphans.job_ended(self._tree)
 
     def take_report(self) -> tuple[bytes, bytes, bytes]:
         """Return the shell's report, and the token and the tag in it. Once only."""

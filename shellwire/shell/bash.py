@@ -90,7 +90,7 @@ class Bash(Dialect):
     def reports(self, name: bytes, variable: Variable) -> bool:
         return IDENTIFIER.match(name) is not None and not bash_report.ignored(name, variable.flags)
 
-    def become(self, program: str, *, interactive: bool) -> bytes:
+    def exec_program(self, program: str, *, interactive: bool) -> bytes:
         become = b"\\builtin exec " + quote(program.encode())
         if interactive and os.path.basename(program).startswith("bash"):
             # An interactive bash reads the restore text as its .bashrc.

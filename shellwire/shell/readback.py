@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import PtyUnavailable, SpawnError
 from shellwire.shell.launch import launch
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 from shellwire.shell.state import Function, State
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ReadBack:
         """Return the functions of a shell that was started in ``state``."""
         dialect = self._dialect
         try:
-            shell = launch(dialect, state, Wiring(), tag=self._next_tag(), report=True)
+            shell = launch(dialect, state, Stdio(), tag=self._next_tag(), report=True)
         except (SpawnError, PtyUnavailable):
             return {}
         exited = asyncio.Event()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
-from tests.client.hostile import STATUS, Hostile, told
+from tests.client.hostile import STATUS, HostileServer, message_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def test_an_id_that_is_no_text(here: CommandLine, words: tuple[str, ...]) -> Non
     [("exec", b"printf \xff"), ("exec", "-C", b"/\xff", "pwd"), ("exec", "-e", b"A=\xff", "env")],
 )
 async def test_a_daemon_that_is_too_old(cli: CommandLine, words: tuple[bytes | str, ...]) -> None:
-    old = Hostile(lambda _: b"", status=told(STATUS | {"features": []}))
+    old = HostileServer(lambda _: b"", status=message_frame(STATUS | {"features": []}))
     async with old.serve():
         process = await asyncio.create_subprocess_exec(
             *(*PROGRAM, *words),
@@ -121,9 +121,9 @@ async def test_signals_end_what_no_answer_ends(
         if message["type"] != "kill_session" or not answers_kill:
             return b""
         said = {"code": "SESSION_NOT_FOUND", "message": "no job has the id", "id": message["id"]}
-        return told({"type": "error", "request_id": message["request_id"], **said})
+        return message_frame({"type": "error", "request_id": message["request_id"], **said})
 
-    server = Hostile(answers)
+    server = HostileServer(answers)
     async with server.serve():
         process = await asyncio.create_subprocess_exec(
             *(*PROGRAM, "exec", "true"),

@@ -25,7 +25,7 @@ def listed(cli: CommandLine) -> dict[str, dict[str, Any]]:
 
 def test_nobody_is_known(cli: CommandLine) -> None:
     assert listed(cli) == {}
-    assert cli.ok("clients", "list") == "no client is known yet\n"
+    assert cli.ok("clients", "list") == "no clients yet\n"
     assert not cli.home.root.exists()
 
 
@@ -141,5 +141,5 @@ def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:
     cli.home.socket_file.unlink()
     done = cli("clients", "revoke", "a")
     assert done.returncode == 1
-    assert "the change is stored, but the daemon does not know" in done.stderr
+    assert "the change is stored, but the daemon did not reload" in done.stderr
     assert "No such file" in cli.refused("clients", "list")

@@ -11,8 +11,8 @@ import click
 import pytest
 
 from shellwire.cli.files.cp import cp_command
-from shellwire.cli.files.progress import amount, line
-from shellwire.cli.files.target import Where, parsed
+from shellwire.cli.files.location import Location, parse_location
+from shellwire.cli.files.progress import format_bytes, format_progress
 from shellwire.home.hosts import Host, save_host
 from tests.cli.command_line import PROGRAM, CommandLine
 from tests.cli.terminal import Terminal
@@ -76,7 +76,7 @@ def shape(directory: Path, *, times: bool = False) -> dict[str, tuple[object, ..
     ],
 )
 def test_sides(word: str, meant: tuple[str | None, str]) -> None:
-    assert parsed(word) == Where(*meant)
+    assert parse_location(word) == Location(*meant)
 
 
 @pytest.mark.parametrize("flags", ["", "-pz"])
@@ -309,8 +309,8 @@ async def test_a_cut_is_told_once(daemon: Daemon, tmp_path: Path) -> None:
         url = proxy.url
     assert (process.returncode, out) == (0, b"")
     cut, back = err.decode().splitlines()
-    assert cut == f"shellwire: {url} broke off the connection; trying again"
-    assert back == "shellwire: connected again"
+    assert cut == f"shellwire: {url} broke off the connection; reconnecting"
+    assert back == "shellwire: reconnected"
     assert (tmp_path / "there").read_bytes() == content
 
 
@@ -338,8 +338,8 @@ def test_on_a_terminal_one_sees_how_far_it_is(box: CommandLine, tmp_path: Path) 
     assert (tmp_path / "there").stat().st_size == 30_000_000
 
 
-def test_the_bar() -> None:
-    assert line("f", 50, 100, 10.0) == "f   50%     50 B     10 B/s  00:05 left"
-    assert line("f\x1b", 0, 10, 0.0) == "f\\x1b    0%      0 B      0 B/s  --:-- left"
-    assert line("f", 0, 7300 * 2**20, 2.0**20).endswith("  1.0 MiB/s  2:01:40 left")
-    assert amount(1e15) == "909.5 TiB"
+def test_the_text_of_the_progress_bar() -> None:
+    assert format_progress("f", 50, 100, 10.0) == "f   50%     50 B     10 B/s  00:05 left"
+    assert format_progress("f\x1b", 0, 10, 0.0) == "f\\x1b    0%      0 B      0 B/s  --:-- left"
+    assert format_progress("f", 0, 7300 * 2**20, 2.0**20).endswith("  1.0 MiB/s  2:01:40 left")
+    assert format_bytes(1e15) == "909.5 TiB"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.cli.files.passage import Passage, passage_to
-from shellwire.client.files.paths import child, from_root
+from shellwire.cli.files.stream_target import StreamTarget, open_stream_target
+from shellwire.client.files.paths import child, name_absolutely
 from shellwire.errors import Conflict, FileSystemError
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
 
@@ -67,7 +67,7 @@ def test_to_what_is_no_file(box: CommandLine, f: Path, tmp_path: Path) -> None:
 
 def test_what_was_written_to_a_pipe_is_not_taken_back() -> None:
     source, target = os.pipe()
-    with open(source, "rb") as reader, Passage(target, "/dev/stdout") as passage:
+    with open(source, "rb") as reader, StreamTarget(target, "/dev/stdout") as passage:
         assert (passage.read(10), passage.truncate()) == (b"", 0)
         assert passage.write(b"half") == 4
         with pytest.raises(Conflict, match="/dev/stdout: the file changed"):
@@ -78,10 +78,10 @@ def test_what_was_written_to_a_pipe_is_not_taken_back() -> None:
 def test_which_names_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     for path in (tmp_path, tmp_path / "f", tmp_path / "no", tmp_path / "f" / "no"):
-        assert passage_to(str(path)) is None
+        assert open_stream_target(str(path)) is None
     for name in ("/dev/fd/987654", "/proc/self/fd/99999999999999999999"):
         with pytest.raises(OSError, match="Bad file descriptor"):
-            passage_to(name)
+            open_stream_target(name)
 
 
 @pytest.mark.long
@@ -131,7 +131,7 @@ def test_times_before_1970(box: CommandLine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "..", "", "a/b"])
 def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
-    with pytest.raises(FileSystemError, match=r"^box:/srv: holds "):
+    with pytest.raises(FileSystemError, match=r"^box:/srv: contains "):
         child("/srv", name, "box:")
 
 
@@ -145,7 +145,7 @@ def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
     ],
 )
 def test_what_is_said_of_a_path_names_its_host(said: str, path: str) -> None:
-    assert from_root(said, path, "box:") == f"box:/{said}"
+    assert name_absolutely(said, path, "box:") == f"box:/{said}"
 
 
 def test_warnings_are_no_errors(box: CommandLine, tmp_path: Path) -> None:

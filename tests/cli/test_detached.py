@@ -59,7 +59,7 @@ def test_it_is_started_and_left(here: CommandLine) -> None:
 def test_what_can_not_be_started_or_is_no_use(here: CommandLine, tmp_path: Path) -> None:
     line = here.refused("exec", "-d", "-C", "/no/such", "true", code=255)
     assert line == "Error: cwd /no/such: there is no such directory\n"
-    assert "-d is not for --with" in here.refused(
+    assert "-d excludes --with" in here.refused(
         "exec", "-d", "--with", str(tmp_path), "true", code=2
     )
     for name in ("", "a b", "a/b", "x" * 65, "é"):

@@ -78,7 +78,7 @@ def test_options(here: CommandLine) -> None:
     assert ran(here, "-s", context, "pwd; echo $KEPT")[1] == b"/var\n1\n"
     assert b"'abc' is not a valid number of seconds" in ran(here, "--timeout", "abc", ":")[2]
     code, _, err = ran(here, "--timeout", "0.2", "sleep 100")
-    assert (code, err) == (124, b"shellwire: ended: its time was over\n")
+    assert (code, err) == (124, b"shellwire: timed out\n")
 
 
 def test_a_signal_is_the_number_that_a_shell_has_for_it(here: CommandLine) -> None:
@@ -209,11 +209,11 @@ async def test_what_ends_us_ends_us_also_without_a_connection(
         assert process.stderr is not None
         assert await process.stdout.readline() == b"begun\n"
         await proxy.stop()
-        assert b"trying again" in await process.stderr.readline()
+        assert b"reconnecting" in await process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         _, err = await process.communicate()
     assert process.returncode == -signal.SIGTERM
-    assert b"goes on there" in err
+    assert b"keeps running on the host" in err
 
 
 # Jobs --------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_detach_and_attach(here: CommandLine) -> None:
         terminal.type("~.")
         assert terminal.exits() == 0
         job_id = job_id_in(terminal.rest)
-        assert b"it ends when nobody has used it for 7 days" in terminal.rest
+        assert b"the job ends after 7 days without use" in terminal.rest
     with Terminal(here, "attach", job_id, cols=90, rows=25) as terminal:
         terminal.sees("ready")  # what is kept of its output
         terminal.does('echo "$A in $PWD, $(stty size)"', "kept in /usr, 25 90")
@@ -131,7 +131,7 @@ def test_a_command_on_a_terminal(here: CommandLine) -> None:
         terminal.sees("begun")
         terminal.child.sendcontrol("c")
         assert terminal.exits() == 130
-    assert "-E is for -t" in here.refused("exec", "-E", "true", code=2)
+    assert "-E needs -t" in here.refused("exec", "-E", "true", code=2)
     with Terminal(here, "exec", "-t", "echo begun; sleep 100") as terminal:
         terminal.sees("begun")
         terminal.child.kill(signal.SIGTERM)
@@ -179,8 +179,8 @@ def _work_through_cuts(cli: CommandLine, loop: asyncio.AbstractEventLoop, proxy:
         terminal.does("echo r''eady", "ready")
         for number in range(3):
             loop.call_soon_threadsafe(proxy.cut, "rst")
-            terminal.sees("broke off the connection; trying again")
-            terminal.sees("connected again")
+            terminal.sees("broke off the connection; reconnecting")
+            terminal.sees("reconnected")
             terminal.does(f"echo ans''wer {number}", f"answer {number}")
         # A closed laptop: the program is gone, and nobody was told.
         os.kill(terminal.child.pid, signal.SIGKILL)

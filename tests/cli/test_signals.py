@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # forkpty(3) in a process with threads, which pexpect does at once followed by exec.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
-HINT = "`exec -d` starts a command that goes on when its terminal closes"
+HINT = "a command started with `exec -d` keeps running when its terminal closes"
 SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
 
@@ -53,12 +53,12 @@ def test_a_queued_command_is_cancelled(busy: CommandLine, words: tuple[str, ...]
             terminal.child.kill(number)
             assert terminal.exits() == 128 + number
             hint = f"; {HINT}" if number == signal.SIGHUP else ""
-            assert lines(terminal.rest) == [f"shellwire: cancelled before it ran{hint}"]
+            assert lines(terminal.rest) == [f"shellwire: cancelled while queued{hint}"]
     with Terminal(busy, *words, "true") as terminal:
         terminal.sees("queued at position 1")
         terminal.child.sendcontrol("c")  # a key on a terminal that is raw; and yet for us
         assert terminal.exits() == 130
-        assert lines(terminal.rest)[-1] == "shellwire: cancelled before it ran"
+        assert lines(terminal.rest)[-1] == "shellwire: cancelled while queued"
     assert "queued" not in busy.ok("jobs")
 
 
@@ -70,7 +70,7 @@ def test_a_queued_command_without_any_terminal(busy: CommandLine) -> None:
             process.send_signal(number)
             _, err = process.communicate(timeout=SECONDS)
         assert process.returncode == 128 + number
-        assert err.startswith("shellwire: cancelled before it ran")
+        assert err.startswith("shellwire: cancelled while queued")
         assert err.count("\n") == 1
 
 
@@ -212,7 +212,7 @@ async def test_it_is_left_without_a_connection(
         with Terminal(cli, words[0], "-H", "far", *words[1:], *COMMAND[words[0]]) as terminal:
             await asyncio.to_thread(begin, terminal, words[0])
             await proxy.stop()
-            await asyncio.to_thread(terminal.sees, "trying again")
+            await asyncio.to_thread(terminal.sees, "reconnecting")
             if isinstance(ending, str):
                 for _ in range(3 if ending == CTRL_C else 1):
                     terminal.type(ending)

@@ -75,7 +75,7 @@ def test_too_few_descriptors_is_the_reason(cli: CommandLine) -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: a process may open 64 files here (ulimit -n), and shellwire needs 256\n"
+        "Error: the limit of open files is 64 (ulimit -n), and shellwire needs 256\n"
     )
 
 

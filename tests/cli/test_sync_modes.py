@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.cli.files.manifest import DIRECTORY
-from tests.cli.sides import manifest_of, names, sync
+from tests.cli.sync_pair import manifest_of, names, sync
 from tests.unprivileged import Unprivileged, can_drop, unprivileged
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_directories_without_write_permission(user: Unprivileged) -> None:
     (back / "mod" / "deep" / "er").rmdir()
     for path in ("mod", "mod/deep"):
         os.chmod(back / path, 0o555)
-    told = ["delete there mod/deep/er/f", "delete there mod/f", "push mod/new"]
+    told = ["delete remote mod/deep/er/f", "delete remote mod/f", "push mod/new"]
     assert sync(user, (back, there), "--delete") == (0, told, [])
     told = [each.replace("there", "here").replace("push", "pull") for each in told]
     assert sync(user, (here, there), "--delete") == (0, told, [])

@@ -28,7 +28,7 @@ def test_a_malformed_one_is_not_called_missing(cli: CommandLine, content: str) -
     cli.home.token_file.write_text(content)
     line = cli.refused("token")
     assert "auth.token is malformed" in line
-    assert "token rotate` makes a new token" in line
+    assert "token rotate` or the next start creates a new token" in line
     assert cli.home.token_file.read_text() == content
 
 
@@ -70,5 +70,5 @@ def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:
     done = cli("token", "rotate")
     assert done.returncode == 1
     assert done.stdout == cli.ok("token")
-    assert done.stderr.startswith("Error: the change is stored, but the daemon does not know")
+    assert done.stderr.startswith("Error: the change is stored, but the daemon did not reload")
     assert done.stderr.count("\n") == 1

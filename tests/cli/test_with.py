@@ -99,7 +99,7 @@ def test_what_can_not_be_taken_along(box: CommandLine, tmp_path: Path) -> None:
     user = tmp_path / "user"
     two = (f"--with={tmp_path}/src", f"--with={tmp_path}/a/src")
     for words, why in (
-        (("--with", "/"), "--with /: a whole file system can't be taken along."),
+        (("--with", "/"), "--with /: a whole file system can't be synced."),
         (two, f"--with: {tmp_path}/src and {tmp_path}/a/src have the same name."),
     ):
         done = box("exec", "-H", "box", *words, "echo it runs")
@@ -146,7 +146,7 @@ def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines() == [
         "Error: conflict: f: changed on both sides",
-        f"Error: {src} and its copy in {copy} differ: nothing is run",
+        f"Error: {src} and its copy {copy} differ: the command was not run",
     ]
     (src / "f").write_text("there\n")
     assert box.ok(*words, "cat f; touch f") == "there\n"
@@ -167,7 +167,7 @@ def test_one_after_the_other(box: CommandLine, tmp_path: Path) -> None:
             more = (str(lib), f"--with={src}", f"--with={src}/.", "ls ../src")
             second = stack.enter_context(ended(box.begin(*words, *more, stdout=PIPE, stderr=PIPE)))
             assert second.stderr is not None
-            assert "waiting for its end" in second.stderr.readline()
+            assert "waiting for another sync" in second.stderr.readline()
             go.write("two")
         assert second.communicate(timeout=SECONDS)[0] == "one\ntwo\n"
         assert (first.wait(SECONDS), second.returncode) == (0, 0)

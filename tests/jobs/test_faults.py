@@ -24,7 +24,7 @@ from shellwire.jobs.pump import Pump
 from shellwire.jobs.run import Run
 from shellwire.process import kill
 from shellwire.process.pty import Terminal
-from shellwire.process.strays import Strays
+from shellwire.process.orphans import OrphanTracker
 from shellwire.daemon.journal import HomeJournal
 from shellwire.shell.context import Context
 
@@ -49,7 +49,7 @@ FAULTS = [
     "Output.collected",
     "Engine.prewarm",
     "HomeJournal.ended",
-    "Strays.unclaimed",
+    "OrphanTracker.unclaimed",
     "Terminal.release",
     "kill.end",
 ]

@@ -10,7 +10,7 @@ import pytest
 
 from shellwire.jobs.buffer import STDERR, STDOUT
 from shellwire.jobs.pump import Pump
-from shellwire.process.read import Reader
+from shellwire.process.output_reader import Reader
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Hypothesis without its deadline: no test here depends on how fast a machine is."""
+"""Disable Hypothesis' deadline: no test here depends on the machine's speed."""
 
 from hypothesis import settings
 
