@@ -18,7 +18,7 @@ from bench.measure import PACE, median, paced, spawn_bash
 from bench.websocket import WebSocket
 from bench.wire import Client, Daemon
 from shellwire.shell.bash import Bash
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 from shellwire.shell.launch import launch
 from shellwire.shell.shell import Stdio
 
@@ -97,7 +97,7 @@ async def _shells(times: int) -> dict[str, float]:
     """Measure a waiting bash and a bare one alternately, because the machine's speed drifts."""
     waiting, spawned = [], []
     dialect = Bash("/bin/bash")
-    state = birth_state(os.environb, "/")
+    state = initial_state(os.environb, "/")
     for _ in range(times):
         shell = launch(dialect, state, Stdio(), tag=b"bench", report=True)
         time.sleep(_READY)  # noqa: ASYNC251 - the loop has nothing to do

@@ -29,7 +29,7 @@ from bench.measure import (
 from bench.websocket import WebSocket
 from shellwire.jobs.engine import PAUSE
 from shellwire.shell.bash import Bash
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 from shellwire.shell.launch import launch
 from shellwire.shell.shell import Stdio
 
@@ -46,7 +46,7 @@ class MinimalServer:
 
     def __init__(self) -> None:
         self._dialect = Bash("/bin/bash")
-        self._state = birth_state(os.environb, "/")
+        self._state = initial_state(os.environb, "/")
         self._waiting: deque[Shell] = deque()
         self._pause: asyncio.TimerHandle | None = None
         self._last = b""

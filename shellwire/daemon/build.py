@@ -25,7 +25,7 @@ from shellwire.server.connections import Connections
 from shellwire.server.origin import OriginCheck
 from shellwire.server.services import Services
 from shellwire.shell import rewrite
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 from shellwire.shell.find import find_dialect
 
 if sys.platform != "win32":
@@ -66,7 +66,7 @@ async def build(
     """
     access = HomeAccess(home)
     environ = await _environment(settings, reaper)
-    birth = birth_state(environ, cwd)
+    birth = initial_state(environ, cwd)
     path = os.fsdecode(environ.get(b"PATH", b"")) or None
     dialect = await find_dialect(settings.shell, birth, reaper, path=path)
     instance = secrets.token_hex(8)

@@ -14,7 +14,7 @@ class JobClock:
         self.ended_at: float | None = None
         """Seconds since the epoch."""
         self.used_at = time.monotonic()
-        """The start or the last input, by the monotonic clock."""
+        """When the job started or last got input, by the monotonic clock."""
         self._begun = self.used_at
         self._duration: float | None = None
 

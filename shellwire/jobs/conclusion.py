@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shellwire.jobs.attempt import attempt
+from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.model import Outcome, shown
 from shellwire.process.reap import LOST
 from shellwire.shell.context import Commit, Draft
@@ -30,11 +30,11 @@ _UNREADABLE = Commit(committed=False, problem="its state could not be read")
 
 
 class Conclusion:
-    """What happens once between a leader's exit and the job's outcome.
+    """The steps between a leader's exit and the job's outcome.
 
-    ``done(outcome)`` is called once, whatever fails: inside ``begin``, unless the command left new
-    functions. Those are first read back in a shell of their own, which takes milliseconds to
-    seconds; the event loop keeps running meanwhile, and the outcome is fixed already.
+    ``done(outcome)`` is called once, even if a step fails: within ``begin``, unless the command
+    defined new functions. A separate shell reads those back first, which takes milliseconds to
+    seconds. The event loop keeps running meanwhile; exit code and reason no longer change.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class Conclusion:
     def begin(self, run: Run, origin: Origin | None, reason: Reason, *, was_ended: bool) -> None:
         """Fix the outcome of a run that has exited, and commit its state.
 
-        ``was_ended`` says that we ended it: a state that was restored in part is then no problem.
+        ``was_ended`` says that the daemon ended the job: a state that was restored only in part
+        then needs no notice.
         """
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and reason == "exited")
@@ -99,7 +100,7 @@ class Conclusion:
     ) -> None:
         try:
             broken = frozenset(draft.functions) if check.cancelled() else check.result()
-            commit = self._context.keep(draft, broken)
+            commit = self._context.commit_draft(draft, broken)
         except Exception:
             log.exception("%s", self._failure)
             commit = _UNREADABLE
@@ -109,12 +110,12 @@ class Conclusion:
         def completed() -> Outcome:
             if commit.problem is not None and not (commit.committed and was_ended):
                 self._readers.notify("STATE_NOT_KEPT", commit.problem)
-            collected = attempt("the collected output is lost", self._readers.output.collected)
+            collected = best_effort("the collected output is lost", self._readers.output.collected)
             return replace(
                 outcome, cwd=self._cwd(), committed=commit.committed, collected=collected
             )
 
-        self._conclude(attempt(self._failure, completed) or outcome)
+        self._conclude(best_effort(self._failure, completed) or outcome)
 
     def _conclude(self, outcome: Outcome) -> None:
         if self._done is not None:
@@ -128,15 +129,15 @@ class Conclusion:
         return decoded(self._context.state.cwd) if self._request.kind == "command" else None
 
     def skip_check(self) -> None:
-        """Stop reading functions back: the new ones are dropped, the rest is committed."""
+        """Stop reading functions back: drop the new functions, commit all other changes."""
         if self._check is not None:
             self._check.cancel()
 
     def free(self) -> None:
-        """Break the reference cycle with the job, which is over."""
+        """Break the reference cycle with the job, which has ended."""
         self._done = None
 
     async def wait(self) -> None:
-        """Return when a check that is under way has finished."""
+        """Wait for a check that is in progress."""
         if self._check is not None:
             await asyncio.wait([self._check])

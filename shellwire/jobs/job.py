@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
-from shellwire.jobs.attempt import attempt
+from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.clock import JobClock
 from shellwire.jobs.conclusion import Conclusion
 from shellwire.jobs.launch import launch, origin_of
@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 class Job:
     """One command or session, from its request until all its processes have ended.
 
-    A job in the state ``background`` has its outcome, and processes that it left still run.
-    ``released(job)`` is called when the job frees its slot, ``left(job)`` when it continues in the
-    background, and ``ended(job)`` when no more output can come from it; if its background output
-    was discarded, ``ended`` is called again when the last process has ended.
+    A job in the state ``background`` has its outcome, but some of its processes still run.
+    ``on_released(job)`` is called when the job frees its slot, ``on_background(job)`` when it is
+    known to have background processes, and ``on_ended(job)`` when it can write no more output; if
+    its background output was discarded, again when the last process has ended.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Job:
         context: Context,
         engine: Engine,
         *,
-        released: Callable[[Job], None],
-        left: Callable[[Job], None],
-        ended: Callable[[Job], None],
+        on_released: Callable[[Job], None],
+        on_background: Callable[[Job], None],
+        on_ended: Callable[[Job], None],
     ) -> None:
         self.key = key
         self.request = request
@@ -62,9 +62,9 @@ class Job:
         )
         self._context = context
         self._engine = engine
-        self._released = released
-        self._left = left
-        self._ended = ended
+        self._on_released = on_released
+        self._on_background = on_background
+        self._on_ended = on_ended
         self.cwd: bytes | None = request.cwd or context.state.cwd
         """Where the job starts; None if that is not known."""
         self._origin: Origin | None = None
@@ -77,7 +77,7 @@ class Job:
             key, request, context, engine, self.readers, done=self._conclude
         )
         self._is_concluding = False
-        self._lingers = False
+        self._has_background = False
         self._timers: JobTimers | None = None
         self.clock = JobClock()
 
@@ -100,15 +100,15 @@ class Job:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The leader while it runs, and the processes that it left."""
+        """The leader while it runs, and the background processes."""
         return self._run.pids if self._run is not None else ()
 
     # Starting ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the process. A failure becomes the outcome; nothing is raised.
+        """Start the process. A failure becomes the outcome.
 
-        The end of another job may call this, and must not suffer from a fault in here.
+        Nothing is raised, because the end of another job may call this.
         """
         self.state = "running"
         self.clock.start()
@@ -145,10 +145,7 @@ class Job:
         self._timers = JobTimers(request, engine.idle_timeout, self.readers, self.used_at, self.end)
 
     def used_at(self) -> float:
-        """Return when the job was last used, by the monotonic clock.
-
-        Its start, input, output, a question and a viewer that leaves count.
-        """
+        """Return the monotonic time of the last start, input, output, request or detaching."""
         readers = self.readers
         return max(self.clock.used_at, readers.touched_at, readers.output.active_at)
 
@@ -173,7 +170,7 @@ class Job:
             run.finish_input()
 
     def resize(self, cols: int, rows: int) -> None:
-        """Set the terminal's size in characters. Raises SessionError when it has none."""
+        """Set the terminal's size in characters. Raises SessionError if the job has no terminal."""
         self._running().resize(cols, rows)
         self.size = (cols, rows)
 
@@ -184,9 +181,9 @@ class Job:
     # Ending --------------------------------------------------------------------------------------
 
     def end(self, reason: Reason) -> None:
-        """End all processes of the job. The first reason given is reported.
+        """End all processes of the job. The first ``reason`` is reported.
 
-        The outcome of a command whose shell has exited does not change any more.
+        The outcome no longer changes once the shell has exited.
         """
         self._conclusion.skip_check()
         ending = self._ending is not None and not self._ending.done()
@@ -203,28 +200,25 @@ class Job:
             self._finish(run)
             await self._conclusion.wait()
             for step in (run.pump.drain, run.pump.close):
-                attempt("the rest of a job's output could not be dropped", step)
+                best_effort("the rest of a job's output could not be dropped", step)
 
-    def silence(self) -> None:
+    def discard_output(self) -> None:
         """Discard the output of background processes from now on, without blocking them."""
         self.readers.output.discard_output()
         self._end_output()
 
     async def wait_ended(self) -> None:
-        """Return when an ending that is under way has finished."""
+        """Wait for an ending that is in progress."""
         self._conclusion.skip_check()
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
     def refuse(self, refusal: WireError, reason: Reason = "spawn_failed") -> None:
-        """End a job that has not run; the error is its terminal message."""
+        """End a job that never ran; ``refusal`` is its terminal message."""
         self._conclude(Outcome(reason=reason, refusal=refusal))
 
     def mark_lost(self, started_at: float) -> None:
-        """Represent a job that a killed daemon had started at ``started_at`` (epoch seconds).
-
-        Neither its exit status nor its output can be known.
-        """
+        """Turn the job into the record of one that a crashed daemon started (epoch seconds)."""
         self.clock.started_at = started_at
         self.cwd = None
         self.readers.output_is_lost = True
@@ -234,18 +228,18 @@ class Job:
         self.clock.exit()
         if self._ending is None and self._run is not None:
             self._finish(self._run)
-        # A job that had its outcome before can become ended only now.
+        # A job that already has its outcome may become ended now.
         self._settle()
 
     def _finish(self, run: Run) -> None:
-        """Begin the conclusion, once: the leader has exited. Whatever fails, the job ends."""
+        """Begin the conclusion, once, after the leader's exit. A failed step is only logged."""
         if self.outcome is None and not self._is_concluding:
             self._is_concluding = True
             self._stop_timers()
-            # The last output may exceed the output limit, which ends the job.
-            attempt("the last output could not be read", self.readers.output.finish)
-            ended = self._ending is not None
-            self._conclusion.begin(run, self._origin, self._reason, was_ended=ended)
+            # The last output may exceed the output limit, which sets the reason.
+            best_effort("the last output could not be read", self.readers.output.finish)
+            was_ended = self._ending is not None
+            self._conclusion.begin(run, self._origin, self._reason, was_ended=was_ended)
 
     def _conclude(self, outcome: Outcome) -> None:
         totals = (self.buffer.totals[0], self.buffer.totals[1])
@@ -253,24 +247,25 @@ class Job:
             outcome, at=self.buffer.end, totals=totals, duration=self.clock.end()
         )
         self._stop_timers()
-        # Each may have a frame's size; free them although the job stays remembered.
+        # Free the request's fields: each may have a frame's size, and the job is retained.
         command = None if self.request.command is None else encoded(self.command)
         self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
         self.state = "background"
         for step in self._last_steps(self._run):
-            attempt(f"job {self.key.id} of client {self.key.client_id}: a step of its end", step)
+            name = f"job {self.key.id} of client {self.key.client_id}"
+            best_effort(f"{name}: a step of its end", step)
 
     def _stop_timers(self) -> None:
         if self._timers is not None:
             self._timers.stop()
 
     def _last_steps(self, run: Run | None) -> Iterator[Callable[[], object]]:
-        """Yield the steps that follow the outcome; each is taken even if another one fails."""
+        """Yield the steps after the outcome; each is run even if another one fails."""
         if run is not None:
             yield run.close_input
-            yield run.take_report  # closes its descriptors, if nobody has taken it yet
-        yield lambda: self._released(self)
-        yield self.readers.advanced
+            yield run.take_report  # closes its descriptors, unless it was taken before
+        yield lambda: self._on_released(self)
+        yield self.readers.resume_reading
         yield self.readers.output.wake
         yield self._settle
         yield lambda: self._engine.prewarm(self._context)
@@ -281,26 +276,23 @@ class Job:
         """Become ``ended`` once the last process and the last pipe are gone."""
         if self.state != "background":
             return
-        if self._run is None or not self._run.is_left:
+        if self._run is None or not self._run.is_alive:
             self.state = "ended"
             self._free()
             self._end_output()
-        elif not (self._lingers or self._run.is_looking):
-            self._lingers = True
-            self._left(self)
+        elif not (self._has_background or self._run.is_scanning):
+            self._has_background = True
+            self._on_background(self)
 
     def _free(self) -> None:
-        """Break the reference cycles with the parts that ran the job.
-
-        Reference counting then frees them at once; thousands need not wait for the collector.
-        """
+        """Break the reference cycles, so that nothing waits for the garbage collector."""
         if self._run is not None:
-            self._run.let_go()
+            self._run.stop_tracking()
         self._run = self._origin = self._timers = None
         self._conclusion.free()
-        self.readers.output.let_go()
+        self.readers.output.detach()
 
     def _end_output(self) -> None:
         self.readers.output_ended = True
-        attempt("an ended job can't be kept", lambda: self._ended(self))
+        best_effort("an ended job can't be kept", lambda: self._on_ended(self))
         self.readers.output.wake()

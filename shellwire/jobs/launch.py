@@ -1,4 +1,4 @@
-"""Start a job's process: its directory and state, its shell, its text and its first input."""
+"""Start a job's process: directory and state, shell, command text and first input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def origin_of(request: Request, context: Context) -> tuple[Origin, bytes | None]:
-    """Return the state that ``request`` starts from, and the context's cwd if that has vanished.
+    """Return the state that ``request`` starts from, and the context's cwd if that is gone.
 
     Raises CannotEnter if the request's own cwd does not exist.
     """
@@ -30,7 +30,7 @@ def origin_of(request: Request, context: Context) -> tuple[Origin, bytes | None]
         cwd = os.path.join(context.state.cwd, request.cwd)
         if not os.path.isdir(cwd):
             raise CannotEnter(f"cwd {shown(request.cwd)}: there is no such directory")
-    return context.begin(cwd=cwd, env=request.env, terminal=request.size is not None)
+    return context.make_origin(cwd=cwd, env=request.env, terminal=request.size is not None)
 
 
 def launch(
@@ -45,8 +45,8 @@ def launch(
 ) -> Run:
     """Start the process of ``request`` and connect it to ``output``.
 
-    ``exited()`` is called once, when the shell has exited; ``changed()`` whenever fewer of its
-    processes or pipes are left. Raises SpawnError, or PtyUnavailable.
+    ``exited()`` is called once, when the shell has exited; ``changed()`` whenever one of its
+    processes or pipes has ended. Raises SpawnError or PtyUnavailable.
     """
     is_command = request.kind == "command"
     stdio = Stdio(
@@ -55,23 +55,23 @@ def launch(
     text = _text(request, context.state, engine)
     taken = engine.take(origin.state, context, stdio, report=is_command)
     try:
-        # The shell starts to work before its callbacks are set up: that saves time.
+        # The shell gets its command before the callbacks are set up, which saves time.
         taken.shell.run(engine.dialect.script(taken.patch, text))
         run = Run(
             taken.shell,
             engine,
-            room=output.room,
+            budget=output.read_budget,
             received=output.received,
             exited=exited,
             changed=changed,
         )
     except BaseException:
-        # Nobody else would end the shell.
+        # The shell has no other owner yet.
         engine.discard(taken.shell)
         raise
     output.pump = run.pump
     if request.stdin_data:
-        run.give(request.stdin_data)
+        run.write_input(request.stdin_data)
         if is_command and not request.open_stdin:
             run.finish_input()
     return run

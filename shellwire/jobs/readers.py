@@ -27,12 +27,12 @@ class Readers:
         self.outcome: Outcome | None = None
         """How the job ended; None until then."""
         self.notices: list[Notice] = []
-        self.noticed = 0
+        self.notice_count = 0
         """The number of notices so far."""
         self.output_ended = False
         """Whether the job can write no more output."""
         self.output_is_lost = False
-        """Whether an earlier daemon had the output: nobody knows how long it was."""
+        """Whether an earlier daemon had the output, so that its length is unknown."""
         self.touched_at = time.monotonic()
         """When a client last asked for the job or stopped reading it."""
 
@@ -84,9 +84,9 @@ class Readers:
         self.output.leave(viewer)
         self.touch()
 
-    def advanced(self) -> None:
-        """Resume reading from the process if a viewer has made room."""
-        self.output.advanced()
+    def resume_reading(self) -> None:
+        """Continue reading from the process if a viewer has taken output or left."""
+        self.output.resume_reading()
 
     def touch(self) -> None:
         """Record that a client asks for this job now."""
@@ -115,8 +115,8 @@ class Readers:
 
     def notify(self, code: str, message: str) -> None:
         """Send every viewer a notice. A newer notice replaces an older one of the same code."""
-        self.noticed += 1
-        notice = Notice(code, message, self.noticed, self.buffer.end)
+        self.notice_count += 1
+        notice = Notice(code, message, self.notice_count, self.buffer.end)
         # One per code, so the list stays short.
         self.notices = [*(each for each in self.notices if each.code != code), notice]
         self.output.wake()

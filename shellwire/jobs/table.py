@@ -60,7 +60,7 @@ class JobTable:
     def find(self, client_id: str, job_id: str) -> Job:
         """Return the client's own job of that id, else the owner's only one, else by name.
 
-        A name finds the living job that bears it, else the one that bore it last. Raises NotFound.
+        Of several jobs of one name, the living one is returned, else the latest. Raises NotFound.
         """
         return self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
 

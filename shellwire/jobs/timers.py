@@ -49,7 +49,7 @@ class JobTimers:
             self._idle.close()
 
     def _active_at(self) -> float:
-        # A user who only watches a session uses it.
+        # A user who only watches a session is using it.
         return time.monotonic() if self._readers.is_read else self._used_at()
 
     def _warn(self, left: float) -> None:

@@ -90,7 +90,7 @@ class Connections:
         if old is not None:
             # The client is not disconnected: only its old connection ends.
             self._close(old, REPLACED, "replaced")
-        self.services.registry.came(client_id, transient=connection.transient)
+        self.services.registry.client_connected(client_id, transient=connection.transient)
         self._record_seen(connection)
         log.info("client %s connected", client_id)
 
@@ -141,7 +141,7 @@ class Connections:
         if self._connected.get(connection.client_id) is connection:
             del self._connected[connection.client_id]
             self._record_seen(connection)
-            self.services.registry.left(connection.client_id)
+            self.services.registry.client_disconnected(connection.client_id)
             log.info("client %s disconnected", connection.client_id)
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:

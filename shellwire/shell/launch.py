@@ -126,7 +126,7 @@ def _launch(
             text = dialect.report_paths(*report.paths()) + text
         else:
             given[dialect.report_fd] = report.fd
-            given[dialect.lost_fd] = lost = report.hand_over()
+            given[dialect.lost_fd] = lost = report.detach_write_end()
             theirs.append(lost)
     given[dialect.restore_fd] = restore = private_file(text)
     theirs.append(restore)

@@ -1,9 +1,9 @@
 """Check that a shell reads functions back as it printed them.
 
-Bash 5.2 prints some commands in a way that it reads back as others, or not at all: ``coproc cat``,
-the pattern ``(esac)``, a list that ends in ``\\&`` before ``do`` or ``then``. The list depends on
-its version. So new functions are restored once in a separate shell, and that shell's report is
-compared with the original.
+Bash 5.2 prints some commands in a form that it reads back differently, or not at all: ``coproc
+cat``, the pattern ``(esac)``, a list that ends in ``\\&`` before ``do`` or ``then``. Which commands
+depends on the version. So new functions are restored once in a separate shell, and that shell's
+report is compared with the original.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from shellwire.process.reap import Exit, Reaper
     from shellwire.shell.dialect import Dialect
 
-SECONDS = 10.0
+TIMEOUT = 10.0
 """The time limit of a check, in seconds. The command's result waits for it; a round takes 5 ms."""
 
 _ROUNDS = 8
 
 
 class ReadBack:
-    """Starts the shells that read functions back. ``next_tag`` names their processes."""
+    """Starts the shells that read functions back. ``next_tag()`` returns the tag of each."""
 
     def __init__(self, dialect: Dialect, reaper: Reaper, next_tag: Callable[[], bytes]) -> None:
         self._dialect = dialect
@@ -43,7 +43,7 @@ class ReadBack:
     async def unreadable(
         self, state: State, functions: Mapping[bytes, Function]
     ) -> frozenset[bytes]:
-        """Return the names of those ``functions`` that can't be restored unchanged.
+        """Return the names of the ``functions`` that can't be restored unchanged.
 
         ``state`` gives the locale in which the shell reads them.
         """
@@ -54,14 +54,14 @@ class ReadBack:
         }
         left = dict(functions)
         broken: set[bytes] = set()
-        deadline = asyncio.get_running_loop().time() + SECONDS
+        deadline = asyncio.get_running_loop().time() + TIMEOUT
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 for _ in range(_ROUNDS):
                     found = await self._restored(State(b"/", locale, left))
                     missing = [name for name in left if name not in found]
                     broken.update(name for name in left.keys() & found if left[name] != found[name])
-                    # A syntax error in one function keeps the shell from reading those after it.
+                    # A syntax error in one function hides all functions after it.
                     broken.update(missing[:1])
                     if not missing:
                         return frozenset(broken)

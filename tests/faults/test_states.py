@@ -36,7 +36,7 @@ from shellwire.jobs.model import JobKey, Outcome, Request
 from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Reader:
     def most(self) -> int:
         """Limit of the job's output that may be read for this viewer."""
         if self.is_text:
-            return self.viewer.reach
+            return self.viewer.max_offset
         return (self.seen if self.credited is None else self.credited_end) + self.viewer.window
 
     def take(self, limit: int) -> bool:
@@ -187,7 +187,7 @@ class Machine(RuleBasedStateMachine):
         async def make() -> None:
             self.reaper = Reaper()
             engine = Engine(Bash(shutil.which("bash") or "bash"), self.reaper, CAPACITY)
-            contexts = Contexts(birth_state(os.environb, "/"))
+            contexts = Contexts(initial_state(os.environb, "/"))
             self.registry = Registry(
                 engine, contexts, max_processes=AT_ONCE, retention=KEPT, detach_ttl=0
             )

@@ -1,4 +1,4 @@
-"""Registries without a daemon, and their jobs, for what no client can bring about."""
+"""Registries without a daemon, for cases that no client can cause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shellwire.jobs.model import JobKey, Request
 from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 
 if TYPE_CHECKING:
     from shellwire.jobs.ended import Retention
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Registries:
-    """Makes registries in this process, which adopts no orphans, as on macOS."""
+    """Creates registries in this process, which adopts no orphans, as on macOS."""
 
     def __init__(self) -> None:
         self._made: list[tuple[Registry, Reaper]] = []
@@ -29,7 +29,7 @@ class Registries:
     def __call__(self, retention: Retention | None = None) -> Registry:
         reaper = Reaper()
         engine = Engine(Bash(shutil.which("bash") or "bash"), reaper)
-        contexts = Contexts(birth_state(os.environb, "/"))
+        contexts = Contexts(initial_state(os.environb, "/"))
         self._made.append((Registry(engine, contexts, retention=retention), reaper))
         return self._made[-1][0]
 
@@ -50,7 +50,7 @@ def submit(registry: Registry, command: str, name: str = "job", *, timeout: floa
 
 
 async def concluded(job: Job) -> None:
-    """Return when the job has its outcome."""
+    """Wait for the outcome of a job."""
     done = asyncio.Event()
 
     def look() -> None:

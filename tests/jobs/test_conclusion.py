@@ -1,5 +1,4 @@
-"""New functions are read back before they are kept: meanwhile the daemon works, and nothing of the
-outcome changes."""
+"""New functions are read back before the state is committed; the daemon works meanwhile."""
 
 from __future__ import annotations
 
@@ -77,9 +76,7 @@ async def test_an_ending_drops_the_functions_and_changes_no_outcome(
     assert job.state == "ended"
 
 
-async def test_the_timeout_is_over_when_the_command_has_exited(
-    make: Registries, stopped: list[Shell]
-) -> None:
+async def test_the_timeout_ends_with_the_exit(make: Registries, stopped: list[Shell]) -> None:
     job = submit(make(), DEFINE, timeout=0.5)
     await becomes(lambda: bool(stopped))
     # The timer would have fired by the end of this other job's.

@@ -1,4 +1,4 @@
-"""A fault in any step of a job's ending: the job ends all the same, and says how."""
+"""A fault in any step of a job's ending: the job still ends, and reports it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FAULTS = [
 
 
 class Faulty:
-    """A daemon of one slot, in which one function can be made to fail."""
+    """A daemon with one slot, in which one function can be made to fail."""
 
     def __init__(self, root: Path) -> None:
         self._fault = root / "fault"
@@ -89,7 +89,7 @@ async def victim(faulty: Faulty) -> AsyncIterator[Client]:
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("fields", [{}, {"is_pty": True}, {"collect": True}], ids=str)
-async def test_it_exits(
+async def test_a_fault_when_the_job_exits(
     faulty: Faulty, victim: Client, name: str, fields: dict[str, object]
 ) -> None:
     faulty.fail(name)
@@ -101,7 +101,7 @@ async def test_it_exits(
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_it_is_ended(faulty: Faulty, victim: Client, name: str) -> None:
+async def test_a_fault_when_the_job_is_ended(faulty: Faulty, victim: Client, name: str) -> None:
     job = await victim.start(f"echo up; exec {FOREVER}", is_pty=True)
     await victim.output_until(job, "up")
     faulty.fail(name)

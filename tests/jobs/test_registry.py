@@ -1,4 +1,4 @@
-"""What no client can bring about: a stolen status, an hour that passes, a fault of our own."""
+"""Cases that no client can cause: a stolen exit status, expiry, faults of our own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-async def test_a_status_that_somebody_else_took_is_not_made_up(
+async def test_a_stolen_exit_status_is_reported_as_lost(
     make: Registries,
 ) -> None:
     job = submit(make(), FOREVER)
@@ -36,7 +36,7 @@ async def test_ended_jobs_are_forgotten_in_time(make: Registries) -> None:
     await becomes(lambda: registry.jobs() == [])
 
 
-async def test_a_reader_keeps_what_is_forgotten(make: Registries) -> None:
+async def test_a_viewer_keeps_the_output_of_a_forgotten_job(make: Registries) -> None:
     registry = make(Retention(jobs=1))
     job = submit(registry, "seq 1000", "read")
     viewer = job.readers.view(lambda: None)

@@ -85,7 +85,10 @@ def run(dialect: Dialect, state: State, command: bytes) -> Ended:
         if dialect.report_fd is None or dialect.lost_fd is None:
             restore = dialect.report_paths(*report.paths()) + restore
         else:
-            given = {dialect.report_fd: report.fd, dialect.lost_fd: (lost := report.hand_over())}
+            given = {
+                dialect.report_fd: report.fd,
+                dialect.lost_fd: (lost := report.detach_write_end()),
+            }
         ended = _spawn(
             start.argv,
             dict(start.env),

@@ -97,11 +97,11 @@ async def test_other_programs_do_not_wait_either(client: Client) -> None:
 def test_a_context_tracks_only_these_variables() -> None:
     context = Context(State(b"/", {b"EDITOR": Variable(b"vim")}))
     context.edit(cwd=None, env={}, unset=[b"v%d" % number for number in range(1000)])
-    start = context.start(terminal=False)
-    assert start is context.start(terminal=False)
+    start = context.start_state(terminal=False)
+    assert start is context.start_state(terminal=False)
     assert {name: each.value for name, each in start.variables.items()} == COMMAND_DEFAULTS
-    assert context.start(terminal=True).variables[b"EDITOR"].value == b"vim"
+    assert context.start_state(terminal=True).variables[b"EDITOR"].value == b"vim"
     context.edit(cwd=None, env={}, unset=[b"EDITOR", b"PAGER"])
-    assert not {b"EDITOR", b"PAGER"} & context.start(terminal=False).variables.keys()
+    assert not {b"EDITOR", b"PAGER"} & context.start_state(terminal=False).variables.keys()
     context.reset()
-    assert context.start(terminal=False) == start
+    assert context.start_state(terminal=False) == start

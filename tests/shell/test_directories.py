@@ -143,7 +143,7 @@ def test_an_inaccessible_directory_counts_as_gone(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     context = Context(State(os.fsencode(closed)))
-    origin, gone = context.begin(env={}, terminal=False)
+    origin, gone = context.make_origin(env={}, terminal=False)
     assert (origin.state.cwd, gone) == (os.fsencode(tmp_path), os.fsencode(closed))
 
 

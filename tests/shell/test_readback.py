@@ -81,7 +81,7 @@ async def test_a_broken_function_does_not_affect_others(bash: Bash, birth: State
 async def test_commands_in_a_broken_function_do_not_block_us(
     bash: Bash, birth: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shellwire.shell.readback.SECONDS", 0.2)
+    monkeypatch.setattr("shellwire.shell.readback.TIMEOUT", 0.2)
     functions = {b"f": Function(b"f () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")}
     assert await unreadable(bash, birth, functions) == {b"f"}
     assert await unreadable(bash, birth, {b"f": Function(b"}\n")}) == {b"f"}
@@ -102,7 +102,7 @@ async def test_a_notice_names_the_broken_functions(client: Client) -> None:
 async def test_many_that_hang_take_no_longer_than_one(
     bash: Bash, birth: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shellwire.shell.readback.SECONDS", 0.5)
+    monkeypatch.setattr("shellwire.shell.readback.TIMEOUT", 0.5)
     begun = time.monotonic()
     hanging = {
         name: Function(name + b" () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")

@@ -105,7 +105,7 @@ def test_an_invalid_payload_is_no_state(dialect: FileDialect, rubbish: bytes) ->
 def test_a_command_changes_its_context(dialect: FileDialect, report: bytes) -> None:
     context = Context(BIRTH)
     context.state = State(BIRTH.cwd, {**BIRTH.variables, b"Gone": Variable(b"1")})
-    origin, _ = context.begin(cwd=rb"C:\x", env={}, terminal=False)
+    origin, _ = context.make_origin(cwd=rb"C:\x", env={}, terminal=False)
     assert context.commit(origin, dialect, report, TOKEN, b"1.2") == Commit(committed=True)
     assert context.state == LEFT
 

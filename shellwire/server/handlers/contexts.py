@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def get_context(connection: Connection, message: ContextMessage) -> None:
-    state = connection.services.registry.contexts.look(connection.client_id, message.context)
+    state = connection.services.registry.contexts.state_of(connection.client_id, message.context)
     connection.send(
         messages.ContextState(
             id=message.id,

@@ -1,4 +1,4 @@
-"""The ids that have been used: within them nothing runs twice."""
+"""The most recently used job keys: a request with one of these ids is refused."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ if TYPE_CHECKING:
     from shellwire.jobs.model import JobKey
 
 
-class Remembered:
-    """The last ``most`` keys that were added; one that is added again keeps its place.
+class RecentKeys:
+    """The last ``limit`` keys that were added. Adding a key again does not renew it.
 
-    As one string each, for they are what a daemon that runs for long has most of.
+    Each key is stored as one string, to save memory: in a long-running daemon there are more keys
+    than anything else.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._known: set[str] = set()
         self._order: deque[str] = deque()
 
@@ -27,16 +28,16 @@ class Remembered:
         return len(self._known)
 
     def add(self, key: JobKey) -> None:
-        """Remember it, and forget the oldest where there are too many."""
+        """Add a key. Beyond the limit the oldest key is dropped."""
         text = _text(key)
         if text in self._known:
             return
         self._known.add(text)
         self._order.append(text)
-        if len(self._order) > self._most:
+        if len(self._order) > self._limit:
             self._known.remove(self._order.popleft())
 
 
 def _text(key: JobKey) -> str:
-    # Neither part can hold a NUL: the codec refuses it.
+    # Unambiguous: the codec refuses a NUL in either part.
     return f"{key.client_id}\0{key.id}"

@@ -1,4 +1,4 @@
-"""Telling who holds the process slots: a user must know what to end."""
+"""Name the jobs that hold the process slots, so that the user knows what to end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
 
 MAX_NAMED = 10
-"""Jobs that one message names; --max-processes may be 1,024."""
+"""The most jobs that one message names; --max-processes may be 1,024."""
 
 _LONGEST_COMMAND = 60
 
 
-def describe(jobs: Sequence[Job]) -> str:
+def describe_holders(jobs: Sequence[Job]) -> str:
     """Return id, command and start of each job, in one line without control characters."""
     named = [_describe(job) for job in jobs[:MAX_NAMED]]
     if len(jobs) > MAX_NAMED:

@@ -1,4 +1,4 @@
-"""Processes without the session, tag and parents of their job: whose they are, who ends them."""
+"""Orphans without the session, tag and parents of their job: to which job each one belongs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.live import Client, Daemon
 
-# Prints its pid; its parent is gone by then, its session and environment are its own.
+# Prints its pid. Its parent has ended by then; its session and environment are its own.
 STRAY = f"env -i setsid -f sh -c 'echo $$; exec {FOREVER}'"
 
 _LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
@@ -25,7 +25,7 @@ _LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 @pytest.fixture
 def lone(own_daemon: Callable[..., Daemon]) -> Daemon:
-    """Return a daemon that no other test has jobs on, and no shell waits on."""
+    """Return a daemon without jobs of other tests and without waiting shells."""
     return own_daemon("--spares", "0", "--grace", "0")
 
 
@@ -38,7 +38,7 @@ async def sole(lone: Daemon) -> AsyncIterator[Client]:
 
 
 async def _run_with(client: Client, command: str) -> tuple[int, list[int] | None]:
-    """Run a command that prints a pid and has to be ended; return the pid, and what is left."""
+    """Run a command that prints a pid, and end it. Returns the pid and the unclaimed pids."""
     job = await client.start(f"{command}; {FOREVER}", timeout=0)
     pid = int(await client.output_until(job, "\n"))
     await client.send({"type": "cancel_command", "id": job})
@@ -48,7 +48,7 @@ async def _run_with(client: Client, command: str) -> tuple[int, list[int] | None
 
 
 async def _run_leaving(client: Client, command: str) -> tuple[str, int]:
-    """Run a command that prints a pid, and let it exit; return its id, and the pid."""
+    """Run a command that prints a pid, and let it exit. Returns the job's id and the pid."""
     job = await client.start(f"{command}; read -r _", open_stdin=True)
     pid = int(await client.output_until(job, "\n"))
     await client.send({"type": "send_input", "id": job, "data": "\n", "close_stdin": True})
@@ -57,13 +57,13 @@ async def _run_leaving(client: Client, command: str) -> tuple[str, int]:
 
 
 async def _hold(client: Client) -> str:
-    """Start a job beside which others run."""
+    """Start a job that runs beside others."""
     job = await client.start(f"echo up; {FOREVER}", timeout=0)
     await client.output_until(job, "up")
     return job
 
 
-async def test_that_of_the_only_job_ends_with_it(lone: Daemon, sole: Client) -> None:
+async def test_the_only_jobs_orphan_is_ended_with_it(lone: Daemon, sole: Client) -> None:
     result = (await sole.run(f"{STRAY} >/dev/null; {FOREVER}", timeout=0.5)).last
     assert (result["reason"], "left" in result) == ("timed_out", False)
     assert below(lone) == []
@@ -74,7 +74,7 @@ async def test_that_of_the_only_job_ends_with_it(lone: Daemon, sole: Client) -> 
     assert ("left" in ended, is_alive(pid)) == (False, False)
 
 
-async def test_that_of_the_only_job_goes_on_as_its(sole: Client) -> None:
+async def test_the_only_jobs_orphan_stays_its_background_process(sole: Client) -> None:
     job, pid = await _run_leaving(sole, STRAY)
     (info,) = (await sole.ask({"type": "list_jobs"}))["jobs"]
     assert (info["state"], info["pids"]) == ("background", [pid])
@@ -82,15 +82,17 @@ async def test_that_of_the_only_job_goes_on_as_its(sole: Client) -> None:
     await becomes(lambda: not is_alive(pid))
 
 
-async def test_beside_another_job_it_is_left_and_named(lone: Daemon, sole: Client) -> None:
+async def test_beside_another_job_an_orphan_is_unclaimed_and_reported(
+    lone: Daemon, sole: Client
+) -> None:
     holder = await _hold(sole)
     pid, left = await _run_with(sole, STRAY)
     assert (left, is_alive(pid)) == ([pid], True)
-    # It may be of either.
+    # The orphan may belong to either job.
     await sole.send({"type": "cancel_command", "id": holder})
     assert (await sole.finish(holder)).last["left"] == [pid]
     assert is_alive(pid)
-    # Not of one that came later; and it has no child, so that one's stray is not of it.
+    # It can't belong to a later job. It has no child, so the later job's orphan is not its child.
     later, left = await _run_with(sole, STRAY)
     assert (left, is_alive(later), is_alive(pid)) == (None, False, True)
     await sole.close()
@@ -98,13 +100,13 @@ async def test_beside_another_job_it_is_left_and_named(lone: Daemon, sole: Clien
     assert not is_alive(pid)
 
 
-async def test_one_that_may_be_of_an_unclaimed_one_is_not_ended(
+async def test_a_possible_child_of_an_unclaimed_orphan_is_not_ended(
     lone: Daemon, sole: Client, tmp_path: Path
 ) -> None:
     holder = await _hold(sole)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    # Each line that it reads makes it leave a process of its own.
+    # For each line that it reads it leaves an orphan.
     script = f"echo $$; while read x <{fifo}; do setsid -f {FOREVER}; done"
     starter, left = await _run_with(sole, f"env -i setsid -f sh -c '{script}'")
     assert left == [starter]
@@ -120,7 +122,7 @@ async def test_one_that_may_be_of_an_unclaimed_one_is_not_ended(
     assert is_alive(starter)
 
 
-async def test_the_child_of_an_unclaimed_one_is_not_ended_when_that_has_ended(
+async def test_the_child_of_an_ended_unclaimed_orphan_is_not_ended(
     sole: Client, tmp_path: Path
 ) -> None:
     holder = await _hold(sole)
@@ -131,7 +133,7 @@ async def test_the_child_of_an_unclaimed_one_is_not_ended_when_that_has_ended(
     assert left == [starter]
     await sole.send({"type": "cancel_command", "id": holder})
     await sole.finish(holder)
-    # Alone when the daemon gets the child: it is not of this one for that.
+    # This job is the only one when the daemon adopts the child; that does not make it the owner.
     job = await _hold(sole)
     fifo.write_text("\n")
     await becomes(lambda: not is_alive(starter))
@@ -140,7 +142,7 @@ async def test_the_child_of_an_unclaimed_one_is_not_ended_when_that_has_ended(
     assert is_alive(int(child.read_text()))
 
 
-async def test_what_was_there_before_is_not_left_by_one_whose_shell_had_waited(
+async def test_a_pooled_shell_does_not_claim_older_orphans(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon("--spares", "2", "--grace", "0")
@@ -157,19 +159,19 @@ async def test_what_was_there_before_is_not_left_by_one_whose_shell_had_waited(
     await client.close()
 
 
-async def test_a_background_job_is_another_job(sole: Client) -> None:
+async def test_a_background_job_counts_as_another_job(sole: Client) -> None:
     await sole.run(f"{FOREVER} & :")
     pid, left = await _run_with(sole, STRAY)
     assert (left, is_alive(pid)) == ([pid], True)
 
 
 def _have_next(pid: int) -> None:
-    """Have the kernel give ``pid`` to the next process."""
+    """Make the kernel give ``pid`` to the next process."""
     _LAST_PID.write_text(str(pid - 1))
 
 
 async def _becomes_pid(client: Client, pid: int) -> str:
-    """Start a job whose leader has a pid that was another's. Skip the test if none can be had."""
+    """Start a job whose leader has a reused pid. Skip the test if that is not possible."""
     for _ in range(50):
         _have_next(pid)
         job = await client.start(f"echo $$; exec {FOREVER}", timeout=0)
@@ -182,8 +184,8 @@ async def _becomes_pid(client: Client, pid: int) -> str:
 
 @pytest.mark.long
 @pytest.mark.skipif(not os.access(_LAST_PID, os.W_OK), reason="pids can't be chosen here")
-async def test_a_pid_that_was_used_again_is_nobody_elses(lone: Daemon, sole: Client) -> None:
-    # What it leaves is of another session, and its own session ends with its leader.
+async def test_a_reused_pid_does_not_claim_orphans(lone: Daemon, sole: Client) -> None:
+    # Its orphan has another session; its own session ends with its leader.
     first, stray = await _run_leaving(sole, f"setsid -f sh -c 'echo $$; exec {FOREVER}'")
     (job,) = (await sole.ask({"type": "list_jobs"}))["jobs"]
     second = await _becomes_pid(sole, job["pid"])
@@ -196,7 +198,7 @@ async def test_a_pid_that_was_used_again_is_nobody_elses(lone: Daemon, sole: Cli
     assert below(lone) == []
 
 
-# Leaves its terminal to a process group that has ended, and prints what its number was.
+# Makes a process group that has ended the foreground group, and prints its number.
 _GIVES_AWAY = """
 import os, signal, time
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
@@ -213,7 +215,7 @@ time.sleep(98765)
 
 @pytest.mark.long
 @pytest.mark.skipif(not os.access(_LAST_PID, os.W_OK), reason="pids can't be chosen here")
-async def test_a_process_group_whose_number_was_used_again_gets_no_signal(sole: Client) -> None:
+async def test_a_reused_process_group_number_gets_no_signal(sole: Client) -> None:
     command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(_GIVES_AWAY)}"
     first = await sole.start(command, is_pty=True, timeout=0)
     group = int(await sole.output_until(first, "\n"))
