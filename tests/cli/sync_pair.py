@@ -1,4 +1,4 @@
-"""Two directories to be synced, and what is in them."""
+"""Helpers for tests of sync: run it, list and compare two directories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user types that is not UTF-8; and that a second signal ends whatever waits."""
+"""Arguments that are not UTF-8; a second signal ends every command that waits."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_directory_that_is_not_there(here: CommandLine, tmp_path: Path) -> Non
     assert err == b"Error: cwd %s/n\\xe9: there is no such directory\n" % os.fsencode(tmp_path)
 
 
-def test_what_jobs_tells_of_it(here: CommandLine) -> None:
+def test_jobs_shows_such_a_command(here: CommandLine) -> None:
     with subprocess.Popen(
         [*PROGRAM, "exec", b"echo \xe9\xee\xbe\x80; read x"],
         env=here.environment,

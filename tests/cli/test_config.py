@@ -104,7 +104,7 @@ def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
         ("port = 1\n=", 2, "Invalid statement"),
     ],
 )
-def test_what_is_wrong_is_one_line_with_its_number(
+def test_an_error_is_one_line_with_its_line_number(
     cli: CommandLine, text: str, line: int, said: str
 ) -> None:
     write(cli, text)
@@ -121,7 +121,7 @@ def test_every_reader_refuses_it_whatever_overrides_it(
     assert not cli.home.token_file.exists()
 
 
-def test_the_rest_does_without_it(cli: CommandLine) -> None:
+def test_other_commands_do_not_read_it(cli: CommandLine) -> None:
     write(cli, "[")
     assert cli("start", "--help").returncode == 0
     assert cli("config", "show", "--help").returncode == 0

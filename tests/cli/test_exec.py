@@ -1,4 +1,4 @@
-"""Commands there, as if they ran here: streams, signals, exit codes."""
+"""``shellwire exec``: streams, signals, exit codes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_bytes_are_bytes(here: CommandLine) -> None:
     assert ran(here, "tee /dev/stderr", stdin=content) == (0, content, content)
 
 
-def test_half_a_character_comes_at_once(here: CommandLine) -> None:
+def test_incomplete_characters_are_not_held_back(here: CommandLine) -> None:
     words = ("exec", r"printf 'ab\342'; read; printf '\202\254'")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with ended(here.begin(*words, **pipes)) as process:
@@ -85,13 +85,13 @@ def test_a_signal_is_the_number_that_a_shell_has_for_it(here: CommandLine) -> No
     assert ran(here, "kill -KILL $$")[0] == 137
 
 
-def test_what_can_not_start(here: CommandLine) -> None:
+def test_failed_starts(here: CommandLine) -> None:
     code, out, err = ran(here, "-C", "/no/such", "true")
     assert (code, out) == (255, b"")
     assert err == b"Error: cwd /no/such: there is no such directory\n"
 
 
-def test_our_secrets_are_in_no_command(here: CommandLine, daemon: Daemon) -> None:
+def test_commands_do_not_see_the_token(here: CommandLine, daemon: Daemon) -> None:
     done = here("exec", "env", env={"SHELLWIRE_URL": daemon.url, "SHELLWIRE_TOKEN": daemon.token})
     assert done.returncode == 0
     assert "SHELLWIRE_URL" not in done.stdout
@@ -133,7 +133,7 @@ def test_the_second_interrupt_ends_it(here: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_what_ends_us_ends_the_command(here: CommandLine, number: signal.Signals) -> None:
+def test_signals_end_the_command(here: CommandLine, number: signal.Signals) -> None:
     with begun(here, "sleep 100") as process:
         process.send_signal(number)
         assert process.wait(SECONDS) == 143
@@ -166,7 +166,7 @@ def test_a_full_disk_is_said(here: CommandLine) -> None:
     assert done.returncode == 1
 
 
-async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_lost_connection_is_restored(daemon: Daemon, tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "home")
     async with Proxy(daemon.url) as proxy:
         save_host(cli.home, "far", Host(proxy.url, daemon.token))
@@ -192,9 +192,7 @@ async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
         assert (tmp_path / "runs").read_text() == "once\n"
 
 
-async def test_what_ends_us_ends_us_also_without_a_connection(
-    daemon: Daemon, tmp_path: Path
-) -> None:
+async def test_signals_end_us_without_a_connection(daemon: Daemon, tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "home")
     async with Proxy(daemon.url) as proxy:
         save_host(cli.home, "far", Host(proxy.url, daemon.token))

@@ -62,6 +62,7 @@ def examples_of(path: tuple[str, ...]) -> list[list[str]]:
     found = []
     for line in rest.partition("\n\n")[0].splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
         words = list(lexer)
         last = len(words) - words[::-1].index("shellwire")
         found.append(list(takewhile(lambda word: word not in ("|", ")"), words[last:])))

@@ -1,4 +1,4 @@
-"""A daemon that is none, or is somebody's: what it sends costs one line, and little memory."""
+"""A hostile server: whatever it sends ends in one line and little memory."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ NOT_MESSAGES = {
 
 @pytest.mark.parametrize("content", NOT_MESSAGES.values(), ids=NOT_MESSAGES)
 @pytest.mark.parametrize("first", [True, False], ids=["status", "answer"])
-async def test_what_is_no_message(cli: CommandLine, content: bytes, first: bool) -> None:
+async def test_malformed_messages(cli: CommandLine, content: bytes, first: bool) -> None:
     server = HostileServer(lambda _: frame(content), status=frame(content) if first else None)
     assert "is no shellwire: it has sent" in await refused(cli, server, "jobs")
 
@@ -197,7 +197,7 @@ async def test_a_message_that_never_ends(cli: CommandLine) -> None:
     assert f"more than {MAX_DAEMON_MESSAGE} bytes" in await refused(cli, server, "jobs")
 
 
-async def test_what_jobs_shows_is_escaped(cli: CommandLine) -> None:
+async def test_the_output_of_jobs_is_escaped(cli: CommandLine) -> None:
     ended = {**JOB, "exit_code": 3, "reason": ESCAPE}
     code, out, err = await asked(cli, HostileServer(jobs_list([JOB, ended])), "jobs")
     assert (code, err) == (0, "")
@@ -206,7 +206,7 @@ async def test_what_jobs_shows_is_escaped(cli: CommandLine) -> None:
     assert f"{SHOWN} 3" in out
 
 
-async def test_what_exec_says_is_escaped(cli: CommandLine) -> None:
+async def test_messages_of_exec_are_escaped(cli: CommandLine) -> None:
     result = {
         "type": "result",
         "exit_code": 0,
@@ -241,7 +241,9 @@ async def test_an_error_is_escaped(cli: CommandLine, words: tuple[str, ...]) -> 
     assert err == f"Error: {SHOWN}\n"
 
 
-async def test_what_login_and_a_refusal_say_is_escaped(cli: CommandLine, tmp_path: object) -> None:
+async def test_messages_of_login_and_refusals_are_escaped(
+    cli: CommandLine, tmp_path: object
+) -> None:
     server = HostileServer(lambda _: b"", status=message_frame(STATUS | {"version": ESCAPE}))
     async with server.serve():
         process = await asyncio.create_subprocess_exec(
@@ -260,7 +262,7 @@ async def test_what_login_and_a_refusal_say_is_escaped(cli: CommandLine, tmp_pat
     assert (code, err) == (255, f"Error: {SHOWN}\n")
 
 
-async def test_an_error_that_names_no_message_fails_what_waits(cli: CommandLine) -> None:
+async def test_an_error_without_an_id_fails_all_requests(cli: CommandLine) -> None:
     answers = message_frame(
         {"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"}
     )

@@ -42,7 +42,7 @@ def login(cli: CommandLine, url: str, token: str) -> subprocess.CompletedProcess
 
 
 @pytest.mark.long
-def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
+def test_login_and_logout(away: CommandLine, daemon: Daemon) -> None:
     assert away.ok("hosts") == "no saved hosts\n"
     done = login(away, daemon.url, f"{daemon.token}\n")
     assert (done.returncode, done.stderr) == (0, "")
@@ -85,7 +85,7 @@ def test_a_token_is_typed_unseen(away: CommandLine, daemon: Daemon) -> None:
         assert daemon.token.encode() not in terminal.rest
 
 
-def test_what_is_refused_is_not_saved(away: CommandLine, daemon: Daemon) -> None:
+def test_refused_logins_are_not_saved(away: CommandLine, daemon: Daemon) -> None:
     done = login(away, daemon.url, "wrong")
     assert (done.returncode, done.stderr) == (255, "Error: the token is missing or wrong\n")
     done = login(away, "ws://127.0.0.1:1", "x")

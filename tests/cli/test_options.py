@@ -33,7 +33,7 @@ def parse(*flags: str, **variables: str) -> Settings:
     return found[0]
 
 
-def test_nothing_said_means_the_defaults() -> None:
+def test_the_defaults() -> None:
     assert parse() == Settings()
 
 

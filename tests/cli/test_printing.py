@@ -1,4 +1,4 @@
-"""Text from elsewhere reaches the terminal escaped, and by one function."""
+"""Text from elsewhere is printed escaped, by one module."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _is_ours(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant)
 
 
-def test_what_is_not_our_own_text_is_printed_by_say_alone() -> None:
+def test_text_from_elsewhere_is_printed_by_one_module() -> None:
     found = [
         f"{path.relative_to(CLI)}:{call.lineno}"
         for path in sorted(CLI.rglob("*.py"))

@@ -75,7 +75,7 @@ def test_a_queued_command_without_any_terminal(busy: CommandLine) -> None:
 
 
 @pytest.mark.long
-def test_a_queued_command_is_left(busy: CommandLine) -> None:
+def test_detaching_from_a_queued_command(busy: CommandLine) -> None:
     with Terminal(busy, "exec", "-t", "true") as terminal:
         terminal.sees("queued at position 1")
         terminal.type("~.")
@@ -138,7 +138,7 @@ def test_a_signal_while_it_connects(deaf: CommandLine, number: signal.Signals) -
 # Running -----------------------------------------------------------------------------------------
 
 
-def test_at_sighup_a_line_names_d(here: CommandLine) -> None:
+def test_sighup_prints_a_hint_at_d(here: CommandLine) -> None:
     with ended(here.begin("exec", "echo up; sleep 1000", stdout=-1, stderr=-1)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
@@ -147,7 +147,7 @@ def test_at_sighup_a_line_names_d(here: CommandLine) -> None:
         assert (process.returncode, err) == (143, f"shellwire: killed; {HINT}\n")
 
 
-def test_what_was_ignored_stays_ignored(here: CommandLine) -> None:
+def test_ignored_signals_stay_ignored(here: CommandLine) -> None:
     words = shlex.join([*PROGRAM, "exec", "echo up; read x; echo $x"])
     shell = ["sh", "-c", f"trap '' HUP; exec {words}"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -160,7 +160,7 @@ def test_what_was_ignored_stays_ignored(here: CommandLine) -> None:
 
 
 @pytest.mark.long
-def test_a_reader_that_takes_nothing_keeps_nobody(here: CommandLine) -> None:
+def test_a_stuck_reader_does_not_delay_the_exit(here: CommandLine) -> None:
     with ended(here.begin("exec", "echo up; yes", stdin=-3, stdout=-1, stderr=-1)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
@@ -189,16 +189,16 @@ CTRL_C = "\x03"
 @pytest.mark.parametrize(
     ("words", "ending", "code", "line"),
     [
-        (("exec", "-t"), signal.SIGTERM, 143, "no connection; job"),
+        (("exec", "-t"), signal.SIGTERM, 143, "no connection: job"),
         (("exec", "-t"), signal.SIGHUP, 129, HINT),
-        (("exec", "-t"), CTRL_C, 130, "no connection; job"),
+        (("exec", "-t"), CTRL_C, 130, "no connection: job"),
         (("exec", "-t"), "\r~.", 0, "detached"),
-        (("exec", "-t", "-E"), CTRL_C, 130, "no connection; job"),
+        (("exec", "-t", "-E"), CTRL_C, 130, "no connection: job"),
         (("shell",), CTRL_C, 0, "detached"),
         (("shell",), signal.SIGTERM, 0, "detached"),
     ],
 )
-async def test_it_is_left_without_a_connection(
+async def test_leaving_without_a_connection(
     daemon: Daemon,
     tmp_path: Path,
     words: tuple[str, ...],

@@ -1,4 +1,4 @@
-"""The line that is rewritten in place."""
+"""The status line on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shellwire.cli.status_line import StatusLine
 @pytest.mark.parametrize(
     ("columns", "shown"), [(80, "queued at 7"), (0, "queued at 7"), (20, "queued a")]
 )
-def test_it_fits_the_terminal_and_is_whole_where_that_has_no_size(
+def test_it_fits_the_terminal_or_80_columns(
     columns: int, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []

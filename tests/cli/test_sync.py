@@ -179,7 +179,7 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
         ("a/b", "c/../d", False),  # c may be a symlink itself
     ],
 )
-def test_what_stays_in_the_tree(path: str, target: str, stays: bool) -> None:
+def test_which_symlinks_stay_in_the_tree(path: str, target: str, stays: bool) -> None:
     found = symlink(path, target)
     assert (found is not None) == stays
     assert found is None or (found.target, found.kind) == (target, "symlink")
@@ -200,7 +200,7 @@ def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> Non
 
 
 @pytest.mark.long
-def test_what_changed_on_both_sides(box: CommandLine, sides: tuple[Path, Path]) -> None:
+def test_conflicts(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     there.mkdir()
     (there / "a").write_text("other")
@@ -223,7 +223,7 @@ def test_what_changed_on_both_sides(box: CommandLine, sides: tuple[Path, Path]) 
     assert (there / "sub" / "b").read_text() == "theirs"
 
 
-def test_what_is_no_file_is_told_and_left(
+def test_special_files_are_reported_and_skipped(
     box: CommandLine, sides: tuple[Path, Path], tmp_path: Path
 ) -> None:
     here, there = sides

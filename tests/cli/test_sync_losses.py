@@ -124,7 +124,7 @@ def test_it_stops_watching(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert names(here) == ["a", "came", "sub", "sub/b"]
 
 
-def test_what_is_much() -> None:
+def test_mass_deletions() -> None:
     known = {f"{number}": File("hash", False) for number in range(21)} | {"d": DIRECTORY}
     gone = [Change("delete remote", each) for each in known]
     refuse_mass_deletion(gone[:10], known)
@@ -147,7 +147,7 @@ def test_what_is_much() -> None:
     refuse_mass_deletion(gone, known)  # of few all may go
 
 
-def test_what_is_a_vanished_side() -> None:
+def test_vanished_reason() -> None:
     side, known = Scan(), {"a": File("hash", False), "d": DIRECTORY}
     assert vanished_reason("/x", side, known, None) == "/x is gone"
     assert vanished_reason("/x", side, {}, None) == ""  # the first time

@@ -114,7 +114,7 @@ def test_modes_come_back_after_an_error(user: Unprivileged) -> None:
     assert modes(here) == modes(there) == wanted
 
 
-def test_a_command_takes_such_directories_along(user: Unprivileged) -> None:
+def test_exec_with_such_directories(user: Unprivileged) -> None:
     here = user.top / "src"
     wanted = closed(here, "mod", "mod/deep")
     command = "cat mod/deep/f; chmod u+w mod; echo x >mod/new; mkdir -m 555 mod/made; chmod 555 mod"

@@ -1,4 +1,4 @@
-"""``shellwire sync`` that is killed, cut off or beaten to it: nothing is lost."""
+"""``shellwire sync`` killed, disconnected or run twice at once: no change is lost."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_nothing_goes_through_a_symlink(box: CommandLine, sides: tuple[Path, Pat
     assert names(there / "other") == []
 
 
-def test_what_can_not_be_read(tmp_path: Path) -> None:
+def test_unreadable_files(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         root.chmod(0o755)
@@ -167,7 +167,7 @@ def test_what_can_not_be_read(tmp_path: Path) -> None:
     assert plan_changes(common, scan.files, common, delete=True, excluded=scan.failed) == []
 
 
-def test_a_file_that_never_stands_still(tmp_path: Path) -> None:
+def test_a_file_that_changes_all_the_time(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
     with (tmp_path / "log").open("a") as log:
 
@@ -202,7 +202,7 @@ def test_a_side_that_is_gone_takes_nothing_with_it(
     assert sync(box, sides) == (0, [f"create local {here}", "pull a", "pull sub/b"], [])
 
 
-def test_it_watches(box: CommandLine, sides: tuple[Path, Path]) -> None:
+def test_watch(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     pending = box.begin("sync", "--watch", str(here), f"box:{there}", stdout=-1)
     with ended(pending) as watching:
@@ -219,7 +219,7 @@ def test_it_watches(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert contents(here) == contents(there)
 
 
-async def test_it_says_when_the_daemon_is_gone_and_back(
+async def test_watch_reports_lost_and_restored_connections(
     daemon: Daemon, sides: tuple[Path, Path], tmp_path: Path
 ) -> None:
     here, there = sides
@@ -262,7 +262,7 @@ files = st.dictionaries(
 
 
 @given(files, files, files, st.booleans())
-def test_nothing_that_changed_is_lost(
+def test_no_change_is_lost(
     common: dict[str, File], here: dict[str, File], there: dict[str, File], delete: bool
 ) -> None:
     changes = {

@@ -1,4 +1,4 @@
-"""Escapes and answers of a terminal, wherever its input is cut into pieces."""
+"""Escape keys and terminal replies, in input split anywhere."""
 
 from __future__ import annotations
 

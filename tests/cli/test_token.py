@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
 
 
-def test_none_yet(cli: CommandLine) -> None:
+def test_no_token_yet(cli: CommandLine) -> None:
     assert "no token" in cli.refused("token")
     assert "no token" in cli.refused("token", "show")
     assert not cli.home.root.exists()
 
 
 @pytest.mark.parametrize("content", ["", "0" * 63, "no token"])
-def test_a_malformed_one_is_not_called_missing(cli: CommandLine, content: str) -> None:
+def test_a_malformed_token_is_not_reported_missing(cli: CommandLine, content: str) -> None:
     cli.home.ensure()
     cli.home.token_file.write_text(content)
     line = cli.refused("token")
@@ -56,7 +56,7 @@ def test_a_running_daemon_acts_at_once(cli: CommandLine) -> None:
         pass
 
 
-def test_it_takes_effect_where_nobody_reads_it(cli: CommandLine) -> None:
+def test_it_takes_effect_if_printing_fails(cli: CommandLine) -> None:
     cli.start()
     with cli.connected("a") as connection:
         assert unread(cli, "token", "rotate") == 141
@@ -64,7 +64,7 @@ def test_it_takes_effect_where_nobody_reads_it(cli: CommandLine) -> None:
             connection.recv(SECONDS)
 
 
-def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:
+def test_a_failed_reload_is_reported(cli: CommandLine) -> None:
     cli.start()
     cli.home.socket_file.unlink()
     done = cli("token", "rotate")

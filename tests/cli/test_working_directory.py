@@ -1,4 +1,4 @@
-"""Where `exec` and `shell` start: in the current directory, in the home directory, in a context."""
+"""The start directory of `exec` and `shell`: current directory, home directory, context."""
 
 from __future__ import annotations
 
