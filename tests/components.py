@@ -1,7 +1,7 @@
 """The marker ``needs``: which programs a test needs, and the table of what ran with which version.
 
-A pytest plugin, loaded by ``tests/conftest.py``. A test marked ``needs("rsync")`` is skipped by
-that name where the program is missing, and the run ends with one line for each component.
+A pytest plugin, loaded by ``tests/conftest.py``. A test marked ``needs("rsync")`` is skipped where
+that program is missing, with its name as the reason. The run ends with one line a component.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-# Components that are no program on PATH, or whose program has another name.
+# Programs of components that are named otherwise, or are no program themselves.
 _PROGRAMS = {"ash": "busybox", "ws": "node"}
 
 _VERSION_FLAGS = {"dash": None, "ash": None, "openssl": "version", "ssh": "-V", "tmux": "-V"}
@@ -39,7 +39,7 @@ _CONDITIONS: dict[str, Callable[[], bool]] = {
 
 @cache
 def find(component: str) -> str | None:
-    """Return the path of a component's program, of our environment's or the system's; or None."""
+    """Return the path of a component's program: in our environment or on PATH; or None."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return shutil.which(_PROGRAMS.get(component, component), path=path)
 
@@ -51,7 +51,7 @@ def is_here(component: str) -> bool:
 
 
 def version(component: str) -> str:
-    """Return the first line of what a program says of its version, at most 40 characters."""
+    """Return the first line of a program's version output, at most 40 characters."""
     path = None if component in _CONDITIONS else find(component)
     if path is None:
         return "-"
@@ -73,7 +73,7 @@ def _first_line(command: Sequence[str]) -> str:
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Skip each test whose components are not all here, and remember what it needs."""
+    """Skip tests with missing components, and record for the summary what each test needs."""
     for item in items:
         needed = _needed(item)
         item.user_properties += [("needs", component) for component in needed]

@@ -1,4 +1,4 @@
-"""One daemon for all tests that need no flags of their own, and a client for each of them."""
+"""Fixtures of all tests: a shared daemon, daemons with flags of their own, and clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from tests import fork_server
 from tests.cli.command_line import CommandLine
 from tests.live import Daemon
 
@@ -19,37 +21,50 @@ if TYPE_CHECKING:
 
     from tests.live import Client
 
-pytest_plugins = ["tests.components"]
+pytest_plugins = ["tests.components", "tests.leftovers"]
 
-# Users have buffers, which can trip over what is full or closed.
+# No test depends on how fast a machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+# As for users, output is buffered, so that writing it to a full or closed file can fail late.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
-# Else each of the thousand processes here would compile what it imports anew.
+# Without bytecode files, each of thousands of processes would compile its imports again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# What nohup or a shell's & ignores, all that the tests start would ignore too.
+# nohup(1) and a shell's & ignore signals, and all processes that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fork_server(_no_leftovers: None) -> Iterator[None]:
+    """End the process that runs commands once all tests are done."""
+    yield
+    fork_server.SERVER.stop()
+
+
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Yield a daemon that all tests share; it admits 100 clients."""
-    daemon = Daemon(tmp_path_factory.mktemp("shared") / "home", "--max-clients", "100")
+    """Yield the daemon that all tests share; it admits 100 clients."""
+    daemon = Daemon(
+        tmp_path_factory.mktemp("shared") / "home", "--max-clients", "100", forked=False
+    )
     yield daemon
     daemon.stop()
 
 
 @pytest.fixture(autouse=True)
-def _nothing_runs_on(request: pytest.FixtureRequest) -> Iterator[None]:
-    """End what a test has left running in the daemon that all share: it holds slots of others."""
+def _end_jobs_of_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End jobs that the test left running in the shared daemon: they hold its slots."""
     yield
     if "daemon" in request.fixturenames:
         daemon: Daemon = request.getfixturevalue("daemon")
         if daemon.process.poll() is None and daemon.is_busy():
-            # Beside the test's own loop, which may still be there.
+            # In a thread, since the test's own loop may still exist.
             ending = threading.Thread(target=asyncio.run, args=[daemon.end_jobs()])
             ending.start()
             ending.join()
@@ -67,7 +82,7 @@ async def client(daemon: Daemon) -> AsyncIterator[Client]:
 def own_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Yield a function that starts a daemon with the given flags; each ends with the test.
 
-    With ``home`` it is the next one there, where another was killed.
+    ``home`` is the home of a daemon that was killed; by default each daemon has a new one.
     """
     daemons: list[Daemon] = []
 
@@ -82,7 +97,7 @@ def own_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
-    """Yield a command line whose home does not exist yet; its daemon ends with the test."""
+    """Yield a command line whose home does not exist yet; its daemon is stopped afterwards."""
     cli = CommandLine(tmp_path / "home")
     yield cli
     cli.end_daemon()
@@ -90,5 +105,5 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
 
 @pytest.fixture
 def here(daemon: Daemon) -> CommandLine:
-    """Return a command line whose local daemon is the shared one."""
+    """Return a command line that finds the shared daemon as the local one."""
     return CommandLine(daemon.home)

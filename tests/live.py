@@ -1,4 +1,4 @@
-"""A real daemon in a process of its own, and a client of another make: the package websockets."""
+"""A real daemon as a process, and a client that is independent of ours: on package websockets."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import websockets
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 
+from tests.fork_server import SERVER, ForkedProcess
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 PATIENCE = 120.0
-"""Seconds after which something that should have happened has not."""
+"""Seconds that a test waits for an event: far more than it takes, even on a loaded machine."""
 
 _numbers = count()
 
@@ -32,7 +34,9 @@ _numbers = count()
 class Daemon:
     """``shellwire run`` on a free port, in its own home.
 
-    With ``only`` that is its environment; ``wrapper`` is what executes it.
+    It is forked (tests/fork_server.py) unless ``forked`` is false or its environment forbids it.
+    ``env`` is added to our environment, ``only`` replaces it. ``wrapper`` is a command that
+    executes the daemon's.
     """
 
     def __init__(
@@ -42,28 +46,35 @@ class Daemon:
         env: dict[str, str] | None = None,
         only: dict[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        forked: bool = True,
     ) -> None:
         self.home = home
         environ = dict(only or os.environ)
         for name in [name for name in environ if name.startswith("SHELLWIRE_")]:
             del environ[name]
         if only is None:
-            # The profile of who runs the tests is no matter.
+            # The tests don't depend on the user's profile.
             environ["SHELLWIRE_LOGIN_ENV"] = "never"
         environ.update(env or {}, SHELLWIRE_HOME=str(home))
         self._stderr = home.with_name(f"{home.name}.stderr")
         self._stderr.parent.mkdir(parents=True, exist_ok=True)
+        words = ["run", "--port", "0", *flags]
+        forked = forked and only is None and not wrapper
+        self.process: subprocess.Popen[str] | ForkedProcess
         with self._stderr.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "shellwire", "run", "--port", "0", *flags],
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
+            if forked and SERVER.can_start_daemon(environ):
+                self.process = SERVER.begin(words, environ, stderr.fileno())
+            else:
+                self.process = subprocess.Popen(
+                    [*wrapper, sys.executable, "-m", "shellwire", *words],
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    text=True,
+                )
         assert self.process.stdout is not None
-        # It announces itself once clients can connect.
+        # The daemon prints its URL once clients can connect.
         first = self.process.stdout.readline()
         assert "listens at ws://" in first, first + self.failure()
         self.url = next(word for word in first.split() if word.startswith("ws://"))
@@ -74,13 +85,13 @@ class Daemon:
         return self.process.pid
 
     def failure(self) -> str:
-        """Return what it said on stderr, once it has ended."""
+        """Kill the daemon, and return what it wrote to stderr."""
         self.process.kill()
         self.process.communicate(timeout=PATIENCE)
         return self._stderr.read_text()
 
     def stop(self) -> None:
-        """Ask it to stop, and wait until it has."""
+        """Stop the daemon with SIGTERM, and wait for its end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -90,7 +101,7 @@ class Daemon:
             raise
 
     def children(self) -> list[int]:
-        """Return the pids of its children, zombies included."""
+        """Return the pids of the daemon's children, zombies included."""
         pids: list[int] = []
         for thread in os.listdir(f"/proc/{self.pid}/task"):
             with open(f"/proc/{self.pid}/task/{thread}/children") as file:
@@ -98,11 +109,11 @@ class Daemon:
         return pids
 
     def descriptors(self) -> int:
-        """Return how many descriptors it has open."""
+        """Return how many descriptors the daemon has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def sockets(self) -> int:
-        """Return how many of them are sockets."""
+        """Return how many of the daemon's descriptors are sockets."""
         found = 0
         for name in os.listdir(f"/proc/{self.pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
@@ -116,7 +127,7 @@ class Daemon:
         return bool(health["active_commands"] or health["active_sessions"])
 
     async def end_jobs(self) -> None:
-        """End every command and session, and wait until none is left."""
+        """End all commands and sessions, and wait for their ends."""
         ending = await self.client(local=True)
         jobs = (await ending.ask({"type": "list_jobs"}))["jobs"]
         alive = [job for job in jobs if job["state"] in ("queued", "running")]
@@ -137,7 +148,7 @@ class Daemon:
         url: str | None = None,
         **more: Any,
     ) -> Client:
-        """Connect and authenticate; ``local`` is the Unix socket, ``url`` a proxy's.
+        """Connect to the daemon, its Unix socket if ``local``, or to ``url``, and authenticate.
 
         ``more`` are further fields of ``auth``.
         """
@@ -157,8 +168,9 @@ class Daemon:
     async def connect(
         self, *, local: bool = False, url: str | None = None, **options: Any
     ) -> ClientConnection:
-        """Open a WebSocket and send nothing."""
-        options = {"max_size": None, "compression": None, **options}
+        """Open a WebSocket without authenticating."""
+        defaults = {"open_timeout": PATIENCE, "ping_timeout": PATIENCE}
+        options = {"max_size": None, "compression": None, **defaults, **options}
         if local:
             return await unix_connect(str(self.home / "daemon.sock"), **options)
         return await connect(url or self.url, **options)
@@ -166,7 +178,7 @@ class Daemon:
 
 @dataclass
 class Ran:
-    """One command: everything that came for it, in order."""
+    """All messages that came for one command, in order."""
 
     messages: list[Message]
 
@@ -196,7 +208,7 @@ class Ran:
 
 
 class Client:
-    """A client that sends and receives plain JSON objects. Messages of other jobs wait aside."""
+    """A client that sends and receives JSON objects; it puts messages of other jobs aside."""
 
     def __init__(self, ws: ClientConnection, client_id: str) -> None:
         self.ws = ws
@@ -219,9 +231,9 @@ class Client:
         return message
 
     async def until(self, *kinds: str, id: str | None = None, **fields: Any) -> list[Message]:  # noqa: A002
-        """Return the messages up to the first of these types, for ``id`` only if that is given.
+        """Return the messages up to the first that has one of these types and all ``fields``.
 
-        Messages that are passed over because of their id are kept for later.
+        With ``id`` only messages with this id are returned, and the others are put aside.
         """
         taken: list[Message] = []
         kept: list[Message] = []
@@ -237,7 +249,7 @@ class Client:
                 return taken
 
     async def ask(self, message: Message) -> Message:
-        """Send with a fresh request_id and return the message that answers it."""
+        """Send a message with a new request_id, and return the answer to it."""
         request_id = f"request-{next(_numbers)}"
         await self.send({**message, "request_id": request_id})
         kept: list[Message] = []
@@ -255,22 +267,22 @@ class Client:
         return job
 
     async def finish(self, job: str) -> Ran:
-        """Return all that came for a command, up to its last message."""
+        """Return all messages of a command, up to its last one."""
         return Ran(await self.until("result", "error", id=job))
 
     async def run(self, command: str, **fields: Any) -> Ran:
-        """Run a command to its end."""
+        """Run a command, and wait for its end."""
         return await self.finish(await self.start(command, **fields))
 
     async def session(self, **fields: Any) -> str:
-        """Start a session and return its id; its ``session_started`` is kept aside."""
+        """Start a session and return its id; put its messages up to ``session_started`` aside."""
         job = str(fields.pop("id", f"session-{next(_numbers)}"))
         await self.send({"type": "start_session", "id": job, **fields})
         self.aside += await self.until("session_started", "session_ended", "error", id=job)
         return job
 
     async def output_until(self, job: str, text: str) -> str:
-        """Return the job's output up to the point where ``text`` has come."""
+        """Receive the job's output until it contains ``text``, and return it."""
         seen = ""
         while text not in seen:
             message = (await self.until("output", "result", "session_ended", "error", id=job))[-1]
@@ -282,7 +294,7 @@ class Client:
         await self.ws.close()
 
     async def closed(self) -> tuple[int, str]:
-        """Return code and reason with which the daemon closes the connection."""
+        """Wait until the daemon closes the connection; return its code and reason."""
         async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(websockets.ConnectionClosed):
                 while True:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pexpect
 
+from tests.live import PATIENCE
+
 if TYPE_CHECKING:
     from typing import Self
 
     from tests.cli.command_line import CommandLine
-
-SECONDS = 120
 
 
 class Terminal:
@@ -28,7 +28,7 @@ class Terminal:
             command[1:],
             env={**cli.environment, "PS1": "> ", "TERM": "xterm"},
             dimensions=(rows, cols),
-            timeout=SECONDS,
+            timeout=PATIENCE,
         )
         self.child.delaybeforesend = None
         self.child.delayafterclose = self.child.delayafterterminate = 0.01

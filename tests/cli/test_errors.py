@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -153,9 +152,7 @@ def test_a_home_that_cannot_be_made_is_said(cli: CommandLine, words: str) -> Non
     assert "can't use /proc/wire as home" in cli.refused(*words.split())
 
 
-needs_another_user = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="takes root and setpriv"
-)
+needs_another_user = pytest.mark.needs("root", "setpriv")
 
 
 @needs_another_user

@@ -26,14 +26,7 @@ if TYPE_CHECKING:
 
 def ran(here: CommandLine, *words: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
     """Run ``shellwire exec``; return its exit code, stdout and stderr."""
-    done = subprocess.run(
-        [*PROGRAM, "exec", *words],
-        env=here.environment,
-        input=stdin,
-        capture_output=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    done = here.in_bytes("exec", *words, stdin=stdin)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -237,9 +230,7 @@ def test_jobs_kill_and_logs(here: CommandLine) -> None:
             here.ok("kill", job_id)
             assert following.wait(SECONDS) == 0
         assert process.wait(SECONDS) == 143
-    logs = subprocess.run(
-        [*PROGRAM, "logs", job_id], env=here.environment, capture_output=True, check=True
-    )
+    logs = here.in_bytes("logs", job_id)
     assert (logs.stdout, logs.stderr) == (b"begun\n", b"h\xff")
     assert row(here, job_id)[:2] == ["killed", "SIGTERM"]
     assert here.refused("kill", job_id) == f"Error: command {job_id} has ended\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_NESTING
+from tests import fork_server
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
 from tests.client.hostile import STATUS, HostileServer, frame, message_frame
 
@@ -44,17 +45,9 @@ JOB = {
 async def asked(cli: CommandLine, server: HostileServer, *words: str) -> tuple[int, str, str]:
     """Run a command that talks to this server; return its exit code, stdout and stderr."""
     async with server.serve():
-        process = await asyncio.create_subprocess_exec(
-            *PROGRAM,
-            *words,
-            env={**cli.environment, "SHELLWIRE_URL": server.url, "SHELLWIRE_TOKEN": "0" * 64},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), SECONDS)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+        variables = {"SHELLWIRE_URL": server.url, "SHELLWIRE_TOKEN": "0" * 64}
+        done = await asyncio.to_thread(cli.in_bytes, *words, env=variables)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 async def refused(cli: CommandLine, server: HostileServer, *words: str) -> str:
@@ -182,9 +175,13 @@ def bomb() -> bytes:
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", [True, False], ids=["status", "answer"])
-async def test_a_message_that_inflates_without_end(cli: CommandLine, first: bool) -> None:
+async def test_a_message_that_inflates_without_end(
+    cli: CommandLine, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = frame(bomb(), first=0xC1)
     server = HostileServer(lambda _: answer, status=answer if first else None, deflate=True)
+    # A child of this process.
+    monkeypatch.setattr(fork_server.SERVER, "can_run", lambda *_: False)
     assert f"more than {MAX_DAEMON_MESSAGE} bytes" in await refused(cli, server, "jobs")
     # In KiB, of the largest child that this process has had (getrusage(2)).
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

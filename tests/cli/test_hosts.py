@@ -6,15 +6,15 @@ import json
 import os
 import pwd
 import stat
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
+from tests.cli.command_line import CommandLine, as_text
 from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from tests.live import Daemon
@@ -30,15 +30,7 @@ def away(tmp_path: Path) -> CommandLine:
 
 def login(cli: CommandLine, url: str, token: str) -> subprocess.CompletedProcess[str]:
     """Log in as a script does."""
-    return subprocess.run(
-        [*PROGRAM, "login", "box", url],
-        env=cli.environment,
-        input=token,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return as_text(cli.in_bytes("login", "box", url, stdin=token.encode()))
 
 
 @pytest.mark.long

@@ -231,7 +231,7 @@ def test_a_stale_pid_file_is_no_daemon(cli: CommandLine, content: str) -> None:
 
 def test_a_killed_daemon_is_followed_by_another(cli: CommandLine) -> None:
     first = cli.start()
-    cli.end_daemon()
+    cli.kill_daemon()
     assert cli.home.pid_file.exists()
     assert cli("status").returncode == 3
     assert cli.start()["pid"] != first["pid"]

@@ -50,5 +50,5 @@ def test_without_pidfd_it_is_watched(cli: CommandLine) -> None:
     record = pidfile.read_live(cli.home)
     assert record is not None
     assert not _poll_until_gone(record, 0.0)
-    cli.end_daemon()
+    cli.kill_daemon()
     assert _poll_until_gone(record, 30.0)

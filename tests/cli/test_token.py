@@ -48,7 +48,7 @@ def test_a_running_daemon_acts_at_once(cli: CommandLine) -> None:
             connection.recv(SECONDS)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1008
-    with connect(url, proxy=None) as connection:
+    with connect(url, proxy=None, open_timeout=SECONDS) as connection:
         connection.send(json.dumps({"type": "auth", "token": old, "client_id": "a"}))
         assert json.loads(connection.recv(SECONDS))["code"] == "INVALID_TOKEN"
     assert new != old

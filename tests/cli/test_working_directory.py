@@ -26,18 +26,10 @@ def started(
     cli: CommandLine, cwd: Path | str, *words: str, pwd: str | None = None
 ) -> tuple[str, str]:
     """Return what ``exec`` from this directory writes to stdout and to stderr."""
-    done = subprocess.run(
-        [*PROGRAM, "exec", *words],
-        env={**cli.environment, "PWD": str(cwd) if pwd is None else pwd},
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=SECONDS,
-        check=True,
-    )
-    return done.stdout.strip(), done.stderr.strip()
+    variables = {"PWD": str(cwd) if pwd is None else pwd}
+    done = cli.in_bytes("exec", *words, env=variables, cwd=cwd)
+    assert done.returncode == 0, done
+    return os.fsdecode(done.stdout).strip(), os.fsdecode(done.stderr).strip()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
 from tests import components
 from tests.docs.document import ROOT, Document
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tests.live import Daemon
 
 PAGE = Document("docs/clients.md")
-SECONDS = 120
+SECONDS = PATIENCE
 MOST_LINES = {"hello": 20, "run": 40, "page": 70}
 USAGE = "[-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set"
 

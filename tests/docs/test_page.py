@@ -128,11 +128,13 @@ def browser(tmp_path: Path) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def opened(browser: str, url: str) -> AsyncIterator[Page]:
     """Open ``url`` in the browser; yield the page."""
-    async with connect(browser, max_size=None, proxy=None) as ws:
+    async with connect(browser, max_size=None, proxy=None, open_timeout=PATIENCE) as ws:
         targets = (await Page(ws).call("Target.getTargets"))["targetInfos"]
         target = next(each["targetId"] for each in targets if each["type"] == "page")
     base = browser.rpartition("/devtools/")[0]
-    async with connect(f"{base}/devtools/page/{target}", max_size=None, proxy=None) as ws:
+    async with connect(
+        f"{base}/devtools/page/{target}", max_size=None, proxy=None, open_timeout=PATIENCE
+    ) as ws:
         page = Page(ws)
         await page.open(url)
         yield page

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from tests.cli.terminal import SECONDS
 from tests.docs.document import Document
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
@@ -51,7 +51,7 @@ def test_a_shell_is_left_and_found_again(cli: CommandLine, tmp_path: Path) -> No
         ["--rcfile", str(tmp_path / ".bashrc")],
         env={**cli.environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         dimensions=(30, 100),
-        timeout=SECONDS,
+        timeout=PATIENCE,
     )
     try:
         for line in block.text.splitlines():

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"(\w*)([<>$#!])(?: (.*))?", re.DOTALL)
 _CLIENT_ID = re.compile(r'"client_id": *"(\w+)"')
-_TO_END = 3.0
 _numbers = count(1)
 
 
@@ -210,7 +209,7 @@ class Player:
 
     async def _see_silence(self, ws: ClientConnection) -> None:
         alive = ["?"]
-        deadline = time.monotonic() + _TO_END
+        deadline = time.monotonic() + PATIENCE
         while alive and time.monotonic() < deadline:  # ending a job takes a moment
             await ws.send(json.dumps({"type": "list_jobs", "request_id": "the end"}))
             answer = await self._receive(ws)

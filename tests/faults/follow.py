@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import websockets
 from websockets.asyncio.client import connect
 
+from tests.live import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -132,7 +134,9 @@ class Follower:
             self._proxy.silent.clear()
 
     async def _once(self) -> None:
-        ws = await connect(self._url(), max_size=None, compression=None, proxy=None)
+        ws = await connect(
+            self._url(), max_size=None, compression=None, proxy=None, open_timeout=PATIENCE
+        )
         try:
             await self._serve(ws)
         except websockets.ConnectionClosed:

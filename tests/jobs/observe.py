@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from tests.live import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,7 +62,7 @@ def kinds(daemon: Daemon) -> dict[str, int]:
 
 async def becomes(condition: Callable[[], bool]) -> None:
     """Poll until ``condition()`` holds, where no event reports it."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         for pause in chain([0.0] * 50, repeat(0.01)):
             if condition():
                 return

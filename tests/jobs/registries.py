@@ -14,6 +14,7 @@ from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
 from shellwire.shell.context import initial_state
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from shellwire.jobs.ended import Retention
@@ -59,5 +60,5 @@ async def concluded(job: Job) -> None:
 
     viewer = job.readers.view(look, silent=True)
     look()
-    await asyncio.wait_for(done.wait(), 120)
+    await asyncio.wait_for(done.wait(), PATIENCE)
     job.readers.leave(viewer)

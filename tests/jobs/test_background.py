@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.jobs.observe import FOREVER, becomes, is_alive
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
-class Gate:
+class Latch:
     """Shells that run the gate's text wait until ``open(count)`` lets that many pass."""
 
     def __init__(self, path: Path) -> None:
@@ -39,8 +40,8 @@ class Gate:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
+def gate(tmp_path: Path) -> Iterator[Latch]:
+    gate = Latch(tmp_path / "gate")
     yield gate
     gate.close()
 
@@ -58,12 +59,12 @@ async def _later_output(client: Client, job: str, text: str) -> list[Message]:
 
 
 async def _ended(client: Client, job: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await _info(client, job))["state"] != "ended":
             await client.ask({"type": "ping"})
 
 
-async def test_later_output_arrives_marked(client: Client, gate: Gate) -> None:
+async def test_later_output_arrives_marked(client: Client, gate: Latch) -> None:
     ran = await client.run(f"({gate}; echo late) & echo now")
     job = str(ran.last["id"])
     assert (ran.out, ran.code) == ("now\n", 0)
@@ -90,7 +91,7 @@ async def test_the_grandchildren_count_too(client: Client) -> None:
     ran = await client.run(f"(setsid sh -c '{FOREVER} & echo $!; {FOREVER} & echo $!')")
     pids = [int(word) for word in ran.out.split()]
     # A process is not recognised while it executes a program; it is found a moment later.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while sorted((await _info(client, ran.last["id"]))["pids"]) != sorted(pids):
             await client.ask({"type": "ping"})
     assert (await client.ask({"type": "kill_session", "id": ran.last["id"]}))["type"] == "ack"
@@ -99,7 +100,7 @@ async def test_the_grandchildren_count_too(client: Client) -> None:
 
 
 async def test_no_process_gets_sigpipe(
-    client: Client, daemon: Daemon, gate: Gate, tmp_path: Path
+    client: Client, daemon: Daemon, gate: Latch, tmp_path: Path
 ) -> None:
     other = await daemon.client()
     await other.run(f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID")
@@ -111,7 +112,7 @@ async def test_no_process_gets_sigpipe(
     assert (await client.run("echo alive")).out == "alive\n"
 
 
-async def test_two_writers(client: Client, gate: Gate) -> None:
+async def test_two_writers(client: Client, gate: Latch) -> None:
     ran = await client.run(f"({gate}; seq 5000) & ({gate}; seq 5000 >&2) & echo now")
     gate.open(2)
     expected = "".join(f"{number}\n" for number in range(1, 5001))
@@ -124,7 +125,7 @@ async def test_two_writers(client: Client, gate: Gate) -> None:
 
 @pytest.mark.parametrize(("encoding", "told"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
 async def test_an_incomplete_character_at_the_end(
-    client: Client, gate: Gate, encoding: str, told: list[str]
+    client: Client, gate: Latch, encoding: str, told: list[str]
 ) -> None:
     ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding=encoding)
     gate.open()
@@ -134,7 +135,7 @@ async def test_an_incomplete_character_at_the_end(
 
 
 async def test_output_is_discarded_beyond_thirty_two_jobs(
-    own_daemon: Callable[..., Daemon], gate: Gate, tmp_path: Path
+    own_daemon: Callable[..., Daemon], gate: Latch, tmp_path: Path
 ) -> None:
     daemon = own_daemon()
     client = await daemon.client()
@@ -166,7 +167,7 @@ async def test_a_flood_in_the_background_uses_one_buffer(own_daemon: Callable[..
     async def end() -> int:
         return int((await _info(other, ran.last["id"]))["end"])
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await end() < 100 * MIB:
             assert (await other.run("echo here")).out == "here\n"
     assert psutil.Process(daemon.pid).memory_info().rss < before + 12 * MIB

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.jobs.observe import FOREVER, becomes, below, is_alive
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ async def test_a_signal_arrives_among_a_thousand_exits(own_daemon: Callable[...,
     daemon.process.send_signal(signal.SIGTERM)
     daemon.process.send_signal(signal.SIGCONT)
     assert (await client.closed())[0] == 1001
-    assert daemon.process.wait(120) == 0
+    assert daemon.process.wait(PATIENCE) == 0
     assert "wakeup" not in daemon.failure()
     daemon.stop()
 

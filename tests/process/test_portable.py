@@ -12,6 +12,7 @@ import pytest
 from shellwire.errors import SpawnError
 from shellwire.process.portable import Child, LoopSignalListener, ThreadReaper, start
 from shellwire.process.reap import Exit
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +33,7 @@ async def _exit_of(reaper: ThreadReaper, child: Child) -> Exit:
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
     reaper.watch(child.pid, ended.set_result)
     assert reaper.owns(child.pid)
-    how = await asyncio.wait_for(ended, 20)
+    how = await asyncio.wait_for(ended, PATIENCE)
     assert not reaper.owns(child.pid)
     return how
 
@@ -77,6 +78,6 @@ async def test_signals_reach_the_loop() -> None:
     came = asyncio.Event()
     signals.listen(signal.SIGUSR1, came.set)
     os.kill(os.getpid(), signal.SIGUSR1)
-    await asyncio.wait_for(came.wait(), 20)
+    await asyncio.wait_for(came.wait(), PATIENCE)
     signals.close()
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

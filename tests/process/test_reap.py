@@ -12,6 +12,7 @@ import pytest
 from shellwire.process.reap import LOST, Exit, Reaper, signal_name
 from shellwire.process.spawn import spawn
 from tests.jobs.observe import has_ended, reap
+from tests.live import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +39,7 @@ async def _exit_of(reaper: Reaper, pid: int) -> Exit:
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
     reaper.watch(pid, ended.set_result)
     assert reaper.owns(pid)
-    exit_ = await asyncio.wait_for(ended, 20)
+    exit_ = await asyncio.wait_for(ended, PATIENCE)
     assert not reaper.owns(pid)
     with pytest.raises(ChildProcessError):
         reap(pid)
@@ -69,7 +70,7 @@ async def test_a_status_reaped_by_other_code_is_lost(reaper: Reaper) -> None:
     reap(pid)
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
     reaper.adopt(pid, ended.set_result)
-    assert await asyncio.wait_for(ended, 20) is LOST
+    assert await asyncio.wait_for(ended, PATIENCE) is LOST
 
 
 async def test_reap_ended_calls_back_at_once(reaper: Reaper) -> None:

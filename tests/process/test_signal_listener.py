@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from shellwire.process.signal_listener import SignalListener
+from tests.live import PATIENCE
 
 _BURST = """
 import asyncio, os, signal
@@ -22,7 +23,7 @@ async def main():
     for _ in range(5000):
         os.kill(os.getpid(), signal.SIGCHLD)
     os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.wait_for(stop.wait(), 20)
+    await asyncio.wait_for(stop.wait(), 120)
     signals.close()
     print(len(calls), signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
 
@@ -46,7 +47,7 @@ async def test_a_signal_wakes_the_loop() -> None:
             signals.listen(signal.SIGUSR1, came.set)
             # Sent from outside, while the loop waits in the kernel.
             killing = await asyncio.create_subprocess_exec("kill", "-USR1", str(os.getpid()))
-            await asyncio.wait_for(came.wait(), 20)
+            await asyncio.wait_for(came.wait(), PATIENCE)
             await killing.wait()
     finally:
         signals.close()

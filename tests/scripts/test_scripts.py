@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import PATIENCE
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX scripts")
 
 CHECKOUT = Path(__file__).parents[2]
@@ -101,14 +103,13 @@ class Checkout:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 
     def use_flock(self) -> None:
         found = shutil.which("flock")
-        if not found:
-            pytest.skip("no flock here")
+        assert found
         (self.path / "flock").symlink_to(found)
 
     def calls(self) -> list[str]:
@@ -207,7 +208,7 @@ def test_replaced_python_and_moved_checkout_start_over(checkout: Checkout) -> No
     assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_an_environment_of_another_user_is_left_alone(checkout: Checkout, shell: list[str]) -> None:
     theirs = checkout.root / ".venv" / "theirs"
@@ -278,7 +279,7 @@ def test_without_a_usable_python_one_line_says_so(tmp_path: Path) -> None:
     assert run.stderr.splitlines()[1].startswith("shellwire: python3 lacks ensurepip: install it")
 
 
-@pytest.mark.parametrize("flock", [True, False])
+@pytest.mark.parametrize("flock", [pytest.param(True, marks=pytest.mark.needs("flock")), False])
 def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
     if flock:
         checkout.use_flock()
@@ -290,11 +291,12 @@ def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
         subprocess.Popen([checkout.script, "x"], env=checkout.environment(SLOW="0.2"))
         for _ in range(3)
     ]
-    assert [process.wait(10) for process in running] == [0, 0, 0]
+    assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
     assert sorted(checkout.calls()) == ["shellwire x"] * 3 + [UV_INSTALL, UV_VENV]
     assert not list(checkout.root.glob(".venv.*"))
 
 
+@pytest.mark.needs("flock")
 def test_killed_setup_does_not_block_the_next(checkout: Checkout) -> None:
     checkout.use_flock()  # the link lock would depend on when init reaps the dead process
     first = subprocess.Popen(
@@ -303,7 +305,7 @@ def test_killed_setup_does_not_block_the_next(checkout: Checkout) -> None:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not (checkout.calls_file.exists() and UV_INSTALL in checkout.calls_file.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.live import PATIENCE
 from tests.server.observe import job_info
 from tests.server.test_attach import NUMBERS, attached, refused
 
@@ -166,4 +167,4 @@ async def test_shutdown_waits_for_credit(own_daemon: Callable[..., Daemon]) -> N
     assert (await client.closed())[0] == 1001
     # The other client sends no credit, and is closed in time nevertheless.
     assert (await deaf.closed())[0] in (1001, 1006)
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(PATIENCE) == 0

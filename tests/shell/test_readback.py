@@ -102,11 +102,11 @@ async def test_a_notice_names_the_broken_functions(client: Client) -> None:
 async def test_many_that_hang_take_no_longer_than_one(
     bash: Bash, birth: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shellwire.shell.readback.TIMEOUT", 0.5)
+    monkeypatch.setattr("shellwire.shell.readback.TIMEOUT", 1.0)
     begun = time.monotonic()
     hanging = {
         name: Function(name + b" () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")
         for name in (b"f", b"g", b"h", b"i", b"j")
     }
     assert await unreadable(bash, birth, hanging) == set(hanging)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4

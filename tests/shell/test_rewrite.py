@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shellwire.shell import rewrite as module
 from shellwire.shell.rewrite import rewrite
+from tests.live import PATIENCE
 
 _CORPUS = Path(__file__).with_name("rewrite_corpus.txt").read_text().split("\n%%\n")
 _COMMANDS = _CORPUS[0].split("\n", 2)[2:] + _CORPUS[1:]
@@ -29,7 +30,7 @@ def _run(command: str, directory: Path) -> tuple[int, bytes, bytes]:
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     # bash prefixes a syntax error with the line that it could not parse.

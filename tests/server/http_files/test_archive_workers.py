@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.live import PATIENCE
 from tests.server.http_files.web import Web, until
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_two_at_a_time(own_daemon: Callable[..., Daemon], tmp_path: Path) -> Non
         seen = max(seen, workers(daemon))
     for sock in begun:
         with sock:
-            sock.settimeout(20)
+            sock.settimeout(PATIENCE)
             assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
             seen = max(seen, workers(daemon))
     assert seen <= 2
