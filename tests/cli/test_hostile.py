@@ -251,7 +251,7 @@ async def test_messages_of_login_and_refusals_are_escaped(
         )
         out, _ = await asyncio.wait_for(process.communicate(b"0" * 64 + b"\n"), SECONDS)
     assert process.returncode == 0
-    assert out.decode() == f"box is {server.url} (shellwire {SHOWN})\n"
+    assert out.decode() == f"saved host box: {server.url} (shellwire {SHOWN})\n"
     refusal = message_frame(
         {"type": "error", "id": None, "code": "CLIENT_REJECTED", "message": ESCAPE}
     )

@@ -69,7 +69,7 @@ def test_directories_without_write_permission(user: Unprivileged) -> None:
         os.chmod(back / path, 0o555)
     told = ["delete remote mod/deep/er/f", "delete remote mod/f", "push mod/new"]
     assert sync(user, (back, there), "--delete") == (0, told, [])
-    told = [each.replace("there", "here").replace("push", "pull") for each in told]
+    told = [each.replace("remote", "local").replace("push", "pull") for each in told]
     assert sync(user, (here, there), "--delete") == (0, told, [])
     del wanted["mod/deep/er"]
     assert modes(here) == modes(there) == wanted
