@@ -1,8 +1,8 @@
 @echo off
-rem Runs shellwire from this checkout, as run.sh does:
-rem   run.bat ARGUMENT...       shellwire with these arguments; none: its help
-rem   run.bat --setup [EXTRA]   only make the environment (EXTRA: dev, what test.bat needs)
-rem The stamps are a copy of pyproject.toml and the checkout's path: a changed one starts over.
+rem Run shellwire from this checkout, like run.sh:
+rem   run.bat ARGUMENT...       run shellwire with these arguments; without any, show its help
+rem   run.bat --setup [EXTRA]   only set up the environment (EXTRA: dev, which test.bat needs)
+rem The stamps are a copy of pyproject.toml and the checkout's path: if either changes, set up again.
 setlocal
 for %%I in ("%~dp0.") do set "root=%%~fI"
 set "venv=%root%\.venv"
@@ -48,7 +48,7 @@ copy /y "%root%\pyproject.toml" "%stamp%" >nul
 :ready
 if "%~1"=="--setup" exit /b 0
 if "%~1"=="" goto help
-rem endlocal in the same line: nothing set here reaches the daemon and its users' commands.
+rem endlocal is on the same line, so no variable set here reaches the daemon or the user's commands.
 endlocal & "%venv%\Scripts\shellwire.exe" %*
 exit /b %errorlevel%
 :help

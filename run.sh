@@ -1,21 +1,22 @@
 #!/usr/bin/env sh
-# Runs shellwire from this checkout.
+# Run shellwire from this checkout.
 #
-#   ./run.sh ARGUMENT...       shellwire with these arguments; the exit code is its own
-#   ./run.sh                   its help
-#   ./run.sh --setup [EXTRA]   only make the environment (EXTRA: dev, what test.sh needs)
+#   ./run.sh ARGUMENT...       run shellwire with these arguments; return its exit code
+#   ./run.sh                   show its help
+#   ./run.sh --setup [EXTRA]   only set up the environment (EXTRA: dev, which test.sh needs)
 #
-# The first use makes ./.venv, with uv where there is one, else with venv and pip. Later ones
-# compare a stamp: they start no other Python and need no network. A changed pyproject.toml, a
-# replaced Python and a moved checkout are noticed. The install is editable: a change of the code
-# takes effect at once.
+# The first run sets up ./.venv, with uv if it is installed, else with venv and pip. Later runs only
+# compare a stamp: they start no extra Python and need no network. After a change of pyproject.toml,
+# another Python or a moved checkout they set up again. The install is editable: a change of the
+# code takes effect at once.
 set -eu
 
-# The daemon's environment becomes that of its users' commands, and assigning to a name that is
-# exported changes it there. So nothing is activated, and what outlives setup() begins with sw_.
+# The user's commands inherit the daemon's environment, and assigning to an exported variable here
+# would change it for them. So this script activates nothing, and variables outside setup() begin
+# with sw_.
 sw_self=$0
 case $sw_self in */*) ;; *) sw_self=./$sw_self ;; esac
-while [ -h "$sw_self" ]; do # by hand: not every readlink has -f
+while [ -h "$sw_self" ]; do # in a loop, because not every readlink has -f
   sw_link=$(readlink "$sw_self")
   case $sw_link in
     /*) sw_self=$sw_link ;;
@@ -31,8 +32,8 @@ fail() {
   exit 1
 }
 
-# The stamp, written after success only: the checkout, the interpreter that .venv/bin/python leads
-# to, the checksum of pyproject.toml, the extra.
+# The stamp is written only after success. It holds the checkout's path, the interpreter behind
+# .venv/bin/python, the checksum of pyproject.toml and the extra.
 read_stamp() {
   [ -f "$sw_root/.venv/shellwire.stamp" ] && {
     IFS= read -r sw_stamp_root
@@ -42,7 +43,7 @@ read_stamp() {
   } <"$sw_root/.venv/shellwire.stamp"
 }
 
-# A venv works only where it was made, and with the Python that made it.
+# A venv works only in the directory where it was created, and with the Python that created it.
 is_whole() {
   # shellcheck disable=SC3013  # -ef: every sh in use has it, and it costs no process
   read_stamp && [ "$sw_stamp_root" = "$sw_root" ] &&
@@ -54,7 +55,7 @@ is_fresh() { # EXTRA
     case $1 in '' | "$sw_stamp_extra") ;; *) false ;; esac
 }
 
-# Says nothing when all is well, and everything when it is not.
+# Run a command; show its output only if it fails.
 quietly() {
   output=$("$@" 2>&1) && return
   printf '%s\n' "$output" >&2
@@ -65,7 +66,7 @@ quietly() {
 find_python() {
   bare=
   for python in python3 python3.14 python3.13 python3.12 python3.11; do
-    # asked, not looked for: a name on PATH may be a version manager's shim without a Python
+    # run it to check: a name on PATH may be a version manager's shim without a Python
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
     "$python" -c 'import ensurepip, venv' 2>/dev/null && return
     bare=${bare:-$python}
@@ -75,16 +76,17 @@ find_python() {
   fail "no Python 3.11 or newer on PATH: install one, or uv"
 }
 
-# For where there is no flock (macOS), or none on this file system: a symbolic link, whose making is
-# atomic and whose target names the holder.
+# The lock for systems or file systems without flock (macOS): a symbolic link. Creating it is
+# atomic, and its target names the holder.
 take_link_lock() {
   lock=$sw_root/.venv.lock
   [ -w "$sw_root" ] || fail "no permission to write in $sw_root"
-  self=$(exec sh -c 'echo "$PPID"') # $$ would be run.sh, which may be killed before its subshell
+  self=$(exec sh -c 'echo "$PPID"') # not $$: that is run.sh, which may die before this subshell
   tries=0
   until ln -s "$self" "$lock" 2>/dev/null; do
-    holder=$(readlink "$lock") || continue # released just now
-    # One waiter alone may bury a dead holder, or a second would take away the first one's lock.
+    holder=$(readlink "$lock") || continue # just released
+    # Only one waiter may remove a dead holder's lock: a second would remove the first one's new
+    # lock.
     if ! kill -0 "$holder" 2>/dev/null && mkdir "$lock.$holder" 2>/dev/null; then
       [ "$(readlink "$lock")" != "$holder" ] || rm -f "$lock"
       rmdir "$lock.$holder"
@@ -97,17 +99,17 @@ take_link_lock() {
   trap 'rm -f "$lock"' EXIT
 }
 
-# A subshell: its directory, its variables and its lock on the checkout (descriptor 9; the kernel
-# releases it whatever happens) end with it. Standard input is left to shellwire.
+# A subshell: its working directory, its variables and its lock on the checkout (descriptor 9, which
+# the kernel releases in any case) end with it. It leaves standard input to shellwire.
 # shellcheck disable=SC2094  # nothing reads or writes descriptor 9
 setup() ( # EXTRA
   extra=$1
   # shellcheck disable=SC3067  # -O: every sh in use has it
   [ ! -e "$sw_root/.venv" ] || [ -O "$sw_root/.venv" ] ||
-    fail "$sw_root/.venv belongs to another user, and can't be used by you: take a checkout of yours"
+    fail "$sw_root/.venv belongs to another user; use a checkout of your own"
   say "setting up .venv …"
   flock 9 2>/dev/null || take_link_lock
-  if is_fresh "$extra"; then exit; fi # another run.sh did it meanwhile
+  if is_fresh "$extra"; then exit; fi # another run.sh has set it up meanwhile
 
   cd "$sw_root"
   unset PYTHONHOME PYTHONPATH
@@ -118,7 +120,7 @@ setup() ( # EXTRA
     fi
     set -- uv pip install --python .venv/bin/python
   else
-    if ! is_whole || [ ! -e .venv/bin/pip ]; then # uv makes one without pip
+    if ! is_whole || [ ! -e .venv/bin/pip ]; then # a venv made by uv has no pip
       find_python
       rm -rf .venv
       quietly "$python" -m venv .venv
@@ -126,8 +128,8 @@ setup() ( # EXTRA
     set -- .venv/bin/python -m pip install --disable-pip-version-check
   fi
 
-  # Killed in here, it leaves no stamp, and the next one starts over. Failed (no network), it gives
-  # the old stamp back: what was there is there still, and is to be brought up to date.
+  # If killed here, this run leaves no stamp, and the next run starts over. If it fails (no
+  # network), it restores the old stamp: the old packages still work, and the next run updates them.
   stamp=.venv/shellwire.stamp
   if [ -f "$stamp" ]; then mv "$stamp" "$stamp.old"; fi
   if ! quietly "$@" --quiet --editable ".${extra:+[$extra]}"; then

@@ -1,5 +1,5 @@
 @echo off
-rem Checks everything, as test.sh does; with arguments only pytest runs, and gets them.
+rem Run all checks, like test.sh. With arguments it runs only pytest and passes them on.
 setlocal
 pushd "%~dp0"
 call run.bat --setup dev || exit /b 1

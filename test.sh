@@ -1,8 +1,9 @@
 #!/usr/bin/env sh
-# Checks everything: ./test.sh makes its environment (./.venv with the extra "dev", and tests/node),
-# then runs ruff, mypy, lint-imports and pytest, and stops at the first that fails, with its exit
-# code. With arguments only pytest runs, and gets them: ./test.sh -k codec (paths count from the
-# checkout), ./test.sh -m "long or needs" (the tests that a bare ./test.sh leaves to .ci/run).
+# Run all checks. ./test.sh sets up its environment (./.venv with the extra "dev", and tests/node),
+# then runs ruff, mypy, lint-imports and pytest. It stops at the first failure and returns its exit
+# code. With arguments it runs only pytest and passes them on: ./test.sh -k codec (paths are
+# relative to the checkout), ./test.sh -m "long or needs" (the tests that ./test.sh without
+# arguments leaves to .ci/run).
 set -eu
 
 self=$0
@@ -18,8 +19,8 @@ CDPATH='' cd -P -- "${self%/*}/"
 
 warn() { printf 'test.sh: %s\n' "$*" >&2; }
 
-# What the tests with a JavaScript client import. Without it they fail: that is theirs to say, and
-# the rest can be tested all the same.
+# Install the packages that the tests with a JavaScript client import. Without the packages only
+# those tests fail, so a failure here does not stop the run.
 node_packages() (
   cd tests/node
   if ! node --version >/dev/null 2>&1 || ! npm --version >/dev/null 2>&1; then
@@ -53,10 +54,10 @@ if [ $# -eq 0 ]; then
   step mypy --strict
   step mypy --config-file tests/windows/mypy.ini
   step lint-imports
-  # Each process has a daemon of its own. Half as many again as processors, for tests wait for what
-  # others do; what is asked for by name runs in one process.
+  # Each test process has its own daemon. Start 1.5 processes per processor, because tests spend
+  # time waiting. Tests selected by arguments run in one process.
   processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || processors=2
-  # What takes long, or needs a program that may be missing, .ci/run does afterwards.
+  # .ci/run runs the tests that take long or need a program that may be missing.
   set -- --numprocesses $((processors * 3 / 2)) -m "not long and not needs"
 fi
 step pytest "$@"

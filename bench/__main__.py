@@ -16,9 +16,9 @@ from bench import (
     latency,
     output,
     readme,
+    resources,
     results,
     soak,
-    standing,
     tables,
     where,
     wire,
@@ -37,23 +37,23 @@ BENCHMARKS: dict[str, Callable[[Effort], list[Row]]] = {
     "throughput": output.throughput,
     "echo": latency.echo,
     "frozen": latency.frozen,
-    "idle": standing.idle,
-    "starting": standing.starting,
-    "many": standing.many,
+    "idle": resources.idle,
+    "starting": resources.starting,
+    "many": resources.many,
     "files": files.files,
 }
 PEERS = "peers"
 WHERE = "where"
 FLOORS = "floors"
 SOAK = "soak"
-"""Only when it is asked for: it takes minutes, and no document has its figures."""
+"""Runs only by name: it takes minutes, and no document shows its figures."""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     names = [*BENCHMARKS, WHERE, FLOORS, PEERS, SOAK]
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", choices=[[], *names], help=f"of {', '.join(names)}"
+        "names", nargs="*", metavar="NAME", choices=[[], *names], help=f"any of {', '.join(names)}"
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, help="share of the full counts; below 1 to try the code"
@@ -62,26 +62,26 @@ def _parser() -> argparse.ArgumentParser:
         "--flags",
         type=shlex.split,
         default=[],
-        help="more options for the daemons of this checkout",
+        help="options to add to the daemons of this checkout",
     )
     parser.add_argument(
         "--peer",
         action="append",
         choices=[kind.name for kind in KINDS],
-        help="compare only this one, and keep no result; repeatable",
+        help="compare only this peer, and store no result; repeatable",
     )
     parser.add_argument(
         "--readme",
         action="store_true",
-        help="measure nothing: write the last results into README.md, bench/README.md, chart.svg",
+        help="measure nothing; write the last results into docs/performance.md and bench/",
     )
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Run the named benchmarks, or all. Returns 1 if a target was missed."""
+    """Run the named benchmarks, or all of them. Returns 1 if a target was missed."""
     options = _parser().parse_args(arguments)
-    # As an exception it lets each benchmark end what it has started.
+    # SystemExit unwinds the stack, so each benchmark ends the processes that it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if options.readme:
         return readme.write()

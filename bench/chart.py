@@ -1,4 +1,4 @@
-"""The chart: for each line of the comparison a row of dots on a logarithmic axis, as SVG."""
+"""The chart as SVG: for each line of the comparison a row of dots on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.peers.environment import CACHE
 from bench.tables import OURS, number
 
 DRAFT = CACHE / "chart.svg"
-"""Where a run draws it; the one beside this file is that of the README."""
+"""The chart of the last run; docs/performance.md shows the one beside this file."""
 
 _PANELS = ("paced", "state", "output", "echo50", "start", "idle")
 _COLUMNS, _WIDTH, _HEAD = 2, 460, 44
@@ -90,12 +90,12 @@ class _Panel:
         if not cell["value"]:
             return [*parts, _label(_LEFT + 4, y + 4, cell["reason"] or "0", _FAINT, 11)]
         x = self._across(cell["value"])
-        # A ratio is told by its distance from 1; a logarithmic axis has no other beginning.
+        # A ratio is drawn from 1: a logarithmic axis has no zero to start from.
         if self._is_ratio:
             parts.append(_line(self._across(1.0), y, x, y, colour, 2))
         note = cell["note"].partition(":")[0]
         label = f"{number(cell['value'])} {note}".rstrip()
-        # To the right of the stem, if that is where it goes.
+        # The label stands right of the stem when the stem goes to the right of the dot.
         beside = max(x, self._across(1.0)) if self._is_ratio and cell["value"] < 1 else x
         return [
             *parts,
@@ -105,7 +105,7 @@ class _Panel:
 
 
 def _decades(values: list[float]) -> tuple[int, int]:
-    """Return the powers of ten around positive ``values``, at least one apart."""
+    """Return the powers of ten that enclose positive ``values``, at least one apart."""
     low = math.floor(math.log10(min(values)))
     return low, max(math.ceil(math.log10(max(values))), low + 1)
 

@@ -1,4 +1,4 @@
-"""What a command costs, against starting a shell."""
+"""The cost of a command, against starting a shell."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _job() -> str:
 
 
 def roundtrips(effort: Effort) -> list[Row]:
-    """One client, ``:``, paced and back to back, with state that changes and that does not."""
+    """Measure ``:`` from one client, paced and back to back, then with state that changes."""
     with Daemon() as daemon, Client(daemon) as client:
 
         def colon() -> None:
@@ -70,7 +70,7 @@ def _row(what: str, measured: list[tuple[float, float]], reach: float) -> Row:
 
 
 def parallel(effort: Effort) -> list[Row]:
-    """Four clients at once, against bare spawns from a thread per processor."""
+    """Measure four clients at once, against bare spawns from a thread per processor."""
     each = effort.times(250, least=10)
     with Daemon() as daemon, ExitStack() as stack:
         clients = [stack.enter_context(Client(daemon, f"c{number}")) for number in range(4)]

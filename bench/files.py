@@ -1,4 +1,4 @@
-"""What a file of 1 GiB costs by HTTP, against cat through a TCP connection on loopback."""
+"""The cost of a file of 1 GiB by HTTP, against cat through a TCP connection on loopback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_MEMORY = 32 * 1024 * 1024
 
 
 def _cat(source: Path, target: Path) -> float:
-    """Move a file by two cats and a connection; return the bytes a second."""
+    """Copy a file through two cats and a connection; return bytes per second."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         sending = socket.create_connection(server.getsockname())
         receiving, _ = server.accept()
@@ -55,7 +55,7 @@ def _curl(daemon: Daemon, path: Path, *arguments: str | Path) -> float:
 
 
 def files(effort: Effort) -> list[Row]:
-    """A file out and in, in memory (tmpfs), so that the disk has no say; a large directory."""
+    """Measure downloads, uploads and a large directory, on tmpfs: the disk does not count."""
     size = effort.times(_SIZE, least=1 << 24)
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="shellwire-bench-", dir=place) as directory:
@@ -79,33 +79,33 @@ def files(effort: Effort) -> list[Row]:
             def row(what: str, ours: Callable[[], float]) -> Row:
                 measured = pairs(ours, lambda: _cat(source, target), _TURNS)
                 figure = ratio(measured)
-                mine, yard = (max(column) / 1e6 for column in zip(*measured, strict=True))
-                detail = f"at best {mine:.0f} MB/s; cat {yard:.0f}"
+                mine, base = (max(column) / 1e6 for column in zip(*measured, strict=True))
+                detail = f"at best {mine:.0f} MB/s; cat {base:.0f}"
                 return Row(what, f"{figure:.2f}", "≥ 0.6", figure >= 0.6, detail)
 
             rows = [row("a file by HTTP, out", out), row("a file by HTTP, in", into)]
             grown = proc.rss([daemon.pid]) - before
             figure = f"+{grown / 2**20:.1f} MiB"
-            rows.append(Row("memory for that", figure, "< 32 MiB", grown < _MOST_MEMORY))
+            rows.append(Row("memory for both", figure, "< 32 MiB", grown < _MOST_MEMORY))
             return [*rows, *_listing(effort, daemon, Path(directory, "many"))]
 
 
 def _listing(effort: Effort, daemon: Daemon, directory: Path) -> list[Row]:
-    """Press keys while a large directory is listed again and again: by another, by the same."""
+    """Press keys while another client, then the same one, lists a large directory repeatedly."""
     entries = effort.times(_ENTRIES)
     directory.mkdir()
     for number in range(entries):
         (directory / f"{number:06}").touch()
-    question = {"type": "fs_list", "id": "list", "root": str(directory)}
-    beside = f"slowest PTY echo beside a list of {entries:,} files"
+    request = {"type": "fs_list", "id": "list", "root": str(directory)}
+    listed = f"lists {entries:,} files"
     with Client(daemon, "typist") as typist, Client(daemon, "lister") as lister:
         keys = Keys(typist)
         paced(keys.press, 50, _BETWEEN_KEYS)
 
         def list_it() -> None:
             for _ in range(_LISTINGS):
-                lister.send(question)
-                lister.pass_over()
+                lister.send(request)
+                lister.skip_message()
 
         listing = threading.Thread(target=list_it)
         listing.start()
@@ -113,13 +113,13 @@ def _listing(effort: Effort, daemon: Daemon, directory: Path) -> list[Row]:
         while listing.is_alive():
             taken += paced(keys.press, 10, _BETWEEN_KEYS)
         listing.join()
-        rows = [_slowest(f"{beside}, another's", taken)]
+        rows = [_slowest(f"slowest PTY echo while another client {listed}", taken)]
         taken = []
         for _ in range(_LISTINGS):
-            typist.send(question)
-            while not keys.passed(b'"fs_result"'):
+            typist.send(request)
+            while not keys.skipped(b'"fs_result"'):
                 taken += paced(keys.press, 10, _BETWEEN_KEYS)
-        return [*rows, _slowest(f"{beside}, its own", taken)]
+        return [*rows, _slowest(f"slowest PTY echo while the same client {listed}", taken)]
 
 
 def _slowest(what: str, taken: list[float]) -> Row:

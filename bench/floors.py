@@ -1,4 +1,4 @@
-"""What of a command and of a keystroke can't be had for less: their parts, each by itself."""
+"""The lower bounds of a command and a keystroke: each of their parts, measured by itself."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import bare, echoes, least, proc, shares
+from bench import baselines, cpu_profile, echo_servers, minimal_server, proc
 from bench.measure import PACE, median, paced, spawn_bash
 from bench.websocket import WebSocket
 from bench.wire import Client, Daemon
 from shellwire.shell.bash import Bash
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 from shellwire.shell.launch import launch
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bench.measure import Effort
 
 _READY = 0.006
-"""Seconds after which a bash that was started waits for its text."""
+"""Seconds after which a started bash waits for its text."""
 
 _FRAME = b'{"type": "ping", "request_id": "0123456789"}'
 _CLIENTS = 4
@@ -36,7 +36,7 @@ _CLIENTS = 4
 _STAGES = {
     "tcp": "a byte to asyncio and back, over TCP",
     "frame": "a text frame to aiohttp and back",
-    "shell": "a bash that waits is told `:`, reports and exits",
+    "shell": "a waiting bash gets `:`, reports its state and exits",
     "command": "a bare `bash -c :`",
     "key": "a key to `cat` on a bare raw terminal and back",
     "relay": "the same through asyncio, over TCP, without a protocol",
@@ -47,7 +47,7 @@ _LEAST = {
     "least_four": "four clients at once, rate",
 }
 _COSTS = {
-    "bare_cpu": "a bare `bash -c :`, and who starts it",
+    "bare_cpu": "a bare `bash -c :`, and the process that starts it",
     "shell_cpu": "the bash of a command, with its report",
     "daemon_cpu": "the daemon",
     "client_cpu": "the client",
@@ -55,26 +55,26 @@ _COSTS = {
 
 
 def floors(effort: Effort) -> dict[str, float]:
-    """Measure the parts. Returns microseconds, by name, and ratios of the least server."""
+    """Measure the parts. Returns microseconds by name, and the minimal server's ratios."""
     times = effort.times(600, least=10)
     found = asyncio.run(_shells(times))
     with (
-        echoes.server("tcp") as port,
+        echo_servers.server("tcp") as port,
         closing(socket.create_connection(("127.0.0.1", port))) as line,
     ):
         found["tcp"] = _median(lambda: _through(line), times)
-    with echoes.server("frame") as port, closing(WebSocket(port)) as frames:
+    with echo_servers.server("frame") as port, closing(WebSocket(port)) as frames:
         found["frame"] = _median(lambda: _frame(frames), times)
     with (
-        echoes.server("relay") as port,
+        echo_servers.server("relay") as port,
         closing(socket.create_connection(("127.0.0.1", port))) as line,
-        bare.Keys() as keys,
+        baselines.Keys() as keys,
     ):
         found["relay"] = _median(lambda: _through(line), times, 0.001)
         found["key"] = _median(keys.press, times, 0.001)
-    with echoes.server("least") as port:
-        found.update(least.measure(port, effort))
-    found.update(shares.shares(effort))
+    with echo_servers.server("least") as port:
+        found.update(minimal_server.measure(port, effort))
+    found.update(cpu_profile.cpu_shares(effort))
     return {**found, **_costs(effort.times(2000, least=20))}
 
 
@@ -94,12 +94,12 @@ def _through(line: socket.socket) -> None:
 
 
 async def _shells(times: int) -> dict[str, float]:
-    """A waiting bash and a bare one in turns, for the machine's speed drifts."""
+    """Measure a waiting bash and a bare one alternately, because the machine's speed drifts."""
     waiting, spawned = [], []
     dialect = Bash("/bin/bash")
-    state = birth_state(os.environb, "/")
+    state = initial_state(os.environb, "/")
     for _ in range(times):
-        shell = launch(dialect, state, Wiring(), tag=b"bench", report=True)
+        shell = launch(dialect, state, Stdio(), tag=b"bench", report=True)
         time.sleep(_READY)  # noqa: ASYNC251 - the loop has nothing to do
         ended = select.poll()
         pidfd = os.pidfd_open(shell.pid)
@@ -116,7 +116,7 @@ async def _shells(times: int) -> dict[str, float]:
 
 
 def _costs(times: int) -> dict[str, float]:
-    """Processor time of one command, where four clients ask at once."""
+    """Return the processor time of one command while four clients send at once."""
     begun = _used()
     for _ in range(times):
         spawn_bash()
@@ -153,19 +153,19 @@ def _costs(times: int) -> dict[str, float]:
 
 
 def _used() -> float:
-    """Seconds of processor time that we have used, and our children that have ended."""
+    """Return the seconds of processor time used by this process and its ended children."""
     spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in spent)
 
 
 def _children(pid: int) -> float:
-    """Seconds of processor time of its children that have ended."""
+    """Return the seconds of processor time used by the ended children of ``pid``."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def table(found: dict[str, Any]) -> str:
-    """Return the parts in Markdown, and what they add up to."""
+    """Return the parts and their sum in Markdown."""
     command, key = found["command"], found["key"]
     lines = ["| part, by itself | µs | |", "|---|---:|---:|"]
     for name, what in _STAGES.items():
@@ -173,19 +173,20 @@ def table(found: dict[str, Any]) -> str:
         of = "a bare terminal" if name in ("key", "relay") else "a bare bash"
         lines.append(f"| {what} | {found[name]:.0f} | {share:.2f} of {of} |")
     least = (found["frame"] + found["shell"]) / command
-    lines.append(f"| **a frame, and a bash that waits** | | **{least:.2f} of a bare bash** |")
-    lines += ["", "| `:` by the least server | of a bare bash |", "|---|---:|"]
+    lines.append(f"| **a frame, and a waiting bash** | | **{least:.2f} of a bare bash** |")
+    lines += ["", "| `:` by the minimal server | of a bare bash |", "|---|---:|"]
     lines += [f"| {what} | {found[name]:.2f} |" for name, what in _LEAST.items()]
     lines += ["", "| processor time of a command | µs |", "|---|---:|"]
     for name, what in _COSTS.items():
         lines.append(f"| {what} | {found[name]:.0f} |")
         if name == "daemon_cpu":
-            lines += [f"| – {room} | {found[room] * found[name]:.0f} |" for room in shares.ROOMS]
+            whole = found[name]
+            lines += [f"| – {part} | {found[part] * whole:.0f} |" for part in cpu_profile.PARTS]
     one = found["bare_cpu"]
-    all_of_it = (found["shell_cpu"] + found["daemon_cpu"] + found["client_cpu"]) / one
-    lines.append(f"| **together, × a bare one** | **{all_of_it:.2f}** |")
+    total = (found["shell_cpu"] + found["daemon_cpu"] + found["client_cpu"]) / one
+    lines.append(f"| **together, × a bare one** | **{total:.2f}** |")
     return "\n".join(lines) + (
-        "\n\nThese are costs while four clients ask at once. With all processors at work all the "
-        f"time their\nrate is no more than {1 / all_of_it:.2f}; if nothing but the shells cost "
-        f"anything, {one / found['shell_cpu']:.2f}."
+        "\n\nThese costs were measured with four clients at once. With all processors busy all the "
+        f"time, the\nrate is no more than {1 / total:.2f}; if only the shells cost anything, "
+        f"{one / found['shell_cpu']:.2f}."
     )

@@ -1,11 +1,11 @@
-"""How long a keystroke and a cancel take, alone and beside floods; what a frozen client costs."""
+"""Latency of keystrokes and cancels, alone and beside floods; the cost of a frozen client."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from bench import bare, proc
+from bench import baselines, proc
 from bench.measure import Row, median, paced, percentile
 from bench.wire import Client, Daemon, Keys
 
@@ -17,16 +17,16 @@ _BESIDE_A_FROZEN_CLIENT = 0.004
 
 
 def echo(effort: Effort) -> list[Row]:
-    """A keystroke's way to ``cat`` on a raw terminal and back; alone, and beside two floods."""
-    with Daemon() as daemon, Client(daemon) as client, bare.Keys() as yardstick:
+    """Measure keystrokes to ``cat`` on a raw terminal and back, alone and beside two floods."""
+    with Daemon() as daemon, Client(daemon) as client, baselines.Keys() as baseline:
         keys = Keys(client)
         paced(keys.press, 100, _BETWEEN_KEYS)
-        paced(yardstick.press, 100, _BETWEEN_KEYS)
+        paced(baseline.press, 100, _BETWEEN_KEYS)
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(20):
             ours += paced(keys.press, effort.times(50), _BETWEEN_KEYS)
-            theirs += paced(yardstick.press, effort.times(50), _BETWEEN_KEYS)
+            theirs += paced(baseline.press, effort.times(50), _BETWEEN_KEYS)
         client.flood("f1", "f2")
         beside = percentile(paced(keys.press, effort.times(300, 20), _BETWEEN_KEYS), 0.99) * 1e3
         cancel = _cancel(client, effort.times(10)) * 1e3
@@ -47,7 +47,7 @@ def echo(effort: Effort) -> list[Row]:
 
 
 def _cancel(client: Client, times: int) -> float:
-    """Cancel one of two floods and begin it anew. Returns the seconds that the slowest took."""
+    """Cancel one of two floods and restart it, ``times`` times. Returns the slowest in seconds."""
     slowest = 0.0
     for number in range(times):
         job = "f1" if number == 0 else f"again{number}"
@@ -63,7 +63,7 @@ def _cancel(client: Client, times: int) -> float:
 
 
 def frozen(effort: Effort) -> list[Row]:
-    """A client that never reads, with two ``yes`` running; another one types meanwhile."""
+    """Measure a client that never reads two ``yes``, and another client's keystrokes meanwhile."""
     seconds = effort.seconds(60, least=3)
     with (
         Daemon() as daemon,
@@ -87,7 +87,7 @@ def frozen(effort: Effort) -> list[Row]:
             f"+{grown:.1f} MiB",
             "< 16 MiB",
             grown < 16,
-            "at its highest",
+            "peak",
         ),
         Row("another client's echo p99 meanwhile", f"{slow:.1f} ms", "≤ 5 ms", slow <= 5),
     ]

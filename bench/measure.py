@@ -1,4 +1,4 @@
-"""What every benchmark needs: the yardsticks, pairs, percentiles, and a row of the table."""
+"""Shared by all benchmarks: the baselines, pairs, percentiles, and a row of the table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACE = 0.004
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. ``reach`` is what is to be reached, as it is written there."""
+    """One line of the table. ``reach`` is the target as text, ``reached`` whether it was met."""
 
     what: str
     figure: str
@@ -29,21 +29,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of the full work is done: 1.0 for figures that count, less to try the code."""
+    """The share of the full work to do: 1.0 for valid figures, less to try the code."""
 
     scale: float = 1.0
 
     def times(self, full: int, least: int = 3) -> int:
-        """Return how often something is done that is done ``full`` times at full scale."""
+        """Return the scaled count of something done ``full`` times at full scale."""
         return max(least, round(full * self.scale))
 
     def seconds(self, full: float, least: float = 1.0) -> float:
-        """Return how long something takes that takes ``full`` seconds at full scale."""
+        """Return the scaled duration of something that takes ``full`` seconds at full scale."""
         return max(least, full * self.scale)
 
 
 def spawn_bash(command: str = ":") -> None:
-    """The yardstick: a bare ``bash -c`` with posix_spawn, waited for."""
+    """Run the baseline: a bare ``bash -c`` with posix_spawn and waitpid."""
     pid = os.posix_spawn("/bin/bash", ["bash", "-c", command], os.environ)
     os.waitpid(pid, 0)
 
@@ -61,7 +61,7 @@ def paced(act: Callable[[], object], times: int, pace: float = PACE) -> list[flo
 
 
 def back_to_back(act: Callable[[], object], times: int) -> float:
-    """Return the seconds for each of ``times`` calls without a pause."""
+    """Return the mean seconds of ``times`` calls without a pause."""
     begun = time.perf_counter()
     for _ in range(times):
         act()
@@ -69,7 +69,7 @@ def back_to_back(act: Callable[[], object], times: int) -> float:
 
 
 def at_once(acts: Sequence[Callable[[], object]], times: int) -> float:
-    """Call each of ``acts`` ``times`` times in a thread of its own. Returns calls a second."""
+    """Call each of ``acts`` ``times`` times, each in its own thread. Returns calls per second."""
     failures: list[BaseException] = []
 
     def lane(act: Callable[[], object]) -> None:
@@ -92,23 +92,23 @@ def at_once(acts: Sequence[Callable[[], object]], times: int) -> float:
 
 
 def spawns_at_once(times: int) -> float:
-    """The yardstick of what runs at once: bare spawns from a thread per processor, a second."""
+    """Run the parallel baseline. Returns bare spawns per second, with a thread per processor."""
     return at_once([spawn_bash] * (os.cpu_count() or 1), times)
 
 
 def pairs(
     ours: Callable[[], float], bare: Callable[[], float], turns: int
 ) -> list[tuple[float, float]]:
-    """Measure both ``turns`` times, next to each other and in changing order.
+    """Measure both ``turns`` times, one right after the other, in alternating order.
 
-    The machine's speed drifts, and other things run on it: what lies side by side in time has met
-    the same machine, and the changing order favours neither.
+    The machine's speed drifts, and other programs run on it: two adjacent measurements see the same
+    machine, and the alternating order favours neither.
     """
     found = []
     for turn in range(turns):
         if turn % 2:
-            yard = bare()
-            found.append((ours(), yard))
+            base = bare()
+            found.append((ours(), base))
         else:
             mine = ours()
             found.append((mine, bare()))
@@ -116,8 +116,8 @@ def pairs(
 
 
 def ratio(measured: Sequence[tuple[float, float]]) -> float:
-    """Return the middle one of the pairs' ratios."""
-    return median([mine / yard for mine, yard in measured])
+    """Return the median of the pairs' ratios."""
+    return median([mine / base for mine, base in measured])
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -127,5 +127,5 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """Return the middle value."""
+    """Return the median."""
     return statistics.median(values)

@@ -1,11 +1,11 @@
-"""What output costs, against a bare pipe and a bare terminal."""
+"""The cost of output, against a bare pipe and a bare terminal."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
-from bench import bare
+from bench import baselines
 from bench.measure import Row, pairs, ratio
 from bench.wire import Client, Daemon
 
@@ -25,7 +25,7 @@ def _rate(client: Client, job: str, command: str, fields: dict[str, Any]) -> flo
 
 
 def throughput(effort: Effort) -> list[Row]:
-    """One command's output: text, base64, a terminal."""
+    """Measure one command's output as text, as base64 and on a terminal."""
     text = f"seq {effort.times(20_000_000)}"
     binary = f"head -c {effort.times(200_000_000)} /dev/urandom"
     typed = f"seq {effort.times(2_000_000)}"
@@ -34,23 +34,23 @@ def throughput(effort: Effort) -> list[Row]:
         def row(
             what: str,
             command: str,
-            yardstick: Callable[[str], bare.Transfer],
+            baseline: Callable[[str], baselines.Transfer],
             reach: float,
             **fields: Any,
         ) -> Row:
             jobs = iter(f"{what} {turn}" for turn in range(_TURNS))
             measured = pairs(
                 lambda: _rate(client, next(jobs), command, fields),
-                lambda: yardstick(command).rate,
+                lambda: baseline(command).rate,
                 _TURNS,
             )
             figure = ratio(measured)
-            ours, yard = (max(column) / 1e6 for column in zip(*measured, strict=True))
-            detail = f"at best {ours:.0f} MB/s; bare {yard:.0f}"
+            ours, base = (max(column) / 1e6 for column in zip(*measured, strict=True))
+            detail = f"at best {ours:.0f} MB/s; bare {base:.0f}"
             return Row(what, f"{figure:.2f}", f"≥ {reach}", figure >= reach, detail)
 
         return [
-            row("output, UTF-8 text", text, bare.pipe, 0.5),
-            row("output, base64 of binary", binary, bare.pipe, 0.35, encoding="base64"),
-            row("output of a terminal", typed, bare.terminal, 0.85, is_pty=True),
+            row("output, UTF-8 text", text, baselines.pipe, 0.5),
+            row("output, base64 of binary", binary, baselines.pipe, 0.35, encoding="base64"),
+            row("output of a terminal", typed, baselines.terminal, 0.85, is_pty=True),
         ]

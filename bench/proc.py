@@ -1,4 +1,4 @@
-"""What ``/proc`` tells of a process, and its end; see proc(5)."""
+"""Read a process's figures from ``/proc`` (proc(5)), and end processes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 STOP_SECONDS = 10.0
-"""What a process gets to stop in before it is killed."""
+"""Seconds that a process has to stop before it is killed."""
 
 
 def rss(pids: Iterable[int]) -> int:
-    """Return the resident memory of the processes together, in bytes."""
+    """Return the total resident memory of the processes, in bytes."""
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -29,10 +29,10 @@ def rss(pids: Iterable[int]) -> int:
 
 
 def cpu(pid: int) -> float:
-    """Return the seconds of processor time that its threads have used.
+    """Return the seconds of processor time that the process's threads have used.
 
-    From schedstat, which counts nanoseconds: the ticks in ``stat`` are 10 ms, as much as an idle
-    daemon may use in 5 s.
+    They come from schedstat, which counts nanoseconds: one tick of ``stat`` is 10 ms, as much as an
+    idle daemon may use in 5 s.
     """
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -41,12 +41,12 @@ def cpu(pid: int) -> float:
 
 
 def descriptors(pid: int) -> int:
-    """Return how many descriptors it has open."""
+    """Return the number of open descriptors."""
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def zombies(pid: int) -> int:
-    """Return how many of its children have ended and were not waited for."""
+    """Return how many children of ``pid`` have ended and were not waited for."""
     found = 0
     for child, (parent, _) in _processes().items():
         if parent == pid:
@@ -80,7 +80,7 @@ def descendants(pid: int) -> dict[int, int]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process that we started, then kill what it leaves of what it had started."""
+    """Stop ``process``, then kill those of its descendants that remain."""
     if process.poll() is not None:
         return
     below = descendants(process.pid)
@@ -101,7 +101,7 @@ def await_port(port: int, process: subprocess.Popen[bytes], seconds: float = 30.
     """Wait until ``process`` listens on a loopback port.
 
     Raises:
-        RuntimeError: it has ended, or does not listen in time.
+        RuntimeError: the process has ended, or does not listen in time.
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -117,7 +117,7 @@ def await_port(port: int, process: subprocess.Popen[bytes], seconds: float = 30.
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on, for a server that can't take 0."""
+    """Return an unused loopback port, for a server that can't take port 0."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

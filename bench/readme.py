@@ -1,4 +1,4 @@
-"""Writes the last results into the documents, between two markers in each."""
+"""Write the last results into the documents, between two markers in each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WIDTH = 100
 
 
 def write() -> int:
-    """Rewrite README.md, bench/README.md and the chart. Returns 1 if there is nothing to write."""
+    """Rewrite docs/performance.md, bench/README.md and the chart; return 1 without results."""
     stored = results.load()
     compared = stored.pop("peers", None)
     profile = stored.pop("where", None)
@@ -35,7 +35,7 @@ def write() -> int:
         )
         return 1
     (_ROOT / "bench" / "chart.svg").write_text(chart.draw(compared), encoding="utf-8")
-    replace(_ROOT / "README.md", comparison(compared))
+    replace(_ROOT / "docs" / "performance.md", comparison(compared))
     replace(_ROOT / "bench" / "README.md", targets(stored))
     if profile:
         block = f"{_wrap(origin([profile]))}\n\n{where.table(profile)}"
@@ -50,7 +50,7 @@ def replace(file: Path, block: str, begin: str = BEGIN, end: str = END) -> None:
     """Put ``block`` between two markers in ``file``.
 
     Raises:
-        ValueError: it has no markers.
+        ValueError: the file has no markers.
     """
     text = file.read_text(encoding="utf-8")
     pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
@@ -61,11 +61,11 @@ def replace(file: Path, block: str, begin: str = BEGIN, end: str = END) -> None:
 
 
 def comparison(compared: dict[str, Any]) -> str:
-    """Return the block of README.md."""
+    """Return the block of docs/performance.md."""
     lost = tables.losses(compared)
     parts = [
         _wrap(origin([compared])),
-        "![What shellwire and its peers cost](bench/chart.svg)",
+        "![What shellwire and its peers cost](../bench/chart.svg)",
         tables.peers(compared),
         "Where another is better:" if lost else "No other is better in any line.",
     ]

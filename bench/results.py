@@ -1,4 +1,4 @@
-"""The last results of each benchmark, kept so that tables and chart can be written from them."""
+"""The stored last results of each benchmark, from which tables and chart are written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Results = dict[str, dict[str, Any]]
 
 
 def load() -> Results:
-    """Return what is stored, by the benchmark's name; of this machine only."""
+    """Return this machine's stored results by the benchmark's name."""
     if not _FILE.exists():
         return {}
     stored: Results = json.loads(_FILE.read_text(encoding="utf-8"))
@@ -33,7 +33,7 @@ def load() -> Results:
 
 
 def entry(found: dict[str, Any], scale: float) -> dict[str, Any]:
-    """Return ``found`` with when, where and how it was measured."""
+    """Return ``found`` with the date, machine, scale and flags of the measurement."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "scale": scale,
@@ -44,12 +44,12 @@ def entry(found: dict[str, Any], scale: float) -> dict[str, Any]:
 
 
 def of_rows(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return rows as they are kept."""
+    """Return rows in their stored form."""
     return {"rows": [asdict(row) for row in rows]}
 
 
 def store(name: str, measured: dict[str, Any]) -> None:
-    """Keep an entry, unless the one that is kept was made with more effort."""
+    """Store an entry, unless the stored one was measured at a larger scale."""
     kept = load()
     if name in kept and kept[name]["scale"] > measured["scale"]:
         return
@@ -59,7 +59,7 @@ def store(name: str, measured: dict[str, Any]) -> None:
 
 
 def machine() -> str:
-    """Return what this machine is, in one line."""
+    """Return a one-line description of this machine."""
     model = next(
         (
             line.partition(":")[2].strip()

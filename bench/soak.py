@@ -1,4 +1,4 @@
-"""Many commands of every ending, over many connections of every ending: what it leaves."""
+"""Soak test: many commands and connections, with every kind of ending; measures leaks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALF = 20_000
 _EXPECTED = "".join(f"{number}\n" for number in range(1, 2 * _HALF + 1)).encode()
 _FOLLOWED = f"seq 1 {_HALF}; sleep 0.0{{}}; seq {_HALF + 1} {2 * _HALF}"
 
-# What is run, and what its result must say: output, reason and exit code.
+# Each command with its expected output, reason and exit code.
 _COMMANDS: tuple[tuple[dict[str, object], str, str, int], ...] = (
     ({"command": "echo hello"}, "hello\n", "exited", 0),
     ({"command": "export SOAK=$((SOAK + 1)); cd /; exit 3"}, "", "exited", 3),
@@ -28,21 +28,21 @@ _COMMANDS: tuple[tuple[dict[str, object], str, str, int], ...] = (
     ({"command": "exec sleep 60", "timeout": 0.01}, "", "timed_out", -15),
     ({"command": "tty >/dev/null && printf pty", "is_pty": True}, "pty", "exited", 0),
 )
-# Most are of the plain kind.
+# Most commands are plain ones.
 _WEIGHTS = (20, 5, 2, 1, 1, 1, 1)
 
 
 @dataclass(slots=True)
 class _Account:
-    """The bytes of one job that came: each once, or it is noted here."""
+    """Checks that each byte of one job's output arrives exactly once, and counts errors."""
 
     seen: int = 0
     lost: int = 0
     doubled: int = 0
     ended: bool = False
 
-    def take(self, message: Message) -> None:
-        """Enter a message of the job."""
+    def record(self, message: Message) -> None:
+        """Count a message of the job."""
         if message["type"] == "output":
             data, end = message["data"].encode(), message["end"]
             begin = end - len(data)
@@ -60,7 +60,7 @@ class _Account:
 
 
 class _Soak:
-    """One daemon and the client that comes to it again and again."""
+    """One daemon, and a client that reconnects to it again and again."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.lost = 0
@@ -77,7 +77,7 @@ class _Soak:
         return f"{self._numbers}"
 
     def turn(self, commands: int) -> None:
-        """Begin a job, leave in its middle, come back, run ``commands``, follow it to its end."""
+        """Start a job, reconnect in its middle, run ``commands``, then attach to the job's end."""
         job, account = self._id(), _Account()
         command = _FOLLOWED.format(self._chance.randrange(1, 10))
         self._client.send({"type": "execute", "id": job, "command": command})
@@ -97,10 +97,10 @@ class _Soak:
     def _enter(self, job: str, account: _Account) -> None:
         message = self._client.receive()
         if message.get("id") == job:
-            account.take(message)
+            account.record(message)
 
     def _leave(self) -> None:
-        """End the connection in one of its ways, or leave it silent, and connect anew."""
+        """Close, reset or abandon the connection at random, and open a new one."""
         ending = self._chance.choice(("fin", "rst", "silence"))
         if ending == "silence":
             self._silent.append(self._client)
@@ -124,21 +124,21 @@ class _Soak:
                 text += message["data"]
             elif message["type"] in ("result", "error"):
                 break
-        told = (text, message.get("reason"), message.get("exit_code"))
-        self.wrong += told != (out, reason, code)
+        found = (text, message.get("reason"), message.get("exit_code"))
+        self.wrong += found != (out, reason, code)
 
     def rest(self) -> None:
-        """Return when what the commands have left in the background has ended."""
+        """Wait until the background processes of the commands have ended."""
         self._client.run("rest", "sleep 0.5")
 
     def close(self) -> None:
-        """Leave."""
+        """Close all connections."""
         for client in (self._client, *self._silent):
             client.close()
 
 
 def soak(effort: Effort) -> list[Row]:
-    """10,000 commands and 200 reconnects: what the daemon holds afterwards, and what was lost."""
+    """Run 10,000 commands and 200 reconnects; measure leaks and lost output."""
     commands, reconnects = effort.times(10_000, least=40), effort.times(200, least=4)
     first = max(1, reconnects // 5)
     with Daemon() as daemon:
@@ -158,7 +158,7 @@ def soak(effort: Effort) -> list[Row]:
     after = f"after the first {first} reconnects"
     return [
         Row(f"{what}: RSS", f"{grown:+.2f} MiB", "≤ +4 MiB", grown <= 4, after),
-        # A silent connection, and a spare's, may be among them or not.
+        # The count may include a silent connection and the pipes of a spare shell, or not.
         Row(f"{what}: descriptors", f"{more:+d}", "≤ +8", more <= 8, after),
         Row(f"{what}: zombies", f"{zombies}", "0", zombies == 0),
         Row(f"{what}: bytes lost", f"{soak.lost}", "0", soak.lost == 0),

@@ -1,4 +1,4 @@
-"""The tables in Markdown, and what is lost to others in words."""
+"""The tables in Markdown, and sentences about the lines in which another peer is better."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.measure import Row
 
-TARGETS_HEAD = "| what | measured | to reach | | |\n|---|---|---|---|---|"
+TARGETS_HEAD = "| what | measured | target | | |\n|---|---|---|---|---|"
 
 OURS = "shellwire"
 """The name of our column."""
 
 _CLEARLY = 1.05
-"""How much better another must be to be said to be better: less than that is noise."""
+"""The factor from which another peer counts as better: a smaller difference is noise."""
 
 
 def target(row: Row) -> str:
-    """Return the line of one target."""
+    """Return the table row of one target."""
     mark = "yes" if row.reached else "**no**"
     return f"| {row.what} | {row.figure} | {row.reach} | {mark} | {row.detail} |"
 
@@ -56,7 +56,7 @@ def _best(line: dict[str, Any]) -> float | None:
 
 
 def losses(compared: dict[str, Any]) -> list[str]:
-    """Return a sentence for each line in which another peer is clearly better than ours."""
+    """Return a sentence for each line in which another peer is clearly better than shellwire."""
     found = []
     for line in compared["lines"]:
         own = line["cells"][OURS]["value"]

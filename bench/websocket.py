@@ -1,4 +1,4 @@
-"""The smallest blocking WebSocket client (RFC 6455): its own cost must not show."""
+"""A minimal blocking WebSocket client (RFC 6455): its own cost must not affect the figures."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class WebSocket:
     """One connection to a loopback port, without extensions.
 
     Raises:
-        ConnectionError: the server refused the handshake, or has closed.
-        TimeoutError: nothing came for 60 s.
+        ConnectionError: the server refused the handshake, or closed the connection.
+        TimeoutError: nothing arrived for 60 s.
     """
 
     def __init__(self, port: int, path: str = "/ws") -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), _TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = 0
-        """Bytes of payload that have come."""
+        """Bytes of payload received."""
         self._buffer = bytearray()
         try:
             self._open(port, path)
@@ -60,7 +60,7 @@ class WebSocket:
         self.socket.sendall(head + b"\0\0\0\0" + payload)
 
     def receive(self, *, whole: bool = True) -> bytes:
-        """Return the payload of the next text or binary message; not ``whole``, its first frame."""
+        """Return the payload of the next data message; without ``whole`` only its first frame."""
         fragments: list[bytes] = []
         while True:
             frame = self._take()
@@ -87,7 +87,7 @@ class WebSocket:
         self._buffer += more
 
     def _take(self) -> tuple[int, bytes] | None:
-        """Return a frame's first byte and its payload, None if it has not come as a whole."""
+        """Return a frame's first byte and its payload; None if the frame is not complete."""
         buffer = self._buffer
         if len(buffer) < 2:
             return None

@@ -1,4 +1,4 @@
-"""Where the time of one round trip goes: stages between points that a command passes."""
+"""The time of one round trip, split into the stages that a command passes."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
 STAGES = {
     "read": "the client sends; the loop wakes, aiohttp reads the frame and wakes the connection",
-    "ready": "the message is decoded, admitted and made a job; a shell that waits is taken",
-    "told": "the shell is told (one write, which wakes it)",
-    "ended": "bash: evaluates, reports its state, exits; the loop wakes",
+    "ready": "the daemon decodes the message, admits it, makes a job and takes a waiting shell",
+    "command_sent": "the daemon sends the command to the shell (one write, which wakes it)",
+    "ended": "bash evaluates the command, reports its state and exits; the loop wakes",
     "concluded": "the exit is reaped, the pipes are drained, the report is compared, the job ends",
-    "writing": "the loop turns to the connection's writer",
+    "writing": "the loop switches to the connection's writer",
     "written": "the result is encoded, framed and sent",
-    "received": "the client wakes, and has parsed it",
+    "received": "the client wakes and parses the result",
 }
-"""What ends at each point, in order."""
+"""The stage that ends at each point, in order."""
 
 _MIDDLE = 0.2
 
 
 def where(effort: Effort) -> dict[str, Any]:
-    """Measure ``:``, 4 ms apart. Returns the microseconds of each stage, and of a bare spawn."""
+    """Measure ``:``, 4 ms apart. Returns the microseconds of each stage and of a bare spawn."""
     times = effort.times(1000, least=20)
     with tempfile.TemporaryDirectory(prefix="shellwire-bench-") as directory:
         file = Path(directory) / "points"
         spans = []
-        program = [sys.executable, "-m", "bench.inside", str(file)]
+        program = [sys.executable, "-m", "bench.instrumented", str(file)]
         with Daemon(program) as daemon, Client(daemon) as client:
             for number in range(times + 50):
                 time.sleep(PACE)
@@ -56,7 +56,7 @@ def where(effort: Effort) -> dict[str, Any]:
 def stages_of(
     passed: Sequence[tuple[str, int]], begun: int, received: int
 ) -> dict[str, float] | None:
-    """Return the microseconds of each stage of one command; None if it missed a point.
+    """Return the microseconds of each stage of one command; None if a point is missing.
 
     ``passed`` is sorted by time, all in nanoseconds.
     """
@@ -64,7 +64,7 @@ def stages_of(
     within = passed[bisect_left(clock, begun) : bisect_right(clock, received)]
     at = begun
     found = {}
-    # Each point once, and not before the one ahead of it: the loop may pass it for others too.
+    # Take each point once, after the previous one: the loop passes points for other work too.
     for point in STAGES:
         if point == "received":
             when: int | None = received
@@ -78,7 +78,7 @@ def stages_of(
 
 
 def summed(commands: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the mean stages of the commands around the median: so they add up to its time."""
+    """Return the mean stages of the commands around the median, so that they add up."""
     ordered = sorted(commands, key=lambda stages: sum(stages.values()))
     aside = round(len(ordered) * (1 - _MIDDLE) / 2)
     middle = ordered[aside : len(ordered) - aside]

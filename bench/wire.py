@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 FLAGS: list[str] = []
-"""More options for each daemon that is started: ``--flags`` of the command line."""
+"""Options to add to each started daemon: ``--flags`` of the command line."""
 
 
 class Server(Protocol):
-    """A daemon that has been started."""
+    """A running daemon."""
 
     pid: int
     port: int
@@ -34,9 +34,9 @@ class Server(Protocol):
 
 
 class Daemon:
-    """A daemon in a process of its own, in a home that vanishes with it.
+    """A daemon in its own process and its own temporary home.
 
-    ``program`` is what runs it, if not this checkout as it is.
+    ``program`` is the command that runs it; by default the unchanged daemon of this checkout.
     """
 
     def __init__(self, program: Sequence[str] = (sys.executable, "-m", "shellwire", "run")) -> None:
@@ -61,7 +61,7 @@ class Daemon:
             raise
 
     def close(self) -> None:
-        """Stop it, and remove its home."""
+        """Stop the daemon, and remove its home."""
         proc.end(self.process)
         if self.process.stdout:
             self.process.stdout.close()
@@ -81,7 +81,7 @@ class Client:
         self._ws = WebSocket(server.port)
         self.send({"type": "auth", "token": server.token, "client_id": name})
         self.status = self.receive()
-        """What the daemon said of itself."""
+        """The daemon's ``status`` message."""
         if self.status["type"] != "status":
             raise ConnectionError(self.status.get("message", self.status["type"]))
 
@@ -91,15 +91,15 @@ class Client:
 
     @property
     def received(self) -> int:
-        """Bytes of messages that have come."""
+        """Bytes of messages received."""
         return self._ws.received
 
     def receive_raw(self) -> bytes:
-        """Return the next message, as it came."""
+        """Return the next message, unparsed."""
         return self._ws.receive()
 
-    def pass_over(self) -> bytes:
-        """Return how the next message begins: to keep all of a long one takes time."""
+    def skip_message(self) -> bytes:
+        """Return the first frame of the next message: keeping all of a long one takes time."""
         return self._ws.receive(whole=False)
 
     def receive(self) -> Message:
@@ -108,10 +108,10 @@ class Client:
         return message
 
     def run(self, job: str, command: str, **fields: Any) -> Message:
-        """Run a command to its result, without looking at its output.
+        """Run a command and return its result; ignore its output.
 
         Raises:
-            RuntimeError: it could not be run.
+            RuntimeError: the command could not be run.
         """
         self.send({"type": "execute", "id": job, "command": command, **fields})
         return self.await_type(b"result")
@@ -120,9 +120,9 @@ class Client:
         """Return the next message of this type, without parsing those before it.
 
         Raises:
-            RuntimeError: an error came.
+            RuntimeError: an error arrived.
         """
-        # At the head with us, at the tail in release 0.1.4.
+        # The type is at the head of this release's messages, at the tail in release 0.1.4.
         wanted = (b'"type":"%b"' % kind, b'"type":"error"')
         while True:
             raw = self.receive_raw()
@@ -134,7 +134,7 @@ class Client:
                 return message
 
     def flood(self, *jobs: str) -> None:
-        """Have each of ``jobs`` run ``yes`` without an end."""
+        """Start an endless ``yes`` as each of ``jobs``."""
         for job in jobs:
             self.send(
                 {
@@ -162,29 +162,29 @@ class Client:
 
 
 class Keys:
-    """``cat`` on a raw terminal of the daemon's."""
+    """``cat`` on a raw terminal of the daemon."""
 
     COMMAND = "stty raw -echo; echo ready; exec cat"
 
     def __init__(self, client: Client, job: str = "echo") -> None:
         self._client = client
         self._job = job.encode()
-        self._passed: list[bytes] = []
+        self._skipped: list[bytes] = []
         client.send({"type": "start_session", "id": job, "command": self.COMMAND, "use_pty": True})
         self._await(b"ready")
 
     def _await(self, text: bytes) -> None:
-        # Looked at, not parsed: beside a flood the client would else be what is slow.
+        # Search the bytes instead of parsing them: beside a flood parsing would be the bottleneck.
         while True:
-            raw = self._client.pass_over()
+            raw = self._client.skip_message()
             if self._job in raw[:160] and b'"output"' in raw[:160] and text in raw[-200:]:
                 return
-            self._passed.append(raw[:160])
+            self._skipped.append(raw[:160])
 
-    def passed(self, text: bytes) -> bool:
-        """Whether something else has come since the last time with ``text`` where it begins."""
-        found = any(text in each for each in self._passed)
-        self._passed.clear()
+    def skipped(self, text: bytes) -> bool:
+        """Whether another message that begins with ``text`` has arrived since the last call."""
+        found = any(text in each for each in self._skipped)
+        self._skipped.clear()
         return found
 
     def press(self) -> None:

@@ -1,4 +1,4 @@
-// node run.mjs [-i] COMMAND: run it in the daemon's shell, as if here; -i: with this stdin.
+// node run.mjs [-i] COMMAND: run it in the daemon's shell like a local command; -i: forward stdin.
 import { randomUUID } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { hostname } from "node:os";

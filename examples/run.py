@@ -1,4 +1,4 @@
-"""python run.py [-i] COMMAND: run it in the daemon's shell, as if here; -i: with this stdin."""
+"""python run.py [-i] COMMAND: run it in the daemon's shell like a local one; -i: forward stdin."""
 
 import json
 import os

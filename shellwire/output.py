@@ -1,6 +1,6 @@
-"""What is done with text before it is shown: strip or escape what is not text, shorten.
+"""Prepare text for display: strip escape sequences, escape control characters, shorten.
 
-All functions are pure and run in linear time, whatever the text holds.
+All functions are pure and run in linear time, whatever the text contains.
 """
 
 from __future__ import annotations
@@ -8,16 +8,15 @@ from __future__ import annotations
 import re
 
 # The grammar is ECMA-48 (5th edition, §5.3 to §5.6), with ECMA-35 §13.2 for the escape
-# sequences that have intermediate bytes. What is ours:
+# sequences that have intermediate bytes. Our additions:
 #
-# - An operating system command may end with BEL, as xterm's always could.
-# - A control string's payload may hold any printable character (window titles do), not only
-#   ASCII. It holds no ESC and no C1, as in every terminal: one of those ends the string. So no
-#   two attempts to find a terminator ever read the same character, hostile text included.
-# - A control string with no terminator is not one: only its opening goes, and what follows is
-#   text. A sequence that breaks off loses what belongs to it beyond doubt: its parameter and
-#   intermediate bytes.
-# - After a pass no ESC and no C1 is left, thus a second pass finds nothing.
+# - An operating system command may end with BEL, as in xterm.
+# - A control string's payload may contain any printable character (window titles do), not only
+#   ASCII. It contains no ESC and no C1: as in every terminal, these end the string. So no
+#   two attempts to find a terminator read the same character, even in hostile text.
+# - Of a control string without terminator only the opening is removed; the rest is text. Of an
+#   incomplete sequence only the certain part is removed: its parameter and intermediate bytes.
+# - After one pass no ESC and no C1 is left, so a second pass finds nothing.
 _PAYLOAD = r"[\x08-\x0d\x20-\x7e\xa0-\U0010ffff]*+"
 _SEQUENCE = re.compile(
     rf"""
@@ -34,19 +33,19 @@ _SEQUENCE = re.compile(
 def strip_ansi(text: str) -> str:
     """Return ``text`` without its escape sequences and C1 control characters.
 
-    Takes the 7-bit form (``ESC [ 31 m``) and the 8-bit one (``U+009B 31 m``). Every other
-    character stays as it is: letters beyond ASCII, and the C0 controls (newline, tab, carriage
+    Removes the 7-bit form (``ESC [ 31 m``) and the 8-bit form (``U+009B 31 m``). Every other
+    character stays unchanged: letters beyond ASCII, and the C0 controls (newline, tab, carriage
     return, backspace, bell). ``strip_ansi(strip_ansi(t)) == strip_ansi(t)``.
     """
     return _SEQUENCE.sub("", text)
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with every character escaped that does not print, blanks excepted.
+    """Return ``text`` with every unprintable character escaped, except the space.
 
-    What comes out is one line, and says nothing to a terminal. A byte that is not UTF-8, which
-    Python has as a lone surrogate (PEP 383), is written as the byte: the file name ``caf`` with the
-    byte 0xE9 behind it reads ``caf\\xe9``.
+    The result is one line without commands to a terminal. A byte that is not UTF-8, which Python
+    represents as a lone surrogate (PEP 383), is shown as that byte: the file name ``caf`` followed
+    by the byte 0xE9 becomes ``caf\\xe9``.
     """
     if text.isprintable():
         return text
@@ -54,7 +53,7 @@ def printable(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return ``text`` as ``printable`` does, between quotation marks."""
+    """Return ``printable(text)`` in quotation marks."""
     return f"'{printable(text)}'"
 
 
@@ -68,11 +67,11 @@ def _escaped(character: str) -> str:
 
 
 def truncate_output(text: str, max_chars: int) -> tuple[str, bool]:
-    """Shorten ``text`` to its beginning and its end; also say whether that was needed.
+    """Shorten ``text`` to its beginning and its end; also return whether it was shortened.
 
-    Beyond ``max_chars`` characters, the first 40 % and the last 60 % of ``max_chars`` remain: an
-    error usually stands at the end. Between them a line of its own, which is not counted, says
-    how many characters are missing. Raises ValueError if ``max_chars`` is negative.
+    If ``text`` exceeds ``max_chars`` characters, the first 40 % and the last 60 % of ``max_chars``
+    remain: an error is usually at the end. A line between them, which is not counted, gives the
+    number of missing characters. Raises ValueError if ``max_chars`` is negative.
     """
     if max_chars < 0:
         raise ValueError(f"max_chars must not be negative, got {max_chars}")
@@ -84,10 +83,10 @@ def truncate_output(text: str, max_chars: int) -> tuple[str, bool]:
 
 
 def head_length(max_chars: int) -> int:
-    """Return how many of ``max_chars`` characters are kept of the beginning: 40 %."""
+    """Return the part of ``max_chars`` that is kept of the beginning: 40 %."""
     return max_chars * 2 // 5
 
 
 def left_out(missing: int) -> str:
-    """Return the line that stands for ``missing`` characters."""
+    """Return the line that replaces ``missing`` characters."""
     return f"\n[… {missing} characters left out …]\n"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Programs of components that are named otherwise, or are no program themselves.
 _PROGRAMS = {"ash": "busybox", "ws": "node"}
 
-_VERSION_FLAGS = {"dash": None, "ash": None, "setpriv": "--version", "ssh": "-V", "tmux": "-V"}
+_VERSION_FLAGS = {"dash": None, "ash": None, "openssl": "version", "ssh": "-V", "tmux": "-V"}
 
 
 def _is_root() -> bool:

@@ -1,1 +1,1 @@
-"""Other ways to run commands on a machine, asked to do the same work as ours."""
+"""The comparison with other ways to run commands on a machine: all do the same work."""

@@ -1,4 +1,4 @@
-"""Runs each line of the comparison with each peer, beside its yardstick."""
+"""Run each line of the comparison with each peer and its baseline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.measure import Effort, median
 from bench.peers.environment import Missing
 from bench.peers.openssh import OpenSSH
-from bench.peers.peer import Cannot, Peer
+from bench.peers.peer import Peer, Unsupported
 from bench.peers.shellwire import Current, Release014
 from bench.peers.swerex import SweRex, SweRexServer
 from bench.peers.terminado import Terminado
@@ -26,20 +26,20 @@ KINDS: tuple[type[Peer], ...] = (Current, Release014, SweRex, SweRexServer, Open
 
 @dataclass
 class Cell:
-    """What one peer did in one line: the figures of each turn, or why there is none."""
+    """One peer's result in one line: the figures of each turn, or the reason why it has none."""
 
     values: list[float] = field(default_factory=list)
     reason: str = ""
     note: str = ""
 
     def stored(self) -> dict[str, Any]:
-        """Return it as it is kept in the results."""
+        """Return the cell in its stored form."""
         value = median(self.values) if self.values and not self.reason else None
         return {"value": value, "reason": self.reason, "note": self.note}
 
 
 class Column:
-    """A peer, made and started anew when it has failed."""
+    """A peer of the comparison, made and started again after a failure."""
 
     def __init__(self, kind: type[Peer]) -> None:
         self.kind = kind
@@ -48,17 +48,17 @@ class Column:
         self._peer: Peer | None = None
 
     def fresh(self) -> Peer:
-        """Return a peer that is not started.
+        """Return a new, unstarted peer.
 
         Raises:
-            Missing: it can't be had here.
+            Missing: the peer is not available here.
         """
         self.close()
         self._peer = self.kind()
         return self._peer
 
     def started(self) -> Peer:
-        """Return the peer that runs."""
+        """Return the running peer; start it if needed."""
         if not self._peer:
             self.fresh().start()
             assert self._peer
@@ -66,14 +66,14 @@ class Column:
         return self._peer
 
     def close(self) -> None:
-        """End it."""
+        """Stop the peer."""
         if self._peer:
             self._peer.close()
             self._peer = None
 
 
 def compare(effort: Effort, only: Iterable[str] = ()) -> dict[str, Any]:
-    """Run everything, or only the peers named. Returns versions and lines, ready to be stored."""
+    """Run all peers, or only the named ones. Returns versions and lines in their stored form."""
     wanted = [kind for kind in KINDS if not only or kind.name in only]
     columns = [Column(kind) for kind in wanted]
     lines: list[dict[str, Any]] = []
@@ -110,7 +110,7 @@ def _begin(column: Column) -> None:
 
 
 def _measure(group: Group, column: Column, cells: list[Cell], effort: Effort) -> None:
-    """Add one turn's figures to ``cells``. What goes wrong stands in them, and ends nothing."""
+    """Add one turn's figures to ``cells``. A failure is noted there and does not end the run."""
     if column.missing or cells[0].reason:
         for cell in cells:
             cell.reason = cell.reason or "missing"
@@ -118,11 +118,11 @@ def _measure(group: Group, column: Column, cells: list[Cell], effort: Effort) ->
     try:
         peer = column.fresh() if group.fresh else column.started()
         figures = group.measure(peer, effort)
-    except Cannot as reason:
+    except Unsupported as reason:
         _fill(cells, str(reason))
     except Exception as error:
         _fill(cells, f"failed: {_short(error)}")
-        column.close()  # whatever state it is in, the next line begins with a new one
+        column.close()  # its state is unknown: the next line begins with a new peer
     else:
         for line, cell, figure in zip(group.lines, cells, figures, strict=True):
             cell.values.append(figure)

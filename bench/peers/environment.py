@@ -1,4 +1,4 @@
-"""An environment of its own for each peer, made when it is first needed."""
+"""A separate environment for each peer, made when it is first needed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 CACHE = Path(__file__).parents[1] / ".cache"
-"""What the benchmarks make and git does not keep."""
+"""Files that the benchmarks generate; git ignores them."""
 
 _INSIDE = Path(__file__).parent / "inside"
 _TIMEOUT = 600.0
 
 
 class Missing(Exception):
-    """A peer can't be had here. The text says why, in a few words."""
+    """A peer is not available here. The text says why, in a few words."""
 
 
 class Environment:
@@ -30,11 +30,11 @@ class Environment:
         self._directory = CACHE / f"{name}-{stamp}"
 
     def program(self, name: str) -> str:
-        """Return the path of a program in it."""
+        """Return the path of a program in the environment."""
         return str(self._directory / "bin" / name)
 
     def version(self, package: str) -> str:
-        """Return the version of ``package`` that is pinned."""
+        """Return the pinned version of ``package``."""
         for pin in self._pins.read_text().splitlines():
             name, _, version = pin.partition("==")
             if name == package:
@@ -42,7 +42,7 @@ class Environment:
         raise KeyError(package)
 
     def make(self) -> None:
-        """Make it unless it is there.
+        """Make the environment unless it exists.
 
         Raises:
             Missing: there is no network, or no wheel for this Python.

@@ -16,7 +16,7 @@ from typing import ClassVar
 from bench import proc
 from bench.measure import at_once
 from bench.peers.environment import Missing
-from bench.peers.peer import ANSWER_SECONDS, Batch, Cannot, Peer, whole
+from bench.peers.peer import ANSWER_SECONDS, Batch, Peer, Unsupported, require_bytes
 
 _CHUNK = 1 << 18
 
@@ -56,7 +56,7 @@ LogLevel ERROR
 
 
 def _find(name: str) -> str:
-    # sshd lies where only root's PATH leads.
+    # sshd is in a directory that only root's PATH contains.
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     found = shutil.which(name, path=path)
     if not found:
@@ -65,7 +65,7 @@ def _find(name: str) -> str:
 
 
 class OpenSSH(Peer):
-    """A server of our own on a loopback port, as the current user, with keys made for this run."""
+    """An own sshd on a loopback port, as the current user, with keys made for this run."""
 
     name = "OpenSSH"
     notes: ClassVar = {"paced": "starts ssh", "fast": "starts ssh", "four": "starts ssh"}
@@ -94,7 +94,7 @@ class OpenSSH(Peer):
         return [self._sshd, *options, "-f", str(self._directory / "sshd_config")]
 
     def _test(self) -> None:
-        """Have sshd check its configuration; as root it needs a directory to lock itself into."""
+        """Have sshd check its configuration. As root it needs a privilege separation directory."""
         for _ in range(2):
             done = subprocess.run(
                 self._server_command("-t"), capture_output=True, text=True, check=False
@@ -157,7 +157,8 @@ class OpenSSH(Peer):
     def pids(self) -> list[int]:
         assert self._server
         below = proc.descendants(self._server.pid)
-        # The file, not the name, which sshd rewrites: newer ones are made of several programs.
+        # Compare executable files, not process names: sshd rewrites its name. Newer releases
+        # consist of several programs.
         programs = {pid: Path(os.readlink(f"/proc/{pid}/exe")).name for pid in below}
         return [
             self._server.pid,
@@ -165,7 +166,7 @@ class OpenSSH(Peer):
         ]
 
     def one(self, command: str) -> None:
-        """Run a command: the price of a client program is part of it."""
+        """Run a command; its time includes starting the ssh program."""
         pid = os.posix_spawn(self._ssh, self._command("bench", command), os.environ)
         leader = os.pidfd_open(pid)
         if not select.select([leader], [], [], ANSWER_SECONDS)[0]:
@@ -175,8 +176,8 @@ class OpenSSH(Peer):
             raise RuntimeError(f"ssh exited with {os.waitstatus_to_exitcode(status)}")
 
     def run(self, batch: Batch) -> list[float]:
-        if batch.keep:
-            raise Cannot("no state")
+        if batch.keep_state:
+            raise Unsupported("no state")
         return batch.run(self.one)
 
     def at_once(self, lanes: int, times: int) -> float:
@@ -186,19 +187,19 @@ class OpenSSH(Peer):
         begun = time.perf_counter()
         process = self._begin(*arguments)
         assert process.stdout
-        came = 0
+        received = 0
         while chunk := _take(process.stdout.fileno()):
-            came += len(chunk)
+            received += len(chunk)
         process.wait(ANSWER_SECONDS)
         took = time.perf_counter() - begun
-        whole(came, size)
+        require_bytes(received, size)
         return took
 
     def output(self, command: str, size: int) -> float:
         return self._read(size, "bench", command)
 
     def terminal(self, command: str, size: int) -> float:
-        # A multiplexing client without a terminal of its own asks for one with all modes off.
+        # A multiplexing client without its own terminal requests one with all modes off.
         return self._read(size, "-tt", "bench", f"stty opost onlcr; {command}")
 
     def keys(self) -> _Keys:

@@ -1,4 +1,4 @@
-"""What is asked of each peer, so that all do the same work."""
+"""The interface of each peer, so that all do the same work."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ANSWER_SECONDS = 60.0
-"""What a peer gets for one answer."""
+"""Seconds that a peer has for one answer."""
 
 
-class Cannot(Exception):
-    """A peer can't do this. The text is what its cell says."""
+class Unsupported(Exception):
+    """A peer can't do this. The text stands in its cell."""
 
 
 class Keys(Protocol):
@@ -31,17 +31,17 @@ class Keys(Protocol):
 class Batch:
     """Commands to run one after the other.
 
-    ``pace`` is the seconds before each; with ``keep`` each must see what those before it have left;
-    after ``budget`` seconds no more are begun.
+    ``pace`` is the pause before each, in seconds. With ``keep_state`` each command must see the
+    state that the earlier ones have set. After ``budget`` seconds no further command starts.
     """
 
     commands: Sequence[str]
     pace: float = 0.0
-    keep: bool = False
+    keep_state: bool = False
     budget: float = 10.0
 
     def run(self, one: Callable[[str], object]) -> list[float]:
-        """Give each command to ``one`` in turn. Returns the seconds that each took."""
+        """Call ``one`` with each command. Returns the seconds that each took."""
         taken = []
         until = time.monotonic() + self.budget
         for command in self.commands:
@@ -55,67 +55,67 @@ class Batch:
         return taken
 
 
-def whole(came: int, size: int) -> None:
-    """Hold a peer to sending all of an output.
+def require_bytes(received: int, size: int) -> None:
+    """Check that a peer has sent all output.
 
     Raises:
-        RuntimeError: less came than the bare pipe or terminal has carried.
+        RuntimeError: fewer bytes arrived than through the bare pipe or terminal.
     """
-    if came < size:
-        raise RuntimeError(f"{came} of {size} bytes came")
+    if received < size:
+        raise RuntimeError(f"{received} of {size} bytes arrived")
 
 
 class Peer(ABC):
-    """One way to run commands. What a peer can't do raises Cannot.
+    """One way to run commands. An operation that a peer can't do raises Unsupported.
 
-    Making it prepares all that isn't measured (its environment, keys, directories); ``start`` is
-    measured; ``close`` ends all that it has started, whatever has happened before.
+    The constructor prepares everything that isn't measured (environment, keys, directories).
+    ``start`` is measured. ``close`` ends all started processes, whatever happened before.
     """
 
     name: str
     notes: ClassVar[dict[str, str]] = {}
-    """What has to be said about a figure, by the key of its line."""
+    """Notes on the peer's figures, by the key of the line."""
 
     @abstractmethod
     def version(self) -> str:
-        """Return its version. Called when it has started."""
+        """Return the peer's version. Called after ``start``."""
 
     @abstractmethod
     def start(self) -> None:
-        """Start its server and connect, ready for a command."""
+        """Start the server and connect, ready for a command."""
 
     @abstractmethod
     def close(self) -> None:
-        """Stop what runs, and remove what was prepared."""
+        """Stop all processes, and remove the prepared files."""
 
     @abstractmethod
     def pids(self) -> list[int]:
-        """Return the processes of its server, without the shells that it runs."""
+        """Return the pids of the server's processes, without the shells that it runs."""
 
     def run(self, batch: Batch) -> list[float]:
         """Run the commands, each of which must exit with 0. Returns the seconds of each."""
-        raise Cannot("a terminal only")
+        raise Unsupported("a terminal only")
 
     def at_once(self, lanes: int, times: int) -> float:
-        """Run ``:`` in ``lanes`` lanes, ``times`` times in each. Returns commands a second."""
-        raise Cannot("a terminal only")
+        """Run ``:`` in ``lanes`` lanes, ``times`` times in each. Returns commands per second."""
+        raise Unsupported("a terminal only")
 
     def output(self, command: str, size: int) -> float:
-        """Return the seconds until a command's output, ``size`` bytes, has come through a pipe."""
-        raise Cannot("a terminal only")
+        """Return the seconds until a command's output, ``size`` bytes, has passed a pipe."""
+        raise Unsupported("a terminal only")
 
     def terminal(self, command: str, size: int) -> float:
-        """Return the seconds until its output has come through a terminal."""
-        raise Cannot("no terminal")
+        """Return the seconds until a command's output, ``size`` bytes, has passed a terminal."""
+        raise Unsupported("no terminal")
 
     def keys(self) -> Keys:
         """Start ``cat`` on a raw terminal."""
-        raise Cannot("no raw terminal")
+        raise Unsupported("no raw terminal")
 
     def flood(self) -> None:
-        """Start two ``yes`` and never read what they write."""
-        raise Cannot("does not stream")
+        """Start two ``yes`` and never read their output."""
+        raise Unsupported("does not stream")
 
     def rss(self) -> int:
-        """Return the resident memory of its server in bytes."""
+        """Return the resident memory of the server in bytes."""
         return proc.rss(self.pids())

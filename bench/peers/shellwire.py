@@ -1,4 +1,4 @@
-"""shellwire, as it is in this checkout and as it was in release 0.1.4."""
+"""shellwire: this checkout, and release 0.1.4."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from bench import proc
 from bench.measure import at_once
 from bench.peers.environment import Environment
-from bench.peers.peer import Batch, Cannot, Peer, whole
+from bench.peers.peer import Batch, Peer, Unsupported, require_bytes
 from bench.tables import OURS
 from bench.wire import Client, Daemon, Keys, Message, Server
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _Spoken(Peer):
-    """What both understand."""
+class _ShellwirePeer(Peer):
+    """The messages that both releases understand."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -73,12 +73,12 @@ class _Spoken(Peer):
         return Keys(self.client, self.job())
 
     def received(self, size: int, message: Message, last: bytes) -> float:
-        """Return the seconds from sending ``message`` until the one of type ``last`` comes."""
+        """Return the seconds from sending ``message`` until a message of type ``last`` arrives."""
         before, begun = self.client.received, time.perf_counter()
         self.client.send(message)
         self.client.await_type(last)
         took = time.perf_counter() - begun
-        whole(self.client.received - before, size)
+        require_bytes(self.client.received - before, size)
         return took
 
 
@@ -87,7 +87,7 @@ def _succeeded(result: Message) -> None:
         raise RuntimeError(f"a command exited with {result['exit_code']}")
 
 
-class Current(_Spoken):
+class Current(_ShellwirePeer):
     """This checkout."""
 
     name = OURS
@@ -130,7 +130,7 @@ class Current(_Spoken):
         self.client.flood("flood 1", "flood 2")
 
 
-class Release014(_Spoken):
+class Release014(_ShellwirePeer):
     """Release 0.1.4: a shell per command, which is /bin/sh, and one client at a time."""
 
     name = "shellwire 0.1.4"
@@ -151,8 +151,8 @@ class Release014(_Spoken):
         return _OldDaemon(self._environment.program("shellwire"))
 
     def run(self, batch: Batch) -> list[float]:
-        if batch.keep:
-            raise Cannot("no state")
+        if batch.keep_state:
+            raise Unsupported("no state")
         return super().run(batch)
 
     def at_once(self, lanes: int, times: int) -> float:
@@ -187,7 +187,7 @@ class Release014(_Spoken):
 
 
 class _OldDaemon:
-    """A daemon of release 0.1.4, whose home is below HOME and which can't take port 0."""
+    """A daemon of release 0.1.4: its home is below HOME, and it can't take port 0."""
 
     def __init__(self, program: str) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="shellwire-bench-")

@@ -1,4 +1,4 @@
-"""SWE-ReX: bash sessions for agents, in process and behind its server."""
+"""SWE-ReX: bash sessions for agents, in process and through its server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from bench import proc
 from bench.peers.environment import Environment
-from bench.peers.peer import ANSWER_SECONDS, Batch, Cannot, Peer, whole
+from bench.peers.peer import ANSWER_SECONDS, Batch, Peer, Unsupported, require_bytes
 
 _DRIVER = Path(__file__).parent / "inside" / "swerex_driver.py"
 _QUIET = {"SWE_REX_LOG_STREAM_LEVEL": "CRITICAL"}
@@ -85,21 +85,21 @@ class SweRex(Peer):
 
     def output(self, command: str, size: int) -> float:
         answer = self._ask("output", command=command)
-        whole(answer["size"], size)
+        require_bytes(answer["size"], size)
         return float(answer["seconds"])
 
     def terminal(self, command: str, size: int) -> float:
         answer = self._ask("terminal", command=command)
-        # It makes a line feed of each carriage return and line feed.
-        whole(answer["size"] + answer["lines"], size)
+        # SWE-ReX turns each carriage return and line feed into a line feed.
+        require_bytes(answer["size"] + answer["lines"], size)
         return float(answer["seconds"])
 
     def flood(self) -> None:
-        raise Cannot("output comes at the end")
+        raise Unsupported("output comes at the end")
 
 
 class SweRexServer(SweRex):
-    """Its server on a loopback port, and its own client."""
+    """SWE-ReX's server on a loopback port, with its own client."""
 
     name = "SWE-ReX server"
 

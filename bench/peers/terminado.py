@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import proc
 from bench.peers.environment import Environment
-from bench.peers.peer import Peer, whole
+from bench.peers.peer import Peer, require_bytes
 from bench.websocket import WebSocket
 
 _SERVER = Path(__file__).parent / "inside" / "terminado_server.py"
@@ -17,7 +17,7 @@ _HEAD, _TAIL = b'["stdout", "', b'"]'
 
 
 class Terminado(Peer):
-    """A TermSocket on a loopback port, a terminal for each connection."""
+    """A TermSocket on a loopback port, with one terminal for each connection."""
 
     name = "terminado"
 
@@ -64,7 +64,7 @@ class Terminado(Peer):
         terminal.type(f'{command}; echo do""ne\r')
         terminal.until(b"done")
         took = time.perf_counter() - begun
-        whole(terminal.ws.received - before, size)
+        require_bytes(terminal.ws.received - before, size)
         terminal.close()
         return took
 
@@ -80,7 +80,7 @@ class Terminado(Peer):
 
 
 class _Terminal:
-    """A connection whose shell does not echo what is typed."""
+    """A connection whose shell does not echo input."""
 
     def __init__(self, port: int) -> None:
         self.ws = WebSocket(port)
@@ -91,7 +91,7 @@ class _Terminal:
         self.ws.send(json.dumps(["stdin", text]).encode())
 
     def until(self, text: bytes) -> None:
-        """Read until ``text`` stands in one message or across two."""
+        """Read until ``text`` has arrived, in one message or across two."""
         tail = b""
         while True:
             message = self.ws.receive()

@@ -1,4 +1,4 @@
-"""The work that each peer does, line by line, and the yardstick beside it."""
+"""The work that each peer does, line by line, with its baseline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from bench import bare
+from bench import baselines
 from bench.measure import (
     PACE,
     back_to_back,
@@ -36,7 +36,7 @@ _numbers = count()
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table. ``less``: the smaller figure is the better one."""
+    """A line of the table. With ``less`` the smaller figure is better."""
 
     key: str
     what: str
@@ -48,7 +48,7 @@ class Line:
 class Group:
     """Lines that are measured together, ``turns`` times, with a figure for each line.
 
-    With ``fresh`` the peer has not been started, and is closed afterwards.
+    With ``fresh`` each turn gets a new, unstarted peer, which is closed afterwards.
     """
 
     measure: Callable[[Peer, Effort], list[float]]
@@ -57,9 +57,9 @@ class Group:
     fresh: bool = False
 
 
-def _beside(theirs: Callable[[], float], yardstick: Callable[[], float]) -> list[float]:
-    """Return the one line's figure: the ratio, in both orders."""
-    return [ratio(pairs(theirs, yardstick, 2))]
+def _beside(theirs: Callable[[], float], baseline: Callable[[], float]) -> list[float]:
+    """Return a single line's figure: the ratio, measured in both orders."""
+    return [ratio(pairs(theirs, baseline, 2))]
 
 
 def _paced(peer: Peer, effort: Effort) -> list[float]:
@@ -78,12 +78,12 @@ def _state(peer: Peer, effort: Effort) -> list[float]:
     times = effort.times(25)
 
     def commands() -> list[str]:
-        # Each command fails unless it sees what the one before has left.
+        # Each command fails unless it sees the variable that the previous one has set.
         first, *others = [next(_numbers) for _ in range(times)]
         return [f"export N={first}", *(f'test "$N" = {n - 1} && export N={n}' for n in others)]
 
     return _beside(
-        lambda: fmean(peer.run(Batch(commands(), keep=True, budget=5))),
+        lambda: fmean(peer.run(Batch(commands(), keep_state=True, budget=5))),
         lambda: back_to_back(lambda: spawn_bash('test "${N-1}" = 1 && export N=2'), times),
     )
 
@@ -95,27 +95,29 @@ def _at_once(peer: Peer, effort: Effort) -> list[float]:
 
 def _output(peer: Peer, effort: Effort) -> list[float]:
     command = f"seq 1 {effort.times(3_000_000, least=100_000)}"
-    size = bare.pipe(command).size
-    return _beside(lambda: size / peer.output(command, size), lambda: bare.pipe(command).rate)
+    size = baselines.pipe(command).size
+    return _beside(lambda: size / peer.output(command, size), lambda: baselines.pipe(command).rate)
 
 
 def _terminal(peer: Peer, effort: Effort) -> list[float]:
     command = f"seq 1 {effort.times(300_000, least=10_000)}"
-    size = bare.terminal(command).size
-    return _beside(lambda: size / peer.terminal(command, size), lambda: bare.terminal(command).rate)
+    size = baselines.terminal(command).size
+    return _beside(
+        lambda: size / peer.terminal(command, size), lambda: baselines.terminal(command).rate
+    )
 
 
 def _echo(peer: Peer, effort: Effort) -> list[float]:
     theirs: list[float] = []
-    yardstick: list[float] = []
+    baseline: list[float] = []
     keys = peer.keys()
-    with bare.Keys() as own:
+    with baselines.Keys() as own:
         paced(keys.press, 50, 0.001)
         paced(own.press, 50, 0.001)
         for _ in range(20):
             theirs += paced(keys.press, effort.times(50), 0.001)
-            yardstick += paced(own.press, effort.times(50), 0.001)
-    return [median(theirs) / median(yardstick), percentile(theirs, 0.99) * 1e3]
+            baseline += paced(own.press, effort.times(50), 0.001)
+    return [median(theirs) / median(baseline), percentile(theirs, 0.99) * 1e3]
 
 
 def _frozen(peer: Peer, effort: Effort) -> list[float]:
@@ -197,4 +199,4 @@ GROUPS = (
         fresh=True,
     ),
 )
-"""In order. What keeps a terminal open comes after what needs all our slots."""
+"""In order: groups that keep a terminal open come after those that need all our slots."""

@@ -1,4 +1,5 @@
-"""For agents: a server of the Model Context Protocol, and the skill that tells of it.
+"""For AI agents: an MCP server, and the skill that teaches its tools.
 
-The official SDK is the extra ``mcp``; only ``server`` needs it, and only when it serves.
+MCP is the Model Context Protocol. Only ``server`` needs the official SDK (the extra ``mcp``), and
+imports it only when it serves.
 """

@@ -1,4 +1,4 @@
-"""What each tool takes: one struct a tool. A model reads the descriptions; null means absent."""
+"""The arguments of each tool, with the descriptions that a model reads. Null means absent."""
 
 from typing import Annotated, Any, TypeVar
 
@@ -6,98 +6,97 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from shellwire.errors import InvalidMessage
-from shellwire.protocol.client import DEFAULT_TIMEOUT, MAX_CHARS
-from shellwire.protocol.faults import describe, shown
 from shellwire.protocol.fields import MAX_PAGE, MAX_WIRE_INTEGER, EnvironmentName, Id
+from shellwire.protocol.job_requests import DEFAULT_TIMEOUT, MAX_CHARS
+from shellwire.protocol.validation import describe, excerpt
 
-PAGE = 20_000
-"""Characters of a stream, or bytes of a page, that a tool gives unless asked for more."""
+DEFAULT_OUTPUT = 20_000
+"""Default of ``max_chars`` (characters of a stream) and ``max_bytes`` (bytes of a page)."""
 
-LONGEST_WAIT = 3600.0
-"""Seconds that one ``read_output`` may wait."""
+MAX_WAIT = 3600.0
+"""Longest ``wait`` of ``read_output``, in seconds."""
 
-UNTIL_WAIT = 30.0
-"""Seconds that ``until`` waits if the model does not say."""
+DEFAULT_UNTIL_WAIT = 30.0
+"""Default ``wait`` with ``until``, in seconds."""
 
 _YEAR = 366 * 86400.0
 
-ProcessId = Annotated[Id, Meta(description="The process, by the id that start_process returned.")]
+ProcessId = Annotated[Id, Meta(description="Id of the process, from start_process.")]
 Context = Annotated[
     Id,
     Meta(
-        description="The named state that it starts from. `default` is yours alone; every other"
-        " name is a state of its own, shared with the user's other clients."
+        description="Name of the saved state to start from. `default` is private to this"
+        " conversation; other names are shared with the user's other clients."
     ),
 ]
 Cwd = Annotated[
     str,
-    Meta(description="Directory for this call only. Default: where the last command ended."),
+    Meta(description="Directory for this call only. Default: the saved directory."),
 ]
 Variables = Annotated[
     dict[EnvironmentName, str],
     Meta(description="Environment variables for this call only."),
 ]
-Command = Annotated[str, Meta(min_length=1, description="Text for the shell; may have many lines.")]
+Command = Annotated[str, Meta(min_length=1, description="Shell code; may have several lines.")]
 
 
-class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every tool's arguments have in common: nothing, and nothing else is taken."""
+class ToolArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of all tools' arguments: refuses unknown names."""
 
 
-class RunCommand(Given, frozen=True, kw_only=True):
+class RunCommand(ToolArguments, frozen=True, kw_only=True):
     command: Command
     cwd: Cwd | None = None
     env: Variables = field(default_factory=dict)
-    stdin: Annotated[
-        str | None, Meta(description="What it reads from its standard input, else empty.")
-    ] = None
+    stdin: Annotated[str | None, Meta(description="Standard input. Default: empty.")] = None
     timeout: Annotated[
-        float, Meta(ge=0, le=_YEAR, description="Seconds after which it is ended; 0: never.")
+        float,
+        Meta(ge=0, le=_YEAR, description="Seconds until the command is ended; 0: never."),
     ] = DEFAULT_TIMEOUT
     max_chars: Annotated[
         int,
         Meta(
             ge=0,
             le=MAX_CHARS,
-            description="Characters kept of stdout, and of stderr: the first 40 % and the last"
-            " 60 % of them.",
+            description="Characters to keep of stdout, and of stderr: 40 % from the start and 60 %"
+            " from the end.",
         ),
-    ] = PAGE
+    ] = DEFAULT_OUTPUT
     context: Context = "default"
 
 
-class StartProcess(Given, frozen=True, kw_only=True):
+class StartProcess(ToolArguments, frozen=True, kw_only=True):
     command: Command
     cwd: Cwd | None = None
     env: Variables = field(default_factory=dict)
     terminal: Annotated[
         bool,
-        Meta(description="Give it a terminal: for what insists on one (REPLs, prompts, ssh)."),
+        Meta(description="Run on a terminal, for programs that need one (REPLs, prompts, ssh)."),
     ] = False
     context: Context = "default"
 
 
-class SendInput(Given, frozen=True, kw_only=True):
+class SendInput(ToolArguments, frozen=True, kw_only=True):
     id: ProcessId
     text: Annotated[
         str,
         Meta(
-            description='Sent as it is: end a line with "\\n". On a terminal "\\u0003" is Ctrl-C,'
+            description='Sent unchanged: end a line with "\\n". On a terminal "\\u0003" is Ctrl-C,'
             ' "\\u0004" is Ctrl-D.'
         ),
     ] = ""
-    close_stdin: Annotated[bool, Meta(description="End its input after the text.")] = False
+    close_stdin: Annotated[bool, Meta(description="Close standard input after the text.")] = False
 
 
-class ReadOutput(Given, frozen=True, kw_only=True):
+class ReadOutput(ToolArguments, frozen=True, kw_only=True):
     id: Annotated[Id, Meta(description="The process or command, by its id.")]
     cursor: Annotated[
         int,
         Meta(
             ge=-MAX_WIRE_INTEGER,
             le=MAX_WIRE_INTEGER,
-            description="Where to begin: 0 is the beginning, the `cursor` of the last page is"
-            " what came after it, and -2000 is the last 2000 bytes.",
+            description="Byte offset to read from. 0: the beginning; `cursor` of the last page:"
+            " what follows it; -2000: the last 2000 bytes.",
         ),
     ] = 0
     wait: (
@@ -105,8 +104,8 @@ class ReadOutput(Given, frozen=True, kw_only=True):
             float,
             Meta(
                 ge=0,
-                le=LONGEST_WAIT,
-                description="Seconds to wait at most, for any output or for `until`. Default: 30"
+                le=MAX_WAIT,
+                description="Most seconds to wait for any output, or for `until`. Default: 30"
                 " with `until`, else 0.",
             ),
         ]
@@ -118,59 +117,56 @@ class ReadOutput(Given, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=4096,
-                description="Wait for exactly this text in the output (no pattern); `matched` in"
-                " the result says whether it came. A terminal makes `\\r\\n` of a line end: that is"
-                " found too.",
+                description="Wait for this literal text in the output; `matched` says whether it"
+                " was found. `\\n` also matches the `\\r\\n` that a terminal writes.",
             ),
         ]
         | None
     ) = None
     max_bytes: Annotated[
-        int, Meta(ge=1, le=MAX_PAGE, description="Bytes of output in the result at most.")
-    ] = PAGE
+        int, Meta(ge=1, le=MAX_PAGE, description="Most bytes of output to return.")
+    ] = DEFAULT_OUTPUT
 
 
-class ListProcesses(Given, frozen=True, kw_only=True):
+class ListProcesses(ToolArguments, frozen=True, kw_only=True):
     pass
 
 
-class KillProcess(Given, frozen=True, kw_only=True):
+class KillProcess(ToolArguments, frozen=True, kw_only=True):
     id: Annotated[Id, Meta(description="The process or command, by its id.")]
 
 
-class GetContext(Given, frozen=True, kw_only=True):
+class GetContext(ToolArguments, frozen=True, kw_only=True):
     context: Context = "default"
 
 
-class SetContext(Given, frozen=True, kw_only=True):
+class SetContext(ToolArguments, frozen=True, kw_only=True):
     context: Context = "default"
     cwd: (
-        Annotated[str, Meta(min_length=1, description="Its new directory. Default: unchanged.")]
+        Annotated[str, Meta(min_length=1, description="The new directory. Default: unchanged.")]
         | None
     ) = None
     env: Annotated[dict[EnvironmentName, str], Meta(description="Variables to set and export.")] = (
         field(default_factory=dict)
     )
-    unset: Annotated[
-        tuple[EnvironmentName, ...], Meta(description="Names of variables to remove.")
-    ] = ()
+    unset: Annotated[tuple[EnvironmentName, ...], Meta(description="Variables to remove.")] = ()
 
 
 Arguments = TypeVar("Arguments", bound=Struct)
 
 
 def parse(kind: type[Arguments], given: dict[str, Any] | None) -> Arguments:
-    """Return what a model gave as what the tool takes.
+    """Return a model's arguments as the tool's struct.
 
-    Raises InvalidMessage, which names the argument and says what was expected.
+    Raises InvalidMessage, which names the argument and what was expected.
     """
     present = {name: value for name, value in (given or {}).items() if value is not None}
     for name in present:
         if name not in kind.__struct_fields__:
             known = ", ".join(kind.__struct_fields__) or "none"
-            raise InvalidMessage(f"{shown(name)}: no such argument; there are: {known}")
+            raise InvalidMessage(f"{excerpt(name)}: no such argument; the arguments are: {known}")
     for name, value in present.items():
-        if isinstance(value, float) and value != value:  # JSON has none, and no limit stops it
+        if isinstance(value, float) and value != value:  # NaN passes every limit
             raise InvalidMessage(f"{name}: expected a finite number")
     try:
         return msgspec.convert(present, kind)
@@ -179,14 +175,14 @@ def parse(kind: type[Arguments], given: dict[str, Any] | None) -> Arguments:
 
 
 def schema(kind: type[Struct]) -> dict[str, Any]:
-    """Return the JSON Schema of arguments, or of a result, an object at its root as MCP wants it.
+    """Return the JSON Schema of a tool's arguments or result, with an object at its root (MCP).
 
-    That null means absent is not said of arguments: there are models that send it then.
+    Arguments are not declared nullable, although null means absent: some models would send it.
     """
     (root,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     found = parts.pop(root["$ref"].removeprefix("#/$defs/"))
     del found["title"]
-    if issubclass(kind, Given):
+    if issubclass(kind, ToolArguments):
         for name, each in found["properties"].items():
             if "anyOf" in each:
                 found["properties"][name] = {**each["anyOf"][0], **_described(each)}

@@ -1,4 +1,4 @@
-"""The daemon that the tools talk to: connected to when it is needed, and started if none runs."""
+"""The daemon behind the tools: connected to on demand, and started if none runs."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from shellwire.client.client import PATIENCE
 from shellwire.errors import AlreadyRunning, NotRunning, StartError
 
 if TYPE_CHECKING:
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
     from shellwire.client.results import Message
     from shellwire.home.paths import Home
 
 LOCAL_PATIENCE = 1.0
-"""Seconds in which a local daemon that went away may come back, before another is started."""
+"""Seconds that a local daemon has to come back before another one is started."""
 
 START_SECONDS = 20.0
-"""Seconds that a daemon has to listen which somebody else is starting."""
+"""Seconds to wait for a daemon that another process is starting."""
 
 _POLL = 0.05
 _ALREADY = re.compile("already running|a daemon already runs")
 
 
 class Daemon:
-    """One client of one daemon, with a context of its own."""
+    """One client of one daemon, with a ``default`` context of its own."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
         self._client = Client.at(
-            place,
+            endpoint,
             f"mcp-{secrets.token_hex(6)}",
-            patience=PATIENCE if place.home is None else LOCAL_PATIENCE,
+            patience=PATIENCE if endpoint.home is None else LOCAL_PATIENCE,
         )
         self._instance: str | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._connecting = asyncio.Lock()
 
     async def client(self) -> Client:
-        """Return it, connected. Raises why it can't be, StartError among that."""
-        async with self._one_at_a_time:
+        """Return the connected client, starting a daemon if needed. Raises why that failed."""
+        async with self._connecting:
             try:
                 status = await self._client.status()
             except NotRunning:
-                if self._place.home is None:
+                if self._endpoint.home is None:
                     raise
-                status = await self._started(self._place.home)
+                status = await self._start_and_connect(self._endpoint.home)
             if status["instance"] != self._instance:
-                await self._settle()
+                await self._set_directory()
                 self._instance = status["instance"]
         return self._client
 
-    async def _started(self, home: Home) -> Message:
-        """Start a daemon, or wait for the one that somebody else starts at the same time."""
+    async def _start_and_connect(self, home: Home) -> Message:
+        """Start a daemon, or wait for one that another process is starting; return its status."""
         failure = await _start(home)
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -67,12 +67,12 @@ class Daemon:
                 starts = isinstance(failure, AlreadyRunning) and time.monotonic() < deadline
                 if not starts:
                     raise failure or error from None
-            await asyncio.sleep(_POLL)  # nothing tells when it listens
+            await asyncio.sleep(_POLL)  # nothing announces that it listens
 
-    async def _settle(self) -> None:
-        """Begin where we were started: for an agent that is its project's directory."""
-        if self._place.home is None:
-            return  # our directories mean nothing on another machine
+    async def _set_directory(self) -> None:
+        """Start commands in this process's directory: for an agent that is the project."""
+        if self._endpoint.home is None:
+            return  # a remote daemon does not have our directories
         try:
             cwd = os.getcwd()
         except FileNotFoundError:
@@ -80,21 +80,21 @@ class Daemon:
         await self._client.context().set(cwd=cwd)
 
     async def close(self) -> None:
-        """Disconnect. Commands end, processes go on."""
+        """Disconnect. Commands end; processes keep running."""
         await self._client.close()
 
 
 async def _start(home: Home) -> StartError | None:
-    """Start a daemon as ``shellwire start --daemon`` does; return why that went wrong, if it did.
+    """Run ``shellwire start --daemon``; return the error if it failed.
 
-    In a process of its own: there must be no threads where the daemon is forked from.
+    It needs a process of its own: daemonizing forks, which is unsafe in a process with threads.
     """
     try:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "shellwire", "start", "--daemon"),
             env={**os.environ, "SHELLWIRE_HOME": str(home.root)},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,  # the first start shows the token
+            stdout=asyncio.subprocess.DEVNULL,  # may contain the token
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
@@ -104,6 +104,6 @@ async def _start(home: Home) -> StartError | None:
         return None
     said = stderr.decode(errors="replace").strip().splitlines()
     reason = said[-1].removeprefix("Error: ") if said else f"it exited {process.returncode}"
-    # What AlreadyRunning says, for the exit code is that of all that goes wrong.
+    # Recognized by its text: every failure has the same exit code.
     kind = AlreadyRunning if _ALREADY.match(reason) else StartError
     return kind(f"no daemon runs, and none can be started: {reason}")

@@ -1,4 +1,4 @@
-"""What each tool about files does."""
+"""The functions of the file tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_LINE = 500
 
 
 async def _resolve(client: Client, path: str) -> str:
-    """Return the absolute path that is meant: it counts from where the next command starts."""
+    """Return the absolute path; a relative one starts at the saved directory."""
     if not path.startswith(("/", "~")):
         path = posixpath.join((await client.context("default").get()).cwd, path)
     return await client.resolve(await client.straight(path))
@@ -30,14 +30,14 @@ async def read_file(
     """Return a piece of a file. Raises NotFound, NotFile, FileSystemError."""
     client = await daemon.client()
     path = await _resolve(client, given.path)
-    # One byte more tells whether it ends here.
+    # One byte more than asked for shows whether the file ends here.
     found = await client.read_file(path, given.offset, given.length + 1)
     eof = len(found) <= given.length
     data = found if eof else _whole_characters(found[: given.length])
     text = data.decode(errors="replace")
     is_whole = eof and given.offset == 0
     end = given.offset + len(data)
-    tells = eof and (data or not given.offset)  # what begins behind its end does not
+    tells = eof and (data or not given.offset)  # an offset past the end does not give the size
     return files.FileContent(
         path=path,
         content=text,
@@ -50,7 +50,7 @@ async def read_file(
 
 
 def _whole_characters(data: bytes) -> bytes:
-    """Return ``data`` without a character that is cut at its end."""
+    """Return ``data`` without an incomplete UTF-8 character at its end."""
     for back in range(1, 4):
         lead = data[-back]
         if lead >= 0xC0:
@@ -71,7 +71,7 @@ def _is_text(data: bytes) -> bool:
 async def write_file(
     daemon: Daemon, given: files.WriteFile, report: Report | None
 ) -> files.FileWritten:
-    """Give a file a content. Raises Conflict, NotFile, FileSystemError."""
+    """Replace a file's content. Raises Conflict, NotFile, FileSystemError."""
     client = await daemon.client()
     path = await _resolve(client, given.path)
     content = _encoded(given.content, "content")
@@ -82,21 +82,21 @@ async def write_file(
 async def edit_file(
     daemon: Daemon, given: files.EditFile, report: Report | None
 ) -> files.FileWritten:
-    """Replace a text in a file. Raises InvalidArgument unless it stands there just once."""
+    """Replace text in a file. Raises InvalidArgument unless it occurs exactly once."""
     client = await daemon.client()
     path = await _resolve(client, given.path)
     old, new = _encoded(given.old, "old"), _encoded(given.new, "new")
     content = await client.read_file(path)
     if b"\r" not in old and _has_only_crlf(content):
-        # A model sees and writes LF; one line end among others would be a change nobody asked for.
+        # A model sees and writes LF. A single LF in a CRLF file would be an unwanted change.
         old, new = _with_crlf(old), _with_crlf(new)
     at = content.find(old)
     if at < 0:
-        raise InvalidArgument(f"old: this text does not stand in {path}; read it again")
-    # From the next byte on, not behind it: two that overlap are two as well.
+        raise InvalidArgument(f"old: this text does not occur in {path}; read the file again")
+    # Search from the next byte on: overlapping occurrences count too.
     if content.find(old, at + 1) >= 0:
         raise InvalidArgument(
-            f"old: this text stands in {path} more than once; take more of what is around it"
+            f"old: this text occurs more than once in {path}; include more of the text around it"
         )
     edited = content[:at] + new + content[at + len(old) :]
     believed = hashlib.sha256(content).hexdigest()
@@ -107,7 +107,7 @@ async def edit_file(
 async def search_files(
     daemon: Daemon, given: files.SearchFiles, report: Report | None
 ) -> files.FileMatches:
-    """Search the lines of files. Raises InvalidRegex, NotFound."""
+    """Search lines of files. Raises InvalidRegex, NotFound."""
     client = await daemon.client()
     found = await client.search(
         given.query,
@@ -141,4 +141,4 @@ def _encoded(text: str, name: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise InvalidArgument(f"{name}: half of a surrogate pair is no character") from None
+        raise InvalidArgument(f"{name}: an unpaired surrogate is not a character") from None

@@ -1,4 +1,4 @@
-"""Telling who waits that something goes on: once a second, the time and the last line written."""
+"""Progress notifications for the MCP client, once a second: elapsed time and last output line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Report = Callable[[float, str], Awaitable[None]]
 
 INTERVAL = 1.0
-"""Seconds between two reports."""
+"""Seconds between two notifications."""
 
 _TAIL = 1000
 _LONGEST_LINE = 200
@@ -26,14 +26,11 @@ _LONGEST_LINE = 200
 
 @contextlib.asynccontextmanager
 async def reporting(report: Report | None, client: Client, job_id: str) -> AsyncIterator[None]:
-    """Report on a job while the block runs: seconds that have passed, and what it is doing.
-
-    Nothing if nobody has asked for it.
-    """
+    """Report a job's progress while the block runs, if the MCP client asked for it."""
     if report is None:
         yield
         return
-    task = asyncio.create_task(_tell(report, client, job_id))
+    task = asyncio.create_task(_report_every_second(report, client, job_id))
     try:
         yield
     finally:
@@ -41,22 +38,22 @@ async def reporting(report: Report | None, client: Client, job_id: str) -> Async
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _tell(report: Report, client: Client, job_id: str) -> None:
+async def _report_every_second(report: Report, client: Client, job_id: str) -> None:
     began = time.monotonic()
     while True:
         await asyncio.sleep(INTERVAL)
         try:
-            doing = await _doing(client, job_id)
+            doing = await _progress(client, job_id)
         except ShellwireError:
-            return  # whoever waits for the job hears of it
+            return  # the call that waits for the job gets this error
         await report(round(time.monotonic() - began, 1), doing)
 
 
-async def _doing(client: Client, job_id: str) -> str:
+async def _progress(client: Client, job_id: str) -> str:
     for job in await client.jobs():
         if job.id == job_id:
             if job.state == "queued":
-                return "waiting for a free place"
+                return "waiting for a free slot"
             page = await client.read_output(job_id, max(job.start, job.end - _TAIL), text=True)
             return f"{job.end} bytes of output; {_last_line(page.data)}"
     return ""

@@ -1,6 +1,6 @@
-"""The MCP server on stdin and stdout: what MCP wants of the tools, and nothing of what they do.
+"""The MCP server on stdin and stdout: adapts the tools to the SDK.
 
-Only here is the SDK known; it is imported when it is needed, for it is an extra.
+Only this module knows the SDK. It is an optional extra, so it is imported on use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shellwire.agents.guide import GUIDE
 from shellwire.agents.table import TOOLS
 from shellwire.errors import ShellwireError, WireError
 from shellwire.output import printable
-from shellwire.protocol.text import without_surrogates
+from shellwire.protocol.text_bytes import without_surrogates
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
     from shellwire.agents.progress import Report
     from shellwire.agents.table import Tool
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
 
     Context = ServerRequestContext[dict[str, Any], Any]
 
 _log = logging.getLogger(__name__)
 
 
-async def serve(place: Place) -> None:
-    """Serve until stdin ends. What commands run then is ended; processes go on."""
+async def serve(endpoint: Endpoint) -> None:
+    """Serve until stdin ends. Running commands are ended then; processes keep running."""
     from mcp.server.stdio import stdio_server
 
-    server = Server(Daemon(place))
+    server = Server(Daemon(endpoint))
     server.end_on_signals()
     try:
         async with stdio_server() as (reader, writer):
@@ -59,14 +59,14 @@ async def serve(place: Place) -> None:
 
 
 class Server:
-    """Answers what MCP asks."""
+    """The handlers of MCP requests."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def sdk(self) -> SdkServer[dict[str, Any]]:
-        """Return the SDK's server, which speaks the protocol and calls this one."""
+        """Return an SDK server that calls this object's handlers."""
         from mcp.server.lowlevel import Server as SdkServer
 
         return SdkServer(
@@ -79,7 +79,7 @@ class Server:
         )
 
     async def close(self) -> None:
-        """End the commands that still run, and disconnect. Waits for none of them."""
+        """Cancel running tool calls and disconnect."""
         for task in self._tasks:
             task.cancel()
         await self._daemon.close()
@@ -100,7 +100,9 @@ class Server:
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {printable(params.name)}")
         try:
-            result = await self._apart(self._act(tool, params.arguments, _reporter(context)))
+            result = await self._in_own_task(
+                self._run_tool(tool, params.arguments, _reporter(context))
+            )
         except ShellwireError as error:
             text = f"{error.code}: {error}" if isinstance(error, WireError) else str(error)
         except Exception as error:
@@ -116,15 +118,15 @@ class Server:
             content=[TextContent(type="text", text=printable(text))], is_error=True
         )
 
-    async def _act(
+    async def _run_tool(
         self, tool: Tool, given: dict[str, Any] | None, report: Report | None
     ) -> msgspec.Struct:
-        return await tool.act(self._daemon, parse(tool.takes, given), report)
+        return await tool.run(self._daemon, parse(tool.arguments_type, given), report)
 
-    async def _apart(self, work: Any) -> Any:
-        """Do it in a task of its own, cancelled once if this is.
+    async def _in_own_task(self, work: Any) -> Any:
+        """Run a coroutine in a task of its own, which is cancelled once if this call is.
 
-        The SDK cancels as anyio does, at each await anew: nothing could be cleaned up in there.
+        The SDK cancels as anyio does, again at each ``await``, so cleanup would never complete.
         """
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -138,20 +140,20 @@ class Server:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # who waited for it has it, or went away
+            task.exception()  # mark it retrieved: the caller has it, or has gone
 
     def end_on_signals(self) -> None:
-        """End as at the end of stdin on SIGTERM and SIGINT.
+        """On SIGTERM and SIGINT close as at the end of stdin, then die by the signal.
 
-        Then by the signal itself: the SDK's thread waits for stdin, and nothing can wake it.
+        Returning is not enough: a thread of the SDK waits for stdin and can't be woken.
         """
         if sys.platform == "win32":
-            return  # a signal handler of asyncio is not to be had
+            return  # asyncio has no signal handlers there
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._begin_end, number)
+            loop.add_signal_handler(number, self._close_and_die, number)
 
-    def _begin_end(self, number: signal.Signals) -> None:
+    def _close_and_die(self, number: signal.Signals) -> None:
         ending = asyncio.create_task(self.close())
         ending.add_done_callback(lambda _: _die_by(number))
 
@@ -168,20 +170,20 @@ def _described(tool: Tool) -> SdkTool:
     return SdkTool(
         name=tool.name,
         title=tool.name.replace("_", " ").capitalize(),
-        description=tool.words,
-        input_schema=schema(tool.takes),
-        output_schema=schema(tool.gives),
+        description=tool.description,
+        input_schema=schema(tool.arguments_type),
+        output_schema=schema(tool.result_type),
         annotations=ToolAnnotations(
             read_only_hint=tool.effect == "reads",
             destructive_hint=tool.effect == "destroys",
-            # What a shell reaches has no bounds.
+            # A shell can reach anything.
             open_world_hint=tool.effect == "destroys",
         ),
     )
 
 
 def _reporter(context: Context) -> Report | None:
-    """Return what reports progress, if that was asked for."""
+    """Return a progress callback, if the MCP client asked for progress."""
     if (context.meta or {}).get("progress_token") is None:
         return None
 

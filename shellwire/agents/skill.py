@@ -1,7 +1,7 @@
-"""A skill or rules file for an agent, where that agent looks for it.
+"""Installs the skill or rules file of an agent, in the place where that agent looks for it.
 
-The last line of what is written is a mark with the hash of all that stands above it. So a file that
-somebody else has written, or edited since, is known, and left alone.
+Its last line is a mark with the SHA-256 of everything above it. A file without a valid mark was
+written or edited by somebody else, and is left alone.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Agent = Literal["claude", "codex", "cursor", "copilot", "opencode"]
 Change = Literal["new", "updated", "unchanged"]
 
 _DESCRIPTION = (
-    "How to run commands, servers and terminals with shellwire, whose shell keeps its state between"
-    " commands and whose processes go on in the background. Use it when the tools run_command and"
-    " start_process are there, or when a process has to outlive a command."
+    "Run commands, servers and terminals with shellwire. Its shell keeps state between commands,"
+    " and its processes keep running in the background. Use it when the tools run_command and"
+    " start_process are available, or when a process must outlive a command."
 )
 _HEADS: dict[str, str] = {
     "skill": f"name: shellwire\ndescription: {_DESCRIPTION}",
-    # Neither globs nor alwaysApply: Cursor's agent takes it by its description.
+    # Without globs and with alwaysApply false, Cursor's agent selects it by its description.
     "rule": f"description: {_DESCRIPTION}\nalwaysApply: false",
     "instructions": f"description: {_DESCRIPTION}\napplyTo: '**'",
 }
@@ -51,18 +51,18 @@ _MARK = re.compile(
 
 @dataclass(frozen=True)
 class Skill:
-    """What would be written, and where."""
+    """The file to install: where, and its text."""
 
     path: Path
     text: str
 
     def change(self) -> Change:
-        """Tell what installing it would do. Raises SkillError if something else is there."""
+        """Return what ``install`` would do. Raises SkillError if the file there is not ours."""
         try:
             found = self.path.read_bytes()
         except FileNotFoundError:
             if self.path.is_symlink():
-                raise SkillError(f"{self.path} is a symbolic link to nothing") from None
+                raise SkillError(f"{self.path} is a broken symbolic link") from None
             return "new"
         except OSError as error:
             raise SkillError(f"can't read {self.path}: {error.strerror}") from error
@@ -70,7 +70,7 @@ class Skill:
             return "unchanged"
         mark = _MARK.fullmatch(found)
         if mark is None:
-            raise SkillError(f"{self.path} is there, and shellwire has not written it: left alone")
+            raise SkillError(f"{self.path} was not written by shellwire: left alone")
         if hashlib.sha256(mark["content"]).hexdigest().encode() != mark["hash"]:
             raise SkillError(
                 f"{self.path} has been edited since shellwire wrote it: left alone; move it away"
@@ -81,7 +81,7 @@ class Skill:
         return "updated"
 
     def install(self) -> Change:
-        """Write it, unless it is there already. Raises SkillError."""
+        """Write the file unless it is up to date. Raises SkillError."""
         change = self.change()
         try:
             if change == "new":
@@ -97,10 +97,11 @@ class Skill:
 
 
 def skill_for(agent: Agent) -> Skill:
-    """Return the skill for an agent. Raises SkillError if there is no directory for it.
+    """Return the skill for an agent. Raises SkillError if its directory can't be determined.
 
-    The agents that look in the user's home get it there, for the daemon is the user's too; Cursor
-    and Copilot look in the project: the nearest directory above with a ``.git``, else this one.
+    Claude, Codex and OpenCode read it from the user's home, which is right: the daemon is the
+    user's too. Cursor and Copilot read it from the project: the nearest parent directory with
+    ``.git``, else the current directory.
     """
     if agent == "claude":
         root = _named("CLAUDE_CONFIG_DIR") or _home() / ".claude"
@@ -117,7 +118,7 @@ def skill_for(agent: Agent) -> Skill:
 
 
 def _skill(directory: Path) -> Skill:
-    # agentskills.io: the directory is called as the skill.
+    # agentskills.io: the directory has the skill's name.
     return Skill(directory / "shellwire" / "SKILL.md", _text("skill"))
 
 
@@ -154,7 +155,7 @@ def _project() -> Path:
 
 
 def _create(path: Path, text: str) -> None:
-    with path.open("xb") as file:  # fails if somebody was faster
+    with path.open("xb") as file:  # fails if the file was created meanwhile
         try:
             file.write(text.encode())
             file.flush()

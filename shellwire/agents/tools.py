@@ -1,6 +1,6 @@
-"""What each tool does. Nothing here knows of MCP: arguments come in, a result goes out.
+"""The functions of the tools for commands, processes and contexts; independent of MCP.
 
-A tool that is cancelled ends what would end with its caller: its command, but no process.
+Cancelling a call ends its command, but no process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shellwire.agents import results
-from shellwire.agents.arguments import UNTIL_WAIT
+from shellwire.agents.arguments import DEFAULT_UNTIL_WAIT
 from shellwire.agents.progress import reporting
 from shellwire.errors import NotFound, SpawnError
 from shellwire.output import strip_ansi
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from shellwire.protocol.messages import JobInfo
 
 KILL_SECONDS = 5.0
-"""How long ``kill_process`` waits for the end: SIGKILL comes after 2 s."""
+"""Seconds that ``kill_process`` waits for the end; SIGKILL comes after 2 s."""
 
 LAST_ENDED = 10
-"""Ended processes that ``list_processes`` returns: a day leaves more than a model can read."""
+"""Ended processes that ``list_processes`` returns: a day's worth is more than a model can read."""
 
 _LONGEST_COMMAND = 500
 _LINE_END = re.compile(r"(?<!\r)\n")
@@ -38,7 +38,7 @@ _POLL = 0.05
 async def run_command(
     daemon: Daemon, given: arguments.RunCommand, report: Report | None
 ) -> results.CommandResult:
-    """Run it to its end. Raises SpawnError if it can't be started."""
+    """Run a command to its end. Raises SpawnError if it can't be started."""
     client = await daemon.client()
     job = client.stream(
         given.command,
@@ -53,7 +53,7 @@ async def run_command(
     )
     async with job, reporting(report, client, job.id):
         ended = await job.wait()
-    _check_that_it_ran(ended)
+    _raise_if_not_started(ended)
     return results.CommandResult(
         exit_code=ended.exit_code,
         reason=ended.reason,
@@ -71,7 +71,7 @@ async def run_command(
 async def start_process(
     daemon: Daemon, given: arguments.StartProcess, report: Report | None
 ) -> results.Started:
-    """Start it. Raises TooManyProcesses, SpawnError, PtyUnavailable."""
+    """Start a process. Raises TooManyProcesses, SpawnError, PtyUnavailable."""
     client = await daemon.client()
     job = client.shell(
         given.command,
@@ -82,12 +82,12 @@ async def start_process(
     )
     async with job:
         if job.is_over:
-            _check_that_it_ran(job.result)
+            _raise_if_not_started(job.result)
         await job.detach()
     return results.Started(id=job.id, pid=job.pid)
 
 
-def _check_that_it_ran(ended: Result) -> None:
+def _raise_if_not_started(ended: Result) -> None:
     if ended.reason == "spawn_failed":
         raise SpawnError(f"spawn_failed: {ended.error}")
 
@@ -95,7 +95,7 @@ def _check_that_it_ran(ended: Result) -> None:
 async def send_input(
     daemon: Daemon, given: arguments.SendInput, report: Report | None
 ) -> results.Sent:
-    """Write to it. Raises SessionError."""
+    """Write to a process. Raises SessionError."""
     client = await daemon.client()
     await client.send_input(given.id, given.text, close_stdin=given.close_stdin)
     return results.Sent(id=given.id)
@@ -104,14 +104,14 @@ async def send_input(
 async def read_output(
     daemon: Daemon, given: arguments.ReadOutput, report: Report | None
 ) -> results.Page:
-    """Return a page of its output. Raises NotFound."""
+    """Return a page of output. Raises NotFound."""
     client = await daemon.client()
     after = given.cursor
     if after < 0:
         after = max(0, (await _find(client, given.id)).end + after)
     wait = given.wait
     if wait is None:
-        wait = UNTIL_WAIT if given.until is not None else 0
+        wait = DEFAULT_UNTIL_WAIT if given.until is not None else 0
     async with reporting(report, client, given.id):
         page = await _page(client, given, after, wait)
     return results.Page(
@@ -126,7 +126,7 @@ async def read_output(
 
 
 async def _page(client: Client, given: arguments.ReadOutput, after: int, wait: float) -> Page:
-    """Read until the text comes, as it is or with the line ends that a terminal makes of it."""
+    """Read until the text appears, with its line ends as given or as a terminal writes them."""
     texts = [given.until]
     if given.until is not None and "\n" in given.until and (await _find(client, given.id)).is_pty:
         # termios(3), ONLCR: a terminal that is not raw writes CR before each LF.
@@ -148,14 +148,14 @@ async def _page(client: Client, given: arguments.ReadOutput, after: int, wait: f
     finally:
         for task in asking:
             task.cancel()
-    # What may be the beginning of either text stays for the next page.
+    # A partial match of either text is left for the next page.
     return min(pages, key=lambda page: page.end)
 
 
 async def list_processes(
     daemon: Daemon, given: arguments.ListProcesses, report: Report | None
 ) -> results.Processes:
-    """Return what lives, and the ``LAST_ENDED`` that ended last."""
+    """Return all live jobs, and the ``LAST_ENDED`` that ended last."""
     client = await daemon.client()
     jobs = await client.jobs()
     ended = sorted((job for job in jobs if job.state == "ended"), key=lambda job: job.ended_at or 0)
@@ -192,7 +192,7 @@ def _process(job: JobInfo, own: str) -> results.Process:
 async def kill_process(
     daemon: Daemon, given: arguments.KillProcess, report: Report | None
 ) -> results.Killed:
-    """End it, and wait until it has. Raises SessionNotFound."""
+    """End a process and wait for its end. Raises SessionNotFound."""
     client = await daemon.client()
     await client.kill(given.id)
     try:
@@ -200,12 +200,12 @@ async def kill_process(
         async with asyncio.timeout(KILL_SECONDS):
             while job.state != "ended":
                 if job.state == "background":
-                    await asyncio.sleep(_POLL)  # nothing tells when what it left is gone
+                    await asyncio.sleep(_POLL)  # no message announces that end
                 else:
                     await client.read_output(given.id, job.end, wait=KILL_SECONDS)
                 job = await _find(client, given.id)
     except TimeoutError:
-        pass  # the state tells
+        pass  # the result's state shows it
     except NotFound:
         return results.Killed(id=given.id, state="ended", exit_code=None)
     return results.Killed(id=given.id, state=job.state, exit_code=job.exit_code)
@@ -221,7 +221,7 @@ async def _find(client: Client, job_id: str) -> JobInfo:
 async def get_context(
     daemon: Daemon, given: arguments.GetContext, report: Report | None
 ) -> results.ContextState:
-    """Tell where it stands."""
+    """Return the state of a context."""
     client = await daemon.client()
     return _state(await client.context(given.context).get())
 
@@ -229,7 +229,7 @@ async def get_context(
 async def set_context(
     daemon: Daemon, given: arguments.SetContext, report: Report | None
 ) -> results.ContextState:
-    """Change it."""
+    """Change a context and return its new state."""
     client = await daemon.client()
     context = client.context(given.context)
     return _state(await context.set(cwd=given.cwd, env=given.env, unset=given.unset))

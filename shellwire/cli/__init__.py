@@ -1,9 +1,9 @@
-"""The command line: one file a noun; each parses, calls, prints."""
+"""The command line: one module per command or group of commands."""
 
 from __future__ import annotations
 
-import shellwire.cli.descriptors  # noqa: F401 - before whatever opens a descriptor
-from shellwire.cli import importing  # before what takes its time
+import shellwire.cli.descriptors  # noqa: F401 - before any import that opens a descriptor
+from shellwire.cli import early_sigint  # before the imports that take long
 
 # isort: split
 
@@ -49,15 +49,27 @@ COMMANDS = LazyGroup(
 )
 @click.version_option(__version__, prog_name="shellwire", message="%(prog)s %(version)s")
 def main() -> None:
-    """A daemon that gives any WebSocket client a real shell on this machine, and a client of it.
+    """Run commands and shells through a WebSocket daemon.
 
-    What it keeps is in ~/.shellwire, or in the directory that SHELLWIRE_HOME names.
+    `start` starts the daemon on this machine. The other commands talk to it, or with -H to a daemon
+    on another host (see `login`). Files of the daemon and of this program are in ~/.shellwire, or
+    in the directory named by SHELLWIRE_HOME.
 
-    Exit codes: 0 done, 1 not done (one line says why), 2 bad options, 3 not running (status) or in
-    conflict (sync), 255
-    no connection. exec, shell and attach exit as the command did, with 128 + n if signal n killed
-    it, and with 255 if they could not run or follow it.
+    \b
+    Example:
+      shellwire start --daemon
+      shellwire exec 'echo hi'
+
+    \b
+    Exit codes:
+      0        done
+      1        not done; one line on stderr says why
+      2        wrong options
+      3        status: not running; sync and exec --with: conflict
+      255      no connection
+      exec, shell, attach: the command's own; 128 + n if signal n killed it;
+               255 if the command could not be run or followed
     """
 
 
-importing.end()
+early_sigint.restore()

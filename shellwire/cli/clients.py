@@ -1,4 +1,4 @@
-"""``shellwire clients``: list, revoke, restore."""
+"""``shellwire clients``: list, revoke and restore clients."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import click
 from click.types import StringParamType
 
-from shellwire.cli.control import list_clients, tell_to_reload
-from shellwire.cli.say import say, say_json
+from shellwire.cli.control import list_clients, reload_daemon
+from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.table import local_time, print_table
 from shellwire.errors import ShellwireError
 from shellwire.home import pidfile
@@ -20,16 +20,16 @@ _COLUMNS = ("CLIENT", "STATE", "FIRST SEEN", "LAST SEEN")
 
 
 class ClientId(StringParamType):
-    """A client_id, as the protocol has it."""
+    """A client_id that the protocol allows."""
 
     name = "client_id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse what no client can have."""
+        """Refuse an impossible client_id."""
         if not 1 <= len(value) <= MAX_ID_LENGTH:
             self.fail(f"a client_id has 1 to {MAX_ID_LENGTH} characters.", param, ctx)
         if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
-            self.fail("a client_id is UTF-8.", param, ctx)
+            self.fail("a client_id must be valid UTF-8.", param, ctx)
         return value
 
 
@@ -38,48 +38,72 @@ _client_id = click.argument("client_id", type=ClientId())
 
 @click.group("clients")
 def clients_group() -> None:
-    """List the known clients, or decide which of them may connect."""
+    """List, revoke and restore the daemon's clients.
+
+    These commands also work while the daemon is stopped.
+
+    \b
+    Example:
+      shellwire clients list
+    """
 
 
 @clients_group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
 def list_command(as_json: bool) -> None:
-    """List the clients that have connected or are revoked."""
+    """List the clients that connected or are revoked.
+
+    \b
+    Example:
+      shellwire clients list --json
+    """
     home = Home.locate()
     clients = _from_file(home) if pidfile.find_live(home) is None else list_clients(home)
     if as_json:
-        say_json(clients)
+        print_json(clients)
     elif clients:
         print_table([_COLUMNS, *(_row(client) for client in clients)])
     else:
-        click.echo("no client is known yet")
+        click.echo("no clients yet")
 
 
 @clients_group.command("revoke")
 @_client_id
 def revoke_command(client_id: str) -> None:
-    """Refuse CLIENT_ID from now on, seen before or not, and end its connection."""
+    """Refuse a client from now on and close its connection.
+
+    CLIENT_ID need not have connected before.
+
+    \b
+    Example:
+      shellwire clients revoke phone
+    """
     home = Home.locate()
     Clients.load(home).revoke(client_id)
-    _tell(home, f"revoked {client_id}")
+    _apply(home, f"revoked client {client_id}")
 
 
 @clients_group.command("restore")
 @_client_id
 def restore_command(client_id: str) -> None:
-    """Let CLIENT_ID, which was revoked, connect again."""
+    """Let a revoked client connect again.
+
+    \b
+    Example:
+      shellwire clients restore phone
+    """
     home = Home.locate()
     if not Clients.load(home).restore(client_id):
-        raise ShellwireError(f"{client_id} is not revoked")
-    _tell(home, f"restored {client_id}")
+        raise ShellwireError(f"client {client_id} is not revoked")
+    _apply(home, f"restored client {client_id}")
 
 
-def _tell(home: Home, what: str) -> None:
-    # First the daemon: the change is to take effect also where nobody reads what we print.
+def _apply(home: Home, message: str) -> None:
+    # The daemon first: the change must take effect even if printing fails.
     try:
-        tell_to_reload(home)
+        reload_daemon(home)
     finally:
-        say(what)
+        print_line(message)
 
 
 def _from_file(home: Home) -> list[dict[str, Any]]:

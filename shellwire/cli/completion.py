@@ -1,4 +1,4 @@
-"""``shellwire completion``: what a shell must know to complete our commands."""
+"""``shellwire completion``: print the completion script for a shell."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ _COMMANDS = ("shellwire", "sw")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion_command(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes `shellwire` and `sw` in SHELL.
+    """Print a completion script for bash, zsh or fish.
+
+    The script completes `shellwire` and `sw`. Add one of these lines to your shell's startup file.
 
     \b
-    bash: source <(shellwire completion bash)      in ~/.bashrc; bash 4.4 or newer
-    zsh:  source <(shellwire completion zsh)       in ~/.zshrc, after compinit
-    fish: shellwire completion fish | source       in ~/.config/fish/config.fish
+    Example:
+      source <(shellwire completion bash)   # ~/.bashrc; bash 4.4 or newer
+      source <(shellwire completion zsh)    # ~/.zshrc, after compinit
+      shellwire completion fish | source    # ~/.config/fish/config.fish
     """
     kind = get_completion_class(shell)
-    assert kind is not None  # click brings all three
+    assert kind is not None  # click supports all three
     for name in _COMMANDS:
-        # Not its source(), which starts a shell to learn its version.
+        # click's source() would start a shell to find out its version.
         script = kind(ctx.find_root().command, {}, name, f"_{name.upper()}_COMPLETE")
         click.echo(kind.source_template % script.source_vars())

@@ -1,4 +1,4 @@
-"""``shellwire config``: what each setting is, and why."""
+"""``shellwire config``: show each setting and where it comes from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from shellwire.cli.options import file_entry, warn_of_unknown_variables
-from shellwire.cli.say import say, say_json
+from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.start import start_command
 from shellwire.home.paths import Home
 from shellwire.output import printable
@@ -17,32 +17,41 @@ from shellwire.output import printable
 
 @click.group("config")
 def config_group() -> None:
-    """Show the settings that the next start would have."""
+    """Show the settings of the next start.
+
+    \b
+    Example:
+      shellwire config show
+    """
 
 
 @config_group.command("show")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show_command(as_json: bool) -> None:
-    """Print each setting's value, and where it came from, in the form of a settings file.
+    """Print each setting and where its value comes from.
 
-    It is what `shellwire start` without flags would take: a variable beats the file, and that the
-    default.
+    The output is a valid config.toml. It shows what `shellwire start` would use without options: a
+    variable overrides the file, the file overrides the default.
+
+    \b
+    Example:
+      shellwire config show
     """
     found = _settings()
     warn_of_unknown_variables()
     if as_json:
-        say_json(found)
+        print_json(found)
         return
     path = Home.locate().config_file
-    say(f"# {path}{'' if path.exists() else ' (there is none)'}")
+    print_line(f"# {path}{'' if path.exists() else ' (does not exist)'}")
     lines = [(_statement(name, each["value"]), each["where"]) for name, each in found.items()]
     width = max(len(statement) for statement, _ in lines)
     for statement, where in lines:
-        say(f"{statement:{width}}  # {where or 'default'}")
+        print_line(f"{statement:{width}}  # {where or 'default'}")
 
 
 def _settings() -> dict[str, dict[str, Any]]:
-    """Return ``{value, source, where}`` of each by name, as ``start`` itself finds them."""
+    """Return ``{value, source, where}`` of each setting, found the way ``start`` finds them."""
     with start_command.make_context("shellwire start", []) as ctx:
         return {name: {"value": value, **_origin(ctx, name)} for name, value in ctx.params.items()}
 
@@ -60,5 +69,5 @@ def _origin(ctx: click.Context, name: str) -> dict[str, str | None]:
 def _statement(name: str, value: Any) -> str:
     if value is None:
         return f"# {name} is not set"
-    # A JSON string is a TOML string, and so on for what settings can be.
+    # For the types of settings, JSON literals are valid TOML.
     return f"{name} = {printable(json.dumps(value, ensure_ascii=False))}"

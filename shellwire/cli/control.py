@@ -1,6 +1,7 @@
-"""Talk to the running daemon through its Unix socket, whose mode is the credential.
+"""Administrative requests to the running daemon, through its Unix socket.
 
-Where there is none it is a port on loopback, which its pid file names, and the token.
+The socket's file mode is the credential. On systems without Unix sockets, requests go to a loopback
+port that the pid file names, with the token.
 """
 
 from __future__ import annotations
@@ -22,38 +23,37 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
 
 SECONDS = 10.0
-"""Seconds that the daemon has for a whole conversation."""
+"""Timeout in seconds of one request, connection included."""
 
 
-def tell_to_reload(home: Home) -> None:
-    """Have the daemon, if one runs, read token and clients anew; return when it has.
-
-    Raises Unreachable if it can't be told.
-    """
+def reload_daemon(home: Home) -> None:
+    """Make a running daemon reload token and clients; return when it has. Raises Unreachable."""
     if pidfile.find_live(home) is None:
         return
     try:
-        _converse(home, "reload", answer="ack")
+        _call_daemon(home, "reload", answer="ack")
     except Unreachable as error:
-        raise Unreachable(f"the change is stored, but the daemon does not know: {error}") from error
+        raise Unreachable(
+            f"the change is stored, but the daemon did not reload: {error}"
+        ) from error
 
 
-def tell_to_stop(home: Home) -> None:
-    """Have the running daemon stop; return when it has heard. Raises Unreachable."""
-    _converse(home, "stop_daemon", answer="ack")
+def stop_daemon(home: Home) -> None:
+    """Ask the running daemon to stop; return when it has confirmed. Raises Unreachable."""
+    _call_daemon(home, "stop_daemon", answer="ack")
 
 
 def list_clients(home: Home) -> list[dict[str, Any]]:
-    """Return the clients as the running daemon sees them. Raises Unreachable.
+    """Return the running daemon's clients. Raises Unreachable.
 
     Each is ``{client_id, first_seen, last_seen, is_revoked, is_connected}``.
     """
-    answer = _converse(home, "list_clients", answer="clients_list")
+    answer = _call_daemon(home, "list_clients", answer="clients_list")
     return list(answer["clients"])
 
 
-def _converse(home: Home, request: str, *, answer: str) -> dict[str, Any]:
-    # Imported where they are needed: they cost more time than the rest of the command line.
+def _call_daemon(home: Home, request: str, *, answer: str) -> dict[str, Any]:
+    # Imported only here: they take longer to import than the rest of the command line.
     import asyncio
 
     import aiohttp
@@ -62,7 +62,7 @@ def _converse(home: Home, request: str, *, answer: str) -> dict[str, Any]:
         return asyncio.run(_request(home, request, answer))
     except (OSError, aiohttp.ClientError, TimeoutError) as error:
         reason = getattr(error, "strerror", "") or str(error) or f"no answer in {SECONDS:g} s"
-        raise Unreachable(f"{_place(home)}: {reason}") from error
+        raise Unreachable(f"{_address(home)}: {reason}") from error
 
 
 async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
 
     import aiohttp
 
-    from shellwire.client.wire import never_redirected
+    from shellwire.client.handshake import refuse_redirects
 
     auth: dict[str, Any] = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
     auth["transient"] = True
@@ -84,7 +84,7 @@ async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
                 url, auth["token"] = f"ws://127.0.0.1:{port}/ws", read_token(home) or ""
             async with (
                 aiohttp.ClientSession(
-                    connector=connector, trace_configs=[never_redirected()]
+                    connector=connector, trace_configs=[refuse_redirects()]
                 ) as session,
                 session.ws_connect(
                     url, max_msg_size=MAX_DAEMON_MESSAGE + 1, decode_text=False
@@ -98,11 +98,11 @@ def _control_port(home: Home) -> int | None:
     record = pidfile.read_live(home)
     port = None if record is None else record.control
     if port is None and sys.platform == "win32":
-        raise Unreachable(f"{home.pid_file} does not tell the daemon's port for administration")
+        raise Unreachable(f"{home.pid_file} names no port for administration")
     return port
 
 
-def _place(home: Home) -> str:
+def _address(home: Home) -> str:
     port = _control_port(home)
     return str(home.socket_file) if port is None else f"127.0.0.1 port {port}"
 
@@ -110,7 +110,7 @@ def _place(home: Home) -> str:
 async def _exchange(
     socket: ClientWebSocketResponse[Literal[False]], message: dict[str, Any], answer: str
 ) -> dict[str, Any]:
-    """Send ``message``; return what is of type ``answer``, for nobody else talks to us here."""
+    """Send ``message``; return the first message of type ``answer``."""
     from aiohttp import WSMsgType
 
     from shellwire.protocol.answers import read
@@ -121,7 +121,7 @@ async def _exchange(
             break
         received = read(frame.data)
         if received["type"] == "error":
-            raise Unreachable(f"it refused {message['type']}: {received['message']}")
+            raise Unreachable(f"the daemon refused {message['type']}: {received['message']}")
         if received["type"] == answer:
             return received
-    raise Unreachable(f"it broke off the conversation ({socket.close_code})")
+    raise Unreachable(f"the daemon closed the connection ({socket.close_code})")

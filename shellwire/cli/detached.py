@@ -1,4 +1,4 @@
-"""``exec -d``: a command that is started and left alone."""
+"""``exec -d``: start a command and detach from it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from shellwire.client.options import CommandOptions
 
 
-async def start(client: Client, command: str, options: CommandOptions) -> tuple[Result | None, str]:
-    """Start a command that goes on without anybody, however long; return its id.
+async def start_detached(
+    client: Client, command: str, options: CommandOptions
+) -> tuple[Result | None, str]:
+    """Start a command without a time limit and detach; return its id.
 
-    And its result, if it could not be started. Raises why it was refused.
+    If it could not be started, its result is returned too. Raises the error of a refusal.
     """
     options["detach_ttl"] = 0
     async with client.stream(command, **options) as job:
-        # Messages are answered in order: now the daemon has started it, queued it, or refused it.
+        # The daemon answers in order: with this answer it has started, queued or refused the job.
         jobs = (await client.request("list_jobs"))["jobs"]
         failed = any(each["id"] == job.id and each["reason"] == "spawn_failed" for each in jobs)
         if failed or job.is_over:

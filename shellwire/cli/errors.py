@@ -1,4 +1,4 @@
-"""Whatever goes wrong costs the user one line."""
+"""Turn exceptions into one-line error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
-from shellwire.cli.say import say
+from shellwire.cli.printing import print_line
 from shellwire.errors import InvalidAnswer, InvalidSettings, ShellwireError
 from shellwire.home.paths import Home
 
@@ -33,12 +33,12 @@ _CAN_NOT_PRINT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _HOST = ("-H", "--on")
 
-# How click, which quotes by repr(), writes a byte that is not UTF-8.
+# A byte that is not UTF-8, as click prints it: it quotes by repr().
 _SURROGATE_BYTE = re.compile(r"(?<!\\)\\udc([89a-f][0-9a-f])")
 
 
 class Failure(ShellwireError):
-    """What a command could not do, with an exit code of its own."""
+    """An error with an exit code of its own."""
 
     def __init__(self, reason: str, exit_code: int) -> None:
         super().__init__(reason)
@@ -46,30 +46,30 @@ class Failure(ShellwireError):
 
 
 class Program(click.Group):
-    """A group of commands whose errors end in ``Error: …`` on stderr, never in a traceback."""
+    """A command group that prints errors as ``Error: …`` on stderr, never as a traceback."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the program; a character that stdout can't encode is escaped."""
+        """Run the program. Characters that stdout can't encode are escaped."""
         if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
             sys.stdout.reconfigure(errors="backslashreplace")
         return super().main(*args, **extra)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the command line, and turn what is wrong with it into an exit code."""
+        """Parse the command line; turn errors in it into an exit code."""
         with _in_one_line():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and turn what it raises into an exit code."""
+        """Run the command; turn its exceptions into an exit code."""
         with _in_one_line():
             return super().invoke(ctx)
 
 
 def called_as() -> str:
-    """Return what a user types for this program: its name if that is on PATH, else a path to it.
+    """Return what a user types to call this program: its name if on PATH, else a path.
 
-    In a checkout that is ``run.sh``, which has made the environment that the program is in. Found
-    out here, not told in a variable: the daemon's environment becomes that of its users' commands.
+    In a checkout that is ``run.sh``, which created the environment of the program. It is derived
+    from argv, not passed in a variable: commands inherit the daemon's environment.
     """
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
@@ -83,7 +83,7 @@ def called_as() -> str:
             return str(program)
         script = environment.parent / "run.sh"
         return "./run.sh" if script.parent == Path.cwd() else str(script)
-    except OSError:  # the directory that it was called in is gone
+    except OSError:  # the current directory was removed
         return program.name
 
 
@@ -92,7 +92,7 @@ def _in_one_line() -> Iterator[None]:
     try:
         yield
     except (Exit, click.Abort, NoArgsIsHelpError):
-        raise  # click's own, which it handles itself; the last one is the help of a group
+        raise  # click handles these; NoArgsIsHelpError prints the help of a group
     except click.ClickException as error:
         _fail(_usage(error), error.exit_code)
     except ShellwireError as error:
@@ -100,10 +100,10 @@ def _in_one_line() -> Iterator[None]:
     except KeyboardInterrupt:
         raise Exit(_INTERRUPTED) from None
     except BrokenPipeError:
-        _discard(sys.stdout)
+        _redirect_to_null(sys.stdout)
         raise Exit(_BROKEN_PIPE) from None
     except Exception as error:
-        _discard(sys.stdout)
+        _redirect_to_null(sys.stdout)
         if isinstance(error, OSError) and error.errno in _CAN_NOT_PRINT:
             _fail(f"can't write the output: {error.strerror}")
         if os.environ.get("SHELLWIRE_LOG_LEVEL", "").upper() == "DEBUG":
@@ -122,12 +122,12 @@ def _exit_code(error: ShellwireError) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    # Some of click's messages are lists with a line for each item.
+    # Some of click's messages have several lines.
     message = " ".join(error.format_message().split())
     message = _SURROGATE_BYTE.sub(r"\\x\1", message)
     ctx = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption) and error.option_name in _HOST and _is_group(ctx):
-        message = f"{message.rstrip('.')} here: it comes after the command."
+        message = f"{message.rstrip('.')} here: it goes after the command."
     if ctx is None:
         return message
     stop = "" if message.endswith((".", "?")) else "."
@@ -145,23 +145,23 @@ def _fail(reason: str, code: int = _FAILED) -> NoReturn:
 
 
 def note(text: str) -> None:
-    """Print a last line to stderr; where that is full or has gone, the exit code still tells."""
+    """Print a last line to stderr; if that fails, the exit code still tells the user."""
     try:
-        say(text, err=True)
+        print_line(text, err=True)
     except OSError:
-        _discard(sys.stderr)
+        _redirect_to_null(sys.stderr)
 
 
 def _where_to_look() -> str:
-    hint = "SHELLWIRE_LOG_LEVEL=DEBUG shows where"
+    hint = "SHELLWIRE_LOG_LEVEL=DEBUG prints a traceback"
     try:
         return f" ({hint}; the daemon's log is {Home.locate().log_file})"
     except ShellwireError:
         return f" ({hint})"
 
 
-def _discard(stream: TextIO | None) -> None:
-    """Let what a stream still holds go to nobody, lest the interpreter trip over it at exit."""
+def _redirect_to_null(stream: TextIO | None) -> None:
+    """Redirect a stream to /dev/null: flushing its buffer at exit would fail again."""
     if stream is None:
         return
     null = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""``shellwire exec``: a command there, as if it ran here."""
+"""``shellwire exec``: run a command in the daemon's shell."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shellwire.cli.options import Seconds
-from shellwire.cli.outcome import exit_as, explain_result, limit_of
+from shellwire.cli.outcome import detach_limit, exit_as, hint_attach
+from shellwire.cli.param_types import Seconds
+from shellwire.cli.printing import print_line
 from shellwire.cli.remote import (
+    endpoint_of,
     host_option,
     name_option,
-    place_of,
     require_terminals,
-    talk,
+    run_with_client,
 )
-from shellwire.cli.say import say
 from shellwire.output import quoted
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
     from shellwire.client.options import CommandOptions
 
-_NOT_WHOLE = 3
-"""Exit code of a command that went well, of which not all came back."""
+_EXIT_NOT_SYNCED = 3
+"""Exit code of a command that succeeded but whose changes were not all brought back."""
 
 
 def _variables(
@@ -42,89 +42,110 @@ def _variables(
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
 @host_option
-@click.option("-C", "cwd", metavar="DIR", help="Directory to run it in.")
+@click.option("-C", "cwd", metavar="DIR", help="Directory to run the command in.")
 @click.option(
     "--with",
-    "taken",
+    "directories",
     metavar="DIR",
     multiple=True,
     type=click.Path(exists=True, file_okay=False),
-    help="Take a directory along, and bring back what changes in it; repeatable.",
+    help="Run the command in a synced copy of DIR. Repeatable.",
 )
-@click.option("--clean", is_flag=True, help="Leave no copy of these there.")
+@click.option("--clean", is_flag=True, help="With --with: remove the copies at the end.")
 @click.option(
-    "-e", "env", metavar="NAME=VALUE", multiple=True, callback=_variables, help="A variable for it."
+    "-e",
+    "env",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_variables,
+    help="Set an environment variable. Repeatable.",
 )
 @click.option(
     "-s",
     "context",
     metavar="CONTEXT",
-    help="Context, which it may change; without one, what it leaves is gone.",
+    help="Named context: its directory and variables carry over between commands.",
 )
 @click.option(
     "--timeout",
     type=Seconds(0),
     metavar="SECONDS",
-    help="End it after that; 0, the default, is never.",
+    help="End the command after this time; 0, the default: never.",
 )
 @click.option(
     "-d",
     "detached",
     is_flag=True,
-    help="Start it, print its id and leave it alone: it reads nothing, and goes on however long.",
+    help="Start the command in the background, without input or time limit; print its id.",
 )
 @name_option
-@click.option("-t", "pty", is_flag=True, help="Give it a terminal, of the kind and size of ours.")
-@click.option("-E", "plain", is_flag=True, help="With -t: let `~` at the start of a line be a key.")
+@click.option("-t", "pty", is_flag=True, help="Run the command on a terminal like this one.")
+@click.option("-E", "plain", is_flag=True, help="With -t: disable the `~` keys.")
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND…")
 def exec_command(
     host: str | None,
     detached: bool,
     pty: bool,
     plain: bool,
-    taken: tuple[str, ...],
+    directories: tuple[str, ...],
     clean: bool,
     words: tuple[str, ...],
     **given: Any,
 ) -> None:
-    """Run a command, with our stdin, stdout and stderr, and exit as it does.
+    """Run a command and exit with its exit code.
 
-    One argument is text for the shell: exec 'cd /srv && ls | wc -l'. Several are words, which are
-    quoted, so that each arrives as it is: exec -- grep -r 'a b' .
+    The command has this program's stdin, stdout and stderr. One argument is text for the shell.
+    Several arguments are quoted, so that the command receives each one unchanged.
 
-    With the local daemon it starts in the current directory, with a daemon elsewhere in its user's
-    home directory. With -s it starts where the context's last command ended. A relative -C counts
-    from there.
+    \b
+    Example:
+      shellwire exec 'cd /srv && ls | wc -l'
+      shellwire exec -H box -- grep -r 'a b' .
+      shellwire exec --with ./app 'make test'
 
-    With --with DIR the command finds a copy of DIR there: it is synced first (see `sync`), the
-    command runs in the first one's copy, from which a relative -C counts, and what it has made,
-    changed or deleted comes back. All copies are beside each other, with the names that the
-    directories have here: two may not have the same. What has changed on both sides before is a
-    conflict, and nothing is run. The copies stay in ~/.cache/shellwire/with, so that the next time
-    is quick, unless --clean is given; what is missing in one by then is copied again. Directories
-    from different places have copies of their own for each set of them that is taken along.
-    Another command with the same copies waits until this one has ended. What the command deletes is
-    deleted here, but for the whole: if a copy is empty or gone afterwards, nothing is deleted here,
-    and if DIR is suddenly empty before, nothing is run; both exit with 3 unless the command fails.
+    The command starts in the current directory on the local daemon, in the user's home directory on
+    another host, and with -s in the directory where the context's last command ended. A relative -C
+    counts from there.
 
-    With -t, `~.` at the start of a line leaves the command running there, as in `shell`, and ~~ is
-    a tilde. Without a connection, Ctrl-C three times does it too.
+    Ctrl-C sends SIGINT to the command; a second Ctrl-C ends it.
 
-    With -d the command starts without this terminal: `attach`, `logs` and `kill` take the printed
-    id, or its --name.
+    With -t, `~.` at the start of a line detaches (see `shell`), and `~~` types a tilde. Without a
+    connection, Ctrl-C three times leaves the command running too.
 
-    Ctrl-C is SIGINT for the command; a second one ends it. If a signal n kills it, the exit code is
-    128 + n; 124 if --timeout ended it; 255 if it could not be run or followed; 3 if there was a
-    conflict before and nothing was run, or if it exited with 0 but not all could be brought back.
+    With -d, use the printed id, or the --name, for `attach`, `logs` and `kill`.
+
+    With --with, DIR is synced to a copy on the host (see `sync`), the command runs in the copy, and
+    its changes are synced back:
+
+    \b
+    - The command runs in the first copy; a relative -C counts from there.
+    - The copies are side by side, named as the directories: names must differ.
+    - A conflict before the command: it is not run.
+    - Files that the command deletes are deleted here too. If a whole copy is
+      empty or gone afterwards, nothing is deleted here. If DIR is suddenly
+      empty before, the command is not run.
+    - Copies stay in ~/.cache/shellwire/with for the next time, unless --clean
+      is given. Files missing in a copy are copied again.
+    - Directories with different parents have separate copies for each
+      combination of directories.
+    - Another command with the same copies waits until this one has ended.
+
+    \b
+    Exit codes, besides the command's own:
+      3        --with: not run (conflict, DIR empty), or the command succeeded
+               but not all changes came back
+      124      --timeout ended the command
+      128 + n  signal n killed the command
+      255      the command could not be run or followed
     """
-    if clean and not taken:
-        raise click.UsageError("--clean is for --with.", click.get_current_context())
-    if detached and taken:
-        refusal = "-d is not for --with, which brings changes back at the end."
+    if clean and not directories:
+        raise click.UsageError("--clean needs --with.", click.get_current_context())
+    if detached and directories:
+        refusal = "-d excludes --with, which syncs changes back at the end."
         raise click.UsageError(refusal, click.get_current_context())
     if plain and not pty:
-        raise click.UsageError("-E is for -t.", click.get_current_context())
-    _see_whether_it_can_be(pty, taken)
+        raise click.UsageError("-E needs -t.", click.get_current_context())
+    _check_early(pty, directories)
     command = words[0] if len(words) == 1 else shlex.join(words)
     options: CommandOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
@@ -132,57 +153,57 @@ def exec_command(
         if detached:
             return await _start(client, command, options, pty=pty)
         if pty:
-            from shellwire.cli.tty import on_terminal
+            from shellwire.cli.tty import run_on_terminal
 
-            limit = limit_of(await client.status())
-            ended = await on_terminal(client, command, options, escapes=not plain)
-            return explain_result(*ended, host, limit)
-        from shellwire.cli.streaming import with_pipes
+            limit = detach_limit(await client.status())
+            ended = await run_on_terminal(client, command, options, escapes=not plain)
+            return hint_attach(*ended, host, limit)
+        from shellwire.cli.streaming import run_streaming
 
-        return await with_pipes(client, command, options)
+        return await run_streaming(client, command, options)
 
     async def follow(client: Client) -> tuple[Result | None, bool]:
-        if not taken:
-            from shellwire.cli.starting import choose_directory
+        if not directories:
+            from shellwire.cli.working_directory import choose_directory
 
-            await choose_directory(client, place_of(host), options)
+            await choose_directory(client, endpoint_of(host), options)
             return await run(client), True
-        from shellwire.cli.files.exec_with import Work
+        from shellwire.cli.files.exec_with import SyncedDirectories
 
-        async with Work(client, place_of(host).name, clean=clean) as work:
-            await work.take_up(taken)
-            options["cwd"] = posixpath.join(work.cwd, options.get("cwd", ""))
+        async with SyncedDirectories(client, endpoint_of(host).name, clean=clean) as synced:
+            await synced.sync_before(directories)
+            options["cwd"] = posixpath.join(synced.cwd, options.get("cwd", ""))
             result = await run(client)
-            if result is None:  # it was left, and may change its copies still
-                say("shellwire: what it changes in its copies is not brought back", err=True)
+            if result is None:  # detached: the command may still change its copies
+                print_line("shellwire: changes in the copies are not synced back", err=True)
                 return None, False
-            return result, await work.bring_back()
+            return result, await synced.sync_after()
 
-    result, whole = talk(host, follow, follows=True)
-    exit_as(result, otherwise=0 if whole else _NOT_WHOLE)
+    result, is_synced = run_with_client(host, follow, follows=True)
+    exit_as(result, otherwise=0 if is_synced else _EXIT_NOT_SYNCED)
 
 
-def _see_whether_it_can_be(pty: bool, taken: tuple[str, ...]) -> None:
-    """Raise what can be known before there is a connection."""
+def _check_early(pty: bool, directories: tuple[str, ...]) -> None:
+    """Raise the errors that can be found without a connection."""
     if pty:
         require_terminals()
-    if taken:
-        from shellwire.cli.files.exec_with import places
+    if directories:
+        from shellwire.cli.files.exec_with import copy_paths
 
-        places(taken)
+        copy_paths(directories)
 
 
 async def _start(
     client: Client, command: str, options: CommandOptions, *, pty: bool
 ) -> Result | None:
-    from shellwire.cli.detached import start
+    from shellwire.cli.detached import start_detached
 
     if pty:
-        from shellwire.cli.tty import like_ours
+        from shellwire.cli.local_terminal import match_terminal
 
-        like_ours(options)
+        match_terminal(options)
         options["pty"] = True
-    result, job_id = await start(client, command, options)
+    result, job_id = await start_detached(client, command, options)
     if result is None:
-        say(job_id)
+        print_line(job_id)
     return result

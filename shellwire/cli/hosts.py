@@ -1,4 +1,4 @@
-"""``shellwire login``, ``logout``, ``hosts``, ``whoami``: daemons elsewhere, by name."""
+"""``shellwire login``, ``logout``, ``hosts``, ``whoami``: named daemons on other machines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from shellwire.cli.options import Matching
-from shellwire.cli.remote import host_option, place_of, talk, talk_at
-from shellwire.cli.say import say, say_json
+from shellwire.cli.param_types import PatternType
+from shellwire.cli.printing import print_json, print_line
+from shellwire.cli.remote import endpoint_of, host_option, run_at, run_with_client
 from shellwire.cli.table import print_table
 from shellwire.errors import InvalidUrl, ShellwireError
 from shellwire.home import address
@@ -22,19 +22,19 @@ from shellwire.output import printable, quoted
 if TYPE_CHECKING:
     from shellwire.client import Client
 
-_NAME = Matching("name", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a name: letters, digits, `.`, `_`, `-`")
-# A name, an IPv4 address or an IPv6 one in brackets (RFC 3986, 3.2.2), and a port.
+_NAME = PatternType("name", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a name: letters, digits, `.`, `_`, `-`")
+# A name, an IPv4 address or a bracketed IPv6 address (RFC 3986, 3.2.2), and a port.
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/?#@]+):[0-9]+(?:[/?].*)?")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Url(click.ParamType[str]):
-    """A URL that a daemon can be reached at; ``host:port`` is taken for ``ws://host:port``."""
+    """The URL of a daemon; ``host:port`` is short for ``ws://host:port``."""
 
     name = "url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check it, and complete it."""
+        """Check the URL and complete it."""
         from shellwire.client.endpoint import checked
 
         try:
@@ -47,70 +47,92 @@ class Url(click.ParamType[str]):
 @click.argument("name", type=_NAME)
 @click.argument("url", type=Url())
 def login_command(name: str, url: str) -> None:
-    """Save a daemon elsewhere as NAME, for -H.
+    """Save a daemon's address and token under a name.
 
-    URL is as ws://host:7842, or wss://…; host:7842 is taken for ws://host:7842.
+    Other commands reach that daemon with -H NAME. URL is ws://HOST:PORT or wss://HOST; HOST:PORT is
+    short for ws://HOST:PORT.
 
-    Its token is asked for, or read from stdin if that is no terminal. It is saved, in a file that
-    only you can read, when the daemon has accepted it.
+    The token is asked for, or read from stdin if stdin is no terminal. It is saved once the daemon
+    has accepted it, in a file that only you can read.
+
+    \b
+    Example:
+      shellwire login box ws://192.168.1.20:7842
     """
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
 
     _warn_of_plaintext(url)
     token = _ask_token(url)
-    version = talk_at(Place(url=url, token=token), _version)
+    version = run_at(Endpoint(url=url, token=token), _version)
     save_host(Home.locate(), name, Host(url, token))
-    say(f"{name} is {url} (shellwire {version})")
+    print_line(f"saved host {name}: {url} (shellwire {version})")
 
 
 @click.command("logout")
 @click.argument("name")
 def logout_command(name: str) -> None:
-    """Forget host NAME and its token."""
+    """Forget a saved host and its token.
+
+    \b
+    Example:
+      shellwire logout box
+    """
     if not forget_host(Home.locate(), name):
         raise ShellwireError(f"no host {quoted(name)} is saved")
-    say(f"forgot {name}")
+    print_line(f"forgot host {name}")
 
 
 @click.command("hosts")
 @_json
 def hosts_command(as_json: bool) -> None:
-    """List the saved hosts, without their tokens."""
+    """List the saved hosts, without their tokens.
+
+    \b
+    Example:
+      shellwire hosts
+    """
     hosts = [{"name": name, "url": host.url} for name, host in load_hosts(Home.locate()).items()]
     if as_json:
-        say_json(hosts)
+        print_json(hosts)
     elif hosts:
         print_table([("NAME", "URL"), *((each["name"], each["url"]) for each in hosts)])
     else:
-        click.echo("no host is saved")
+        click.echo("no saved hosts")
 
 
 @click.command("whoami")
 @host_option
 @_json
 def whoami_command(host: str | None, as_json: bool) -> None:
-    """Tell which daemon the commands talk to, and as whom."""
+    """Show which daemon and user the commands use.
+
+    The daemon is that of -H, else of SHELLWIRE_URL, else the local one.
+
+    \b
+    Example:
+      shellwire whoami -H box
+    """
 
     async def ask(client: Client) -> dict[str, Any]:
         status = await client.status()
         user = status.get("user")
-        if user is None:  # an earlier daemon doesn't say it
+        if user is None:  # older daemons do not send it
             user = (await client.run("id -un")).stdout.strip()
         return {
             "host": host,
-            "address": place_of(host).name,
+            "address": endpoint_of(host).name,
             "user": user,
             "client_id": client.client_id,
             "version": status["version"],
             "shell": status["shell"],
         }
 
-    found = talk(host, ask)
+    found = run_with_client(host, ask)
     if as_json:
-        say_json(found)
+        print_json(found)
         return
     where = f"{found['address']} ({host})" if host else found["address"]
-    say(f"{found['user']} at {where}, shellwire {found['version']}, {found['shell']}")
+    print_line(f"{found['user']} at {where}, shellwire {found['version']}, {found['shell']}")
 
 
 async def _version(client: Client) -> str:
@@ -120,9 +142,9 @@ async def _version(client: Client) -> str:
 def _warn_of_plaintext(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "ws" and not address.is_loopback(parts.hostname or ""):
-        say(
-            f"Warning: nothing is encrypted on the way to {parts.hostname}: token, commands and"
-            " output can be read there",
+        print_line(
+            f"Warning: the connection to {parts.hostname} is not encrypted: others can read token,"
+            " commands and output on the way",
             err=True,
         )
 
@@ -133,5 +155,5 @@ def _ask_token(url: str) -> str:
     else:
         token = (sys.stdin.readline() if sys.stdin is not None else "").strip()
     if not token:
-        raise click.UsageError("no token was given: type it, or pass it on stdin")
+        raise click.UsageError("no token given: type it, or pass it on stdin")
     return str(token)

@@ -1,4 +1,4 @@
-"""``shellwire jobs``, ``kill``, ``logs``."""
+"""``shellwire jobs``, ``kill`` and ``logs``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shellwire.cli.find import find, id_of
-from shellwire.cli.options import Whole
-from shellwire.cli.remote import host_option, talk
-from shellwire.cli.say import say, say_json
+from shellwire.cli.job_lookup import find_job, resolve_job_id
+from shellwire.cli.param_types import IntegerRange
+from shellwire.cli.printing import print_json, print_line
+from shellwire.cli.remote import host_option, run_with_client
 from shellwire.cli.table import local_time, print_table
 from shellwire.output import printable
-from shellwire.protocol.text import write_fields
+from shellwire.protocol.text_bytes import write_fields
 
 if TYPE_CHECKING:
     from shellwire.client import Client
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("ID", "NAME", "STATE", "STARTED", "CONTEXT", "COMMAND")
 _NOTHING = "-"
 
-# The ids that `remote` makes up, each for one call: no later one finds what their `default`
-# contexts hold.
-_PASSER_BY = re.compile(r"cli-[0-9a-f]{12}")
+# The client_ids that `remote` generates, one per call: no later call sees their `default` contexts.
+_ONE_SHOT_CLIENT = re.compile(r"cli-[0-9a-f]{12}")
 _LONGEST_COMMAND = 60
 _RECENT = 10
 _WAIT = 30.0
@@ -33,68 +32,86 @@ _PAGE = 1024 * 1024
 
 @click.command("jobs")
 @host_option
-@click.option("-a", "--all", "everything", is_flag=True, help="List all that have ended, too.")
+@click.option("-a", "--all", "everything", is_flag=True, help="List all ended jobs too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, as in `jobs_list`.")
 def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
-    """List the living jobs and the last 10 that have ended.
+    """List the running jobs and the last 10 that ended.
 
-    A job is a command or a session. The oldest is listed first.
+    A job is a command or a session. Queued jobs and jobs with background processes are listed too;
+    the oldest job comes first.
+
+    \b
+    Example:
+      shellwire jobs --all
     """
 
     async def ask(client: Client) -> list[dict[str, Any]]:
         return list((await client.request("list_jobs"))["jobs"])
 
-    jobs = talk(host, ask)
+    jobs = run_with_client(host, ask)
     if not everything:
         jobs = _recent(jobs)
     if as_json:
-        # As on the wire: JSON has no other way to write a byte that is not UTF-8.
-        say_json([write_fields(job) for job in jobs])
+        # As on the wire: that is how bytes that are not UTF-8 are written in JSON.
+        print_json([write_fields(job) for job in jobs])
     elif jobs:
         rows = [_COLUMNS, *map(_row, jobs)]
         if not any(job.get("name") for job in jobs):
             rows = [(row[0], *row[2:]) for row in rows]
         print_table(rows)
     else:
-        click.echo("no job is known")
+        click.echo("no jobs")
 
 
 @click.command("kill")
 @host_option
 @click.argument("job_id", metavar="ID")
 def kill_command(host: str | None, job_id: str) -> None:
-    """End job ID, and what it left in the background; return when that has begun.
+    """End a job and all its processes.
 
-    ID is a job's id, its name, or at least 3 characters with which only its id begins.
+    ID is the job's id, its name, or a unique prefix of its id of at least 3 characters.
 
-    Done again while it is ending, it changes nothing; once the job has ended, there is none to end.
+    Processes that the job left in the background are ended too. `kill` returns when the ending has
+    begun. A second `kill` of the same job changes nothing; an ended job is an error.
+
+    \b
+    Example:
+      shellwire kill build
     """
 
     async def end(client: Client) -> None:
-        await client.kill(await id_of(client, job_id))
+        await client.kill(await resolve_job_id(client, job_id))
 
-    talk(host, end)
+    run_with_client(host, end)
 
 
 @click.command("logs")
 @host_option
-@click.option("-f", "--follow", is_flag=True, help="Wait for more, until the job has ended.")
+@click.option("-f", "--follow", is_flag=True, help="Wait for more output until the job ends.")
 @click.option(
-    "--tail", type=Whole(0), metavar="N", help="Only the last N lines, of both streams together."
+    "--tail",
+    type=IntegerRange(0),
+    metavar="N",
+    help="Print only the last N lines of both streams together.",
 )
 @click.argument("job_id", metavar="ID")
 def logs_command(host: str | None, follow: bool, tail: int | None, job_id: str) -> None:
-    """Print what is kept of the output of job ID, stdout and stderr apart.
+    """Print the output of a job.
 
-    ID is a job's id, its name, or at least 3 characters with which only its id begins.
+    ID is the job's id, its name, or a unique prefix of its id of at least 3 characters.
 
-    However slowly it is read, the job doesn't wait for it.
+    The daemon keeps the last --buffer bytes of each job. The job's stdout goes to stdout, its
+    stderr to stderr. A slow reader does not slow the job down.
+
+    \b
+    Example:
+      shellwire logs --tail 20 -f build
     """
 
     async def show(client: Client) -> None:
         from shellwire.cli.pipes import write
 
-        job, end = await find(client, job_id), 0
+        job, end = await find_job(client, job_id), 0
         if tail is not None and job is not None:
             from shellwire.cli.tail import last_lines
 
@@ -102,24 +119,26 @@ def logs_command(host: str | None, follow: bool, tail: int | None, job_id: str) 
             for line in lines:
                 await write(line.stream, line.data)
             if not follow:
-                return  # what has come since then would be more than was asked for
+                return  # later output would make more than N lines
         known = job_id if job is None else job["id"]
         while True:
             wait = _WAIT if follow else 0.0
             page = await client.read_output(known, end, wait=wait, max_bytes=_PAGE)
             if page.missing:
-                say(f"shellwire: {page.missing} bytes are no longer kept", err=True)
+                print_line(
+                    f"shellwire: {page.missing} bytes of output are no longer buffered", err=True
+                )
             for chunk in page.chunks:
                 await write(chunk.stream, chunk.bytes)
             if page.end == end and not (follow and page.exit_code is None):
                 return
             end = page.end
 
-    talk(host, show)
+    run_with_client(host, show)
 
 
 def _recent(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the living jobs and the last few that have ended, in the order given."""
+    """Return the jobs without all but the last few ended ones, in the order given."""
     ended = [job for job in jobs if job["state"] == "ended"]
     ended.sort(key=lambda job: job["ended_at"] or 0.0)
     hidden = {id(job) for job in ended[:-_RECENT]}
@@ -127,7 +146,7 @@ def _recent(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _code(code: int) -> str:
-    """Return an exit code; minus a signal's number is that signal's name."""
+    """Return an exit code as text; for a negative one the name of that signal."""
     try:
         return signal.Signals(-code).name if code < 0 else str(code)
     except ValueError:
@@ -149,15 +168,15 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _context(job: dict[str, Any]) -> str:
-    """Return the name of its context; a dash for one that nobody will find again."""
-    is_lost = job["context"] == "default" and _PASSER_BY.fullmatch(job["client_id"])
-    return _NOTHING if is_lost else printable(job["context"])
+    """Return the name of the job's context; a dash for one that no later call can use."""
+    is_one_shot = job["context"] == "default" and _ONE_SHOT_CLIENT.fullmatch(job["client_id"])
+    return _NOTHING if is_one_shot else printable(job["context"])
 
 
 def _state(job: dict[str, Any]) -> str:
     if job["exit_code"] is None:
         return str(job["state"])
-    # How a lost one ended nobody knows, and others never ran: their -1 is no signal (SIGHUP).
+    # The -1 of a job that was lost or never ran is no signal (SIGHUP).
     has_code = job["started_at"] is not None and job["reason"] not in ("lost", "spawn_failed")
     how = f"{job['reason']} {_code(job['exit_code'])}" if has_code else str(job["reason"])
-    return f"{how}, left something" if job["state"] == "background" else how
+    return f"{how}, in background" if job["state"] == "background" else how

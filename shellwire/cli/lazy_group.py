@@ -1,4 +1,4 @@
-"""Commands by name, each imported when it is asked for: one call needs one of them."""
+"""Import each command only when it is used: one call needs one of them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(MutableMapping[str, "click.Command"]):
-    """What a group of click's calls ``commands``; ``places`` are ``module.attribute`` in ours."""
+    """A mapping for click's ``Group.commands`` that imports commands on first access.
 
-    def __init__(self, places: dict[str, str]) -> None:
-        self._places = places
-        self._found: dict[str, click.Command] = {}
+    ``paths`` maps a command's name to ``module.attribute`` below ``shellwire.cli``.
+    """
+
+    def __init__(self, paths: dict[str, str]) -> None:
+        self._paths = paths
+        self._loaded: dict[str, click.Command] = {}
 
     def __getitem__(self, name: str) -> click.Command:
-        if name not in self._found:
-            module, _, attribute = self._places[name].rpartition(".")
+        if name not in self._loaded:
+            module, _, attribute = self._paths[name].rpartition(".")
             command: click.Command = getattr(import_module(f"shellwire.cli.{module}"), attribute)
-            self._found[name] = command
-        return self._found[name]
+            self._loaded[name] = command
+        return self._loaded[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:
-        self._places[name] = ""
-        self._found[name] = command
+        self._paths[name] = ""
+        self._loaded[name] = command
 
     def __delitem__(self, name: str) -> None:
-        del self._places[name]
-        self._found.pop(name, None)
+        del self._paths[name]
+        self._loaded.pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._paths)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._paths)

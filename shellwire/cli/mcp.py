@@ -1,4 +1,4 @@
-"""``shellwire mcp``."""
+"""``shellwire mcp``: start the MCP server."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import sys
 import click
 
 from shellwire.cli.errors import Failure, called_as
-from shellwire.cli.remote import TROUBLE, host_option, place_of
+from shellwire.cli.remote import EXIT_UNAVAILABLE, endpoint_of, host_option
 from shellwire.errors import InvalidUrl, MissingExtra
 
 
 @click.command("mcp")
 @host_option
 def mcp_command(host: str | None) -> None:
-    """Serve agents by the Model Context Protocol on stdin and stdout.
+    """Serve an AI agent on stdin and stdout (MCP).
 
-    An agent starts this by itself; README.md, From an AI agent, shows how to tell it. If it is to
-    be the local daemon and none runs, that is started, and left running.
+    The agent starts this command itself; README.md shows how to configure each agent. If no local
+    daemon runs, one is started and left running.
+
+    \b
+    Example:
+      claude mcp add shellwire -- shellwire mcp
     """
     import asyncio
     from importlib.util import find_spec
@@ -27,16 +31,16 @@ def mcp_command(host: str | None) -> None:
     from shellwire.agents.server import serve
 
     try:
-        place = place_of(host)
+        endpoint = endpoint_of(host)
     except InvalidUrl as error:
-        raise Failure(str(error), TROUBLE) from error
+        raise Failure(str(error), EXIT_UNAVAILABLE) from error
     if sys.stdin is not None and sys.stdin.isatty():
-        click.echo("This waits for an agent on stdin; Ctrl-C ends it.", err=True)
-    asyncio.run(serve(place))
+        click.echo("Waiting for an agent on stdin; Ctrl-C ends this.", err=True)
+    asyncio.run(serve(endpoint))
 
 
 def _how_to_install() -> str:
     words = called_as()
     if words.endswith("run.sh"):
         return f"`{words} --setup mcp` installs it"
-    return "`pip install 'shellwire[mcp]'` installs it"
+    return "`pip install '.[mcp]'` in a checkout installs it"

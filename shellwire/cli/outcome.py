@@ -1,4 +1,4 @@
-"""What is said, and with which code we exit, when a job has ended or was left."""
+"""Exit codes and closing messages when a job has ended or was detached from."""
 
 from __future__ import annotations
 
@@ -7,72 +7,72 @@ from typing import TYPE_CHECKING
 import click
 
 from shellwire.cli.errors import Failure, called_as, note
-from shellwire.cli.remote import TROUBLE
+from shellwire.cli.remote import EXIT_UNAVAILABLE
 from shellwire.cli.table import duration
 
 if TYPE_CHECKING:
     from shellwire.client import Result
     from shellwire.client.results import Message
 
-_ENDINGS = {
-    "timed_out": "ended: its time was over",
+_REASONS = {
+    "timed_out": "timed out",
     "cancelled": "cancelled",
     "killed": "killed",
-    "output_limit": "ended: it wrote more than it may (--max-output of the daemon)",
-    "idle": "ended: nobody used it for too long (--idle-timeout of the daemon)",
-    "lost": "lost: the daemon was killed while it ran, and nobody knows how it ended",
+    "output_limit": "ended: it exceeded the output limit (--max-output of the daemon)",
+    "idle": "ended: it was idle for too long (--idle-timeout of the daemon)",
+    "lost": "lost: the daemon was killed while the job ran, and its exit code is unknown",
 }
 
-_TIMED_OUT = 124
-"""Exit code of a command whose time was over, as timeout(1) has it."""
+_EXIT_TIMED_OUT = 124
+"""As timeout(1) exits."""
 
 
 def exit_as(result: Result | None, otherwise: int = 0) -> None:
-    """End as a job did: with its exit code, and a line where that does not tell what happened.
+    """Exit with the job's exit code; print a line if the code does not tell what happened.
 
-    ``otherwise`` is our own where the job's is 0.
+    ``otherwise`` replaces an exit code of 0.
     """
     if result is None:
         click.get_current_context().exit(otherwise)
     for notice in result.notices:
         note(f"shellwire: {notice.message}")
     if result.missing:
-        note(f"shellwire: {result.missing} bytes of output are lost")
+        note(f"shellwire: {result.missing} bytes of output were lost")
     if result.error is not None:
-        raise Failure(result.error, TROUBLE)
+        raise Failure(result.error, EXIT_UNAVAILABLE)
     if result.reason != "exited":
-        from shellwire.cli.signals import hint_at_hangup
+        from shellwire.cli.signals import hangup_hint
 
-        how = _ENDINGS.get(result.reason, result.reason)
-        note(f"shellwire: {how}{hint_at_hangup()}")
+        how = _REASONS.get(result.reason, result.reason)
+        note(f"shellwire: {how}{hangup_hint()}")
     if result.reason == "timed_out":
-        click.get_current_context().exit(_TIMED_OUT)
+        click.get_current_context().exit(_EXIT_TIMED_OUT)
     if result.exit_code < 0:
-        code = 128 - result.exit_code if result.signal is not None else TROUBLE
+        code = 128 - result.exit_code if result.signal is not None else EXIT_UNAVAILABLE
     else:
         code = low_byte(result.exit_code)
     click.get_current_context().exit(code or otherwise)
 
 
 def low_byte(code: int) -> int:
-    """Return what is left of an exit code here; what failed there (256 on Windows) is no 0."""
-    return code & 0xFF or (TROUBLE if code else 0)
+    """Return the low byte of an exit code; 255 if that would turn a failure (256) into 0."""
+    return code & 0xFF or (EXIT_UNAVAILABLE if code else 0)
 
 
-def limit_of(status: Message) -> str:
-    """Return how long the shell goes on without this client, as a part of a sentence."""
+def detach_limit(status: Message) -> str:
+    """Return how long a shell runs without this client, as part of a sentence."""
     seconds = status["limits"]["detach_ttl_seconds"]
     if not seconds:
-        return "; it goes on without a time limit"
-    return f"; it ends when nobody has used it for {duration(seconds)}"
+        return "; the job has no time limit"
+    return f"; the job ends after {duration(seconds)} without use"
 
 
-def explain_result(
+def hint_attach(
     result: Result | None, job_id: str, host: str | None, limit: str = ""
 ) -> Result | None:
-    """Return the result; if there is none, for the job was left, say how to come back to it."""
+    """Return the result; if it is None, because of a detach, print how to reattach."""
     if result is None:
-        there = f" -H {host}" if host else ""
+        on_host = f" -H {host}" if host else ""
         note("")
-        note(f"shellwire: detached; `{called_as()} attach{there} {job_id}` comes back{limit}")
+        note(f"shellwire: detached; `{called_as()} attach{on_host} {job_id}` reattaches{limit}")
     return result

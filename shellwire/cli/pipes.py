@@ -1,4 +1,4 @@
-"""Our own standard streams, byte for byte, while other things go on."""
+"""stdin, stdout and stderr of this process as bytes, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import threading
 
 _FILES = {"stdout": 1, "stderr": 2}
-_PIECE = 65536
+_CHUNK = 65536
+_MAX_PENDING = 4
 
 
 async def write(stream: str, data: bytes) -> None:
-    """Write to stdout or stderr; return when it is out. Raises OSError.
+    """Write to stdout or stderr; return when all is written. Raises OSError.
 
-    In a thread, for whoever reads it may be slow, and the daemon wants signs of life meanwhile.
+    A thread writes: the reader may be slow, and the event loop must answer the daemon's pings.
     """
     await asyncio.get_running_loop().run_in_executor(None, _write, _FILES[stream], data)
 
@@ -25,33 +26,33 @@ def _write(file: int, data: bytes) -> None:
 
 
 class Input:
-    """Our stdin, read by a thread: no event loop can wait for a file or a terminal that others use.
+    """A reader of stdin in a thread: event loops can't wait for files and shared terminals.
 
-    The thread ends with the process; what it has read by then and nobody took, is gone, as with
-    every program that reads ahead.
+    The thread ends with the process. Input that it read and nobody took is lost, as with every
+    program that reads ahead.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
-        self._room = threading.Semaphore(4)
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
+        self._free = threading.Semaphore(_MAX_PENDING)
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     async def read(self) -> bytes:
-        """Return what has come, waiting for something; ``b""`` at the end."""
-        piece = await self._pieces.get()
-        self._room.release()
-        return piece
+        """Wait for input and return it; ``b""`` at its end."""
+        chunk = await self._chunks.get()
+        self._free.release()
+        return chunk
 
     def _read(self) -> None:
-        while self._room.acquire():
+        while self._free.acquire():
             try:
-                piece = os.read(0, _PIECE)
+                chunk = os.read(0, _CHUNK)
             except OSError:  # closed, or the terminal has gone
-                piece = b""
+                chunk = b""
             try:
-                self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
-            except RuntimeError:  # the loop has ended, and nobody wants it any more
+                self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
+            except RuntimeError:  # the event loop is closed
                 return
-            if not piece:
+            if not chunk:
                 return

@@ -1,4 +1,4 @@
-"""Commands that talk to a daemon: which one, and what their exit codes mean."""
+"""Connect a command to a daemon: find it, run the command's work, map errors to exit codes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from shellwire.cli.errors import Failure, called_as
-from shellwire.cli.options import Matching
-from shellwire.cli.say import say, say_amid_output
+from shellwire.cli.param_types import PatternType
+from shellwire.cli.printing import print_amid_output, print_line
 from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
 from shellwire.home.hosts import load_hosts
 from shellwire.home.paths import Home
@@ -20,131 +20,132 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from shellwire.client import Client
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
 
 T = TypeVar("T")
 
-TROUBLE = 255
-"""Exit code where there is no connection, as ssh(1) has it."""
+EXIT_UNAVAILABLE = 255
+"""Exit code without a connection, as of ssh(1)."""
 
-PATIENCE = 600.0
-"""Seconds during which a connection that was cut is tried again; its user can end that."""
+RECONNECT_SECONDS = 600.0
+"""Seconds of reconnecting after a connection was lost; the user can end that."""
 
-LOCAL_PATIENCE = 15.0
-"""The same for the local daemon, which only its end cuts off; a restart takes one or two."""
+LOCAL_RECONNECT_SECONDS = 15.0
+"""The same for the local daemon: its connection is lost only when it ends or restarts."""
 
 host_option = click.option(
-    "-H", "--on", "host", metavar="NAME", help="The host of that name, see `login`."
+    "-H", "--on", "host", metavar="NAME", help="Use the daemon on this host (see `login`)."
 )
-"""Which daemon; without it that of SHELLWIRE_URL, else the local one."""
+"""Selects the daemon; the default is that of SHELLWIRE_URL, else the local one."""
 
 name_option = click.option(
     "--name",
-    type=Matching("name", r"[A-Za-z0-9._-]{1,64}", "1 to 64 letters, digits, `.`, `_` and `-`"),
-    help="A name for the job, which works as its id does; no living job may have it.",
+    type=PatternType("name", r"[A-Za-z0-9._-]{1,64}", "1 to 64 letters, digits, `.`, `_` and `-`"),
+    help="Name of the job, usable in place of its id. No other running job may have it.",
 )
 
 
 def require_terminals() -> None:
-    """Raise Failure where we know of no terminal."""
+    """Raise Failure on systems without support for terminals."""
     if sys.platform == "win32":
-        raise Failure("no terminals on this system yet: use exec without -t", TROUBLE)
+        raise Failure("no terminals on this system yet: use exec without -t", EXIT_UNAVAILABLE)
 
 
-def place_of(host: str | None) -> Place:
-    """Return where the daemon is. Raises Failure if no host of that name is saved."""
-    from shellwire.client.endpoint import Place
+def endpoint_of(host: str | None) -> Endpoint:
+    """Return the address of the daemon. Raises Failure if no host of that name is saved."""
+    from shellwire.client.endpoint import Endpoint
 
     if host is None:
-        return Place.find()
+        return Endpoint.find()
     saved = load_hosts(Home.locate()).get(host)
     if saved is None:
         raise Failure(
-            f"no host {quoted(host)} is saved; `{called_as()} login {host} URL` saves one", TROUBLE
+            f"no host {quoted(host)} is saved; `{called_as()} login {host} URL` saves one",
+            EXIT_UNAVAILABLE,
         )
-    return Place(url=saved.url, token=saved.token)
+    return Endpoint(url=saved.url, token=saved.token)
 
 
-def talk(
+def run_with_client(
     host: str | None, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
 ) -> T:
-    """Connect, do the work, and return what it returns.
+    """Connect to a daemon, run ``work`` with the client and return its result.
 
-    Raises Failure with 255 if there is no connection, and for whatever else goes wrong if the work
-    ``follows`` a job, whose exit code is to be ours.
+    Raises Failure with 255 if there is no connection. If ``work`` ``follows`` a job, whose exit
+    code becomes this program's, 255 is used for every other error too.
     """
-    return talk_at(_place(host), work, follows=follows)
+    return run_at(_find_endpoint(host), work, follows=follows)
 
 
-def talk_to(
+def run_with_clients(
     hosts: set[str],
     work: Callable[[dict[str, Client]], Coroutine[Any, Any, T]],
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> T:
-    """As ``talk``, with a client of each of these hosts; the empty one is that without a name.
+    """Like ``run_with_client``, with a client for each host; the name "" is the default daemon.
 
-    ``say`` gets what is said of their connections.
+    ``report`` is called with a line when a connection is lost or restored.
     """
-    places = {host: _place(host or None) for host in sorted(hosts)}
+    endpoints = {host: _find_endpoint(host or None) for host in sorted(hosts)}
 
     async def connected() -> T:
         async with contextlib.AsyncExitStack() as stack:
             clients = {
-                host: await stack.enter_async_context(_client(place, say, f"{host}:"))
-                for host, place in places.items()
+                host: await stack.enter_async_context(_client(endpoint, report, f"{host}:"))
+                for host, endpoint in endpoints.items()
             }
             return await work(clients)
 
-    return _told(connected(), follows=False)
+    return _run(connected(), follows=False)
 
 
-def talk_at(
-    place: Place, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
+def run_at(
+    endpoint: Endpoint, work: Callable[[Client], Coroutine[Any, Any, T]], *, follows: bool = False
 ) -> T:
-    """As ``talk``, with the daemon at that place."""
+    """Like ``run_with_client``, with the daemon at ``endpoint``."""
 
     async def connected() -> T:
-        async with _client(place, _say) as client:
+        async with _client(endpoint, _print_to_stderr) as client:
             return await work(client)
 
-    return _told(_following(place, work) if follows else connected(), follows=follows)
+    return _run(_following(endpoint, work) if follows else connected(), follows=follows)
 
 
-async def _following(place: Place, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-    """Connect and follow a job; a signal that ends us costs a line and has its exit code."""
+async def _following(endpoint: Endpoint, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+    """Connect and run ``work``, which follows a job; exit with 128 + n if signal n ends it."""
     import asyncio
 
-    from shellwire.cli.signals import Ended, Stop, handling, name_of
+    from shellwire.cli.signals import CancelOnSignal, EndedBySignal, handling, signal_name
     from shellwire.cli.waiting import connecting
 
-    stop = Stop()
+    stop = CancelOnSignal()
     done: list[T] = []
     with handling(stop):
         try:
             async with contextlib.AsyncExitStack() as stack:
-                client = _client(place, say_amid_output)
-                with connecting(place.name):
+                client = _client(endpoint, print_amid_output)
+                with connecting(endpoint.name):
                     await stack.enter_async_context(client)
                 done.append(await work(client))
         except asyncio.CancelledError:
             if stop.number is None:
                 raise
-            if not done:  # else only the farewell was cut short
-                Ended(stop.number, f"ended by {name_of(stop.number)}").exit()
-        except Ended as end:  # our terminal is as it was by now
+            if not done:  # otherwise the signal only interrupted closing the connection
+                EndedBySignal(stop.number, f"ended by {signal_name(stop.number)}").exit()
+        except EndedBySignal as end:  # the terminal is out of raw mode by now
             end.exit()
     return done[0]
 
 
-def _place(host: str | None) -> Place:
+def _find_endpoint(host: str | None) -> Endpoint:
     try:
-        return place_of(host)
+        return endpoint_of(host)
     except ShellwireError as error:
-        raise Failure(str(error), TROUBLE) from error
+        raise Failure(str(error), EXIT_UNAVAILABLE) from error
 
 
-def _told(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
-    """Do it; what goes wrong is a line and an exit code."""
+def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
+    """Run ``work``; turn its errors into Failures with exit codes."""
     import asyncio
 
     try:
@@ -153,17 +154,18 @@ def _told(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
         raise KeyboardInterrupt from None
     except (NotRunning, Unreachable, Refusal) as error:
         hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
-        raise Failure(f"{error}{hint}", TROUBLE) from error
+        raise Failure(f"{error}{hint}", EXIT_UNAVAILABLE) from error
     except Failure:
         raise
     except ShellwireError as error:
-        raise Failure(str(error), TROUBLE if follows else 1) from error
+        raise Failure(str(error), EXIT_UNAVAILABLE if follows else 1) from error
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Do it. The first Ctrl-C cancels it, which may take a while; the next one ends us as it is.
+    """Run ``work``. The first Ctrl-C cancels it, the second one kills this process.
 
-    asyncio and the end of the interpreter would wait for threads that write to who does not read.
+    After a cancellation asyncio and the interpreter wait for threads, and one of them may be
+    blocked writing to a pipe that nobody reads.
     """
     import asyncio
     import signal
@@ -177,25 +179,24 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         task.cancel()
 
-    # Where Ctrl-C is ignored, as behind a shell's &, it stays so.
+    # An ignored SIGINT, as behind a shell's &, stays ignored.
     if sys.platform != "win32" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGINT, cancel)
     return await work
 
 
-def _client(place: Place, say: Callable[[str], None], label: str = "") -> Client:
+def _client(endpoint: Endpoint, report: Callable[[str], None], label: str = "") -> Client:
     import secrets
 
     from shellwire.client import Client
 
     def tell(cut: str | None) -> None:
-        now = "connected again" if cut is None else f"{cut}; trying again"
-        say(f"shellwire: {now}")
+        report("shellwire: reconnected" if cut is None else f"shellwire: {cut}; reconnecting")
 
-    name = f"cli-{secrets.token_hex(6)}"
-    patience = LOCAL_PATIENCE if place.url is None else PATIENCE
-    return Client.at(place, name, patience=patience, tell=tell, label=label, transient=True)
+    client_id = f"cli-{secrets.token_hex(6)}"
+    patience = LOCAL_RECONNECT_SECONDS if endpoint.url is None else RECONNECT_SECONDS
+    return Client.at(endpoint, client_id, patience=patience, tell=tell, label=label, transient=True)
 
 
-def _say(text: str) -> None:
-    say(text, err=True)
+def _print_to_stderr(text: str) -> None:
+    print_line(text, err=True)

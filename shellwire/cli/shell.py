@@ -1,4 +1,4 @@
-"""``shellwire shell`` and ``attach``: a terminal there, on the terminal here."""
+"""``shellwire shell`` and ``attach``: a job's terminal on this terminal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shellwire.cli.outcome import exit_as, explain_result, limit_of
-from shellwire.cli.remote import host_option, name_option, place_of, require_terminals, talk
+from shellwire.cli.outcome import detach_limit, exit_as, hint_attach
+from shellwire.cli.remote import (
+    endpoint_of,
+    host_option,
+    name_option,
+    require_terminals,
+    run_with_client,
+)
 
 if TYPE_CHECKING:
     from shellwire.client import Client, Result
@@ -17,54 +23,68 @@ if TYPE_CHECKING:
 @click.command("shell")
 @host_option
 @click.option("-C", "cwd", metavar="DIR", help="Directory to start in.")
-@click.option("-s", "context", metavar="CONTEXT", help="Context to start from; it is not changed.")
+@click.option(
+    "-s", "context", metavar="CONTEXT", help="Context to start from; the shell does not change it."
+)
 @name_option
 def shell_command(host: str | None, **given: Any) -> None:
-    """Open a shell on a terminal.
+    """Open a shell on this terminal.
 
-    It starts where `exec` would start a command: with the local daemon in the current directory,
-    elsewhere in the home directory, with -s where the context's last command ended.
+    The shell starts in the current directory on the local daemon, in the home directory on another
+    host, and with -s in the directory where the context's last command ended.
 
-    At the beginning of a line `~.` detaches from it, and it goes on; `~?` lists such keys. So does
-    it when this terminal is closed. `shellwire attach` comes back to it.
+    `~.` at the start of a line detaches: the shell keeps running, and `attach` returns to it.
+    Closing this terminal detaches too. `~?` lists these keys.
+
+    \b
+    Example:
+      shellwire shell --name work
     """
     options: ShellOptions = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
 
     async def follow(client: Client) -> Result | None:
-        from shellwire.cli.starting import choose_directory
-        from shellwire.cli.tty import like_ours, show
+        from shellwire.cli.local_terminal import match_terminal
+        from shellwire.cli.tty import show
+        from shellwire.cli.working_directory import choose_directory
 
-        await choose_directory(client, place_of(host), options)
-        like_ours(options)
-        limit = limit_of(await client.status())  # after a cut there may be nobody to ask
+        await choose_directory(client, endpoint_of(host), options)
+        match_terminal(options)
+        limit = detach_limit(await client.status())  # asked now: later there may be no connection
         async with client.shell(**options) as job:
             result = await show(job)
-        return explain_result(result, job.id, host, limit)
+        return hint_attach(result, job.id, host, limit)
 
     require_terminals()
-    exit_as(talk(host, follow, follows=True))
+    exit_as(run_with_client(host, follow, follows=True))
 
 
 @click.command("attach")
 @host_option
 @click.argument("job_id", metavar="[ID]", required=False)
 def attach_command(host: str | None, job_id: str | None) -> None:
-    """Come back to job ID, with what is kept of its output, and follow it.
+    """Reattach to a job and show its output.
 
-    ID is a job's id, its name, or at least 3 characters with which only its id begins. Without it,
-    the living terminal that was used last is meant.
+    ID is the job's id, its name, or a unique prefix of its id of at least 3 characters. The default
+    is the terminal used last.
 
-    Keys are as in `shell`. Where it has no terminal, Ctrl-C detaches.
+    The output that the daemon still has is shown first. Keys are as in `shell`. On a job without a
+    terminal, Ctrl-C detaches.
+
+    \b
+    Example:
+      shellwire attach work
     """
 
     async def follow(client: Client) -> Result | None:
-        from shellwire.cli.find import id_of, terminal_used_last
+        from shellwire.cli.job_lookup import last_used_terminal, resolve_job_id
         from shellwire.cli.tty import show
 
-        found = await (terminal_used_last(client) if job_id is None else id_of(client, job_id))
+        found = await (
+            last_used_terminal(client) if job_id is None else resolve_job_id(client, job_id)
+        )
         async with client.attach(found) as job:
             result = await show(job, closes=False)
-        return explain_result(result, job.id, host)
+        return hint_attach(result, job.id, host)
 
     require_terminals()
-    exit_as(talk(host, follow, follows=True))
+    exit_as(run_with_client(host, follow, follows=True))

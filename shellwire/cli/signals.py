@@ -1,7 +1,7 @@
-"""SIGINT, SIGTERM and SIGHUP, for a command that follows a job: one handler at a time.
+"""SIGINT, SIGTERM and SIGHUP of a command that follows a job.
 
-The innermost ``handling`` block says what a signal does. A signal that was ignored when we were
-started, as nohup(1) and a shell's ``&`` have it, stays ignored.
+The innermost ``handling`` block handles a signal. A signal that was ignored at the start, as by
+nohup(1) and a shell's ``&``, stays ignored.
 """
 
 from __future__ import annotations
@@ -20,78 +20,78 @@ from shellwire.cli.errors import note
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-END_SECONDS = 3.0
-"""Seconds that the daemon, or whoever reads our output, may keep us from ending by a signal."""
+KILL_REQUEST_SECONDS = 3.0
+"""Seconds that the daemon, or the reader of our output, may delay our exit after a signal."""
 
-JOB_SECONDS = 10.0
-"""The same once the daemon has begun to end the job: SIGKILL follows SIGTERM after 2 seconds."""
+JOB_END_SECONDS = 10.0
+"""The same once the daemon is ending the job: SIGKILL follows SIGTERM after 2 seconds."""
 
-_ENDING = tuple(
+_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
 _handlers: list[Callable[[int], None]] = []
 _cleanups: list[Callable[[], None]] = []
-_heeded: list[int] = []
-_came: list[int] = []
+_installed: list[int] = []
+_received: list[int] = []
 
 
 @contextlib.contextmanager
 def handling(handler: Callable[[int], None]) -> Iterator[None]:
-    """Call ``handler`` with the number of each such signal while the block runs.
+    """Call ``handler`` with the number of each of these signals during the block.
 
-    On Windows, whose event loop hears of no signal, Ctrl-C ends us as it ends any Python program.
+    On Windows, whose event loop has no signal handlers, Ctrl-C raises KeyboardInterrupt as usual.
     """
     _handlers.append(handler)
     try:
         if len(_handlers) == 1:
-            _listen()
+            _install()
         yield
     finally:
         _handlers.remove(handler)
         if not _handlers:
-            while _heeded:
-                asyncio.get_running_loop().remove_signal_handler(_heeded.pop())
+            while _installed:
+                asyncio.get_running_loop().remove_signal_handler(_installed.pop())
 
 
-def _listen() -> None:
+def _install() -> None:
     if sys.platform == "win32":
         return
-    for number in _ENDING:
+    for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, _dispatch, number)
-            _heeded.append(number)
+            _installed.append(number)
 
 
 def _dispatch(number: int) -> None:
-    _came.append(number)
+    _received.append(number)
     _handlers[-1](number)
 
 
-class Stop:
-    """What ends us before there is a job to end, and after it: the first signal cancels our task.
+class CancelOnSignal:
+    """The handler while no job runs: the first signal cancels the task.
 
-    The second one kills us, and so does time if something does not let itself be cancelled.
+    A second signal kills this process. So does a timer, if the task does not end.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
-        """The signal that came first."""
+        """The first signal."""
         self._task = asyncio.current_task()
 
     def __call__(self, number: int) -> None:
-        """Deal with a signal."""
+        """Handle a signal."""
         if self.number is not None or self._task is None:
-            again(number)
+            repeat_signal(number)
         else:
             self.number = number
             self._task.cancel()
-            die_in(END_SECONDS, number)
+            kill_self_after(KILL_REQUEST_SECONDS, number)
 
 
 @contextlib.contextmanager
 def cleaning_up(cleanup: Callable[[], None]) -> Iterator[None]:
-    """Have ``cleanup`` called if ``die`` ends us during the block."""
+    """Have ``kill_self`` call ``cleanup`` if it runs during the block."""
     _cleanups.append(cleanup)
     try:
         yield
@@ -99,50 +99,51 @@ def cleaning_up(cleanup: Callable[[], None]) -> Iterator[None]:
         _cleanups.remove(cleanup)
 
 
-def die(number: int) -> None:
-    """Die of that signal now, as if we had no handler for it."""
+def kill_self(number: int) -> None:
+    """Die of that signal now, as without a handler."""
     for cleanup in reversed(_cleanups):
         cleanup()
-    for each in _ENDING:
+    for each in _SIGNALS:
         asyncio.get_running_loop().remove_signal_handler(each)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
-def again(number: int) -> None:
-    """Die of a signal that comes when another one is ending us already, and time will.
+def repeat_signal(number: int) -> None:
+    """Die of a second signal, unless it is SIGHUP.
 
-    But not of SIGHUP: kernel and shell may both send it when one terminal closes.
+    Kernel and shell may both send SIGHUP when one terminal closes. The timer of the first signal
+    ends this process then.
     """
     if sys.platform == "win32" or number != signal.SIGHUP:
-        die(number)
+        kill_self(number)
 
 
-def die_in(seconds: float, number: int) -> asyncio.TimerHandle:
-    """Die of that signal after that time; the timer is returned, which can be cancelled."""
-    return asyncio.get_running_loop().call_later(seconds, die, number)
+def kill_self_after(seconds: float, number: int) -> asyncio.TimerHandle:
+    """Die of that signal after ``seconds``; return the timer, which can be cancelled."""
+    return asyncio.get_running_loop().call_later(seconds, kill_self, number)
 
 
-class Ended(Exception):
-    """A signal ended us, and not a job whose exit code would be ours."""
+class EndedBySignal(Exception):
+    """A signal ended this command before there was an exit code of the job."""
 
-    def __init__(self, number: int, what: str) -> None:
-        super().__init__(what)
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
         self.number = number
 
     def exit(self) -> NoReturn:
-        """Exit as a shell reports that signal, with a line that says what it has come to."""
-        note(f"shellwire: {self}{hint_at_hangup()}")
+        """Print the message and exit with 128 + the signal's number, as a shell reports it."""
+        note(f"shellwire: {self}{hangup_hint()}")
         raise Exit(128 + self.number)
 
 
-def hint_at_hangup() -> str:
-    """Return how a command outlives its terminal, as the end of a line, if SIGHUP came last."""
-    if sys.platform == "win32" or _came[-1:] != [signal.SIGHUP]:
+def hangup_hint() -> str:
+    """Return how a command survives its terminal, as the end of a line, if SIGHUP came last."""
+    if sys.platform == "win32" or _received[-1:] != [signal.SIGHUP]:
         return ""
-    return "; `exec -d` starts a command that goes on when its terminal closes"
+    return "; a command started with `exec -d` keeps running when its terminal closes"
 
 
-def name_of(number: int) -> str:
-    """Return ``SIGTERM`` for 15."""
+def signal_name(number: int) -> str:
+    """Return a signal's name: ``SIGTERM`` for 15."""
     return signal.Signals(number).name

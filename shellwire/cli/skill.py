@@ -1,10 +1,10 @@
-"""``shellwire skill``: what tells an agent of us."""
+"""``shellwire skill``: install instructions for AI agents."""
 
 from __future__ import annotations
 
 import click
 
-from shellwire.cli.say import say
+from shellwire.cli.printing import print_line
 
 _AGENTS = ("claude", "codex", "cursor", "copilot", "opencode")
 _SAID = {
@@ -16,23 +16,34 @@ _SAID = {
 
 @click.group("skill")
 def skill_group() -> None:
-    """Tell agents how to use shellwire."""
+    """Install instructions for AI agents.
+
+    \b
+    Example:
+      shellwire skill install claude
+    """
 
 
 @skill_group.command("install")
 @click.argument("agent", type=click.Choice(_AGENTS))
-@click.option("--dry-run", is_flag=True, help="Only show what would be written, and where.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be written and where; write nothing."
+)
 def install_command(agent: str, dry_run: bool) -> None:
-    """Write a short skill or rules file where AGENT looks for it.
+    """Write a skill or rules file where an agent looks for it.
 
-    claude, codex and opencode look in your home, cursor and copilot in the project that this
-    directory belongs to. What is there already is replaced only if this has written it and nobody
-    has edited it.
+    For claude, codex and opencode the file is in your home directory, for cursor and copilot in the
+    project of the current directory. An existing file is replaced only if shellwire wrote it and
+    nobody has edited it.
+
+    \b
+    Example:
+      shellwire skill install claude --dry-run
     """
     from shellwire.agents.skill import skill_for
 
     skill = skill_for(agent)  # type: ignore[arg-type]
     change = skill.change() if dry_run else skill.install()
-    say(_SAID[change][dry_run].format(skill.path))
+    print_line(_SAID[change][dry_run].format(skill.path))
     if dry_run and change != "unchanged":
         click.echo(f"\n{skill.text}", nl=False)

@@ -1,4 +1,4 @@
-"""``shellwire start`` and ``shellwire run``."""
+"""``shellwire start`` and ``shellwire run``: start the daemon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from shellwire import __version__
 from shellwire.cli.errors import called_as
 from shellwire.cli.options import DAEMON, INSECURE_HOME, SETTINGS, warn_of_unknown_variables
-from shellwire.cli.say import say
+from shellwire.cli.printing import print_line
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
 from shellwire.home.clients import Clients
@@ -24,17 +24,22 @@ if TYPE_CHECKING:
 
 _TOKEN = "SHELLWIRE_TOKEN"
 
-# What macOS gives to each process. A shell keeps its report at descriptor 200 and above.
-_LEAST_DESCRIPTORS = 256
+# The default limit of macOS. The shell prologue uses descriptors from 200 on.
+_MIN_DESCRIPTORS = 256
 
 
 @click.command("start", params=[DAEMON, *SETTINGS, INSECURE_HOME])
 @click.pass_context
 def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
-    """Start the daemon, in the foreground unless --daemon is given.
+    """Start the daemon; with --daemon in the background.
 
-    Each flag is also a variable, and a key of config.toml in the home, spelled with underscores.
-    Flags beat variables, and those the file; `shellwire config show` tells what holds, and why.
+    Each option is also an environment variable and a key of ~/.shellwire/config.toml, spelled with
+    underscores. Options override variables, variables override the file; `shellwire config show`
+    shows the result.
+
+    \b
+    Example:
+      shellwire start --daemon
     """
     _start(ctx, Settings(**settings), detached=daemon)
 
@@ -42,22 +47,26 @@ def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
 @click.command("run", params=[*SETTINGS, INSECURE_HOME])
 @click.pass_context
 def run_command(ctx: click.Context, /, **settings: Any) -> None:
-    """Start the daemon in the foreground, and log to stderr too.
+    """Start the daemon in the foreground and log to stderr too.
 
-    Takes variables and config.toml as `start` does.
+    It takes the variables and the config.toml of `start`.
+
+    \b
+    Example:
+      shellwire run --log-level debug
     """
     _start(ctx, Settings(**settings), detached=False)
 
 
 def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
-    _leave_token_behind()
+    _drop_client_token()
     warn_of_unknown_variables()
     _refuse_few_descriptors()
     _refuse_plaintext(settings)
     home = Home.locate()
     home.ensure()
     _refuse_second(home)
-    Clients.load(home)  # a damaged file is best said before anything starts
+    Clients.load(home)  # report a damaged file before anything starts
     origin = token_origin(home)
     cwd = _current_directory()
     if detached:
@@ -87,11 +96,11 @@ def _serve_here(home: Home, settings: Settings, origin: TokenOrigin, cwd: str) -
         )
 
 
-def _leave_token_behind() -> None:
-    """Execute this program again without a client's token in the environment.
+def _drop_client_token() -> None:
+    """Execute this program again without a client's token in its environment.
 
-    What a process was started with stands in /proc/PID/environ (proc(5)) for as long as it lives,
-    for every process of the same user: unsetting a variable doesn't remove it there.
+    /proc/PID/environ (proc(5)) shows the environment that a process was started with to all
+    processes of the same user. Unsetting a variable does not remove it there.
     """
     if sys.platform == "win32" or _TOKEN not in os.environ:
         return
@@ -100,16 +109,16 @@ def _leave_token_behind() -> None:
 
 
 def _refuse_few_descriptors() -> None:
-    """Raise StartError where a shell could not open the descriptors that its prologue uses."""
+    """Raise StartError if the limit of open files is too low for the shell prologue."""
     if sys.platform == "win32":
         return
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit != resource.RLIM_INFINITY and limit < _LEAST_DESCRIPTORS:
+    if limit != resource.RLIM_INFINITY and limit < _MIN_DESCRIPTORS:
         raise StartError(
-            f"a process may open {limit} files here (ulimit -n), and shellwire needs"
-            f" {_LEAST_DESCRIPTORS}"
+            f"the limit of open files is {limit} (ulimit -n), and shellwire needs"
+            f" {_MIN_DESCRIPTORS}"
         )
 
 
@@ -118,19 +127,19 @@ def _refuse_plaintext(settings: Settings) -> None:
         return
     _resolve(settings.host)
     raise StartError(
-        f"{settings.host} is not a loopback address, and nothing is encrypted: token, commands and"
-        " output could be read on the way (--insecure-plaintext to accept that)"
+        f"{settings.host} is not a loopback address, and nothing is encrypted: others could read"
+        " token, commands and output on the way (--insecure-plaintext accepts that)"
     )
 
 
 def _resolve(host: str) -> None:
-    """Raise StartError if ``host`` is a name without an address: then that is what is wrong."""
+    """Raise StartError if ``host`` is a name that does not resolve."""
     import socket
 
     try:
         socket.getaddrinfo(host, None)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "that is no name of a host"
+        reason = getattr(error, "strerror", None) or "not a valid host name"
         raise StartError(f"cannot listen on {host}: {reason.lower()}") from error
 
 
@@ -144,7 +153,7 @@ def _refuse_second(home: Home) -> None:
 def _current_directory() -> str:
     try:
         return os.getcwd()
-    except FileNotFoundError:  # removed under our feet
+    except FileNotFoundError:  # it was removed
         home = os.path.expanduser("~")
         return home if os.path.isabs(home) else "/"
 
@@ -152,22 +161,26 @@ def _current_directory() -> str:
 def _announce(
     home: Home, origin: TokenOrigin, pid: int, host: str, port: int, *, secret: bool = True
 ) -> None:
-    """Say where the daemon listens; and the token, if there was none before this start.
+    """Print where the daemon listens; if its token is new, also how to use it.
 
-    Without ``secret`` only where it is: a supervisor's log is read by others, and kept.
+    Without ``secret`` the token itself is not printed: others may read a supervisor's log.
     """
     url = address.url("ws", host, port)
-    said = f"shellwire {__version__} listens at {url} (pid {pid})"
+    lines = [f"shellwire {__version__} listens at {url} (pid {pid})"]
     if origin == "replaced":
-        said += f"\n{home.token_file} held no valid token: it has a new one"
+        lines.append(f"{home.token_file} held no valid token: it has a new one")
     if origin != "kept":
-        shown = f"{read_token(home)}\n            " if secret else ""
-        said += (
-            f"\n\n  token:    {shown}"
-            f"kept in {home.token_file}; `{called_as()} token` shows it{' again' * secret}\n"
-            f"  connect:  open a WebSocket to {url} and send first\n"
+        program = called_as()
+        lines += [
+            "",
+            f"  try it:   {program} exec 'echo hi'",
+            f"            {program} shell",
+            *([f"  token:    {read_token(home)}"] if secret else []),
+            f"  {'' if secret else 'token:':10}in {home.token_file}; `{program} token` prints it",
+            f"  clients:  open a WebSocket to {url} and send first",
             '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
-            ' "protocol": 1}\n'
-        )
-    for line in said.split("\n"):
-        say(line)
+            ' "protocol": 1}',
+            "",
+        ]
+    for line in lines:
+        print_line(line)

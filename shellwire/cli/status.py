@@ -1,4 +1,4 @@
-"""``shellwire status``."""
+"""``shellwire status``: show whether the daemon runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shellwire.cli.say import say, say_json
+from shellwire.cli.printing import print_json, print_line
 from shellwire.daemon import health
 from shellwire.errors import Unreachable
 from shellwire.home import address, pidfile
@@ -16,22 +16,30 @@ if TYPE_CHECKING:
     from shellwire.home.pidfile import DaemonRecord
 
 _SECONDS = 3.0
-_NOT_RUNNING = 3  # as LSB has it for a service's status
+_EXIT_NOT_RUNNING = 3  # as the LSB defines for a service's status
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def status_command(ctx: click.Context, as_json: bool) -> None:
-    """Tell whether the daemon runs, and how it is doing.
+    """Show whether the local daemon runs.
 
-    Exits 0 if it answers, 1 if its process lives and does not answer, 3 if it is not running.
+    \b
+    Example:
+      shellwire status --json
+
+    \b
+    Exit codes:
+      0  the daemon answers
+      1  its process runs but does not answer
+      3  not running
     """
     home = Home.locate()
     record = pidfile.find_live(home)
     if record is None:
         _print(as_json, {"running": False}, ["shellwire is not running"])
-        ctx.exit(_NOT_RUNNING)
+        ctx.exit(_EXIT_NOT_RUNNING)
     described = _describe(home, record)
     try:
         found = {**described, **_ask(home, record)}
@@ -39,10 +47,10 @@ def status_command(ctx: click.Context, as_json: bool) -> None:
         _print(
             as_json,
             {**described, "status": "silent", "error": str(error)},
-            [f"shellwire (pid {record.pid}) is alive, but {error}"],
+            [f"shellwire (pid {record.pid}) runs but does not answer: {error}"],
         )
         ctx.exit(1)
-    _print(as_json, found, _in_words(found))
+    _print(as_json, found, _as_text(found))
 
 
 def _describe(home: Home, record: DaemonRecord) -> dict[str, Any]:
@@ -55,13 +63,13 @@ def _describe(home: Home, record: DaemonRecord) -> dict[str, Any]:
         "version": record.version,
     }
     if not home.pid_file.exists():
-        described["warning"] = f"{home.pid_file} is gone: stop this daemon and start it anew"
+        described["warning"] = f"{home.pid_file} is gone: stop and restart this daemon"
     return described
 
 
 def _ask(home: Home, record: DaemonRecord) -> dict[str, Any]:
     if record.host is None or record.port is None:
-        # 0.1.4's, which did not write it down, or one whose pid file is gone.
+        # A daemon of 0.1.4, which did not record its address, or one whose pid file is gone.
         found = health.ask_process(record.pid, seconds=_SECONDS)
         return {**found, "url": address.url("ws", found["host"], found["port"])}
     if home.socket_file.is_socket():
@@ -69,20 +77,20 @@ def _ask(home: Home, record: DaemonRecord) -> dict[str, Any]:
     return health.ask_port(record.host, record.port, seconds=_SECONDS)
 
 
-def _print(as_json: bool, found: dict[str, Any], words: list[str]) -> None:
+def _print(as_json: bool, found: dict[str, Any], lines: list[str]) -> None:
     if as_json:
-        say_json(found)
+        print_json(found)
         return
-    for line in words:
-        say(line)
+    for line in lines:
+        print_line(line)
 
 
-def _in_words(found: dict[str, Any]) -> list[str]:
-    words = [
+def _as_text(found: dict[str, Any]) -> list[str]:
+    lines = [
         f"shellwire {found['version']} is running at {found['url']}",
         f"  pid:       {found['pid']}",
         f"  uptime:    {found.get('uptime_seconds')} s",
         f"  commands:  {found.get('active_commands')}",
         f"  sessions:  {found.get('active_sessions')}",
     ]
-    return [*words, f"  warning:   {found['warning']}"] if "warning" in found else words
+    return [*lines, f"  warning:   {found['warning']}"] if "warning" in found else lines

@@ -1,4 +1,4 @@
-"""``shellwire stop``."""
+"""``shellwire stop``: stop the daemon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shellwire.cli.control import tell_to_stop
+from shellwire.cli.control import stop_daemon
 from shellwire.errors import NotRunning, ShellwireError
 from shellwire.home import pidfile
 from shellwire.home.paths import Home
@@ -26,32 +26,38 @@ _POLL = 0.05
 
 @click.command("stop")
 def stop_command() -> None:
-    """Stop the daemon; return when it is gone."""
+    """Stop the local daemon and wait until it is gone.
+
+    Running commands have --grace seconds to finish.
+
+    \b
+    Example:
+      shellwire stop
+    """
     home = Home.locate()
     record = pidfile.find_live(home)
     if record is None:
         raise NotRunning("shellwire is not running")
     grace = Settings.grace if record.grace is None else record.grace
-    patience = grace + _MARGIN
+    timeout = grace + _MARGIN
     if sys.platform == "win32":
-        # It can't be signalled: os.kill would end it at once, and its jobs would stay.
-        tell_to_stop(home)
-        ended = _poll_until_gone(record, patience)
+        # os.kill would terminate the daemon at once and leave its jobs behind.
+        stop_daemon(home)
+        ended = _poll_until_gone(record, timeout)
     else:
-        ended = _end(record, patience)
+        ended = _end(record, timeout)
     if not ended:
         raise ShellwireError(
-            f"the daemon (pid {record.pid}) has not ended within {patience:g} s;"
-            f" see {home.log_file}"
+            f"the daemon (pid {record.pid}) did not stop within {timeout:g} s; see {home.log_file}"
         )
-    pidfile.remove(home, record)  # left behind only by a daemon that was killed
+    pidfile.remove(home, record)  # it exists only if the daemon was killed
     click.echo("shellwire has stopped")
 
 
 def _end(record: DaemonRecord, seconds: float) -> bool:
-    """Send SIGTERM and wait; return whether the process is gone.
+    """Send SIGTERM and wait; return whether the process has ended.
 
-    When init takes a dead process off its list is not ours to wait for: some do it late or never.
+    A zombie counts as ended: some init processes reap late or never.
     """
     try:
         descriptor = _open_process(record.pid)
@@ -68,7 +74,7 @@ def _end(record: DaemonRecord, seconds: float) -> bool:
 
 
 def _open_process(pid: int) -> int | None:
-    """Return a pidfd, None where the kernel has none to give: pidfd_open(2) is Linux 5.3's."""
+    """Return a pidfd, None on kernels without pidfd_open(2), which came with Linux 5.3."""
     if sys.platform == "win32" or not hasattr(os, "pidfd_open"):
         return None
     try:
@@ -81,7 +87,7 @@ def _open_process(pid: int) -> int | None:
 
 def _end_by_descriptor(record: DaemonRecord, descriptor: int, seconds: float) -> bool:
     try:
-        # From here on the pid can't pass to another process unnoticed; it may have before.
+        # The pid may have been reused before pidfd_open, but not after it.
         if not pidfile.is_live(record):
             return True
         if sys.platform != "win32":

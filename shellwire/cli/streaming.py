@@ -1,4 +1,4 @@
-"""A command whose streams are ours: stdin goes there, stdout and stderr come from there, apart."""
+"""Run a command with this program's stdin, stdout and stderr."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
-from shellwire.cli.line import line
 from shellwire.cli.pipes import Input, write
-from shellwire.cli.say import say
+from shellwire.cli.printing import print_line
 from shellwire.cli.signals import (
-    END_SECONDS,
-    JOB_SECONDS,
-    Ended,
-    again,
-    die,
+    JOB_END_SECONDS,
+    KILL_REQUEST_SECONDS,
+    EndedBySignal,
     handling,
-    hint_at_hangup,
+    hangup_hint,
+    kill_self,
+    repeat_signal,
 )
+from shellwire.cli.status_line import status_line
 from shellwire.cli.waiting import queueing
 from shellwire.errors import Cancelled, SessionError, ShellwireError
 
@@ -27,65 +27,65 @@ if TYPE_CHECKING:
     from shellwire.client.options import CommandOptions
 
 
-async def with_pipes(client: Client, command: str, options: CommandOptions) -> Result:
-    """Run a command to its end. Raises OSError if what it writes can't be written here."""
+async def run_streaming(client: Client, command: str, options: CommandOptions) -> Result:
+    """Run a command to its end. Raises OSError if its output can't be written."""
     options["open_stdin"] = True
     async with client.stream(command, **options) as job:
-        interrupts = _Interrupts(job)
-        feeding = asyncio.create_task(_feed(job))
+        forwarder = _SignalForwarder(job)
+        sending = asyncio.create_task(_send_stdin(job))
         try:
-            with handling(interrupts):
+            with handling(forwarder):
                 async with queueing(job):
                     async for chunk in job:
-                        line.erase()
+                        status_line.erase()
                         await write(chunk.stream, chunk.bytes)
         except Cancelled:
-            if interrupts.ending is None:
+            if forwarder.ending is None:
                 raise
-            raise Ended(interrupts.ending, "cancelled before it ran") from None
+            raise EndedBySignal(forwarder.ending, "cancelled while queued") from None
         finally:
-            feeding.cancel()
-            interrupts.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
+            sending.cancel()
+            forwarder.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
     return job.result
 
 
-async def _feed(job: Job) -> None:
-    given = Input()
+async def _send_stdin(job: Job) -> None:
+    stdin = Input()
     try:
-        while piece := await given.read():
-            await job.write(piece)
+        while data := await stdin.read():
+            await job.write(data)
         await job.close_stdin()
     except SessionError:
-        return  # it has ended, and has no use for more
+        return  # the job has ended
     except ShellwireError as error:
         await job.end_with(error)
 
 
-class _Interrupts:
-    """Hands Ctrl-C on; the second one ends the job, the third only us.
+class _SignalForwarder:
+    """A signal handler that forwards Ctrl-C; the second one ends the job, the third only us.
 
-    What else ends a program ends the job, and then us, and only us when it comes again.
+    SIGTERM and SIGHUP end the job and then this program; a second one ends only this program.
     """
 
     def __init__(self, job: Job) -> None:
         self.ending: int | None = None
-        """The signal that ends the job."""
+        """The signal because of which the job is being ended."""
         self._job = job
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, number: int) -> None:
-        """Deal with a signal."""
+        """Handle a signal."""
         if self.ending is not None:
-            again(number)
+            repeat_signal(number)
         elif number == signal.SIGINT and not self._tasks:
             self._tasks.append(asyncio.create_task(self._interrupt()))
         else:
             self._begin_to_end(number)
 
     def cancel(self) -> None:
-        """Do nothing more: the job has ended."""
+        """Cancel all that is pending: the job has ended."""
         for task in self._tasks:
             task.cancel()
         if self._timer is not None:
@@ -100,27 +100,28 @@ class _Interrupts:
         if self._job.is_queued:
             return self._begin_to_end(signal.SIGINT)
         if not self._job.is_connected:
-            say("shellwire: no connection to hand Ctrl-C on; once more ends this", err=True)
+            message = "no connection: Ctrl-C is sent after reconnecting; press it again to end this"
+            print_line(f"shellwire: {message}", err=True)
         try:
             await self._job.signal("INT")
-        except ShellwireError:  # it has just been queued, say
+        except ShellwireError:  # such as a job that does not run yet
             self._begin_to_end(signal.SIGINT)
 
     async def _end(self, number: int) -> None:
-        """End the job; if its daemon can't be told soon, only us, by the signal that we got."""
+        """End the job; without a timely connection die of the signal instead."""
         try:
-            async with asyncio.timeout(END_SECONDS):
+            async with asyncio.timeout(KILL_REQUEST_SECONDS):
                 await self._job.kill()
         except TimeoutError:
             with contextlib.suppress(OSError):
-                goes_on = f"no connection; job {self._job.id} goes on there"
-                say(f"shellwire: {goes_on}{hint_at_hangup()}", err=True)
-            die(number)
+                message = f"no connection: job {self._job.id} keeps running on the host"
+                print_line(f"shellwire: {message}{hangup_hint()}", err=True)
+            kill_self(number)
         except ShellwireError:
-            pass  # it has ended, or can't be followed any more: who follows it knows
-        # Its end comes by itself, unless nobody reads what we write.
-        self._timer = asyncio.get_running_loop().call_later(JOB_SECONDS, self._give_up, number)
+            pass  # the job has ended or can't be followed: its reader raises the error
+        # The job's end arrives by itself, unless the reader of our output is stuck.
+        self._timer = asyncio.get_running_loop().call_later(JOB_END_SECONDS, self._give_up, number)
 
     def _give_up(self, number: int) -> None:
-        say(f"shellwire: job {self._job.id} was told to end, and its end has not come", err=True)
-        die(number)
+        print_line(f"shellwire: job {self._job.id} was told to end but has not ended", err=True)
+        kill_self(number)

@@ -1,11 +1,11 @@
-"""Tables and times, as people read them."""
+"""Tables, times and durations for people."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shellwire.cli.say import say
+from shellwire.cli.printing import print_line
 from shellwire.output import printable
 
 if TYPE_CHECKING:
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 def print_table(rows: Iterable[tuple[str, ...]]) -> None:
-    """Print rows in columns, each as wide as it must be; what does not print is escaped."""
+    """Print rows in aligned columns, with unprintable characters escaped."""
     rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
+        print_line("  ".join(cells).rstrip())
 
 
 def local_time(seconds: float | None) -> str:
-    """Return a time since 1970 in this machine's zone; a dash for none."""
+    """Return a Unix time in this machine's time zone; a dash for None."""
     if seconds is None:
         return "-"
     try:
         return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):  # a daemon may say anything
+    except (ValueError, OverflowError, OSError):  # a daemon may send any number
         return "?"
 
 

@@ -1,4 +1,4 @@
-"""The last lines of a job's output, read from its end backwards: they may come over a slow line."""
+"""Read the last lines of a job's output from its end: the connection may be slow."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shellwire.cli.find import Entry
+    from shellwire.cli.job_lookup import Entry
     from shellwire.client import Client
     from shellwire.client.results import Chunk, Stream
 
-_FIRST = 64 * 1024
-_MORE = 8
+_FIRST_SIZE = 64 * 1024
+_GROWTH = 8
 _PAGE = 1024 * 1024
 
 
 class Line(NamedTuple):
-    """A line of one stream, with its newline if that has come."""
+    """A line of one stream, with its newline if the output has one."""
 
     end: int
-    """Offset just after it, in the job's output."""
+    """Offset of the end of the line in the job's output."""
 
     stream: Stream
     data: bytes
     is_first: bool
-    """Whether nothing of this stream was read before it: it may be the rest of a line."""
+    """Whether it is the first line read of its stream: its beginning may be missing."""
 
 
 async def last_lines(client: Client, job: Entry, count: int) -> tuple[list[Line], int]:
-    """Return the last ``count`` lines of both streams together, and the offset behind them.
+    """Return the last ``count`` lines of both streams together, and the offset after them.
 
-    A line counts from where it ends. Fewer are returned if no more are kept.
+    Lines are ordered by where they end. If the daemon has fewer, fewer are returned.
     """
-    size = _FIRST
+    size = _FIRST_SIZE
     while True:
         after = max(job["start"], job["end"] - size)
         chunks, end = await _read(client, job, after)
-        lines = split(chunks)
-        taken = lines[max(0, len(lines) - count) :]
-        if after == job["start"] or not any(line.is_first for line in taken):
-            return taken, end
-        size *= _MORE
+        lines = split_lines(chunks)
+        found = lines[max(0, len(lines) - count) :]
+        if after == job["start"] or not any(line.is_first for line in found):
+            return found, end
+        size *= _GROWTH
 
 
 async def _read(client: Client, job: Entry, after: int) -> tuple[list[Chunk], int]:
@@ -55,8 +55,8 @@ async def _read(client: Client, job: Entry, after: int) -> tuple[list[Chunk], in
     return chunks, after
 
 
-def split(chunks: Iterable[Chunk]) -> list[Line]:
-    """Return the lines of both streams, in the order in which they end."""
+def split_lines(chunks: Iterable[Chunk]) -> list[Line]:
+    """Return the lines of both streams, ordered by where they end."""
     lines: list[Line] = []
     rest: dict[Stream, tuple[int, bytes]] = {}
     seen: set[Stream] = set()

@@ -1,12 +1,12 @@
-"""``shellwire token``: show it, replace it."""
+"""``shellwire token``: show or replace the token."""
 
 from __future__ import annotations
 
 import click
 
-from shellwire.cli.control import tell_to_reload
+from shellwire.cli.control import reload_daemon
 from shellwire.cli.errors import called_as
-from shellwire.cli.say import say
+from shellwire.cli.printing import print_line
 from shellwire.errors import HomeError
 from shellwire.home.paths import Home
 from shellwire.home.token import read_token, rotate_token, token_origin
@@ -15,36 +15,55 @@ from shellwire.home.token import read_token, rotate_token, token_origin
 @click.group("token", invoke_without_command=True)
 @click.pass_context
 def token_group(ctx: click.Context) -> None:
-    """Show the token that clients authenticate with, or replace it."""
+    """Show or replace the token of the local daemon.
+
+    Clients authenticate with this token. Without a subcommand the token is printed.
+
+    \b
+    Example:
+      shellwire token
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(show_command)
 
 
 @token_group.command("show")
 def show_command() -> None:
-    """Print the token (as `shellwire token` alone does)."""
+    """Print the token.
+
+    \b
+    Example:
+      shellwire token show
+    """
     home = Home.locate()
     token = read_token(home)
     if token is None:
-        raise HomeError(_what_is_missing(home))
-    say(token)
+        raise HomeError(_no_token(home))
+    print_line(token)
 
 
 @token_group.command("rotate")
 def rotate_command() -> None:
-    """Replace the token, print the new one, and end the connections made with the old one."""
+    """Replace the token and print the new one.
+
+    A running daemon closes the connections that were made with the old token. Jobs keep running.
+
+    \b
+    Example:
+      shellwire token rotate
+    """
     home = Home.locate()
     token = rotate_token(home)
     try:
-        tell_to_reload(home)
-    finally:  # it holds whether the daemon could be told or not
-        say(token)
+        reload_daemon(home)
+    finally:  # the new token is valid even if the daemon could not be reached
+        print_line(token)
 
 
-def _what_is_missing(home: Home) -> str:
+def _no_token(home: Home) -> str:
     if token_origin(home) == "created":
-        return f"no token in {home.token_file} yet: `{called_as()} start` makes one"
+        return f"no token in {home.token_file} yet: `{called_as()} start` creates one"
     return (
-        f"{home.token_file} is malformed, it holds no 64 hexadecimal digits:"
-        f" `{called_as()} token rotate` makes a new token, and so does the next start"
+        f"{home.token_file} is malformed: it must hold 64 hexadecimal digits;"
+        f" `{called_as()} token rotate` or the next start creates a new token"
     )

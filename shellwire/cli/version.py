@@ -1,4 +1,4 @@
-"""``shellwire version``."""
+"""``shellwire version``: print the version."""
 
 from __future__ import annotations
 
@@ -9,5 +9,10 @@ from shellwire import __version__
 
 @click.command("version")
 def version_command() -> None:
-    """Print the version."""
+    """Print the version.
+
+    \b
+    Example:
+      shellwire version
+    """
     click.echo(f"shellwire {__version__}")

@@ -1,4 +1,4 @@
-"""The line that says what a command waits for: on a terminal, rewritten in place, then erased."""
+"""Status lines while a command waits for its connection or for a slot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from shellwire.cli.line import line
+from shellwire.cli.status_line import status_line
 from shellwire.errors import ShellwireError
 
 if TYPE_CHECKING:
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
     from shellwire.client import Job
 
 CONNECT_SECONDS = 0.3
-"""Seconds that a connection may take before the line says so: most are there sooner."""
+"""Seconds before a pending connection is shown: most are established sooner."""
 
 _POLL = 0.25
 
 
 @contextlib.contextmanager
 def connecting(name: str) -> Iterator[None]:
-    """Say that we connect, if the block takes a moment; erased at its end."""
+    """Show "connecting to ``name``" if the block takes longer than a moment."""
     timer = asyncio.get_running_loop().call_later(
-        CONNECT_SECONDS, line.show, f"connecting to {name}"
+        CONNECT_SECONDS, status_line.show, f"connecting to {name}"
     )
     try:
         yield
     finally:
         timer.cancel()
-        line.erase()
+        status_line.erase()
 
 
 @contextlib.asynccontextmanager
 async def queueing(job: Job) -> AsyncIterator[None]:
-    """Say during the block which place in the queue the job has, until it runs."""
+    """Show the job's position in the queue during the block, until it runs."""
     watching = asyncio.create_task(_watch(job))
     try:
         yield
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-        line.erase()
+        status_line.erase()
 
 
 async def _watch(job: Job) -> None:
-    def tell(place: int) -> None:
-        line.show(f"queued at position {place}")
+    def show(position: int) -> None:
+        status_line.show(f"queued at position {position}")
 
-    with contextlib.suppress(ShellwireError):  # who follows the job hears of it
+    with contextlib.suppress(ShellwireError):  # the reader of the job's output raises it too
         await job.was_queued()
-        await job.until_it_runs(tell, interval=_POLL)
-    line.erase()
+        await job.until_it_runs(show, interval=_POLL)
+    status_line.erase()

@@ -1,6 +1,7 @@
-"""A client for programs in Python: ``async with Client() as c: await c.run("make")``.
+"""The Python client: ``async with Client() as c: await c.run("make")``.
 
-``shellwire.client.sync`` has the same, blocking. Errors are in ``shellwire.errors``.
+``shellwire.client.sync`` is the same client with blocking calls. Errors are in
+``shellwire.errors``.
 """
 
 from shellwire.client.client import Client

@@ -1,4 +1,4 @@
-"""The client: what a program says to a daemon, and gets from it."""
+"""The asynchronous client: commands, shells, jobs and files of one daemon."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from shellwire.client import options as requests
 from shellwire.client.connection import Connection
 from shellwire.client.context import Context
-from shellwire.client.endpoint import Place
+from shellwire.client.endpoint import Endpoint
 from shellwire.client.files.calls import Files
-from shellwire.client.files.web import Web
+from shellwire.client.files.http_client import HttpClient
+from shellwire.client.files.requests import FileRequests
 from shellwire.client.job import Job
 from shellwire.client.reconnect_notice import Outage
 from shellwire.client.results import page
@@ -28,30 +29,33 @@ if TYPE_CHECKING:
     from shellwire.protocol.messages import JobInfo
 
 PATIENCE = 60.0
-"""Seconds during which a connection that was cut is tried again."""
+"""Seconds for which a lost connection is retried."""
 
 PING_INTERVAL = 20.0
-"""Seconds of silence after which the daemon is asked for a sign of life."""
+"""Seconds of silence after which the client pings the daemon."""
 
 
 class Client(Files):
-    """A connection to a daemon, as ``async with Client() as c:``.
+    """A connection to a daemon, for use in a block: ``async with Client() as c:``.
 
-    Without ``url`` it is the one of ``SHELLWIRE_URL``, with ``SHELLWIRE_TOKEN``; without that
-    variable the daemon of this user on this machine, through its Unix socket, where no token is
-    needed. Commands without a context share that of ``client_id``, which is a new one each time
-    unless it is given or in ``SHELLWIRE_CLIENT_ID``. Two clients with the same one throw each other
-    out: the older one gets ``Replaced`` from all it does.
+    Without ``url`` the client connects to ``SHELLWIRE_URL`` with ``SHELLWIRE_TOKEN``. If that
+    variable is not set either, it connects to this user's daemon on this machine, over its Unix
+    socket, which needs no token.
 
-    A connection that is cut is made again for ``patience`` seconds, and everything goes on where it
-    was: commands don't run twice, and no output is lost or comes twice. ``ping_interval`` is how
-    many seconds of silence may pass before the daemon is asked for a sign of life. A ``transient``
-    client is for programs that run once: it takes no client slot of the daemon and is not
-    remembered, and its ``default`` context is dropped with its connection and its jobs.
+    ``client_id`` names this client to the daemon; the default is ``SHELLWIRE_CLIENT_ID``, or else a
+    new random id. Commands that name no context run in the ``default`` context of their client_id.
+    If two clients use the same client_id, the newer one takes over: every call of the older one
+    raises ``Replaced``.
 
-    Each method raises the errors of ``shellwire.errors``: those with the wire's codes
-    (``WireError.code``), ``NotRunning`` and ``Unreachable`` if there is no connection and none can
-    be made, ``Disconnected`` if it broke and what was asked may have been done.
+    A lost connection is restored for up to ``patience`` seconds. Calls and jobs continue after
+    that: no command runs twice, and no output is lost or repeated. After ``ping_interval`` seconds
+    of silence the client pings the daemon. Set ``transient`` in programs that run once: such a
+    client takes no client slot, is not remembered, and its ``default`` context is dropped when it
+    disconnects and its jobs have ended.
+
+    Methods raise the errors of ``shellwire.errors``: those with a wire code (``WireError.code``);
+    ``NotRunning`` and ``Unreachable`` if there is no connection and none can be made;
+    ``Disconnected`` if the connection broke and the daemon may or may not have done what was asked.
     """
 
     def __init__(
@@ -64,12 +68,12 @@ class Client(Files):
         ping_interval: float = PING_INTERVAL,
         transient: bool = False,
     ) -> None:
-        """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
+        """Prepare a connection without opening it. Raises InvalidUrl, HomeError."""
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
-        place = Place.find(url, token)
-        # An id that is made up would keep an upload from being taken up by another process.
+        place = Endpoint.find(url, token)
+        # HTTP gets no generated client_id: it would stop another process from resuming an upload.
         outage = Outage()
-        self._web = Web(place, chosen, patience, outage)
+        self._http = HttpClient(place, chosen, patience, outage)
         self._connection = Connection(
             place,
             chosen or f"python-{secrets.token_hex(6)}",
@@ -78,11 +82,12 @@ class Client(Files):
             outage=outage,
             transient=transient,
         )
+        self._files = FileRequests(self._connection, self._http)
 
     @classmethod
     def at(
         cls,
-        place: Place,
+        place: Endpoint,
         client_id: str,
         *,
         patience: float = PATIENCE,
@@ -90,14 +95,15 @@ class Client(Files):
         label: str = "",
         transient: bool = False,
     ) -> Self:
-        """Return a client of the daemon at that place, whatever the variables say.
+        """Return a client of the daemon at ``place``; environment variables are ignored.
 
-        ``tell`` is called when the connection is cut or a request for a file did not come through,
-        with how, and with None when that is over. ``label`` stands before paths there in errors.
+        ``tell`` is called with the reason when the connection is lost or a file request fails, and
+        with None once the daemon is reachable again. ``label`` is put before remote paths in
+        errors.
         """
         client = cls.__new__(cls)
         outage = Outage(tell)
-        client._web = Web(place, None, patience, outage, label)
+        client._http = HttpClient(place, None, patience, outage, label)
         client._connection = Connection(
             place,
             client_id,
@@ -106,13 +112,14 @@ class Client(Files):
             outage=outage,
             transient=transient,
         )
+        client._files = FileRequests(client._connection, client._http)
         return client
 
     @classmethod
     def ephemeral(cls, *flags: str) -> AbstractAsyncContextManager[Self]:
-        """Start a daemon of its own in an empty home, and end it with the block.
+        """Start a daemon in an empty home for one block, and end it with the block.
 
-        ``async with Client.ephemeral() as c:``. ``flags`` are those of ``shellwire run``. Raises
+        ``async with Client.ephemeral() as c:``. ``flags`` are flags of ``shellwire run``. Raises
         StartError.
         """
         from shellwire.client.ephemeral import connected
@@ -121,7 +128,7 @@ class Client(Files):
 
     @property
     def client_id(self) -> str:
-        """What it calls itself."""
+        """The client_id, as given, from the environment, or generated."""
         return self._connection.client_id
 
     async def __aenter__(self) -> Self:
@@ -137,21 +144,21 @@ class Client(Files):
         await self.close()
 
     async def close(self) -> None:
-        """Disconnect. What was started or attached to goes on; a command or shell not left ends."""
-        await self._web.close()
+        """Disconnect. A command or shell whose block is still open ends; other jobs continue."""
+        await self._http.close()
         await self._connection.close()
 
     # Commands ------------------------------------------------------------------------------------
 
     async def run(self, command: str, **options: Unpack[CommandOptions]) -> Result:
-        """Run a command in a fresh shell and return how it ended, and all that it wrote.
+        """Run a command in a fresh shell; return its output and how it ended.
 
         With ``collect`` the daemon keeps only the head and the tail of each stream.
 
-        However it ends, that is a result: its ``exit_code``, and ``reason`` unless that is
-        ``exited``. Raises QueueFull, InvalidMessage and the like if it is refused, and OutputLost
-        if the connection was cut and it wrote more meanwhile than the daemon keeps. If this is
-        cancelled, so is the command.
+        Every ending is a result: see ``exit_code``, and ``reason`` if it is not ``exited``. Raises
+        QueueFull, InvalidMessage and similar errors if the daemon refuses the command, and
+        OutputLost if the command wrote more during a disconnect than the daemon buffers. Cancelling
+        this call cancels the command.
         """
         wrote = {"stdout": bytearray(), "stderr": bytearray()}
         async with self.stream(command, **options) as job:
@@ -167,37 +174,39 @@ class Client(Files):
         return result
 
     def stream(self, command: str, **options: Unpack[CommandOptions]) -> Job:
-        """Return a command whose output ``async for`` gives; ``result`` tells then how it ended.
+        """Return a command as a job: iterate over its output, then read ``result``.
 
-        Leaving the ``async with`` block around it ends the command. So does breaking out of a bare
-        loop, but a moment later, for Python has no better way to tell of that.
+        Use ``async with`` and ``async for``. Leaving the block ends the command. Without a block,
+        leaving the loop early ends it too, but only when Python closes the generator a moment
+        later.
         """
         given = options.get("input")
-        feed = None if given is None or requests.inline(given) is not None else given
+        feed = None if given is None or requests.as_stdin_data(given) is not None else given
         return self._follow(requests.execute(_new_id(), command, options), feed)
 
     def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:
-        """Return a session on a terminal, by default the user's shell: ``async with c.shell()``.
+        """Return a session on a terminal, the user's shell by default: ``async with c.shell():``.
 
-        Leaving the block ends it. Entering raises TooManyProcesses if no slot is free for it.
+        Leaving the block ends the session. Entering it raises TooManyProcesses if no slot is free.
         """
         options.setdefault("pty", True)
         return self._follow(requests.start_session(_new_id(), command, options))
 
     async def start(self, command: str, **options: Unpack[ShellOptions]) -> str:
-        """Start a process that lives on without anybody; return its id, for ``attach`` and others.
+        """Start a process that keeps running without a client; return its id.
 
-        Raises TooManyProcesses. If it can't be started at all, ``attach`` and ``wait`` tell why.
+        Pass the id to ``attach``, ``read_output``, ``kill`` and others. Raises TooManyProcesses. If
+        the process can't be started, ``attach`` and ``wait`` report why.
         """
         async with self._follow(requests.start_session(_new_id(), command, options)) as job:
             await job.detach()
         return job.id
 
     def attach(self, job_id: str, after: int = 0) -> Job:
-        """Return a job that was started before, from byte ``after`` of its output on.
+        """Return a job that is already running, with its output from byte ``after`` on.
 
-        ``job_id`` may be its name, too; ``Job.id`` is its id once it has begun. Leaving it lets it
-        go on. Beginning it raises NotFound.
+        ``job_id`` may also be the job's name; ``Job.id`` is the id once the block is entered.
+        Leaving the block only detaches. Entering it raises NotFound.
         """
         request = {"type": "attach", "id": job_id}
         return Job(self._connection, request, after=after, leaving="detach")
@@ -208,23 +217,23 @@ class Client(Files):
     # Jobs ----------------------------------------------------------------------------------------
 
     async def jobs(self) -> list[JobInfo]:
-        """Return all jobs that the daemon knows, the oldest first."""
+        """Return all jobs the daemon knows, oldest first."""
         import msgspec
 
         from shellwire.protocol.messages import JobInfo
 
         answer = await self.request("list_jobs")
-        # Earlier daemons know no names, and not when a job was used last.
+        # Older daemons don't send these two fields.
         jobs = [{"name": None, "last_used_at": 0.0, **job} for job in answer["jobs"]]
         try:
             return msgspec.convert(jobs, list[JobInfo])
         except msgspec.ValidationError as error:
-            raise InvalidAnswer(f"a list of jobs that is wrong ({error})") from None
+            raise InvalidAnswer(f"an invalid list of jobs ({error})") from None
 
     async def kill(self, job_id: str) -> None:
-        """End a job of either kind, and what it left behind; return when that is under way.
+        """End a job and all its processes. Returns once that has begun, not when it is done.
 
-        Raises SessionNotFound if there is no such job, or nothing is left of it.
+        Raises SessionNotFound if there is no such job, or no process of it is left.
         """
         await self.request("kill_session", id=job_id)
 
@@ -238,11 +247,11 @@ class Client(Files):
         max_bytes: int = 65536,
         text: bool = False,
     ) -> Page:
-        """Return what a job has written after a byte, without attaching to it.
+        """Return a page of a job's output from byte ``after`` on, without attaching.
 
-        Waits ``wait`` seconds at most, for any output, or for the text ``until``, or for the job's
-        end. As ``text`` characters are whole from page to page: what is unfinished of one at a
-        page's end comes with the next page. Raises NotFound, InvalidMessage.
+        Waits up to ``wait`` seconds for output, for the literal text ``until``, or for the job's
+        end. With ``text``, no character is split between pages: an unfinished one comes with the
+        next page. Raises NotFound, InvalidMessage.
         """
         answer = await self.request(
             "read_output",
@@ -258,24 +267,25 @@ class Client(Files):
     async def send_input(
         self, job_id: str, data: str | bytes = "", *, close_stdin: bool = False
     ) -> None:
-        """Write to a job without attaching to it. Raises as ``Job.write``."""
+        """Write to a job's input without attaching. Raises the errors of ``Job.write``."""
         job = self.attach(job_id)
         await job.write(data)
         if close_stdin:
             await job.close_stdin()
 
     def context(self, name: str = "default") -> Context:
-        """Return the context of that name: what its commands leave behind, the next ones find."""
+        """Return a context by name: the directory and variables its commands share."""
         return Context(self, name)
 
     async def status(self) -> Message:
-        """Return what the daemon said of itself when it let us in: ``status`` in PROTOCOL.md."""
+        """Return the ``status`` message that the daemon sent on authentication (PROTOCOL.md)."""
         return (await self._connection.link()).status
 
     async def request(self, kind: str, /, **fields: Any) -> Message:
-        """Send any message of PROTOCOL.md that asks something, and return the answer.
+        """Send any request of PROTOCOL.md and return its answer.
 
-        It must bear being sent twice, for that happens if the connection is cut meanwhile.
+        The request is sent again if the connection breaks before the answer, so it must be safe to
+        repeat.
         """
         return await self._connection.ask({"type": kind, **fields})
 

@@ -1,6 +1,6 @@
-"""A connection that lasts: it is made anew when it breaks, and its jobs go on where they were.
+"""A connection that reconnects: its requests are repeated and its jobs resume.
 
-What had been asked is asked again on the next link, unless asking twice would do it twice.
+Requests without an answer are sent again on the next link, unless repeating them has effects.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import random
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.client.wire import Cut, Link, ending
+from shellwire.client.connect_errors import describe_close
+from shellwire.client.wire import Link, LinkClosed
 from shellwire.errors import (
     ClientRejected,
     Disconnected,
@@ -26,54 +27,55 @@ from shellwire.protocol.limits import REPLACED
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from shellwire.client.endpoint import Place
+    from shellwire.client.endpoint import Endpoint
     from shellwire.client.reconnect_notice import Outage
     from shellwire.client.results import Message
 
 FIRST_DELAY = 0.1
-"""Seconds within which the first new attempt is made; the next ones take up to twice as long."""
+"""The first reconnect comes within this many seconds; each further limit doubles."""
 
 LONGEST_DELAY = 5.0
-"""Seconds between two attempts at most."""
+"""Longest delay between two attempts, in seconds."""
 
-# RFC 6455, 7.4.1: what the daemon will not change its mind about.
+# Close codes after which retrying is pointless (RFC 6455, 7.4.1).
 _FINAL = {1002, 1008, 1009}
 
 
 class Follower(Protocol):
-    """What wants a job's messages."""
+    """The receiver of one job's messages."""
 
     id: str
 
     @property
-    def farewell(self) -> Message | None:
-        """What the daemon must be told when the client leaves for good."""
+    def closing_message(self) -> Message | None:
+        """The message to send when the client closes; None if the job is to continue."""
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether it has asked for its job and nothing of that has come yet."""
+        """Whether its request was sent and no message of the job has arrived yet."""
 
-    def take(self, message: Message) -> None:
-        """Deal with a message of its job."""
+    def receive(self, message: Message) -> None:
+        """Handle a message of the job."""
 
     async def resume(self, link: Link) -> None:
-        """Say on a new link what the daemon must know. Raises nothing."""
+        """Start or resume the job on a new link. Raises nothing."""
 
     def fail(self, error: ShellwireError) -> None:
-        """No more messages will come."""
+        """Stop: no more messages will come."""
 
 
 class Connection:
-    """Keeps one client connected while it is open.
+    """Keeps one client connected until it is closed.
 
-    When it is cut it tries again for ``patience`` seconds. After that, and after an end that can't
-    be mended, whoever waits gets the error, and the next question tries anew; but not after another
-    connection has taken over, nor where what answers has sent what no daemon sends.
+    After a cut it retries for ``patience`` seconds. When that time is over, or after an error that
+    retrying can't fix, all callers get the error, and the next request tries again. It never
+    retries after another connection took over its client_id, or after invalid messages from the
+    peer.
     """
 
     def __init__(
         self,
-        place: Place,
+        endpoint: Endpoint,
         client_id: str,
         *,
         patience: float,
@@ -84,42 +86,42 @@ class Connection:
         self.client_id = client_id
         self._transient = transient
         self._outage = outage
-        self._place = place
+        self._endpoint = endpoint
         self._patience = patience
         self._ping_interval = ping_interval
         self._followers: dict[str, Follower] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._current: asyncio.Future[Link] | None = None
         self._opening = asyncio.Lock()
-        self._over: ShellwireError | None = None
+        self._final_error: ShellwireError | None = None
 
     # Opening and closing -------------------------------------------------------------------------
 
     async def link(self) -> Link:
-        """Return the link, once there is one. Raises why there is none."""
+        """Return the current link, opening or awaiting one. Raises why there is none."""
         async with self._opening:
-            if self._over is not None:
-                raise self._over
+            if self._final_error is not None:
+                raise self._final_error
             if self._current is None:
                 link = await self._open()
                 self._current = asyncio.get_running_loop().create_future()
                 self._current.set_result(link)
-                self.spawn(self._keep(link))
+                self.spawn(self._supervise(link))
         return await asyncio.shield(self._current)
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a link, as far as is known here."""
+        """Whether there is a link, as far as this side knows."""
         return self._current is not None and self._current.done()
 
     async def close(self) -> None:
-        """Disconnect, in order. Jobs that nobody else is to follow end."""
+        """Disconnect in order; jobs whose block is still open end."""
         for follower in list(self._followers.values()):
-            if follower.farewell is not None:
-                await self.tell(follower.farewell)
+            if follower.closing_message is not None:
+                await self.send_if_connected(follower.closing_message)
         current, tasks = self._current, list(self._tasks)
-        self._over = self._over or Disconnected("this client is closed")
-        self._give_up(self._over)
+        self._final_error = self._final_error or Disconnected("this client is closed")
+        self._give_up(self._final_error)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -128,7 +130,7 @@ class Connection:
 
     async def _open(self) -> Link:
         link = await Link.open(
-            self._place,
+            self._endpoint,
             self.client_id,
             self,
             ping_interval=self._ping_interval,
@@ -137,22 +139,24 @@ class Connection:
         self._outage.ends()
         return link
 
-    def lost(self, link: Link) -> None:
-        """Let who asks from now on wait for the next link."""
+    def link_closed(self, link: Link) -> None:
+        """Make later requests wait for the next link."""
         if self._current is not None and self._current.done() and self._current.result() is link:
             self._current = asyncio.get_running_loop().create_future()
 
-    async def _keep(self, link: Link) -> None:
+    async def _supervise(self, link: Link) -> None:
         while True:
             code, reason = await asyncio.shield(link.ended)
-            assert self._current is not None  # only this makes it so
+            assert self._current is not None  # only this method resets it
             if link.problem is not None:
-                self._over = link.problem
-                return self._give_up(self._over)
-            how = f"{self._place.name} {ending(code, reason)}"
+                self._final_error = link.problem
+                return self._give_up(self._final_error)
+            how = f"{self._endpoint.name} {describe_close(code, reason)}"
             if code == REPLACED:
-                self._over = Replaced(f"{how}: client_id {self.client_id} has connected again")
-                return self._give_up(self._over)
+                self._final_error = Replaced(
+                    f"{how}: client_id {self.client_id} has connected again"
+                )
+                return self._give_up(self._final_error)
             if code in _FINAL:
                 return self._give_up(Disconnected(how))
             self._outage.begins(how)
@@ -165,17 +169,17 @@ class Connection:
                 self.spawn(follower.resume(link))
 
     async def _reopen(self, why: ShellwireError) -> Link:
-        """Return a new link. When patience is over, raises the last error; ``why`` at first."""
+        """Return a new link. After ``patience`` seconds raise the last error, initially ``why``."""
         deadline = time.monotonic() + self._patience
         longest = FIRST_DELAY
         while time.monotonic() < deadline:
-            # Full jitter: clients that were cut together don't come back together.
+            # Full jitter: clients cut at the same moment reconnect at different ones.
             await asyncio.sleep(min(random.uniform(0, longest), deadline - time.monotonic()))
             longest = min(2 * longest, LONGEST_DELAY)
             try:
                 return await self._open()
             except InvalidAnswer as error:
-                self._over = error
+                self._final_error = error
                 raise
             except (Unreachable, NotRunning, ClientRejected) as error:
                 why = error
@@ -184,51 +188,51 @@ class Connection:
     def _give_up(self, error: ShellwireError) -> None:
         if self._current is not None and not self._current.done():
             self._current.set_exception(error)
-            self._current.exception()  # there may be nobody who waits for it
+            self._current.exception()  # mark it retrieved: there may be no waiter
         self._current = None
         for follower in list(self._followers.values()):
             follower.fail(error)
         self._followers.clear()
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
-        """Have work done that ends with the connection at the latest."""
+        """Run a coroutine in the background; closing the connection cancels it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # Talking -------------------------------------------------------------------------------------
+    # Requests ------------------------------------------------------------------------------------
 
     async def ask(self, message: Message, *, repeatable: bool = True) -> Message:
-        """Return the answer to ``message``, asking again after a cut if it is ``repeatable``.
+        """Return the answer to ``message``; send it again after a cut if it is ``repeatable``.
 
-        Raises the error that it is answered with, or why there is no answer.
+        Raises the daemon's error, or why there is no answer.
         """
         while True:
             link = await self.link()
             try:
                 return await link.ask(message)
-            except Cut:
+            except LinkClosed:
                 if not repeatable:
                     raise Disconnected(
                         f"the connection broke during {message['type']}:"
-                        " it is not known whether it was done"
+                        " the daemon may or may not have done it"
                     ) from None
-                await asyncio.shield(link.ended)  # now it is not the current one any more
+                await asyncio.shield(link.ended)  # from here on `link()` returns another one
 
-    async def tell(self, message: Message) -> None:
-        """Send what needs no answer, if there is a link now; after a cut it means nothing."""
+    async def send_if_connected(self, message: Message) -> None:
+        """Send a message that needs no answer, if connected; after a cut it has no meaning."""
         if self._current is not None and self._current.done():
             try:
                 await self._current.result().send(message)
-            except (Cut, ShellwireError):
+            except (LinkClosed, ShellwireError):
                 return
 
-    # Following -----------------------------------------------------------------------------------
+    # Jobs ----------------------------------------------------------------------------------------
 
     async def follow(self, follower: Follower) -> None:
-        """Hand it its job's messages from now on. Raises why there is no link.
+        """Deliver a job's messages to ``follower`` from now on. Raises why there is no link.
 
-        RuntimeError if another has them: a connection has one view of a job.
+        Raises RuntimeError if the job has a follower already: a connection has one view of a job.
         """
         link = await self.link()
         if self._followers.get(follower.id, follower) is not follower:
@@ -237,9 +241,9 @@ class Connection:
         await follower.resume(link)
 
     def rename(self, follower: Follower, job_id: str) -> None:
-        """Hand it the messages of this id: what it went by was the job's name.
+        """Use ``job_id`` for a follower that was registered under the job's name.
 
-        RuntimeError as ``follow``.
+        Raises RuntimeError as ``follow`` does.
         """
         self.unfollow(follower)
         if job_id in self._followers:
@@ -248,15 +252,15 @@ class Connection:
         self._followers[job_id] = follower
 
     def unfollow(self, follower: Follower) -> None:
-        """Hand it no more."""
+        """Deliver no more messages to ``follower``."""
         if self._followers.get(follower.id) is follower:
             del self._followers[follower.id]
 
     def deliver(self, message: Message) -> None:
-        """Hand a message to whoever follows its job.
+        """Deliver a message to the follower of its job.
 
-        An error that names none is about a message that the daemon could not read: whatever it was,
-        none that has had no answer is known to have come.
+        An error without an id is about a message that the daemon could not read. Any unanswered
+        request may be that message, so all of them fail.
         """
         if message["type"] == "error" and message.get("id") is None:
             for each in list(self._followers.values()):
@@ -265,7 +269,7 @@ class Connection:
             return
         follower = self._followers.get(message.get("id") or "")
         if follower is not None:
-            follower.take(message)
+            follower.receive(message)
         elif message["type"] == "output":
-            # Left in the background by a command whose end has been told.
-            self.spawn(self.tell({"type": "detach", "id": message["id"]}))
+            # Output of background processes of a command that has ended.
+            self.spawn(self.send_if_connected({"type": "detach", "id": message["id"]}))

@@ -1,4 +1,4 @@
-"""A context by its name: what its commands leave behind, the next ones find."""
+"""A named context: the directory and variables that its commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Commands(Protocol):
-    """What of a client a context needs."""
+    """The methods of ``Client`` that a context calls."""
 
     async def run(self, command: str, **options: Unpack[CommandOptions]) -> Result: ...
 
@@ -27,29 +27,32 @@ class Commands(Protocol):
 
 
 class Context:
-    """A context by its name: ``default`` is the client's own, every other one is everybody's."""
+    """A context by name: ``default`` is this client_id's own, other names are shared by clients."""
 
     def __init__(self, client: Commands, name: str) -> None:
         self.name = name
         self._client = client
 
     async def run(self, command: str, **options: Unpack[CommandOptions]) -> Result:
-        """As ``Client.run``, in this context."""
+        """Run a command in this context; see ``Client.run``."""
         options["context"] = self.name
         return await self._client.run(command, **options)
 
     def stream(self, command: str, **options: Unpack[CommandOptions]) -> Job:
-        """As ``Client.stream``, in this context."""
+        """Return a command of this context as a job; see ``Client.stream``."""
         options["context"] = self.name
         return self._client.stream(command, **options)
 
     def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:
-        """As ``Client.shell``, from this context; it changes nothing of it."""
+        """Return a session that starts from this context; see ``Client.shell``.
+
+        Nothing that the session does changes the context.
+        """
         options["context"] = self.name
         return self._client.shell(command, **options)
 
     async def get(self) -> ContextState:
-        """Return where it stands. One that is new is born by this."""
+        """Return the context's directory and variables. A new context is created by this."""
         return self._state(await self._client.request("get_context", context=self.name))
 
     async def set(
@@ -59,14 +62,14 @@ class Context:
         env: Mapping[str, str] | None = None,
         unset: Iterable[str] = (),
     ) -> ContextState:
-        """Change its directory, set variables, and remove some; return where it stands then."""
+        """Change the directory, set ``env`` and remove ``unset``; return the new state."""
         answer = await self._client.request(
             "set_context", context=self.name, cwd=cwd, env=dict(env or {}), unset=list(unset)
         )
         return self._state(answer)
 
     async def reset(self) -> ContextState:
-        """Make it as it was born. A command that runs now commits nothing."""
+        """Restore the initial state. Commands that run now commit nothing."""
         return self._state(await self._client.request("reset_context", context=self.name))
 
     @staticmethod

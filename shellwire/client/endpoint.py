@@ -1,4 +1,4 @@
-"""Where a daemon is: at a URL, with a token, or at the Unix socket of a home."""
+"""Addresses of daemons: a URL with a token, or the Unix socket of a home directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
 class Target(NamedTuple):
-    """What one attempt to connect needs. ``home`` is that of the Unix socket, if it is to be it."""
+    """The parameters of one connection attempt. ``home`` is set to use that home's Unix socket."""
 
     url: str
     token: str | None
@@ -22,35 +22,35 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
-    """A daemon's place: ``url`` and ``token``, or else ``home``."""
+class Endpoint:
+    """The address of a daemon: ``url`` and ``token``, or else ``home``."""
 
     url: str | None = None
     token: str | None = None
     home: Home | None = None
 
     @classmethod
-    def find(cls, url: str | None = None, token: str | None = None) -> Place:
-        """Return the place that is meant: what is given, else the variables', else the local one.
+    def find(cls, url: str | None = None, token: str | None = None) -> Endpoint:
+        """Return the endpoint given by ``url``, by the environment, or else the local daemon's.
 
-        Raises InvalidUrl, and HomeError if there is no home to look in.
+        Raises InvalidUrl, and HomeError if no home directory can be found.
         """
         variable = os.environ.get("SHELLWIRE_URL") or None
         chosen = url or variable
         if chosen is None:
             return cls(home=Home.locate())
-        # The variable's token is for the variable's daemon, not for whatever else is called.
+        # Never send SHELLWIRE_TOKEN to a daemon other than that of SHELLWIRE_URL.
         if token is None and (variable is None or chosen == variable):
             token = os.environ.get("SHELLWIRE_TOKEN") or None
         return cls(url=checked(chosen), token=token)
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The daemon's name in errors."""
         return self.url or str(self.home.socket_file if self.home else "")
 
     def target(self) -> Target:
-        """Return where to connect now. Raises NotRunning."""
+        """Return the parameters for connecting now. Raises NotRunning."""
         if self.url is not None:
             return Target(self.url, self.token, None)
         assert self.home is not None
@@ -60,7 +60,7 @@ class Place:
 
 
 def checked(url: str) -> str:
-    """Return ``url`` as a WebSocket's, with the path ``/ws`` if it has none. Raises InvalidUrl."""
+    """Return ``url`` with a WebSocket scheme, and path ``/ws`` by default. Raises InvalidUrl."""
     try:
         parts = urlsplit(url)
         scheme = _SCHEMES.get(parts.scheme)
@@ -74,7 +74,7 @@ def checked(url: str) -> str:
 
 
 def _by_pid_file(home: Home) -> Target:
-    """Find the TCP port, where there is no Unix socket."""
+    """Return the TCP address from the pid file, where there is no Unix socket."""
     from shellwire.home import pidfile
     from shellwire.home.token import read_token
 

@@ -1,4 +1,4 @@
-"""A daemon for one block: in a home of its own, gone with it."""
+"""A temporary daemon for one block, in a home of its own that is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shellwire.client.endpoint import Place
+from shellwire.client.endpoint import Endpoint
 from shellwire.errors import StartError
 from shellwire.home.paths import Home
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="AbstractAsyncContextManager[Any]")
 
 START_SECONDS = 30.0
-"""Seconds that it has to start."""
+"""Seconds that the daemon may take to start."""
 
 STOP_SECONDS = 20.0
-"""Seconds that it has to end what it runs and itself, before it is killed."""
+"""Seconds that the daemon may take to end its jobs and itself before it is killed."""
 
 _ANNOUNCEMENT = b" listens at "
 _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
 
 
 @contextlib.asynccontextmanager
-async def connected(at: Callable[[Place, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
-    """Run a daemon while the block runs; yield the client ``at`` it. Raises StartError."""
+async def connected(at: Callable[[Endpoint, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
+    """Run a daemon for the block; yield a client of it, made by ``at``. Raises StartError."""
     async with daemon(flags) as place:
         client = at(place, "python")
         async with client:
@@ -42,18 +42,18 @@ async def connected(at: Callable[[Place, str], C], flags: tuple[str, ...]) -> As
 
 
 @contextlib.asynccontextmanager
-async def daemon(flags: tuple[str, ...] = ()) -> AsyncIterator[Place]:
-    """Run a daemon on a free port while the block runs; yield where. Raises StartError.
+async def daemon(flags: tuple[str, ...] = ()) -> AsyncIterator[Endpoint]:
+    """Run a daemon on a free port for the block; yield its endpoint. Raises StartError.
 
-    It has this process's environment, but for ``SHELLWIRE_…``, and this directory. All that its
-    jobs have started ends with it.
+    It gets this process's environment, without ``SHELLWIRE_…``, and working directory. All
+    processes of its jobs end with it.
     """
     root = tempfile.mkdtemp(prefix="shellwire-")
     try:
         process = await _start(Path(root), flags)
         try:
             await _await_announcement(process, Path(root))
-            yield Place(home=Home(Path(root)))
+            yield Endpoint(home=Home(Path(root)))
         finally:
             await _stop(process)
     finally:
@@ -70,7 +70,7 @@ async def _start(root: Path, flags: tuple[str, ...]) -> asyncio.subprocess.Proce
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
-                # Ctrl-C in a terminal is for this process: it ends the daemon in order.
+                # Keep Ctrl-C in the terminal from the daemon: this process shuts it down in order.
                 start_new_session=True,
             )
     except OSError as error:

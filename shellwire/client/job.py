@@ -1,4 +1,4 @@
-"""A job that is followed: its output piece by piece, its input, and how it ended."""
+"""One job as its user sees it: output chunk by chunk, input, signals, result."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import signal as signals
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shellwire.client.follow import Followed
-from shellwire.client.outgoing import sent_bytes
+from shellwire.client.job_messages import JobMessages
+from shellwire.client.outgoing import input_bytes
 from shellwire.errors import (
     Cancelled,
     Disconnected,
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from shellwire.client.results import Chunk, Result
 
 PIECE = 1024 * 1024
-"""Bytes of input in one message; the daemon takes 4 MiB that a job has not read."""
+"""Bytes of input in one message. The daemon queues up to 4 MiB that a job has not read."""
 
 _POLL = 0.05
 
 
-class Job(Followed):
-    """One job, followed. Made by ``Client.stream``, ``shell`` and ``attach``.
+class Job(JobMessages):
+    """A command or session. Made by ``Client.stream``, ``shell`` and ``attach``.
 
-    ``async with`` begins it and yields it; leaving the block ends the job, or only leaves it alone
-    if it was attached to. ``async for`` gives its output, chunk by chunk, and ends when the job
-    has; without a block around it, it begins the job and leaves it likewise.
+    ``async with`` starts it, or attaches to it. Leaving the block ends the job; an attached job is
+    only detached from. ``async for`` yields output chunks until the job ends. Without a block,
+    ``async for`` starts the job and leaves it in the same way.
     """
 
-    # Its course ----------------------------------------------------------------------------------
+    # Start, output, end --------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Start it, or attach to it; nothing if that was done. Raises why it can't be."""
+        """Start the job or attach to it; does nothing if that is done. Raises why it failed."""
         if not self._begun.is_set():
             await self._connection.follow(self)
             await self._begun.wait()
@@ -66,10 +66,10 @@ class Job(Followed):
         await self.leave()
 
     async def leave(self) -> None:
-        """End it and wait until it has ended; or detach from it. Once."""
+        """End the job and wait for its end, or detach from it. Does nothing the second time."""
         left, self._left = self._left, True
         try:
-            if left or self.is_over or (self._leaving == "end" and not self._sent):
+            if left or self.is_over or (self._leaving == "end" and not self._requests_sent):
                 return
             if self._leaving == "end":
                 await self.kill()
@@ -79,7 +79,7 @@ class Job(Followed):
                 with contextlib.suppress(NotFound):
                     await self._connection.ask({"type": "detach", "id": self.id})
         except Disconnected:
-            if not self.is_over:  # else the client was closed meanwhile, and has seen to it
+            if not self.is_over:  # otherwise the client was closed, which ended the job
                 raise
         finally:
             self._connection.unfollow(self)
@@ -88,7 +88,7 @@ class Job(Followed):
         return self.chunks()
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Give its output, as ``async for`` does with the job itself."""
+        """Yield output chunks, as ``async for`` over the job does."""
         try:
             await self.begin()
             while (each := await self.next_chunk()) is not None:
@@ -98,9 +98,9 @@ class Job(Followed):
                 await self.leave()
 
     async def read(self) -> str:
-        """Return what it has written since, waiting for something; ``""`` when it has ended.
+        """Return new text, waiting for some; ``""`` once the job has ended.
 
-        Raises OutputLost, once, where some of it is missing; the next call goes on behind that.
+        Raises OutputLost, once, where output is missing; the next call continues after the gap.
         """
         while (taken := await self.next_chunk()) is not None:
             if taken.missing:
@@ -111,53 +111,54 @@ class Job(Followed):
         return ""
 
     async def wait(self) -> Result:
-        """Read on to its end; return how it ended. Raises what kept it from running."""
+        """Read the output to its end and return the result. Raises why the job could not run."""
         await self.begin()
         while await self.next_chunk() is not None:
             pass
         return self.result
 
-    # Acting on it --------------------------------------------------------------------------------
+    # Input, size, signals, ending ----------------------------------------------------------------
 
     async def write(self, data: str | bytes) -> None:
-        """Send input, and return when the daemon has taken it; waits while too much of it waits.
+        """Send input; return when the daemon has accepted it.
 
-        Raises SessionError if the job takes none, Disconnected if the connection broke before it
-        was known to have arrived.
+        Waits while too much unread input is queued. Raises SessionError if the job takes no input,
+        Disconnected if the connection broke and the input may or may not have arrived.
         """
-        rest = memoryview(sent_bytes(data) if isinstance(data, str) else data)
+        rest = memoryview(input_bytes(data) if isinstance(data, str) else data)
         while rest:
             await self._input(rest[:PIECE], close=False)
             rest = rest[PIECE:]
 
     async def close_stdin(self) -> None:
-        """End its input; on a terminal with VEOF. Raises as ``write``."""
+        """Send end of input; on a terminal the VEOF character. Raises the errors of ``write``."""
         await self._input(memoryview(b""), close=True)
 
     async def _input(self, data: memoryview, *, close: bool) -> None:
-        message = self._about_it("send_input", encoding="base64", close_stdin=close)
+        message = self._message("send_input", encoding="base64", close_stdin=close)
         message["data"] = binascii.b2a_base64(data, newline=False).decode()
         while True:
             try:
                 await self._connection.ask(message, repeatable=False)
                 return
             except InputFull:
-                await asyncio.sleep(_POLL)  # nothing tells when there is room again
+                await asyncio.sleep(_POLL)  # no message announces free space
             except SessionError:
                 if not self._queued:
                     raise
                 await self.until_it_runs()
 
     async def was_queued(self) -> None:
-        """Return when it has been put into the queue, which may never be."""
+        """Return once the job has been queued for a slot. It may never be."""
         await self._was_queued.wait()
 
     async def until_it_runs(
         self, tell: Callable[[int], None] | None = None, *, interval: float = _POLL
     ) -> None:
-        """Return when it waits for a slot no more; nothing tells, so the daemon is asked.
+        """Return when the job no longer waits for a slot. No message announces that, so this polls.
 
-        ``tell`` is called with its place in the queue, counted from 1, every ``interval`` seconds.
+        Every ``interval`` seconds ``tell`` is called with the position in the queue, counted from
+        1.
         """
         while self.is_queued:
             jobs = (await self._connection.ask({"type": "list_jobs"}))["jobs"]
@@ -174,48 +175,49 @@ class Job(Followed):
             await self.write(given)
             await self.close_stdin()
         except SessionError:
-            return  # it has ended, and has no use for the rest
+            return  # the job has ended: drop the rest of its input
         except ShellwireError as error:
             await self.end_with(error)
 
     async def end_with(self, error: ShellwireError) -> None:
-        """End it because its input broke off: what it makes of half of it is no result.
+        """End the job because its input broke off; its followers get ``error``, not a result.
 
-        Whoever follows it gets this error, also if a result comes.
+        A result computed from half the input would be wrong.
         """
-        self._spoiled = error
+        self._input_error = error
         with contextlib.suppress(ShellwireError):
             await self.kill()
         self.fail(error)
 
     async def resize(self, cols: int, rows: int) -> None:
-        """Give its terminal another size. Raises SessionError, InvalidMessage."""
-        await self._connection.ask(self._about_it("resize", cols=cols, rows=rows))
+        """Change the terminal's size. Raises SessionError, InvalidMessage."""
+        await self._connection.ask(self._message("resize", cols=cols, rows=rows))
 
     async def signal(self, name: str | signals.Signals) -> None:
-        """Signal its process group, on a terminal the foreground one: ``"INT"``, ``SIGINT``.
+        """Send a signal, such as ``"INT"`` or ``SIGINT``, to the job's process group.
 
-        Raises NotFound, SessionError, InvalidMessage; Disconnected as ``write``.
+        On a terminal it goes to the foreground process group. Raises NotFound, SessionError,
+        InvalidMessage, and Disconnected as ``write`` does.
         """
         text = name.name if isinstance(name, signals.Signals) else name
-        await self._connection.ask(self._about_it("signal", signal=text), repeatable=False)
+        await self._connection.ask(self._message("signal", signal=text), repeatable=False)
 
     async def kill(self) -> None:
-        """End it, whole; return when that is under way. Nothing if it has ended."""
+        """End the job and all its processes, if it has not ended. Returns once that has begun."""
         with contextlib.suppress(SessionNotFound):
-            await self._connection.ask(self._about_it("kill_session"))
+            await self._connection.ask(self._message("kill_session"))
 
     async def detach(self) -> None:
-        """Leave it alone when this is left."""
+        """Stop following the job and let it run on."""
         self._leaving = "detach"
         await self.leave()
 
     def abandon(self) -> None:
-        """Leave it alone and tell the daemon nothing, which can't be reached, say."""
+        """Stop following the job without sending ``detach``, for example while disconnected."""
         self._leaving = "detach"
         self._left = True
         self._connection.unfollow(self)
 
-    def _requested(self) -> None:
+    def _on_first_request(self) -> None:
         if self._feed is not None:
             self._connection.spawn(self._write_all(self._feed))

@@ -1,4 +1,4 @@
-"""What may be said about a command or a shell beside its text."""
+"""Options of commands and sessions, and the requests made of them."""
 
 from __future__ import annotations
 
@@ -11,88 +11,89 @@ if TYPE_CHECKING:
 
 
 class Options(TypedDict, total=False):
-    """What commands and shells have in common."""
+    """Options of commands and sessions alike."""
 
     cwd: str
-    """Where it runs; a relative path counts from the context's directory, which is the default."""
+    """Working directory; relative to the context's directory, which is the default."""
 
     env: Mapping[str, str]
-    """Variables for it alone, over the context's."""
+    """Variables for this job only; they override the context's."""
 
     context: str
-    """The context that it starts from; ``default`` is the client_id's own."""
+    """Context to start from; the default ``default`` belongs to this client_id."""
 
     cols: int
-    """Its terminal's width in characters; 80 unless given."""
+    """Width of the terminal in characters; default 80."""
 
     rows: int
-    """Its terminal's height in lines; 24 unless given."""
+    """Height of the terminal in lines; default 24."""
 
     name: str
-    """A second name, by which it is found too: 1 to 64 letters, digits, `.`, `_` and `-`, unique
-    among the jobs that live."""
+    """A second name for the job, accepted wherever its id is: 1 to 64 letters, digits, `.`, `_` and
+    `-`, unique among live jobs."""
 
     detach_ttl: float
-    """Seconds that it runs without this client since it was used last; 0 is for ever, and the
-    daemon's ``--detach-ttl`` is the default."""
+    """Seconds that the job may run without its client and unused before the daemon ends it; 0: no
+    limit. Default: the daemon's ``--detach-ttl``."""
 
     max_output_bytes: int | None
-    """Bytes of output after which it is ended; 0, which is the default here, is no limit, and None
-    is the daemon's."""
+    """Bytes of output after which the job is ended; 0, the default here: no limit; None: the
+    daemon's default."""
 
 
 class CommandOptions(Options, total=False):
-    """What ``run`` and ``stream`` take beside the command."""
+    """Options of ``run`` and ``stream``."""
 
     timeout: float | None
-    """Seconds after which it is ended; None, which is the default here, and 0 mean never."""
+    """Seconds after which the command is ended; None, the default here, and 0: never."""
 
     input: str | bytes
-    """What it reads from its standard input, which is at its end otherwise."""
+    """Its standard input; empty by default."""
 
     open_stdin: bool
-    """Keep its input open, for ``Job.write`` and ``Job.close_stdin``."""
+    """Keep standard input open for ``Job.write`` and ``Job.close_stdin``."""
 
     pty: bool
-    """Give it a terminal."""
+    """Run on a terminal."""
 
     collect: bool
-    """Get nothing while it runs, and in ``Result`` of each stream the head and the tail."""
+    """Send no output while it runs; ``Result`` then has the head and tail of each stream."""
 
     max_chars: int
-    """With ``collect``: characters kept of each stream; 50,000 unless given."""
+    """With ``collect``: characters to keep of each stream; default 50,000."""
 
 
 class ShellOptions(Options, total=False):
-    """What ``shell`` and ``start`` take beside the command."""
+    """Options of ``shell`` and ``start``."""
 
     pty: bool
-    """Give it a terminal; ``shell`` does unless told otherwise, ``start`` does not."""
+    """Run on a terminal: the default of ``shell``, not of ``start``."""
 
 
-# In one frame with the command, escaped, whatever its characters: 16 MiB are allowed.
-LONGEST_STDIN_DATA = 1024 * 1024
-"""Bytes of input that go with the command; what is longer, or no text, follows it."""
+# Escaped, whatever its characters, it must fit in one frame of 16 MiB with the command.
+MAX_STDIN_DATA = 1024 * 1024
+"""Bytes of input sent with the command; longer input, or input that is not text, is sent after
+it."""
 
 
 def execute(job_id: str, command: str, options: CommandOptions) -> Message:
-    """Return the request. It lets the input be sent later if that does not fit into it."""
+    """Return an ``execute`` request, without input that does not fit: send that afterwards."""
     fields: dict[str, Any] = dict(options)
     given = fields.pop("input", None)
     request = _request("execute", job_id, command, fields)
     request["timeout"] = fields.pop("timeout", None) or 0
     request["is_pty"] = fields.pop("pty", False)
     if fields.get("collect"):
-        request["encoding"] = "utf-8"  # what is collected is cut between characters
+        request["encoding"] = "utf-8"  # collected output is cut between characters
     if given is not None:
-        text = inline(given)
+        text = as_stdin_data(given)
         request |= {"open_stdin": True} if text is None else {"stdin_data": text}
     return request | fields
 
 
-def inline(given: str | bytes) -> str | None:
-    """Return input as ``stdin_data`` can have it, None if it can't."""
-    if len(given) > LONGEST_STDIN_DATA:
+def as_stdin_data(given: str | bytes) -> str | None:
+    """Return input as text for ``stdin_data``; None if it is too long or not text."""
+    if len(given) > MAX_STDIN_DATA:
         return None
     if isinstance(given, str):
         return given
@@ -103,7 +104,7 @@ def inline(given: str | bytes) -> str | None:
 
 
 def start_session(job_id: str, command: str | None, options: ShellOptions) -> Message:
-    """Return the request."""
+    """Return a ``start_session`` request."""
     fields: dict[str, Any] = dict(options)
     request = _request("start_session", job_id, command, fields)
     request["use_pty"] = fields.pop("pty", False)

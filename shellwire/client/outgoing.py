@@ -1,4 +1,4 @@
-"""What a client sends, encoded; what can't be is an error at once, and nothing has been sent."""
+"""Encoding of messages to send: values that can't be sent raise before anything is sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidMessage
 from shellwire.output import quoted
-from shellwire.protocol.text import FIELDS, to_bytes, write_fields
+from shellwire.protocol.text_bytes import FIELDS, to_bytes, write_fields
 
 if TYPE_CHECKING:
     from shellwire.client.results import Message
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 _SHOWN = 200
 
 
-def encoded(message: Message, *, text_bytes: bool) -> bytes:
-    """Return a message as JSON. Raises InvalidMessage for what JSON or this daemon can't hold."""
+def encode(message: Message, *, text_bytes: bool) -> bytes:
+    """Return a message as JSON. Raises InvalidMessage if JSON or this daemon can't represent it."""
     try:
         sent = write_fields(message) if text_bytes else message
         return json.dumps(sent, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         raise InvalidMessage(_not_text(message, text_bytes=text_bytes)) from None
     except ValueError:
-        raise InvalidMessage("a number is infinite, or is none") from None
+        raise InvalidMessage("a number is infinite or NaN") from None
 
 
 def _not_text(message: Message, *, text_bytes: bool) -> str:
-    """Say which field can't be sent."""
+    """Return an error text that names the field that can't be sent."""
     for name, value in message.items():
         takes_bytes = name in FIELDS
         for text in (*value, *value.values()) if isinstance(value, dict) else (value,):
@@ -46,12 +46,12 @@ def _fits(text: str, *, as_bytes: bool) -> bool:
     return True
 
 
-def sent_bytes(text: str) -> bytes:
-    """Return text as a job gets it, where a lone surrogate stands for a byte (PEP 383).
+def input_bytes(text: str) -> bytes:
+    """Return input text as bytes; a surrogate escape becomes the byte it stands for (PEP 383).
 
-    Raises InvalidMessage for one that stands for none.
+    Raises InvalidMessage for any other surrogate.
     """
     try:
         return to_bytes(text)
     except UnicodeEncodeError:
-        raise InvalidMessage("input: half of a surrogate pair is no character") from None
+        raise InvalidMessage("input: an unpaired surrogate is not a character") from None

@@ -1,4 +1,4 @@
-"""Whether a daemon is out of reach: told once when that begins, and once when it is over."""
+"""Notification of outages: once when the daemon becomes unreachable, once when it is back."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ if TYPE_CHECKING:
 
 
 class Outage:
-    """What the connection and the requests of one client know of it together.
+    """The outage state of one client, shared by its connection and its file requests.
 
-    ``tell`` is called with how it began, and with None when it is over.
+    ``notify`` is called with the reason when an outage begins, and with None when it is over.
     """
 
-    def __init__(self, tell: Callable[[str | None], None] | None = None) -> None:
-        self._tell = tell
-        self._lasts = False
+    def __init__(self, notify: Callable[[str | None], None] | None = None) -> None:
+        self._notify = notify
+        self._is_down = False
 
     def begins(self, how: str) -> None:
-        """Something did not reach the daemon, and is tried again."""
-        if not self._lasts:
-            self._lasts = True
-            if self._tell is not None:
-                self._tell(how)
+        """Note that a connection or request failed and will be retried."""
+        if not self._is_down:
+            self._is_down = True
+            if self._notify is not None:
+                self._notify(how)
 
     def ends(self) -> None:
-        """Something did."""
-        if self._lasts:
-            self._lasts = False
-            if self._tell is not None:
-                self._tell(None)
+        """Note that a connection or request succeeded."""
+        if self._is_down:
+            self._is_down = False
+            if self._notify is not None:
+                self._notify(None)

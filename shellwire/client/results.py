@@ -1,4 +1,4 @@
-"""What a client gives out: frozen values, without the wire's names for types."""
+"""The values that the client returns: frozen, and independent of the wire's types."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ Stream = Literal["stdout", "stderr"]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Something that a job wrote to one stream, as soon as it has come."""
+    """A piece of a job's output from one stream, delivered as soon as it arrives."""
 
     stream: Stream
-    """On a terminal everything is ``stdout``."""
+    """``stdout`` or ``stderr``; on a terminal always ``stdout``."""
 
     bytes: bytes
-    """Exactly what it wrote; this may end inside a character."""
+    """The bytes as written; they may end inside a character."""
 
     data: str
-    """The text that is complete with it: what has come of an unfinished character is in the
-    stream's next one. What is not valid UTF-8 becomes U+FFFD."""
+    """The text completed by these bytes: an unfinished character comes with the stream's next
+    chunk. Invalid UTF-8 becomes U+FFFD."""
 
     end: int
-    """Offset just after it, in bytes, both streams counted together."""
+    """Byte offset just after this chunk, counting both streams together."""
 
     missing: int = 0
-    """How many bytes just before it can't be had any more."""
+    """Bytes just before this chunk that are no longer available."""
 
     replayed: bool = False
-    """Whether it was written before this client attached, or attached again."""
+    """Whether it was written before this client attached, or reattached."""
 
 
 class Notice(NamedTuple):
-    """Something worth knowing about a job that is no error of it."""
+    """A remark of the daemon about a job; not an error."""
 
     code: str
     message: str
@@ -49,100 +49,103 @@ class Notice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a job ended. PROTOCOL.md, Endings, says what each field can be."""
+    """How a job ended. PROTOCOL.md, Endings, lists the values of each field."""
 
     id: str
 
     exit_code: int
-    """The shell's; the negative number of the signal that killed it; -1 if it isn't known."""
+    """The shell's exit code; minus the signal's number if a signal killed it; -1 if unknown."""
 
     reason: Reason
     """``exited``, ``timed_out``, ``cancelled``, ``killed``, ``output_limit``, ``idle``,
     ``spawn_failed`` or ``lost``."""
 
     signal: str | None = None
-    """What killed its shell, as ``SIGTERM``."""
+    """The signal that killed the shell, such as ``SIGTERM``."""
 
     error: str | None = None
-    """Why it could not be started."""
+    """Why the job could not be started."""
 
     duration_ms: float = 0.0
 
     cwd: str | None = None
-    """The context's directory after it; None for a session."""
+    """The context's directory afterwards; None for a session."""
 
     committed: bool = False
-    """Whether the context took its changes; a session never commits."""
+    """Whether its changes were saved to the context; never for a session."""
 
     stdout_bytes: bytes = b""
-    """All that it wrote, if ``run`` returned this, or what was collected of it; empty where the
-    output was streamed."""
+    """The whole output if ``run`` returned this result, or the collected part; empty if
+    streamed."""
 
     stderr_bytes: bytes = b""
 
     truncated: bool = False
-    """Whether something is missing between the head and the tail that were collected."""
+    """Whether output between the collected head and tail is missing."""
 
     missing: int = 0
-    """How many bytes of output could not be had, for nobody read them in time."""
+    """Bytes of output that were lost because nobody read them in time."""
 
     notices: tuple[Notice, ...] = ()
 
     @property
     def stdout(self) -> str:
-        """``stdout_bytes`` as text; what is not valid UTF-8 becomes U+FFFD."""
+        """``stdout_bytes`` as text; invalid UTF-8 becomes U+FFFD."""
         return self.stdout_bytes.decode(errors="replace")
 
     @property
     def stderr(self) -> str:
-        """``stderr_bytes`` as text, likewise."""
+        """``stderr_bytes`` as text; invalid UTF-8 becomes U+FFFD."""
         return self.stderr_bytes.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer to ``read_output``."""
+    """An answer of ``read_output``."""
 
     chunks: tuple[Chunk, ...]
 
     end: int
-    """Where the next question should begin, whatever this page holds."""
+    """The ``after`` of the next call, even if this page is empty."""
 
     state: JobState
     """``queued``, ``running``, ``background`` or ``ended``."""
 
     exit_code: int | None
-    """As in ``Result``; None until the page reaches the end of what the job had written."""
+    """As in ``Result``; None until the page reaches the end of the job's output."""
 
     missing: int = 0
-    """How many bytes before the first chunk can't be had any more."""
+    """Bytes before the first chunk that are no longer available."""
 
     matched: bool | None = None
-    """Whether the page ends with the text that was waited for; None if none was."""
+    """Whether the page ends with the text ``until``; None without ``until``."""
 
     @property
     def data(self) -> str:
-        """The text of both streams, in the order in which it came.
+        """The text of both streams in order of arrival.
 
-        Where pages follow one another ask for ``text``, or a character that a page's end cuts
-        becomes U+FFFD.
+        To read consecutive pages, pass ``text=True``: otherwise a character that a page's end
+        splits becomes U+FFFD.
         """
         return "".join(chunk.data for chunk in self.chunks)
 
 
 @dataclass(frozen=True, slots=True)
 class ContextState:
-    """Where a context stands."""
+    """The directory and variables of a context."""
 
     name: str
     cwd: str
     env: dict[str, str]
-    """Its exported variables."""
+    """The exported variables."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """A file or a directory there. Of a symlink all but the name tells of what it leads to."""
+    """A file or directory on the daemon's machine.
+
+    For a symlink, everything but its name is that of its target.
+    """
 
     name: str
     path: str
@@ -154,26 +157,27 @@ class FileInfo:
     """Bytes; 0 for a directory."""
 
     mode: int
-    """The permissions, as chmod(2) takes them."""
+    """Permission bits, as chmod(2) takes them."""
 
     mtime: float
     """Seconds since 1970."""
 
     target: str | None = None
-    """What a symlink says, as readlink(1) prints it."""
+    """A symlink's target text, as readlink(1) prints it."""
 
     ctime: float | None = None
-    """Seconds since 1970, of the last change of any kind; None if the daemon does not tell it."""
+    """Time of the last change of any kind, seconds since 1970; None if the daemon does not send
+    it."""
 
     inode: int | None = None
-    """Its number on its device, likewise."""
+    """Inode number; None if the daemon does not send it."""
 
     device: int | None = None
-    """The number of the device that holds it, likewise."""
+    """Number of the device that holds the file; None if the daemon does not send it."""
 
 
 class Match(NamedTuple):
-    """A match in a line of a file there. ``start`` and ``end`` count characters of ``line``."""
+    """A match in one line of a file. ``start`` and ``end`` count characters of ``line``."""
 
     path: str
     line_number: int
@@ -183,14 +187,14 @@ class Match(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a search has found; ``truncated`` if there may be more."""
+    """The matches of a search; ``truncated`` means there may be more."""
 
     matches: tuple[Match, ...]
     truncated: bool
 
 
 class Decoders:
-    """Turns what streams write into text, however it is cut: one decoder for each stream."""
+    """Incremental UTF-8 decoders, one for each stream."""
 
     def __init__(self) -> None:
         make = codecs.getincrementaldecoder("utf-8")
@@ -200,18 +204,18 @@ class Decoders:
         }
 
     def chunk(self, message: Message, *, missing: int = 0, replayed: bool = False) -> Chunk:
-        """Return the ``output`` or Chunk that came as base64. Raises InvalidAnswer."""
+        """Return a base64 ``output`` message or page chunk as a Chunk. Raises InvalidAnswer."""
         try:
             data = binascii.a2b_base64(message["data"], strict_mode=True)
         except ValueError:
-            raise InvalidAnswer("data that is no base64") from None
+            raise InvalidAnswer("data that is not base64") from None
         stream = message["stream"]
         before = "".join(self._finish(each) for each in self._decoders) if missing else ""
         text = before + self._decoders[stream].decode(data)
         return Chunk(stream, data, text, message["end"], missing, replayed)
 
-    def rest(self, end: int) -> list[Chunk]:
-        """Return what is left unfinished when no more comes."""
+    def flush(self, end: int) -> list[Chunk]:
+        """Return the unfinished characters when no more output follows."""
         texts = {stream: self._finish(stream) for stream in self._decoders}
         return [Chunk(stream, b"", text, end) for stream, text in texts.items() if text]
 
@@ -222,7 +226,7 @@ class Decoders:
 
 
 def page(message: Message, *, text: bool) -> Page:
-    """Return what an ``output_page`` says, which was asked for as text or as base64."""
+    """Return an ``output_page`` message as a Page; ``text`` if it was requested as UTF-8."""
     gap = message["gap"]
     end = message["end"]
     decoders = Decoders()
@@ -232,7 +236,7 @@ def page(message: Message, *, text: bool) -> Page:
             for each in message["chunks"]
         ]
     else:
-        chunks = [*map(decoders.chunk, message["chunks"]), *decoders.rest(end)]
+        chunks = [*map(decoders.chunk, message["chunks"]), *decoders.flush(end)]
     return Page(
         chunks=tuple(chunks),
         end=end,

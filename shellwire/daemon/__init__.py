@@ -1,1 +1,1 @@
-"""The daemon as a process: it starts, detaches, logs, and puts the rooms together."""
+"""The daemon process: start, background, log, and the wiring of all parts."""

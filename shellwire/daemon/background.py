@@ -1,7 +1,7 @@
-"""Start the daemon in the background where there is no fork (Windows).
+"""Start the daemon in the background without fork (Windows).
 
-Another Python is started that has a console of its own without a window: what its commands need to
-hear Ctrl-Break. It reads what it shall do from its stdin, and tells by its stdout how that went.
+Another Python is started, with a console of its own that has no window: its commands need one to
+get Ctrl-Break. It reads home and settings from stdin, and reports on stdout whether it started.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shellwire.daemon.report import START_SECONDS, Reporter, Started, healthy, read_report
+from shellwire.daemon.report import START_SECONDS, Reporter, Started, check_health, read_report
 from shellwire.errors import StartError
 from shellwire.home.paths import Home
 from shellwire.home.settings import Settings
 
 if TYPE_CHECKING:
-    from shellwire.process.portable import Apart
+    from shellwire.process.portable import GroupOptions
 
 
-_APART: Apart
+_APART: GroupOptions
 if sys.platform == "win32":
     _APART = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
 else:
@@ -32,9 +32,9 @@ else:
 
 
 def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started:
-    """Start a daemon in the background; return when it answers ``/health``.
+    """Start a daemon in the background; return once it answers ``/health``.
 
-    Raises StartError with the daemon's own reason if it doesn't come to that.
+    Raises StartError, with the daemon's own reason, if the start fails.
     """
     try:
         process = subprocess.Popen(
@@ -55,19 +55,19 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
         process.stdin.write(json.dumps(task).encode() + b"\n")
         process.stdin.close()
         line = process.stdout.readline()
-    except OSError:  # it has ended before it read its task
+    except OSError:  # the daemon ended before it read its stdin
         line = b""
     finally:
         late.cancel()
         process.stdout.close()
     if not line.endswith(b"\n"):
         raise StartError(f"the daemon ended before it was ready; see {home.log_file}")
-    process.returncode = 0  # it outlives us, and is nobody's to wait for
-    return healthy(read_report(line), home)
+    process.returncode = 0  # the daemon outlives us: Popen must not wait for it
+    return check_health(read_report(line), home)
 
 
 def main() -> int:
-    """Be the daemon that ``start_detached`` asks for. Returns the exit status."""
+    """Run the daemon that ``start_detached`` has started. Returns the exit status."""
     task = json.loads(sys.stdin.buffer.readline())
     reporter = Reporter(os.dup(1))
     null = os.open(os.devnull, os.O_RDWR)

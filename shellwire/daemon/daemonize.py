@@ -1,9 +1,9 @@
-"""Start the daemon in the background, and know whether that worked.
+"""Start the daemon in the background by a double fork, and report whether it started.
 
 The classic double fork (Stevens, *Advanced Programming in the UNIX Environment*, §13.3): the
 child leads a session of its own, without a terminal, and the grandchild can never get one. It
 happens before asyncio and aiohttp are imported, while this process has one thread and nothing
-that two processes must not share. A pipe tells the parent how the start went.
+that two processes must not share. The daemon reports to the parent by a pipe.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from shellwire.daemon.report import START_SECONDS, Reporter, Started, healthy, read_report
+from shellwire.daemon.report import START_SECONDS, Reporter, Started, check_health, read_report
 from shellwire.errors import StartError
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ _REPORT = 3
 
 
 def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started:
-    """Start a daemon in the background; return when it answers ``/health``.
+    """Start a daemon in the background; return once it answers ``/health``.
 
-    Raises StartError with the daemon's own reason if it doesn't come to that.
+    Raises StartError, with the daemon's own reason, if the start fails.
     """
-    # What is buffered would otherwise be written by each of the processes.
+    # Otherwise each of the processes would write the buffered text.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -50,7 +50,7 @@ def start_detached(home: Home, settings: Settings, *, start_cwd: str) -> Started
         raise StartError(f"can't start a process: {error.strerror}") from error
     finally:
         os.close(reader)
-    return healthy(started, home)
+    return check_health(started, home)
 
 
 def _await_report(reader: int, home: Home) -> Started:
@@ -69,23 +69,23 @@ def _await_report(reader: int, home: Home) -> Started:
 
 
 def _detach(home: Home, settings: Settings, start_cwd: str, writer: int, starter: int) -> NoReturn:
-    """Leave terminal, session and directory behind, and be the daemon. The umask stays."""
+    """Leave terminal, session and directory, and run the daemon. The umask stays."""
     code = 1
     try:
         os.setsid()
         if os.fork() == 0:
-            _let_go(writer)
+            _replace_descriptors(writer)
             code = Reporter(_REPORT).serve(home, settings, start_cwd=start_cwd, starter=starter)
         else:
             code = 0
     finally:
-        # Not sys.exit: what the parent planned for its own end must not happen here too.
+        # Not sys.exit: the parent's exit handlers must not run here too.
         os._exit(code)
 
 
-def _let_go(writer: int) -> None:
+def _replace_descriptors(writer: int) -> None:
     os.chdir("/")
-    # Out of the way first: where the standard ones were closed, the pipe took their place.
+    # Move the pipe first: if a standard descriptor was closed, the pipe took its number.
     report = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, _REPORT + 1)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -93,7 +93,7 @@ def _let_go(writer: int) -> None:
     os.dup2(report, _REPORT, inheritable=False)
     for descriptor in _open_descriptors():
         if descriptor > _REPORT:
-            with contextlib.suppress(OSError):  # the one that listed them is closed by now
+            with contextlib.suppress(OSError):  # listdir's own descriptor is closed by now
                 os.close(descriptor)
 
 

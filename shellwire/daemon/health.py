@@ -1,6 +1,6 @@
-"""Ask a daemon's ``/health``: is it there, and how is it doing?
+"""Query a daemon's ``/health``.
 
-Uses only the standard library, for ``status`` is to answer at once.
+Imports only the standard library, so that ``status`` is fast.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MAX_BYTES = 65536
 
 
 def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
-    """Return what ``/health`` says at the TCP port of a daemon bound to ``host``.
+    """Return the ``/health`` answer at the TCP port of a daemon bound to ``host``.
 
-    Raises Unreachable if no sensible answer comes and ``seconds`` pass without a byte.
+    Raises Unreachable for an invalid answer, and when ``seconds`` pass without a byte.
     """
     from http.client import HTTPConnection
 
@@ -36,16 +36,16 @@ def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
 
 
 def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
-    """As ``ask_port``, of the daemon that is process ``pid``; also tells its ``host``, ``port``."""
+    """Do as ``ask_port`` for the daemon with this ``pid``; add its ``host`` and ``port``."""
     try:
-        # It takes 20 ms, which only those few daemons cost that don't say where they listen.
+        # Imported late: it takes 20 ms, and only daemons with an unknown port need it.
         import psutil
     except ImportError as error:
-        raise Unreachable("where it listens can't be told: psutil is not installed") from error
+        raise Unreachable("its port is unknown: psutil is not installed") from error
     try:
         sockets = psutil.Process(pid).net_connections("tcp")
     except psutil.Error as error:
-        raise Unreachable(f"where it listens can't be told: {printable(str(error))}") from error
+        raise Unreachable(f"its port is unknown: {printable(str(error))}") from error
     for each in sockets:
         if each.status == psutil.CONN_LISTEN:
             host, port = each.laddr.ip, each.laddr.port
@@ -54,7 +54,7 @@ def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
 
 
 def ask_socket(home: Home, *, seconds: float) -> dict[str, Any]:
-    """As ``ask_port``, through the daemon's Unix socket."""
+    """Do as ``ask_port``, through the daemon's Unix socket."""
     from http.client import HTTPConnection
 
     connection = HTTPConnection("localhost", timeout=seconds)
@@ -90,7 +90,7 @@ def _ask(connection: HTTPConnection, where: str) -> dict[str, Any]:
     finally:
         connection.close()
     if not isinstance(answer, dict) or answer.get("status") != "ok":
-        raise Unreachable(f"what answers at {where} is no healthy shellwire")
+        raise Unreachable(f"{where} does not answer like a healthy shellwire daemon")
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Ending what a killed daemon has left, and noting what the next one would have to end."""
+"""Crash recovery: journal the running jobs, and end the ones a crashed daemon left behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shellwire.errors import HomeError
-from shellwire.home.journal import Journal, Left, LiveJob, read_left
+from shellwire.home.journal import CrashedDaemon, Journal, LiveJob, read_crashed
 from shellwire.home.pidfile import start_time
 from shellwire.jobs.model import JobKey
 from shellwire.process import kill
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_LOST = 64
-"""Jobs that are remembered as lost, however often the daemon is killed: the newest."""
+"""Most jobs remembered as lost, the newest ones, however often the daemon is killed."""
 
 
 class HomeJournal:
-    """The journal of live jobs in the home. What goes wrong with it is logged, once.
+    """The journal of live jobs in the home. The first failed write is logged, and none is raised.
 
-    No start and no job is to suffer from it, and no client can do anything about it.
+    A failure must stop neither a start nor a job, and no client can do anything about it.
     """
 
     def __init__(self, home: Home, instance: str) -> None:
@@ -40,15 +40,15 @@ class HomeJournal:
         self._failed = False
 
     async def recover(self, registry: Registry, starter: int) -> None:
-        """End what the last daemon left, if it was killed, and begin a journal of our own.
+        """End the processes that a crashed daemon left, and begin a journal of our own.
 
-        It is not what the process ``starter`` descends from, which waits for us. ``registry`` then
-        knows what was lost.
+        The ancestors of ``starter``, the process that waits for our start, are never ended. The
+        crashed daemon's jobs are marked as lost in ``registry``.
         """
-        left = self._read()
-        jobs = left.jobs[-MAX_LOST:] if left is not None else ()
-        if left is not None:
-            await _end(left, starter)
+        crashed = self._read()
+        jobs = crashed.jobs[-MAX_LOST:] if crashed is not None else ()
+        if crashed is not None:
+            await _end(crashed, starter)
         started = start_time(os.getpid())
         assert started is not None, "we are alive"
         self._journal = Journal(self._home, self._instance, started, jobs)
@@ -56,31 +56,31 @@ class HomeJournal:
         for job in jobs:
             registry.mark_lost(JobKey(job.client_id, job.id), job.kind, job.started_at)
 
-    def _read(self) -> Left | None:
+    def _read(self) -> CrashedDaemon | None:
         try:
-            return read_left(self._home)
+            return read_crashed(self._home)
         except HomeError as error:
-            log.error("%s; if the last daemon was killed, what it left goes on", error)
+            log.error("%s; if the last daemon was killed, its processes continue", error)
             return None
 
     def began(self, key: JobKey, kind: Kind, tag: bytes) -> None:
-        """Note that a job has started."""
+        """Record that a job has started."""
         if self._journal is not None:
             job = LiveJob(tag.decode(), kind, key.client_id, key.id, time.time())
             self._quietly(self._journal.began, job)
 
     def ended(self, tag: bytes) -> None:
-        """Note that a job has been answered for."""
+        """Record that a job's terminal message was sent."""
         if self._journal is not None:
             self._quietly(self._journal.ended, tag.decode())
 
     def remove(self) -> None:
-        """Remove the file: there is nothing left for the next daemon to end."""
+        """Remove the file: no job is left for the next daemon to end."""
         if self._journal is not None:
             self._quietly(self._journal.remove)
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -91,11 +91,11 @@ class HomeJournal:
         except HomeError as error:
             if not self._failed:
                 self._failed = True
-                log.error("%s; after a crash the next start may not know of every job", error)
+                log.error("%s; after a crash the next start may miss some jobs", error)
 
 
-async def _end(left: Left, starter: int) -> None:
-    leftovers = CrashRecovery(left.instance.encode(), since=left.started, starter=starter)
+async def _end(crashed: CrashedDaemon, starter: int) -> None:
+    leftovers = CrashRecovery(crashed.instance.encode(), since=crashed.started, starter=starter)
     if await leftovers.members():
-        log.warning("ending what the last daemon left: it was killed")
+        log.warning("the last daemon was killed: ending the processes that it left")
         await kill.end(leftovers, hangup=True)

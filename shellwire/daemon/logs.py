@@ -1,7 +1,7 @@
-"""The daemon's log: one record a line, rotated, readable only to its owner.
+"""The daemon's log: one record per line, rotated, readable only by its owner.
 
-A log that can't be written, because the disk is full or the file belongs to another, costs its
-records and nothing else: each record tries anew.
+If the log can't be written (full disk, file of another user), only the record is lost: the next
+record tries again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shellwire.output import printable
-from shellwire.server.brief_log import BriefLog, place_of
+from shellwire.server.rate_limited_log import RateLimitedLog, raised_at
 
 if TYPE_CHECKING:
     from shellwire.home.paths import Home
@@ -30,55 +30,55 @@ if TYPE_CHECKING:
 MAX_BYTES = 4 * 1024 * 1024
 """Size in bytes at which the log is rotated."""
 
-KEPT = 3
+BACKUPS = 3
 """Rotated logs that are kept."""
 
 _STDERR = 2
-_WAITING = 1000
-_LAST_WORDS = 1.0
+_MAX_QUEUED = 1000
+_FLUSH_SECONDS = 1.0
 
 
 def set_up(home: Home, settings: Settings, *, foreground: bool) -> None:
     """Send every record of at least ``settings.log_level`` to the log file.
 
-    In the foreground to stderr too. Replaces what was set up before.
+    In the foreground, send it to stderr too. Replaces an earlier set-up.
     """
-    # Nobody is there to read what logging prints about its own failures.
+    # logging would print its own failures to stderr, which in the background goes nowhere.
     logging.raiseExceptions = False
     logging.captureWarnings(True)
     handlers: list[logging.Handler] = [_PrivateFile(home)]
     if foreground:
-        handlers.append(_Aside(_STDERR))
+        handlers.append(_QueuedStream(_STDERR))
     for handler in handlers:
-        handler.setFormatter(_Lines())
+        handler.setFormatter(_LineFormatter())
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
     _quiet_libraries()
 
 
 def _quiet_libraries() -> None:
-    """Let no library write what strangers send, nor as often as they like."""
+    """Keep libraries from logging text that strangers send, and from flooding the log."""
     theirs = logging.getLogger("aiohttp")
-    theirs.handlers[:] = [_Withheld()]
+    theirs.handlers[:] = [_WithoutText()]
     theirs.propagate = False
-    logging.getLogger("asyncio").filters[:] = [_Rare()]
+    logging.getLogger("asyncio").filters[:] = [_RateLimit()]
 
 
-class _Withheld(logging.Handler):
-    """Says where aiohttp has reported something, not what: its texts quote requests."""
+class _WithoutText(logging.Handler):
+    """A handler that logs the place of an aiohttp record, not its text: that quotes requests."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._brief = BriefLog(logging.getLogger(__name__))
+        self._brief = RateLimitedLog(logging.getLogger(__name__))
 
     def emit(self, record: logging.LogRecord) -> None:
         place = f"{record.name}, {record.module} line {record.lineno}"
         error = record.exc_info[1] if record.exc_info else None
-        told = f": {place_of(error)}" if error is not None else ""
-        self._brief.write(record.levelno, place, f"{place} reported something{told}")
+        cause = f": {raised_at(error)}" if error is not None else ""
+        self._brief.write(record.levelno, place, f"{place} reported something{cause}")
 
 
-class _Rare(logging.Filter):
-    """Passes one record of asyncio's a second of each kind; without what aiohttp's errors quote."""
+class _RateLimit(logging.Filter):
+    """A filter for asyncio: one record per second and kind, without the text of aiohttp errors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class _Rare(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        kind = place_of(error) if error is not None else f"{record.module} {record.lineno}"
+        kind = raised_at(error) if error is not None else f"{record.module} {record.lineno}"
         now = time.monotonic()
         if now - self._last.get(kind, -math.inf) < 1.0:
             return False
@@ -101,9 +101,9 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
     """A rotating file that is 0600 from the moment it exists."""
 
     def __init__(self, home: Home) -> None:
-        # With delay, the file is opened where logging catches what goes wrong.
+        # With delay, the file is opened in emit(), where logging catches errors.
         super().__init__(
-            home.log_file, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8", delay=True
+            home.log_file, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True
         )
 
     def _open(self) -> io.TextIOWrapper:
@@ -114,7 +114,7 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
             descriptor = os.open(self.baseFilename, flags | os.O_NONBLOCK, 0o600)
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.fchmod(descriptor, 0o600)
-        # Unbuffered: what a full disk refused is gone, and does not come up again at exit.
+        # Unbuffered: text that a full disk refused is dropped, and not written again at exit.
         return io.TextIOWrapper(
             io.FileIO(descriptor, "a"),
             encoding="utf-8",
@@ -123,18 +123,18 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         )
 
 
-class _Aside(logging.Handler):
-    """Writes to a descriptor from a thread of its own, for who holds its other end may not read.
+class _QueuedStream(logging.Handler):
+    """A handler that writes to a descriptor from a thread of its own, so that it never blocks.
 
-    A terminal that was stopped with ^S or a pipe that is full would stop the daemon with all its
-    jobs. What does not fit the queue meanwhile stands in the log file.
+    A terminal stopped with ^S, or a full pipe, would otherwise stop the daemon with all its jobs.
+    Records that don't fit the queue are dropped; the log file has them.
     """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
-        # Not a Python stream: its lock would be held for ever, and the end of Python wants it.
+        # Not a Python stream: the blocked thread would hold its lock, which Python needs at exit.
         self._descriptor = descriptor
-        self._lines: queue.Queue[str | None] = queue.Queue(_WAITING)
+        self._lines: queue.Queue[str | None] = queue.Queue(_MAX_QUEUED)
         self._thread = threading.Thread(target=self._write, name="stderr", daemon=True)
         self._thread.start()
 
@@ -148,7 +148,7 @@ class _Aside(logging.Handler):
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
-            # A reader that is gone does not come back, but the daemon goes on.
+            # The reader may be gone; the daemon continues.
             with contextlib.suppress(OSError):
                 left = f"{line}\n".encode(errors="backslashreplace")
                 while left:
@@ -157,15 +157,15 @@ class _Aside(logging.Handler):
     def close(self) -> None:
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
-            self._thread.join(_LAST_WORDS)
+            self._thread.join(_FLUSH_SECONDS)
         super().close()
 
 
-class _Lines(logging.Formatter):
-    """One line a record, with the local time; a traceback follows indented.
+class _LineFormatter(logging.Formatter):
+    """A formatter with one line per record, in local time; a traceback follows indented.
 
-    Much of what is logged was chosen by a client. So control characters are escaped, and no part
-    of a record can pose as another or as a command to the terminal that shows it.
+    Clients choose much of the logged text. So control characters are escaped: no part of a record
+    can look like another record, or act as a command to the terminal that shows it.
     """
 
     def format(self, record: logging.LogRecord) -> str:

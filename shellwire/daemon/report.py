@@ -1,4 +1,4 @@
-"""The pipe by which a daemon in the background tells who started it how that went: one line."""
+"""The start report: one line by which a background daemon tells its starter how it went."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
-"""Seconds after which a daemon that reports nothing is given up."""
+"""Seconds that a daemon has to report."""
 
 HEALTH_SECONDS = 10.0
-"""Seconds that a daemon which listens has to answer ``/health``."""
+"""Seconds that a started daemon has to answer ``/health``."""
 
 
 class Started(NamedTuple):
@@ -34,14 +34,14 @@ class Started(NamedTuple):
 
 
 def read_report(line: bytes) -> Started:
-    """Return what a whole line says. Raises StartError with the daemon's own reason."""
+    """Parse a report, a whole line. Raises StartError with the daemon's own reason."""
     report: dict[str, Any] = json.loads(line)
     if "failed" in report:
         raise StartError(report["failed"])
     return Started(**report)
 
 
-def healthy(started: Started, home: Home) -> Started:
+def check_health(started: Started, home: Home) -> Started:
     """Return ``started`` once it answers ``/health``. Raises StartError if it does not."""
     try:
         health.ask_port(started.host, started.port, seconds=HEALTH_SECONDS)
@@ -51,7 +51,7 @@ def healthy(started: Started, home: Home) -> Started:
 
 
 class Reporter:
-    """The daemon's end of the pipe. Takes one report; later ones have no reader any more."""
+    """The daemon's end of the report pipe. It sends one report and ignores later ones."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
@@ -59,7 +59,7 @@ class Reporter:
     def serve(
         self, home: Home, settings: Settings, *, start_cwd: str, starter: int | None = None
     ) -> int:
-        """Be the daemon until it is stopped, and report. Returns the exit status."""
+        """Run the daemon until it is stopped, and report its start. Returns the exit status."""
         try:
             with daemon_lock(home):
                 from shellwire.daemon.run import serve
@@ -83,14 +83,14 @@ class Reporter:
         return 1
 
     def ready(self, host: str, port: int) -> None:
-        """Tell where the daemon listens. Raises StartError if nobody waits for it any more."""
+        """Report where the daemon listens. Raises StartError if the starter no longer waits."""
         try:
             self._send({"pid": os.getpid(), "host": host, "port": port})
         except BrokenPipeError as error:
-            raise StartError("whoever started the daemon did not wait for it") from error
+            raise StartError("the process that started the daemon did not wait for it") from error
 
     def failed(self, reason: str) -> None:
-        """Tell in one line why the daemon ends, if it never was ready."""
+        """Report in one line why the daemon ends; ignored after ``ready``."""
         with contextlib.suppress(BrokenPipeError):
             self._send({"failed": " ".join(reason.split())})
 

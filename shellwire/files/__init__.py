@@ -1,1 +1,1 @@
-"""Files below a root that nothing leads out of. Knows neither the wire nor the home."""
+"""File operations confined to a root directory. Independent of the wire and of the home."""

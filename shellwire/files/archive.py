@@ -1,7 +1,7 @@
-"""Directories as tar archives, both ways; in a worker, for each file costs Python some time.
+"""Packing and unpacking of tar archives, in a process of its own: Python is slow per file.
 
-What is unpacked goes through the confined root like everything else that is written: a member's
-name is a path like any other, and what tarfile would make of it plays no part.
+Unpacking writes through the confined root like every other write. A member's name is treated as a
+path below the root; tarfile's own extraction is not used.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from shellwire.errors import InvalidArgument, PathEscape, WireError
 from shellwire.files.change import make_directory
 from shellwire.files.compression import ARCHIVES, CompressingWriter, DecompressedReader
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
-from shellwire.files.walk import below
+from shellwire.files.walk import walk_tree
 from shellwire.files.write import Replacement
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ _PIECE = 256 * 1024
 
 
 def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
-    """Write all that is below ``root``: files, directories and symlinks as such.
+    """Write everything below ``root``: files, directories, and symlinks as symlinks.
 
-    What can't be read, or has gone by then, is left out; so is what is neither of these. Raises
-    FileSystemError if the root itself can't be read, OSError if a file can't be to its end.
+    Left out: files that can't be read or have vanished, and other file types. Raises
+    FileSystemError if the root itself can't be read, OSError if reading a file fails midway.
     """
     compressed: Any = CompressingWriter(out, ARCHIVES[kind])
     with (
         root.at(b"") as place,
         tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for found in below(place, include_hidden=True):
+        for found in walk_tree(place, include_hidden=True):
             info = tarfile.TarInfo(_text(found.path))
             info.mode = stat.S_IMODE(found.stat.st_mode)
             info.mtime = found.stat.st_mtime_ns / 1e9
@@ -62,19 +62,20 @@ def pack(root: Root, out: BinaryIO, kind: Archive) -> None:
                     try:
                         descriptor = stack.enter_context(opened(found.place))
                         info.size = os.fstat(descriptor).st_size
-                        content: Any = _Exactly(descriptor)
+                        content: Any = _FixedLength(descriptor)
                     except (OSError, WireError):
                         continue
-                    # From here on an error is the archive's: what follows would stand askew.
+                    # From here on an error fails the whole archive: later members would be
+                    # misaligned.
                     tar.addfile(info, content)
-            tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps every member
     compressed.finish()
 
 
-class _Exactly:
-    """A file that is as long as it was said to be: one that shrinks meanwhile ends in NULs.
+class _FixedLength:
+    """A file object of exactly the announced size: if the file shrinks, NULs fill the rest.
 
-    Raises OSError for one that can be opened and not be read, before anything is asked of it.
+    Opening it raises OSError for a file that can be opened but not read.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -96,8 +97,8 @@ def _bytes(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-class Unpacked:
-    """How much an archive has brought."""
+class UnpackStats:
+    """The number of files and bytes unpacked."""
 
     def __init__(self) -> None:
         self.files = 0
@@ -105,35 +106,35 @@ class Unpacked:
 
 
 def unpack(
-    root: Root, source: BinaryIO, kind: Archive, workshop: bytes, limits: FileLimits, hashes: Hashes
-) -> Unpacked:
-    """Put what the archive holds below ``root``; each file atomically, replacing what is there.
+    root: Root, source: BinaryIO, kind: Archive, staging: bytes, limits: FileLimits, hashes: Hashes
+) -> UnpackStats:
+    """Unpack an archive below ``root``; each file atomically, replacing existing ones.
 
-    ``workshop`` is the name of a directory in the root for files that are being written; it is
-    made, and removed. Modes and times are the archive's, owners are not. Raises InvalidArgument for
-    what is no archive or holds devices, PathEscape for a name or a symlink that leads out, and what
-    ``Replacement`` raises; what came before is there then.
+    ``staging`` is the name of a directory in the root for files being written; it is created and
+    removed. Modes and times come from the archive, owners do not. Raises InvalidArgument if the
+    data is not an archive or has device members, PathEscape for a name or symlink that leads out of
+    the root, and the errors of ``Replacement``. Members unpacked before an error remain.
     """
-    unpacking = _Unpacking(root, workshop, limits, hashes)
+    unpacking = _Unpacker(root, staging, limits, hashes)
     decompressed: Any = DecompressedReader(source, ARCHIVES[kind])
     try:
-        with _told_of_headers():
-            tar = tarfile.open(  # noqa: SIM115 - it has nothing to close
+        with _translate_header_errors():
+            tar = tarfile.open(  # noqa: SIM115 - nothing to close
                 fileobj=decompressed, mode="r|", errors="surrogateescape", encoding="utf-8"
             )
         while (info := _next(tar)) is not None:
-            unpacking.member(tar, info)
-            tar.members.clear()  # type: ignore[attr-defined]  # it remembers each
-    except (tarfile.TarError, ValueError, OverflowError) as error:  # it does not wrap all of them
-        raise InvalidArgument(f"the content is no tar archive: {error}") from None
+            unpacking.add(tar, info)
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps every member
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # tarfile wraps only some
+        raise InvalidArgument(f"the content is not a tar archive: {error}") from None
     finally:
         unpacking.close()
-    unpacking.settle()
-    return unpacking.done
+    unpacking.apply_directory_attributes()
+    return unpacking.stats
 
 
-# What tarfile raises for headers that nobody has checked: it calls itself for each header that
-# belongs to the next one, and takes numbers, lists and encodings in them as they come.
+# All that tarfile raises for malformed headers: it recurses for each header that extends the next
+# one, and does not validate the numbers, lists and encodings in them.
 _BAD_HEADERS = (
     tarfile.TarError,
     ValueError,
@@ -146,22 +147,22 @@ _BAD_HEADERS = (
 
 
 @contextlib.contextmanager
-def _told_of_headers() -> Iterator[None]:
+def _translate_header_errors() -> Iterator[None]:
     try:
         yield
     except RecursionError:
         raise InvalidArgument("the archive's headers are nested too deep") from None
     except _BAD_HEADERS as error:
-        raise InvalidArgument(f"the content is no tar archive: {error}") from None
+        raise InvalidArgument(f"the content is not a tar archive: {error}") from None
 
 
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    with _told_of_headers():
+    with _translate_header_errors():
         return tar.next()
 
 
-class _NoLitter:
-    """The workshop is noted as a whole."""
+class _NoJournal:
+    """Journals nothing: the staging directory is journaled as a whole."""
 
     def note(self, _path: bytes) -> bytes | None:
         return None
@@ -170,23 +171,23 @@ class _NoLitter:
         return None
 
 
-class _Unpacking:
-    def __init__(self, root: Root, workshop: bytes, limits: FileLimits, hashes: Hashes) -> None:
+class _Unpacker:
+    def __init__(self, root: Root, staging: bytes, limits: FileLimits, hashes: Hashes) -> None:
         self._root = root
-        self._name = workshop
+        self._name = staging
         self._limits = limits
         self._hashes = hashes
         self._directories: list[tuple[bytes, int, int]] = []
-        self.done = Unpacked()
-        make_directory(root, workshop)
-        with root.at(workshop, follow=False) as place:
-            self._workshop = place.open_directory()
+        self.stats = UnpackStats()
+        make_directory(root, staging)
+        with root.at(staging, follow=False) as place:
+            self._staging = place.open_directory()
 
-    def member(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
-        """Put one member in its place."""
+    def add(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+        """Unpack one member."""
         path = _bytes(info.name)
         if info.size < 0:
-            raise InvalidArgument(f"{shown(path)}: its size is negative")
+            raise InvalidArgument(f"{shown(path)}: the member's size is negative")
         if info.isdir():
             made = make_directory(self._root, path)
             self._directories.append((made.path, info.mode & 0o1777, _nanoseconds(info)))
@@ -200,9 +201,9 @@ class _Unpacking:
             raise InvalidArgument(f"{shown(path)}: neither file, directory nor symlink")
 
     def _file(self, tar: tarfile.TarFile, info: tarfile.TarInfo, path: bytes) -> None:
-        self._limits.check(path, info.size, self.done.bytes + info.size)
+        self._limits.check(path, info.size, self.stats.bytes + info.size)
         replacement = Replacement(
-            self._root, path, _NoLitter(), self._limits, size=info.size, workshop=self._workshop
+            self._root, path, _NoJournal(), self._limits, size=info.size, staging=self._staging
         )
         try:
             content = tar.extractfile(info)
@@ -219,20 +220,26 @@ class _Unpacking:
             mtime_ns=_nanoseconds(info),
             flush=False,
         )
-        self.done.files += 1
-        self.done.bytes += info.size
+        self.stats.files += 1
+        self.stats.bytes += info.size
 
     def _symlink(self, path: bytes, target: bytes) -> None:
         with self._root.at(path, follow=False, create=True) as place:
             inside = os.path.normpath(os.path.join(os.path.dirname(place.real), target))
-            if inside.startswith((b"/", b"../")) or inside == b".." or _turns_back(target):
-                raise PathEscape(f"{shown(path)}: a symlink to {shown(target)} leads out")
+            if (
+                inside.startswith((b"/", b"../"))
+                or inside == b".."
+                or _has_dotdot_after_name(target)
+            ):
+                raise PathEscape(
+                    f"{shown(path)}: a symlink to {shown(target)} leads out of the root"
+                )
             temporary = os.path.basename(path)[:200] + b".link"
-            os.symlink(target, temporary, dir_fd=self._workshop)
-            os.rename(temporary, place.name, src_dir_fd=self._workshop, dst_dir_fd=place.directory)
+            os.symlink(target, temporary, dir_fd=self._staging)
+            os.rename(temporary, place.name, src_dir_fd=self._staging, dst_dir_fd=place.directory)
 
     def _link(self, path: bytes, target: bytes) -> None:
-        """Make a hard link to what the archive has brought before."""
+        """Make a hard link to a member unpacked before."""
         with (
             self._root.at(target, follow=False) as old,
             self._root.at(path, follow=False, create=True) as new,
@@ -244,23 +251,23 @@ class _Unpacking:
                 old.name,
                 temporary,
                 src_dir_fd=old.directory,
-                dst_dir_fd=self._workshop,
+                dst_dir_fd=self._staging,
                 follow_symlinks=False,
             )
-            os.rename(temporary, new.name, src_dir_fd=self._workshop, dst_dir_fd=new.directory)
+            os.rename(temporary, new.name, src_dir_fd=self._staging, dst_dir_fd=new.directory)
 
     def close(self) -> None:
-        """Remove the workshop."""
-        with told_of(self._name):
-            for name in os.listdir(self._workshop):
-                os.unlink(name, dir_fd=self._workshop)
-            os.close(self._workshop)
+        """Remove the staging directory."""
+        with translate_os_errors(self._name):
+            for name in os.listdir(self._staging):
+                os.unlink(name, dir_fd=self._staging)
+            os.close(self._staging)
             os.rmdir(self._name, dir_fd=self._root.descriptor)
 
-    def settle(self) -> None:
-        """Give directories their times, which writing in them has changed, and their modes.
+    def apply_directory_attributes(self) -> None:
+        """Set the directories' times, which writing into them has changed, and their modes.
 
-        These come last: what can't be written to can't be cleared away after an error either.
+        Done last: after an error, a read-only directory could not be cleaned up.
         """
         for path, mode, mtime_ns in reversed(self._directories):
             with self._root.at(path) as place:
@@ -272,8 +279,8 @@ class _Unpacking:
                     os.close(descriptor)
 
 
-def _turns_back(target: bytes) -> bool:
-    """Whether ``..`` comes behind a name: that may be a symlink, by now or later."""
+def _has_dotdot_after_name(target: bytes) -> bool:
+    """Tell whether ``..`` follows a name: the name may be a symlink, now or later."""
     parts = [part for part in target.split(b"/") if part not in (b"", b".")]
     while parts and parts[0] == b"..":
         del parts[0]

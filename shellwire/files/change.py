@@ -1,4 +1,4 @@
-"""Changing what is there: directories made, things removed and renamed."""
+"""Changing the file tree: making directories, deleting and renaming."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import stat
 
 from shellwire.errors import InvalidArgument, NotDirectory, NotFound
 from shellwire.files.entry import Entry, entry_at
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.root import Place, Root
 
 _MAX_DEPTH = 64
 
 
 def make_directory(root: Root, path: bytes) -> Entry:
-    """Make the directory at ``path``, and what is missing on the way. It may exist already.
+    """Make the directory at ``path`` and its missing parents. It may exist already.
 
-    Raises NotDirectory if something else is there, and what ``Root.at`` raises.
+    Raises NotDirectory if ``path`` exists and is not a directory, and the errors of ``Root.at``.
     """
     with root.at(path, create=True) as place:
         try:
             os.mkdir(place.name, dir_fd=place.directory)
         except FileExistsError:
             if not stat.S_ISDIR(place.stat().st_mode):
-                raise NotDirectory(f"{shown(path)}: there is something else") from None
+                raise NotDirectory(f"{shown(path)}: it exists and is not a directory") from None
         return entry_at(place)
 
 
 def delete(root: Root, path: bytes, *, recursive: bool) -> bool:
-    """Remove what is at ``path``: a file, a symlink itself, a directory if it is empty.
+    """Delete what is at ``path``: a file, a symlink itself, or an empty directory.
 
-    With ``recursive`` a directory goes with all that is in it; a symlink to one is only a symlink.
-    Returns whether there was anything. Raises InvalidArgument for the root, FileSystemError, and
-    what ``Root.at`` raises.
+    With ``recursive`` a directory is deleted with its contents; a symlink to a directory is only a
+    symlink. Returns whether anything existed. Raises InvalidArgument for the root, FileSystemError,
+    and the errors of ``Root.at``.
     """
     try:
         with root.at(path, follow=False) as place:
@@ -45,9 +45,9 @@ def delete(root: Root, path: bytes, *, recursive: bool) -> bool:
 
 
 def delete_all(path: bytes) -> bool:
-    """Remove what is at an absolute path, a directory with all that is in it.
+    """Delete what is at an absolute path, a directory with its contents.
 
-    Returns whether there was anything. Raises what ``delete`` does.
+    Returns whether anything existed. Raises the errors of ``delete``.
     """
     with Root(b"/") as root:
         return delete(root, path.lstrip(b"/"), recursive=True)
@@ -61,7 +61,7 @@ def _remove(place: Place, *, recursive: bool) -> None:
     else:
         top = place.open_directory()
         try:
-            # Each time with what was moved up, until nothing was.
+            # Repeat for directories moved up into `top`, until none was.
             while _empty(top, top, 0):
                 pass
         finally:
@@ -70,10 +70,10 @@ def _remove(place: Place, *, recursive: bool) -> None:
 
 
 def _empty(directory: int, top: int, depth: int) -> bool:
-    """Remove what is in a directory, following no symlink. Raises OSError.
+    """Delete the contents of a directory, following no symlink. Raises OSError.
 
-    What lies too deep, for each level holds a descriptor and a frame of ours, is moved up into
-    ``top``. Returns whether something was.
+    Each level costs a descriptor and a stack frame, so directories that are too deep are moved up
+    into ``top``. Returns whether any was.
     """
     moved = False
     for name in os.listdir(directory):
@@ -94,21 +94,21 @@ def _empty(directory: int, top: int, depth: int) -> bool:
 
 
 def rename(root: Root, path: bytes, new_path: bytes) -> Entry:
-    """Give what is at ``path`` the name ``new_path``, replacing what is there (rename(2)).
+    """Rename ``path`` to ``new_path``, replacing what is there (rename(2)).
 
-    Directories that are missing on the way are made; a symlink is renamed itself. Raises
-    InvalidArgument for the root, and what ``Root.at`` raises.
+    Missing parents of ``new_path`` are made; a symlink is renamed itself. Raises InvalidArgument
+    for the root, and the errors of ``Root.at``.
     """
     with root.at(path, follow=False) as old:
         _refuse_root(old)
-        old.stat()  # nothing is made for what is not there
+        old.stat()  # fails before any directory is made
         with root.at(new_path, follow=False, create=True) as new:
             _refuse_root(new)
-            with told_of(new_path):
+            with translate_os_errors(new_path):
                 os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
             return entry_at(new)
 
 
 def _refuse_root(place: Place) -> None:
     if place.name == b".":
-        raise InvalidArgument("path: the root itself is neither deleted nor renamed")
+        raise InvalidArgument("path: the root itself can't be deleted or renamed")

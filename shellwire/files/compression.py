@@ -1,4 +1,4 @@
-"""gzip and zstd, a piece at a time."""
+"""Streaming gzip and zstd, piece by piece."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Compression = Literal["gzip", "zstd"]
 Archive = Literal["tar.gz", "tar.zst"]
 
 ARCHIVES: dict[Archive, Compression] = {"tar.gz": "gzip", "tar.zst": "zstd"}
-"""How each format of archives is compressed."""
+"""The compression of each archive format."""
 
 _GZIP_WINDOW = 31  # 15, the largest, and 16 for gzip's header (zlib.h, deflateInit2)
 _LEVELS = {"gzip": 1, "zstd": 3}
@@ -33,29 +33,29 @@ def _zstd() -> Any:
 
 @cache
 def is_available(compression: Compression) -> bool:
-    """Whether this installation has it: zstd is Python's own from 3.14 on, else a package."""
+    """Tell whether this installation has it. zstd is in Python from 3.14 on, else in a package."""
     if compression == "gzip":
         return True
     try:
         return importlib.util.find_spec(_MODULE) is not None
-    except ImportError:  # not even what it is a part of
+    except ImportError:  # the parent package is missing
         return False
 
 
 class Compressor(Protocol):
-    """Takes bytes and gives fewer."""
+    """A streaming compressor."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """Return what there is so far."""
+        """Return the compressed bytes that are ready."""
         ...
 
     def flush(self) -> bytes:
-        """Return the rest."""
+        """Return the remaining compressed bytes."""
         ...
 
 
 def compressor(compression: Compression) -> Compressor:
-    """Return a fresh one, of a level that keeps up with a network."""
+    """Return a new compressor, at a level fast enough for a network."""
     if compression == "gzip":
         return zlib.compressobj(_LEVELS["gzip"], zlib.DEFLATED, _GZIP_WINDOW)
     made: Compressor = _zstd().ZstdCompressor(level=_LEVELS["zstd"])
@@ -63,7 +63,7 @@ def compressor(compression: Compression) -> Compressor:
 
 
 class Decompressor:
-    """Gives back what was compressed, a bounded piece at a time, whatever the ratio is."""
+    """A streaming decompressor that returns bounded pieces, whatever the compression ratio."""
 
     def __init__(self, compression: Compression) -> None:
         self._compression = compression
@@ -76,10 +76,10 @@ class Decompressor:
         self._inner: Any = self._make()
 
     def feed(self, data: bytes, take: Callable[[bytes], object]) -> None:
-        """Give what ``data`` brings to ``take``, piece by piece. Raises InvalidArgument."""
+        """Decompress ``data`` and pass each piece to ``take``. Raises InvalidArgument."""
         try:
             while data:
-                if self._inner.eof:  # several may stand one after the other
+                if self._inner.eof:  # concatenated streams are valid
                     self._inner = self._make()
                 data = self._step(data, take)
         except self._errors as error:
@@ -99,28 +99,28 @@ class Decompressor:
         return bytes(inner.unused_data) if inner.eof else b""
 
     def finish(self) -> None:
-        """Raise InvalidArgument if it has broken off."""
+        """Raise InvalidArgument if the stream is truncated."""
         if not self._inner.eof:
-            raise InvalidArgument(f"the content breaks off: it is not whole {self._compression}")
+            raise InvalidArgument(f"the content is truncated: incomplete {self._compression} data")
 
 
 class DecompressedReader:
-    """A file that reads what ``source`` holds compressed; for ``tarfile``."""
+    """A file object that decompresses ``source`` on reading; for ``tarfile``."""
 
     def __init__(self, source: BinaryIO, compression: Compression) -> None:
         self._source = source
         self._decompressor = Decompressor(compression)
         self._ready = bytearray()
-        self._over = False
+        self._at_end = False
 
     def read(self, size: int) -> bytes:
         """Return ``size`` bytes, fewer at the end. Raises InvalidArgument."""
-        while len(self._ready) < size and not self._over:
+        while len(self._ready) < size and not self._at_end:
             data = self._source.read1(64 * 1024)  # type: ignore[attr-defined]
             if data:
                 self._decompressor.feed(data, self._ready.extend)
             else:
-                self._over = True
+                self._at_end = True
                 self._decompressor.finish()
         found = bytes(self._ready[:size])
         del self._ready[:size]
@@ -128,18 +128,18 @@ class DecompressedReader:
 
 
 class CompressingWriter:
-    """A file that writes to ``target`` what it is given, compressed; for ``tarfile``."""
+    """A file object that compresses into ``target`` on writing; for ``tarfile``."""
 
     def __init__(self, target: BinaryIO, compression: Compression) -> None:
         self._target = target
         self._compressor = compressor(compression)
 
     def write(self, data: bytes) -> int:
-        """Take all of ``data``."""
+        """Compress and write ``data``."""
         self._target.write(self._compressor.compress(data))
         return len(data)
 
     def finish(self) -> None:
-        """Write the rest."""
+        """Write the remaining compressed bytes."""
         self._target.write(self._compressor.flush())
         self._target.flush()

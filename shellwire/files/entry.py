@@ -1,4 +1,4 @@
-"""What is told about one file or directory."""
+"""Metadata of one file or directory."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or a directory, at the moment when somebody looked."""
+    """A file or directory at the moment of the stat call."""
 
     path: bytes
-    """From the root; empty for the root."""
+    """Relative to the root; empty for the root."""
     name: bytes
     is_directory: bool
     is_symlink: bool
     size: int
     """Bytes; 0 for a directory."""
     mode: int
-    """The permissions (inode(7)), without the kind."""
+    """Permission bits (inode(7)), without the file type."""
     mtime_ns: int
     ctime_ns: int
-    """When content, mode, owner, name or links changed last; no program can set it."""
+    """Last change of content, mode, owner, name or links; no program can set it."""
     inode: int
     device: int
     target: bytes | None = None
-    """What a symlink says (readlink(2))."""
+    """A symlink's target text (readlink(2))."""
 
     @property
     def rank(self) -> tuple[bool, bytes, bytes]:
-        """Directories first, then by name, upper and lower case together."""
+        """Sort key: directories first, then by name, ignoring case."""
         return not self.is_directory, self.name.lower(), self.name
 
 
-def entry_of(
+def make_entry(
     path: bytes, name: bytes, found: os.stat_result, *, target: bytes | None = None
 ) -> Entry:
-    """Return the entry for what stat(2) says, and readlink(2) if it is a symlink."""
+    """Return the entry for a stat(2) result, and a readlink(2) result if it is a symlink."""
     is_directory = stat.S_ISDIR(found.st_mode)
     return Entry(
         path=path,
@@ -61,37 +61,37 @@ def entry_of(
     )
 
 
-def look(root: Root, path: bytes) -> Entry:
-    """Return the entry at ``path``, told of what a symlink within the root leads to.
+def stat_entry(root: Root, path: bytes) -> Entry:
+    """Return the entry at ``path``; for a symlink, the metadata of its target.
 
-    A symlink that leads to nothing is told of as what it is. Raises NotFound, PathEscape and the
-    like.
+    A symlink whose target does not exist is described itself. Raises NotFound, PathEscape and
+    similar errors.
     """
     with root.at(path, follow=False) as place:
         found = place.stat()
         if place.name == b".":
             name = os.path.basename(root.real) or b"/"
-            return entry_of(b"", name, found)
+            return make_entry(b"", name, found)
         target = _target(place, found)
         if target is not None:
             with contextlib.suppress(NotFound):
                 found = _followed(root, place.path)
-        return entry_of(place.path, place.name, found, target=target)
+        return make_entry(place.path, place.name, found, target=target)
 
 
-def glance(root: Root, path: bytes, name: bytes, found: os.stat_result) -> Entry:
-    """Return the entry of a directory's member, of which lstat(2) says ``found``.
+def member_entry(root: Root, path: bytes, name: bytes, found: os.stat_result) -> Entry:
+    """Return the entry of a directory member from its lstat(2) result ``found``.
 
-    As ``look``, but a symlink that leads out of the root is told of as what it is.
+    As ``stat_entry``, except that a symlink leading out of the root is described itself.
     """
     target = None
     if stat.S_ISLNK(found.st_mode):
-        target = b""  # it may be gone by now, or none any more
+        target = b""  # in case the symlink has been removed or replaced
         with contextlib.suppress(WireError), root.at(path, follow=False) as place:
             target = os.readlink(place.name, dir_fd=place.directory)
         with contextlib.suppress(WireError):
             found = _followed(root, path)
-    return entry_of(path, name, found, target=target)
+    return make_entry(path, name, found, target=target)
 
 
 def _target(place: Place, found: os.stat_result) -> bytes | None:
@@ -106,7 +106,7 @@ def _followed(root: Root, path: bytes) -> os.stat_result:
 
 
 def entry_at(place: Place) -> Entry:
-    """Return the entry of what has just been made or renamed there. Raises OSError."""
+    """Return the entry of what was just made or renamed at ``place``. Raises OSError."""
     found = place.stat()
     name = place.path.rpartition(b"/")[2]
-    return entry_of(place.path, name, found, target=_target(place, found))
+    return make_entry(place.path, name, found, target=_target(place, found))

@@ -1,4 +1,4 @@
-"""How much may be written, and whether the disk has room for it."""
+"""Limits on file sizes, uploads and free disk space."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from shellwire.errors import FileSystemError, InvalidArgument
 from shellwire.files.problems import os_problem, shown
 
 MAX_UNFINISHED = 64
-"""Unfinished uploads of one kind, those of all clients together: a client names itself, so that a
-limit for each name bounds nothing. What ``--max-uploads`` permits to one is permitted anyhow."""
+"""Unfinished uploads of one kind, of all clients together. Clients choose their own names, so a
+limit for each client bounds nothing. A higher ``--max-uploads`` raises it."""
 
 MAX_UNFINISHED_BYTES = 16 * 1024 * 1024 * 1024
-"""Bytes that several unfinished uploads have together; one alone may have more."""
+"""Total bytes of several unfinished uploads; a single one may be larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """What writers are held to. Sizes in bytes, 0 for no limit."""
+    """Limits on writing, in bytes; 0: no limit."""
 
     max_file: int = 0
-    """A file that is written."""
+    """Size of one written file."""
     max_upload: int = 0
-    """All that one upload brings: a file, or an archive's files together."""
+    """Total size of one upload: a file, or all files of an archive."""
     max_uploads: int = 16
-    """Uploads that one client may have open."""
+    """Open uploads of one client."""
     min_free: int = 0
-    """What a write must leave free on the disk."""
+    """Disk space that a write must leave free."""
 
     def check(self, path: bytes, size: int, uploaded: int) -> None:
-        """Raise InvalidArgument if a file of ``size``, or ``uploaded`` in all, is too much."""
+        """Raise InvalidArgument if a file's ``size``, or ``uploaded`` in all, exceeds its limit."""
         if self.max_file and size > self.max_file:
             raise InvalidArgument(
                 f"{shown(path)}: a file may have at most {self.max_file} bytes (--max-file)"
@@ -42,12 +42,12 @@ class FileLimits:
             )
 
     def check_space(self, path: bytes, directory: int, size: int) -> None:
-        """Raise FileSystemError (ENOSPC) unless ``size`` more bytes leave enough free.
+        """Raise FileSystemError (ENOSPC) unless ``min_free`` remains after ``size`` more bytes.
 
         ``directory`` is a descriptor on that disk. Raises OSError.
         """
         found = os.fstatvfs(directory)
-        # Some file systems (FUSE, those of /proc) don't count.
+        # Some file systems (FUSE, /proc) report no block counts.
         left = found.f_bavail * found.f_frsize - size
         if found.f_blocks and left < self.min_free:
             problem = os_problem(path, errno.ENOSPC)

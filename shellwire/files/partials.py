@@ -1,4 +1,4 @@
-"""Uploads that outlive a connection: what has come of a file is kept for who goes on with it."""
+"""Resumable uploads: received data is kept after a disconnect until the upload continues."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from shellwire.files.write import Replacement
 
 KEEP_SECONDS = 3600.0
-"""Seconds that an upload with nobody at work on it is kept."""
+"""Seconds that an inactive upload is kept."""
 
 
 class PartialKey(NamedTuple):
-    """What names an upload: whose it is, where it goes, its size, and its digest if known."""
+    """Identifies an upload: client, target path, total size, and digest if known."""
 
     client_id: str
     path: bytes
@@ -31,33 +31,33 @@ class PartialKey(NamedTuple):
 
 @dataclass(eq=False)
 class Partial:
-    """What has come so far."""
+    """One upload and the data received so far."""
 
     key: PartialKey
     replacement: Replacement | None = None
-    """None before anything has come, and when it is over."""
+    """None before any data has arrived, and after the end."""
     stop: Callable[[], None] | None = None
-    """Tells who is at work on it to end soon."""
+    """Asks the current owner to stop soon."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by who is at work on it."""
+    """Held by the current owner."""
     users: int = 0
-    """Who is at work on it, or waits for the lock."""
+    """The owner, and those waiting for the lock."""
     expiry: asyncio.TimerHandle | None = None
 
     @property
     def size(self) -> int:
-        """Bytes that have come."""
+        """Bytes received."""
         return 0 if self.replacement is None else self.replacement.size
 
     def take(self) -> Replacement:
-        """Take what has come out of it, to be committed or discarded by the caller."""
+        """Remove and return the received data; the caller commits or discards it."""
         assert self.replacement is not None, "something has come"
         replacement, self.replacement = self.replacement, None
         return replacement
 
 
 class Partials:
-    """All of them; of one client the newest ``most``, of all clients the newest 64."""
+    """All resumable uploads: the newest ``most`` of each client, the newest 64 of all clients."""
 
     def __init__(self, threads: Threads, most: int) -> None:
         self._threads = threads
@@ -66,11 +66,11 @@ class Partials:
         self._all: OrderedDict[PartialKey, Partial] = OrderedDict()
 
     @contextlib.asynccontextmanager
-    async def at_work(self, key: PartialKey, stop: Callable[[], None]) -> AsyncIterator[Partial]:
-        """Work on the upload of this key, a new one if there is none.
+    async def claim(self, key: PartialKey, stop: Callable[[], None]) -> AsyncIterator[Partial]:
+        """Own the upload with this key while the block runs; a new one if none exists.
 
-        Whoever is at work on it is told to end by its ``stop``: its connection may be dead without
-        knowing. It is kept for a while afterwards, if something of it is left.
+        The current owner is asked to stop, by its ``stop``: its connection may be dead without
+        being noticed. Afterwards the upload is kept for a while if it has data.
         """
         partial = self._all.setdefault(key, Partial(key))
         self._all.move_to_end(key)
@@ -90,9 +90,9 @@ class Partials:
         finally:
             partial.users -= 1
             if not partial.users:
-                self._leave(partial)
+                self._release(partial)
 
-    def _leave(self, partial: Partial) -> None:
+    def _release(self, partial: Partial) -> None:
         if partial.replacement is None:
             del self._all[partial.key]
             return
@@ -103,7 +103,7 @@ class Partials:
         for each in mine[: -self._most]:
             if not each.users:
                 self._drop(each)
-        # The newest one is kept however large it is: it is the one that is gone on with.
+        # Keep the newest one whatever its size: it is the one about to be resumed.
         kept = [each for each in self._all.values() if not each.users]
         size = sum(each.size for each in kept)
         for number, each in enumerate(kept[:-1]):
@@ -116,15 +116,15 @@ class Partials:
         if partial.expiry is not None:
             partial.expiry.cancel()
         del self._all[partial.key]
-        self._threads.later(partial.take().discard)
+        self._threads.submit(partial.take().discard)
 
     async def restart(self, partial: Partial) -> None:
-        """Give up what has come, by who is at work on it."""
+        """Discard the received data; called by the owner."""
         if partial.replacement is not None:
             await self._threads.run(partial.take().discard)
 
     def close(self) -> None:
-        """Give up all that nobody is at work on."""
+        """Discard all uploads without an owner."""
         for partial in list(self._all.values()):
             if not partial.users:
                 self._drop(partial)

@@ -1,4 +1,4 @@
-"""What the system says of a file, as an error of our tree."""
+"""Translation of operating system errors into wire errors."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LONGEST_ECHO = 200
 
 
 def shown(path: bytes) -> str:
-    """Return ``path`` on one line, at most 200 characters of it."""
+    """Return ``path`` for display: one line, at most 200 characters."""
     text = printable(path.decode(errors="surrogateescape"))
     return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"
 
 
 @contextlib.contextmanager
-def told_of(path: bytes) -> Iterator[None]:
-    """Turn an OSError in the block into one of our tree that names ``path``."""
+def translate_os_errors(path: bytes) -> Iterator[None]:
+    """Turn an OSError of the block into a wire error that names ``path``."""
     try:
         yield
     except FileNotFoundError:
@@ -41,20 +41,20 @@ def told_of(path: bytes) -> Iterator[None]:
     except IsADirectoryError:
         raise IsDirectory(f"{shown(path)}: is a directory") from None
     except OSError as error:
-        raise _problem(path, error) from None
+        raise _translated(path, error) from None
 
 
-def _problem(path: bytes, error: OSError) -> FileSystemError | InvalidArgument | NotFile:
+def _translated(path: bytes, error: OSError) -> FileSystemError | InvalidArgument | NotFile:
     if error.errno == errno.ENAMETOOLONG:
         return InvalidArgument(f"{shown(path)}: the name is too long")
     if error.errno == errno.ENXIO:
-        # A socket, or a FIFO that nobody reads, has taken the file's place (open(2)).
+        # The file was replaced by a socket or by a FIFO without a reader (open(2)).
         return NotFile(f"{shown(path)}: not a regular file")
     return os_problem(path, error.errno or 0)
 
 
 def os_problem(path: bytes, number: int) -> FileSystemError:
-    """Return the error for the errno ``number``."""
+    """Return the error for errno ``number``."""
     reason = os.strerror(number) if number else "input or output failed"
     problem = FileSystemError(f"{shown(path)}: {reason[0].lower()}{reason[1:]}")
     problem.errno = number or None

@@ -1,4 +1,4 @@
-"""Reading: opening what is a regular file and nothing else, and a piece of it."""
+"""Opening regular files only, and reading a piece of one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, NotFile
-from shellwire.files.hashes import HASHED_IN_TURN, version
+from shellwire.files.hashes import MAX_QUICK_HASH, version
 from shellwire.files.problems import shown
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from shellwire.files.root import Place, Root
 
 MAX_LENGTH = 768 * 1024
-"""Bytes that one read gives at most."""
+"""Largest read, in bytes."""
 
 _SAMPLE = 8192
 
-# Whatever stands there by the time of the open, it neither blocks us nor becomes our terminal.
+# If another file type is there by the time of the open, it must neither block us nor become our
+# controlling terminal.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -35,33 +36,33 @@ class Content:
     offset: int
     data: bytes
     size: int
-    """Bytes of the whole file."""
+    """Size of the whole file in bytes."""
     mtime_ns: int
     hash: str
-    """SHA-256 of the whole file, in hexadecimal, where the piece reaches its end; else empty."""
+    """SHA-256 of the whole file in hexadecimal if the piece reaches its end; else empty."""
     is_binary: bool
-    """Whether a NUL is among its first bytes."""
+    """Whether the file has a NUL among its first bytes."""
 
     @property
     def end(self) -> int:
-        """The offset behind the piece."""
+        """Offset just after the piece."""
         return self.offset + len(self.data)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """What a read has given."""
+class ReadResult:
+    """The result of a read."""
 
     content: Content
     descriptor: int | None = None
-    """The open file, to be closed by who has this, if its hash is to be told and not known yet."""
+    """The open file, if its hash is wanted but takes long; the receiver closes it."""
 
 
 @contextlib.contextmanager
 def opened(place: Place) -> Iterator[int]:
     """Open the regular file at ``place`` for reading. Raises NotFile or OSError.
 
-    Nothing else is opened at all: the mere open of a device may do something (a tape rewinds).
+    Other file types are never opened: opening a device may have effects (a tape rewinds).
     """
     if not stat.S_ISREG(place.stat().st_mode):
         raise _not_a_file(place)
@@ -80,24 +81,24 @@ def _not_a_file(place: Place) -> NotFile:
 
 def read(
     root: Root, path: bytes, offset: int, length: int, hashes: Hashes, *, hashed: bool = True
-) -> Piece:
-    """Return at most ``length`` bytes of the file from ``offset`` on; 1 to ``MAX_LENGTH``.
+) -> ReadResult:
+    """Return up to ``length`` bytes from ``offset``; ``length`` is 1 to ``MAX_LENGTH``.
 
-    At its end comes its hash, if it is to be ``hashed``: now, unless the file is large. Raises
-    NotFile, InvalidArgument, and what ``Root.at`` raises.
+    At the end of the file the result has its hash if ``hashed``, or the descriptor to hash if the
+    file is large. Raises NotFile, InvalidArgument, and the errors of ``Root.at``.
     """
     if offset < 0 or offset >= 2**63:
         raise InvalidArgument(f"offset: expected a number of bytes, got {offset}")
     with root.at(path) as place, opened(place) as descriptor:
         data = _read_at(descriptor, offset, max(1, min(length, MAX_LENGTH)))
         found = os.fstat(descriptor)
-        # A file of /proc has no size that says anything.
+        # Files in /proc report size 0.
         size = max(found.st_size, offset + len(data) if data else 0)
         at_end = offset + len(data) >= size
         hash_now = hash_later = False
         if at_end and hashed:
             known = hashes.known(version(found)) is not None
-            hash_now = known or found.st_size <= HASHED_IN_TURN
+            hash_now = known or found.st_size <= MAX_QUICK_HASH
             hash_later = not hash_now
         content = Content(
             path=place.path,
@@ -108,7 +109,7 @@ def read(
             hash=hashes.of(descriptor) if hash_now else "",
             is_binary=b"\0" in os.pread(descriptor, _SAMPLE, 0),
         )
-        return Piece(content, os.dup(descriptor) if hash_later else None)
+        return ReadResult(content, os.dup(descriptor) if hash_later else None)
 
 
 def _read_at(descriptor: int, offset: int, length: int) -> bytes:

@@ -1,10 +1,10 @@
-"""A directory that nothing leads out of: every path is walked below it by descriptors.
+"""Confinement to a directory: every path is resolved below it, one descriptor at a time.
 
-Each part of a path is opened relative to the descriptor of the one before, with O_NOFOLLOW, so
-that a directory which is replaced by a symlink between two looks leads nowhere. The kernel follows
-no symlink for us. We read what one says and walk that by the same rules, from where it stands or,
-if it names the root, from there: one that stays within leads on, one that leads out is refused.
-This needs nothing that is Linux's alone, as openat2(2) with RESOLVE_BENEATH is.
+Each part of a path is opened relative to its parent's descriptor, with O_NOFOLLOW. So a directory
+that is replaced by a symlink meanwhile can't lead elsewhere. The kernel follows no symlink for us:
+we read its target and resolve that by the same rules, relative to the symlink's directory, or to
+the root if the target names it. Symlinks that stay within the root work; one that leads out is
+refused. This works on every POSIX system, unlike Linux's openat2(2) with RESOLVE_BENEATH.
 """
 
 from __future__ import annotations
@@ -17,53 +17,53 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, NotDirectory, PathEscape
-from shellwire.files.problems import os_problem, shown, told_of
+from shellwire.files.problems import os_problem, shown, translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_PATH = 4095
-"""Bytes in a root, and in a path below it (PATH_MAX less its NUL)."""
+"""Longest root, and longest path below it, in bytes (PATH_MAX without its NUL)."""
 
-# What the kernel allows too (path_resolution(7)).
+# The kernel's own limit (path_resolution(7)).
 _MAX_LINKS = 40
 
-# O_PATH needs no permission to read the directory, only to pass through it.
+# O_PATH needs only search permission on a directory, not read permission.
 _PASS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK)
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is, or may come to be: a name in an open directory."""
+    """A resolved path: a name in an open directory. The name need not exist."""
 
     directory: int
-    """The descriptor of the directory that holds it."""
+    """Descriptor of the directory that holds the name."""
     name: bytes
-    """Its name there; ``.`` for the root itself."""
+    """The name in that directory; ``.`` for the root itself."""
     path: bytes
-    """As its caller called it, from the root; empty for the root."""
+    """The path as given, relative to the root; empty for the root."""
     real: bytes
-    """The same without symlinks."""
+    """The same path with symlinks resolved."""
 
     def stat(self) -> os.stat_result:
-        """Return what is there, not followed if it is a symlink. Raises OSError."""
+        """Return lstat(2) of it. Raises OSError."""
         return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
 
     def open_directory(self) -> int:
-        """Return a descriptor of this directory, to list it. Raises OSError."""
+        """Open it as a directory, for listing; return the descriptor. Raises OSError."""
         return os.open(self.name, _READ, dir_fd=self.directory)
 
 
 class Root:
-    """The open root. Use it in a ``with``: it holds a descriptor."""
+    """An open root directory. Use it in a ``with`` block: it holds a descriptor."""
 
     def __init__(self, path: bytes) -> None:
-        """Open it. Raises InvalidArgument, NotFound, NotDirectory or FileSystemError."""
+        """Open the root. Raises InvalidArgument, NotFound, NotDirectory or FileSystemError."""
         expanded = os.path.expanduser(path) if path.startswith(b"~") else path
         if not expanded.startswith(b"/") or len(expanded) > MAX_PATH:
             raise InvalidArgument(f"root: expected an absolute path, got {shown(path)}")
-        with told_of(path):
+        with translate_os_errors(path):
             self.real = os.path.realpath(expanded)
             self.descriptor = os.open(self.real, _PASS)
         self._names = {os.path.normpath(b"/" + expanded.lstrip(b"/")), self.real}
@@ -75,28 +75,29 @@ class Root:
         os.close(self.descriptor)
 
     def absolute(self, path: bytes) -> bytes:
-        """Return where a path below the root is."""
+        """Return the absolute form of a path below the root."""
         return os.path.join(self.real, path) if path else self.real
 
     @contextlib.contextmanager
     def at(self, path: bytes, *, follow: bool = True, create: bool = False) -> Iterator[Place]:
-        """Find ``path``; its last part need not exist. OSErrors in the block are told of it.
+        """Resolve ``path``, whose last part need not exist, for the block.
 
-        A symlink at its end is followed, unless ``follow`` is false. With ``create`` directories
-        that are missing on the way are made. Raises PathEscape and all that ``told_of`` does.
+        A symlink in the last part is followed unless ``follow`` is false. With ``create`` missing
+        directories on the way are made. An OSError in the block is raised as a wire error. Raises
+        PathEscape and the errors of ``translate_os_errors``.
         """
         parts = _parts(path)
         walk = _Walk(self, path, create=create)
         try:
-            with told_of(path):
-                name = walk.to(parts, follow=follow)
+            with translate_os_errors(path):
+                name = walk.walk_to_parent(parts, follow=follow)
                 real = b"/".join([*walk.names, name] if name != b"." else walk.names)
-                yield Place(walk.here, name, b"/".join(parts), real)
+                yield Place(walk.directory, name, b"/".join(parts), real)
         finally:
             walk.close()
 
     def within(self, target: bytes) -> bytes | None:
-        """Return an absolute symlink's target as a path below the root; None if it is not."""
+        """Return an absolute symlink target relative to the root; None if it is outside."""
         for name in self._names:
             if name == b"/":
                 return target
@@ -119,7 +120,7 @@ def _parts(path: bytes) -> list[bytes]:
 
 
 class _Walk:
-    """The way from the root to a place: a descriptor for each directory that it went through."""
+    """One path resolution, with a descriptor for each directory entered below the root."""
 
     def __init__(self, root: Root, path: bytes, *, create: bool) -> None:
         self._root = root
@@ -130,15 +131,15 @@ class _Walk:
         self.names: list[bytes] = []
 
     @property
-    def here(self) -> int:
+    def directory(self) -> int:
         return self._opened[-1] if self._opened else self._root.descriptor
 
-    def to(self, parts: list[bytes], *, follow: bool) -> bytes:
-        """Walk to the directory that holds the last part; return its name there, or ``.``."""
+    def walk_to_parent(self, parts: list[bytes], *, follow: bool) -> bytes:
+        """Enter the directory that holds the last part; return the name in it, or ``.``."""
         left = deque(parts)
         while left:
             part = left.popleft()
-            if part == b"..":  # only a symlink can say so
+            if part == b"..":  # only from a symlink's target
                 self._up()
                 continue
             target = self._link(part) if follow or left else None
@@ -148,7 +149,7 @@ class _Walk:
                 return part
             else:
                 self._down(part)
-        # A symlink led to a directory that we are in by now: back to who holds it.
+        # The path ended in a symlink to a directory, which we have entered: go back to its parent.
         if not self.names:
             return b"."
         name = self.names[-1]
@@ -156,11 +157,11 @@ class _Walk:
         return name
 
     def _link(self, part: bytes) -> list[bytes] | None:
-        """Return the parts of what the symlink ``part`` says; None if it is none."""
+        """Return the parts of the symlink's target; None if ``part`` is not a symlink."""
         try:
-            target = os.readlink(part, dir_fd=self.here)
+            target = os.readlink(part, dir_fd=self.directory)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOENT):  # it is none, or not there
+            if error.errno in (errno.EINVAL, errno.ENOENT):  # not a symlink, or missing
                 return None
             raise
         self._links += 1
@@ -177,13 +178,13 @@ class _Walk:
     def _down(self, part: bytes) -> None:
         flags = _PASS | os.O_NOFOLLOW
         try:
-            descriptor = os.open(part, flags, dir_fd=self.here)
+            descriptor = os.open(part, flags, dir_fd=self.directory)
         except FileNotFoundError:
             if not self._create:
                 raise
             with contextlib.suppress(FileExistsError):
-                os.mkdir(part, dir_fd=self.here)
-            descriptor = os.open(part, flags, dir_fd=self.here)
+                os.mkdir(part, dir_fd=self.directory)
+            descriptor = os.open(part, flags, dir_fd=self.directory)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise NotDirectory(f"{shown(self._path)}: not a directory on the way") from None
@@ -201,7 +202,7 @@ class _Walk:
         return PathEscape(f"{shown(self._path)}: a symlink leads out of the root")
 
     def close(self) -> None:
-        """Back to the root, with every descriptor given back."""
+        """Return to the root and close all descriptors."""
         while self._opened:
             os.close(self._opened.pop())
         self.names.clear()

@@ -1,4 +1,4 @@
-"""What all who work with files share: limits, hashes, threads, workers."""
+"""State shared by all file operations: limits, hash cache, threads and workers."""
 
 from __future__ import annotations
 
@@ -12,53 +12,55 @@ from shellwire.errors import QueueFull
 from shellwire.files.hashes import Hashes
 from shellwire.files.partials import Partials
 from shellwire.files.threads import Threads
-from shellwire.files.uploads import UploadRoom
+from shellwire.files.uploads import UploadQuota
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from shellwire.files.limits import FileLimits
-    from shellwire.files.workers import Workers
-    from shellwire.files.write import Litter
+    from shellwire.files.workers import WorkerPool
+    from shellwire.files.write import TempFileJournal
 
 
-# Large files are hashed in threads of their own: nobody who wants a few bytes waits for them.
+# Large files are hashed in separate threads, so that they don't delay small requests.
 _HASHING = 2
 
 
-ARCHIVES_AT_ONCE = 2
-"""Archives that are packed or unpacked at a time, each by a process of its own."""
+MAX_ARCHIVES = 2
+"""Archives packed or unpacked at a time, each in a process of its own."""
 
 ARCHIVE_SECONDS = 60.0
-"""Seconds that one more waits for its turn."""
+"""Seconds that a further archive waits for a slot."""
 
 
-class Files(Threads):
-    """What is asked of files is done in threads and workers: the loop never waits for a disk."""
+class FileService(Threads):
+    """File operations in threads and worker processes: the event loop never waits for a disk."""
 
-    def __init__(self, limits: FileLimits, litter: Litter, workers: Workers) -> None:
+    def __init__(self, limits: FileLimits, tempfiles: TempFileJournal, workers: WorkerPool) -> None:
         super().__init__()
         self.limits = limits
-        self.litter = litter
+        self.tempfiles = tempfiles
         self.hashes = Hashes()
         self.workers = workers
-        self.upload_room = UploadRoom(limits.max_uploads)
+        self.upload_quota = UploadQuota(limits.max_uploads)
         self.partials = Partials(self, limits.max_uploads)
         self._hashing = Threads(_HASHING)
-        self._archives = asyncio.Semaphore(ARCHIVES_AT_ONCE)
+        self._archives = asyncio.Semaphore(MAX_ARCHIVES)
         self._closing = False
 
     @contextlib.asynccontextmanager
-    async def archive(self) -> AsyncIterator[None]:
-        """Wait for one's turn to pack or unpack an archive, and have it while the block runs.
+    async def archive_slot(self) -> AsyncIterator[None]:
+        """Hold a slot for packing or unpacking an archive while the block runs.
 
-        Raises QueueFull if that takes too long.
+        Raises QueueFull if none becomes free in time.
         """
         try:
             async with asyncio.timeout(ARCHIVE_SECONDS):
                 await self._archives.acquire()
         except TimeoutError:
-            raise QueueFull(f"{ARCHIVES_AT_ONCE} archives are being worked on already") from None
+            raise QueueFull(
+                f"{MAX_ARCHIVES} archives are being packed or unpacked already"
+            ) from None
         try:
             yield
         finally:
@@ -73,18 +75,18 @@ class Files(Threads):
     ) -> str:
         """Return the SHA-256 of an open file of any size.
 
-        It is given up if this is cancelled, or who wants it is ``gone``. Raises OSError, and
-        Cancelled when it was given up or the daemon stops.
+        Hashing stops when this call is cancelled, or when ``gone`` returns true because its client
+        has left. Raises OSError, and Cancelled if hashing was stopped or the daemon stops.
         """
         stop = threading.Event()
-        mine = os.dup(descriptor)  # the thread may need it longer than who asks
+        mine = os.dup(descriptor)  # the thread may outlive the caller's descriptor
 
-        def stops() -> bool:
+        def should_stop() -> bool:
             return self._closing or stop.is_set() or gone()
 
         def work() -> str:
             try:
-                return self.hashes.of(mine, anew=anew, stops=stops)
+                return self.hashes.of(mine, anew=anew, should_stop=should_stop)
             finally:
                 os.close(mine)
 
@@ -94,9 +96,9 @@ class Files(Threads):
             stop.set()
 
     async def close(self) -> None:
-        """End the workers and give up what is unfinished."""
+        """End the workers and discard unfinished uploads."""
         self._closing = True
-        await self._hashing.finish()
+        await self._hashing.shutdown()
         await self.workers.close()
         self.partials.close()
-        await self.finish()
+        await self.shutdown()

@@ -1,4 +1,4 @@
-"""Threads for what waits for a disk: the loop never does."""
+"""Threads for blocking file operations: the event loop never waits for a disk."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Disks, not processors, are what they wait for.
+# The threads wait for disks, so their number does not depend on the processors.
 _THREADS = 8
 
 
 class Threads:
-    """A few threads in which acts are done, each as soon as one is free."""
+    """A small thread pool."""
 
     def __init__(self, most: int = _THREADS) -> None:
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="files")
 
     async def run(self, act: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
-        """Call ``act`` in a thread. Once begun it is done, also if its caller is cancelled."""
+        """Call ``act`` in a thread. Once started it completes, even if the caller is cancelled."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(act, *args, **kwargs))
 
-    def later(self, act: Callable[[], object]) -> None:
-        """Call ``act`` in a thread, some time."""
+    def submit(self, act: Callable[[], object]) -> None:
+        """Call ``act`` in a thread without waiting for it."""
         self._threads.submit(act)
 
-    async def finish(self) -> None:
-        """Return when what was begun is done; nothing more is taken."""
+    async def shutdown(self) -> None:
+        """Wait until all started calls are done; refuse new ones."""
         await asyncio.to_thread(self._threads.shutdown)

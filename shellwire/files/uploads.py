@@ -1,4 +1,4 @@
-"""Uploads in pieces: those of one client, which vanish with it."""
+"""Chunked uploads over messages: those of one client, discarded when it disconnects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import QueueFull, UploadNotFound
 from shellwire.files.limits import MAX_UNFINISHED, MAX_UNFINISHED_BYTES
-from shellwire.files.write import expecting
+from shellwire.files.write import hash_precondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,90 +25,90 @@ class _Upload:
     expected: str | None
 
 
-class UploadRoom:
-    """What the open uploads of all clients take together. May be used by several threads."""
+class UploadQuota:
+    """Limits on the open uploads of all clients together. Thread-safe."""
 
     def __init__(self, most: int) -> None:
-        """``most`` is what one client may have open."""
+        """``most`` is the limit for one client."""
         self._most = max(most, MAX_UNFINISHED)
         self._lock = threading.Lock()
         self._count = 0
         self._bytes = 0
 
     def open(self) -> None:
-        """Take in one more. Raises QueueFull."""
+        """Count one more upload. Raises QueueFull."""
         with self._lock:
             if self._count >= self._most:
                 raise QueueFull(f"{self._most} uploads of all clients are open already")
             self._count += 1
 
-    def grow(self, size: int, own: int) -> None:
-        """One that has ``own`` bytes gets ``size`` more. Raises QueueFull."""
+    def reserve(self, size: int, own: int) -> None:
+        """Reserve ``size`` more bytes for an upload that has ``own`` bytes. Raises QueueFull."""
         with self._lock:
             if self._bytes > own and self._bytes + size > MAX_UNFINISHED_BYTES:
-                raise QueueFull(f"open uploads have {MAX_UNFINISHED_BYTES} bytes together already")
+                raise QueueFull(f"open uploads already have {MAX_UNFINISHED_BYTES} bytes in all")
             self._bytes += size
 
-    def give_back(self, size: int) -> None:
-        """Take note of bytes that did not come."""
+    def release(self, size: int) -> None:
+        """Release reserved bytes that were not written."""
         with self._lock:
             self._bytes -= size
 
     def close(self, size: int) -> None:
-        """One that had so many bytes is over."""
+        """Uncount an upload that had ``size`` bytes."""
         with self._lock:
             self._count -= 1
             self._bytes -= size
 
 
 class Uploads:
-    """The open uploads of one client, at most ``most``. Its methods are called one at a time."""
+    """The open uploads of one client, at most ``most``. Not safe for concurrent calls."""
 
-    def __init__(self, most: int, hashes: Hashes, room: UploadRoom) -> None:
+    def __init__(self, most: int, hashes: Hashes, quota: UploadQuota) -> None:
         self._most = most
         self._hashes = hashes
-        self._room = room
+        self._quota = quota
         self._open: dict[str, _Upload] = {}
 
     def add(self, begin: Callable[[], Replacement], expected: str | None) -> str:
-        """Take in a new one, which ``begin`` makes; return its id. Raises QueueFull."""
+        """Open an upload made by ``begin``; return its id. Raises QueueFull."""
         if len(self._open) >= self._most:
             raise QueueFull(f"{self._most} uploads of this client are open already (--max-uploads)")
-        self._room.open()
+        self._quota.open()
         try:
             replacement = begin()
         except BaseException:
-            self._room.close(0)
+            self._quota.close(0)
             raise
         upload_id = secrets.token_hex(16)
         self._open[upload_id] = _Upload(replacement, expected)
         return upload_id
 
     def append(self, upload_id: str, data: bytes) -> int:
-        """Write what follows; return the bytes so far. A piece that fails may be sent again."""
+        """Write the next piece; return the bytes so far. A piece that failed may be sent again."""
         replacement = self._get(upload_id).replacement
-        self._room.grow(len(data), replacement.size)
+        self._quota.reserve(len(data), replacement.size)
         try:
             replacement.write(data)
         except BaseException:
-            self._room.give_back(len(data))
+            self._quota.release(len(data))
             raise
         return replacement.size
 
     def finish(self, upload_id: str) -> tuple[Entry, str]:
-        """Put the file in its place, or give the upload up; return the entry and its hash."""
+        """Commit the file, or discard it on error; return its entry and hash."""
         upload = self._get(upload_id)
         del self._open[upload_id]
-        self._room.close(upload.replacement.size)
-        entry = upload.replacement.commit(expecting(upload.expected), self._hashes)
+        self._quota.close(upload.replacement.size)
+        entry = upload.replacement.commit(hash_precondition(upload.expected), self._hashes)
         return entry, upload.replacement.hash
 
     def close(self) -> None:
-        """Give all of them up."""
+        """Discard all open uploads."""
         while self._open:
             replacement = self._open.popitem()[1].replacement
             replacement.discard()
-            self._room.close(replacement.size)
+            self._quota.close(replacement.size)
 
     def _get(self, upload_id: str) -> _Upload:
         upload = self._open.get(upload_id)

@@ -1,7 +1,7 @@
-"""Going through directories: their entries, names that match, lines that match.
+"""Walking directories: listings, glob matches and text search.
 
-These run in a worker (``workers.py``), which is ended if they take too long: they never check the
-time themselves, for what takes long may be one match of one regular expression.
+These functions run in a worker process (``workers.py``) that is killed if they take too long. They
+never check the time themselves: a single regular expression match may take forever.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidArgument, InvalidRegex, NotDirectory, WireError
-from shellwire.files.entry import Entry, glance
-from shellwire.files.problems import shown, told_of
+from shellwire.files.entry import Entry, member_entry
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Place, Root
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MAX_ENTRIES = 500_000
-"""Entries of one directory that are listed."""
+"""Most entries listed of one directory."""
 
 MAX_MATCHES = 10_000
-"""Matches that a glob gives at most."""
+"""Most matches of a glob."""
 
 MAX_RESULTS = 1000
-"""Matches that a search gives at most."""
+"""Most matches of a search."""
 
 MAX_SEARCHED = 64 * 1024 * 1024
-"""Bytes of a file that is searched; a larger one is passed over."""
+"""Largest file searched, in bytes; larger ones are skipped."""
 
 MAX_LINE = 2000
-"""Characters of a line that a match is shown in."""
+"""Most characters shown of a matching line."""
 
-# Each level holds a descriptor, of which a process may have 256 at the least.
+# Each level holds a descriptor; a process may be limited to 256.
 _MAX_DEPTH = 128
 
 _SAMPLE = 8192
@@ -45,22 +45,22 @@ _SAMPLE = 8192
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A match in a line of a file. Positions count characters of ``line``, from 0."""
+    """A match in one line of a file. Positions count characters of ``line``, from 0."""
 
     path: bytes
     line_number: int
     """From 1."""
     line: str
-    """Without its end; at most ``MAX_LINE`` characters, those around the match."""
+    """Without its line end; at most ``MAX_LINE`` characters around the match."""
     start: int
     end: int
 
 
-class Directory:
-    """The members of a directory, and their entries in order. Use it in a ``with``."""
+class Listing:
+    """The members of a directory, as sorted entries. Use it in a ``with`` block."""
 
     def __init__(self, root: Root, path: bytes, *, include_hidden: bool) -> None:
-        """Read it. Raises NotDirectory and what ``Root.at`` raises."""
+        """Read the names. Raises NotDirectory and the errors of ``Root.at``."""
         self._root = root
         with root.at(path) as place:
             self.path = place.path
@@ -79,29 +79,32 @@ class Directory:
         self.truncated = len(self._names) > MAX_ENTRIES
         del self._names[MAX_ENTRIES:]
 
-    def __enter__(self) -> Directory:
+    def __enter__(self) -> Listing:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
     def entries(self) -> list[Entry]:
-        """Return them, directories first, then by name. What has just gone is not among them.
+        """Return the entries: directories first, then by name. Vanished members are left out.
 
-        Raises FileSystemError, as for a directory that may be read and not entered.
+        Raises FileSystemError, for example for a directory that is readable but not searchable.
         """
         found = []
         for name in self._names:
             path = self.path + b"/" + name if self.path else name
-            with told_of(path), contextlib.suppress(FileNotFoundError):
+            with translate_os_errors(path), contextlib.suppress(FileNotFoundError):
                 looked = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-                found.append(glance(self._root, path, name, looked))
+                found.append(member_entry(self._root, path, name, looked))
         return sorted(found, key=lambda entry: entry.rank)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Something below a directory. ``directory`` is the descriptor of what holds it, for now."""
+class TreeEntry:
+    """A file below a directory.
+
+    ``directory`` is its parent's descriptor, open only until the next entry.
+    """
 
     path: bytes
     name: bytes
@@ -110,15 +113,15 @@ class Found:
 
     @property
     def place(self) -> Place:
-        """Where it is."""
+        """Its place."""
         return Place(self.directory, self.name, self.path, self.path)
 
 
-def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
-    """Yield what is below a directory, each one's members sorted; no symlink is followed.
+def walk_tree(place: Place, *, include_hidden: bool) -> Iterator[TreeEntry]:
+    """Yield everything below a directory, members sorted by name, without following symlinks.
 
-    What can't be read is passed over, and so is what lies deeper than 128 levels. Raises OSError if
-    that is the directory itself.
+    Unreadable directories and levels deeper than 128 are skipped. Raises OSError if the directory
+    itself can't be read.
     """
     levels: list[tuple[int, bytes, Iterator[bytes]]] = []
 
@@ -143,7 +146,7 @@ def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
             except OSError:
                 continue
-            yield Found(path, name, found, directory)
+            yield TreeEntry(path, name, found, directory)
             if stat.S_ISDIR(found.st_mode) and len(levels) < _MAX_DEPTH:
                 with contextlib.suppress(OSError):
                     enter(Place(directory, name, path, path))
@@ -153,17 +156,17 @@ def below(place: Place, *, include_hidden: bool) -> Iterator[Found]:
 
 
 def glob(root: Root, pattern: str, *, include_hidden: bool) -> Iterator[Entry]:
-    """Yield what matches ``pattern`` below the root.
+    """Yield the files below the root that match ``pattern``.
 
-    ``*`` and ``?`` stand for characters of a name, ``[…]`` for one of a set, ``**`` as a whole part
-    for any number of directories. A pattern without a slash is compared with names at any depth,
-    one with a slash with paths from the root.
+    ``*`` and ``?`` match characters of a name, ``[…]`` one of a set; ``**`` as a whole part matches
+    any number of directories. A pattern without a slash is matched against names at any depth, one
+    with a slash against paths from the root.
     """
     matches = _matcher(pattern)
     with root.at(b"") as place:
-        for found in below(place, include_hidden=include_hidden):
+        for found in walk_tree(place, include_hidden=include_hidden):
             if matches(found.path):
-                yield glance(root, found.path, found.name, found.stat)
+                yield member_entry(root, found.path, found.name, found.stat)
 
 
 def _matcher(pattern: str) -> Callable[[bytes], bool]:
@@ -177,7 +180,7 @@ def _matcher(pattern: str) -> Callable[[bytes], bool]:
 
 
 def _translated(parts: list[str]) -> Iterator[str]:
-    """Yield a regular expression for the parts of a glob pattern."""
+    """Yield the regular expression for the parts of a glob pattern."""
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         if part == "**":
@@ -202,12 +205,12 @@ def _token(token: str) -> str:
     return re.escape(token) if found is None else found
 
 
-# What may stand in a set: a range, or one character.
+# A member of a set: a range, or one character.
 _MEMBER = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
 def _set(inside: str) -> str | None:
-    """Return a set as a regular expression; None for an empty one, or with a range backwards."""
+    """Return a set as a regular expression; None if it is empty or has a reversed range."""
     outside = inside.startswith("!")
     members = []
     for first, last, alone in _MEMBER.findall(inside.removeprefix("!")):
@@ -228,15 +231,15 @@ def search(
 ) -> Iterator[Match]:
     """Yield every match in the lines of the files at or below ``path``.
 
-    Text is taken as UTF-8; files with a NUL among their first bytes are passed over, and so is what
-    can't be read. Raises InvalidRegex, InvalidArgument, and what ``Root.at`` raises.
+    Files are decoded as UTF-8. Skipped: files with a NUL among their first bytes, and files that
+    can't be read. Raises InvalidRegex, InvalidArgument, and the errors of ``Root.at``.
     """
     pattern = _compiled(query, regex=regex, case_sensitive=case_sensitive)
     with root.at(path) as place:
         if not stat.S_ISDIR(place.stat().st_mode):
             yield from _lines(place, pattern)
             return
-        for found in below(place, include_hidden=include_hidden):
+        for found in walk_tree(place, include_hidden=include_hidden):
             if stat.S_ISREG(found.stat.st_mode) and found.stat.st_size <= MAX_SEARCHED:
                 with contextlib.suppress(OSError, WireError):
                     yield from _lines(found.place, pattern)
@@ -265,7 +268,7 @@ def _lines(place: Place, pattern: re.Pattern[str]) -> Iterator[Match]:
 
 def _match(path: bytes, number: int, line: str, start: int, end: int) -> Match:
     if len(line) > MAX_LINE:
-        # Some of what stands before it, and of a long match its beginning.
+        # Keep some text before the match; of a long match keep the beginning.
         first = max(0, min(start - MAX_LINE // 4, len(line) - MAX_LINE))
         line, start, end = line[first : first + MAX_LINE], start - first, end - first
     return Match(path, number, line, start, min(end, len(line)))

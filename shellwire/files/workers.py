@@ -1,13 +1,13 @@
-"""Processes that go through directories for us, so that neither a large one nor a slow one, nor a
-regular expression that never ends, costs the daemon more than a wait.
+"""Worker processes that walk directories: slow ones cost the daemon nothing but a wait.
 
-A worker takes one request after the other: a line on its standard input, answered by one on its
-standard output. What these say is its maker's affair.
+Large or slow directories and endless regular expressions block only the worker. A worker handles
+one request at a time: a line on its standard input, answered by a line on its standard output. The
+format of these lines is up to the caller.
 
-It is the kernel that bounds the time: a worker sets an alarm (setitimer(2)) whose signal it does
-not handle, and so is ended by it even inside one match of an expression. What it has written by
-then counts. One that was ended is replaced at the next request; all end with their standard input,
-and so with the daemon, however that ends.
+The kernel limits the time: a worker sets an alarm (setitimer(2)) and does not handle its signal, so
+the alarm ends it even within one match of a regular expression. The output written by then is used.
+An ended worker is replaced at the next request. Workers end with their standard input, and so with
+the daemon, however that ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.errors import FileSystemError, SpawnError
-from shellwire.process.input_writer import Feeder
+from shellwire.process.input_writer import InputWriter
 from shellwire.process.python import environment
 from shellwire.process.spawn import spawn
 
@@ -28,34 +28,34 @@ if TYPE_CHECKING:
 
     from shellwire.process.reap import Exit, Reaper
 
-AT_ONCE = 2
-"""Workers that there are at most, those of all clients together."""
+MAX_WORKERS = 2
+"""Workers at a time, for all clients together."""
 
 _IDLE_SECONDS = 60.0
 _PIECE = 64 * 1024
 
 
 class Answer(NamedTuple):
-    """What a worker has written."""
+    """The output of a worker for one request."""
 
     pieces: list[bytes]
-    whole: bool
-    """Whether its end is there. Otherwise the worker's time was up."""
+    is_complete: bool
+    """Whether the answer has its end. If not, the worker's time was up."""
 
 
 class _Worker:
-    """One process. ``ask`` is called again only when it has returned."""
+    """One worker process. ``ask`` must not be called concurrently."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
         self.alive = True
         self._ended = asyncio.Event()
-        theirs_in, to = os.pipe()
-        self._from, theirs_out = os.pipe()
+        child_in, to = os.pipe()
+        self._from, child_out = os.pipe()
         try:
             self._pid = spawn(
                 command,
                 environment(),
-                {0: theirs_in, 1: theirs_out, 2: 2},
+                {0: child_in, 1: child_out, 2: 2},
                 name=command[0],
             )
         except SpawnError:
@@ -63,9 +63,9 @@ class _Worker:
             os.close(self._from)
             raise
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
-        self._to = Feeder(to)
+            os.close(child_in)
+            os.close(child_out)
+        self._to = InputWriter(to)
         reaper.watch(self._pid, self._on_exit)
         self._reader: asyncio.StreamReader | None = None
         self._transport: asyncio.ReadTransport | None = None
@@ -75,7 +75,7 @@ class _Worker:
         self._ended.set()
 
     async def ask(self, request: bytes) -> Answer:
-        """Return the answer, as far as it came."""
+        """Send a request; return the answer, which may be incomplete."""
         if self._reader is None:
             self._reader = asyncio.StreamReader(limit=_PIECE)
             protocol = asyncio.StreamReaderProtocol(self._reader)
@@ -87,12 +87,12 @@ class _Worker:
         while not (pieces and pieces[-1].endswith(b"\n")):
             piece = await self._reader.read(_PIECE)
             if not piece:
-                return Answer(pieces, whole=False)
+                return Answer(pieces, is_complete=False)
             pieces.append(piece)
-        return Answer(pieces, whole=True)
+        return Answer(pieces, is_complete=True)
 
     async def end(self) -> None:
-        """End it, and wait until it has."""
+        """Kill the process and wait for its end."""
         if self.alive:
             os.kill(self._pid, signal.SIGKILL)
             await self._ended.wait()
@@ -103,34 +103,33 @@ class _Worker:
             os.close(self._from)
 
 
-class Workers:
-    """All workers, which are started when they are needed. Use it from the loop's thread only."""
+class WorkerPool:
+    """All workers, started on demand. Use it only in the event loop's thread."""
 
     def __init__(self, command: Sequence[bytes], reaper: Reaper) -> None:
-        """``command`` is what a worker runs; its first word is an absolute path."""
+        """``command`` starts a worker; its first word is an absolute path."""
         self._command = command
         self.reaper = reaper
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_WORKERS)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
-        self._rest: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: bytes) -> Answer:
-        """Have ``request`` done; return the answer, which is not whole if its time was up.
+        """Send ``request`` to a worker; return its answer, incomplete if its time was up.
 
-        When this is cancelled the worker is ended. Raises FileSystemError if there is no worker to
-        be had.
+        Cancelling this kills the worker. Raises FileSystemError if no worker can be started.
         """
         async with self._slots:
             worker = self._take()
-            answer = Answer([], whole=False)
+            answer = Answer([], is_complete=False)
             try:
                 answer = await worker.ask(request)
             finally:
-                if answer.whole:
+                if answer.is_complete:
                     self._idle.append(worker)
-                    self._rest_later()
+                    self._schedule_idle_stop()
                 else:
                     await asyncio.shield(self._end(worker))
             return answer
@@ -140,7 +139,7 @@ class Workers:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-            self._begin_to_end(worker)
+            self._stop_soon(worker)
         try:
             worker = _Worker(self._command, self.reaper)
         except (SpawnError, OSError) as error:
@@ -148,16 +147,16 @@ class Workers:
         self._all.add(worker)
         return worker
 
-    def _rest_later(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
-        self._rest = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._rest_now)
+    def _schedule_idle_stop(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._stop_idle)
 
-    def _rest_now(self) -> None:
+    def _stop_idle(self) -> None:
         while self._idle:
-            self._begin_to_end(self._idle.pop())
+            self._stop_soon(self._idle.pop())
 
-    def _begin_to_end(self, worker: _Worker) -> None:
+    def _stop_soon(self, worker: _Worker) -> None:
         task = asyncio.create_task(self._end(worker))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -168,9 +167,9 @@ class Workers:
             await worker.end()
 
     async def close(self) -> None:
-        """End them all."""
-        if self._rest is not None:
-            self._rest.cancel()
+        """End all workers."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         self._idle.clear()
         for worker in list(self._all):
             with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Writing: a new content takes a file's place in one step, or leaves it as it is."""
+"""Atomic writes: new content replaces a file in one step, or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shellwire.errors import Conflict, FileSystemError, IsDirectory, NotFile
 from shellwire.files.entry import Entry, entry_at
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Place, Root
 
@@ -23,63 +23,63 @@ if TYPE_CHECKING:
     from shellwire.files.limits import FileLimits
 
 TEMPORARY = b".shellwire-"
-"""What the name of every temporary file begins with; 16 hexadecimal digits follow."""
+"""Prefix of the names of all temporary files; 16 hexadecimal digits follow."""
 
-# Two that believe the same of one file must not both be right: from the look at it until it is
-# replaced, nobody else of this process may be in between.
+# Serialize check and replacement of a file in this process: two writers with the same precondition
+# must not both succeed.
 _LOCKS = tuple(threading.Lock() for _ in range(64))
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Litter(Protocol):
-    """Notes temporary files, for whoever comes after a process that was killed."""
+class TempFileJournal(Protocol):
+    """A journal of temporary files, for cleanup after a crash."""
 
     def note(self, path: bytes) -> bytes | None:
-        """Note that ``path`` is about to be made. Returns what ``forget`` takes."""
+        """Note that ``path`` is about to be made. Returns the argument for ``forget``."""
         ...
 
-    def forget(self, noted: bytes | None) -> None:
-        """Take note that it is no more."""
+    def forget(self, note: bytes | None) -> None:
+        """Remove the note: the file is gone."""
         ...
 
 
 class Replacement:
-    """A new content for the file at a path, until it is committed or discarded.
+    """New content for a file, until it is committed or discarded.
 
-    It is kept in a temporary file beside the one that it is to replace. Its methods may be called
-    from any thread, one at a time. They raise what ``told_of`` does.
+    The content is written to a temporary file beside the target. Methods may be called from any
+    thread, one at a time, and raise the errors of ``translate_os_errors``.
     """
 
     def __init__(
         self,
         root: Root,
         path: bytes,
-        litter: Litter,
+        tempfiles: TempFileJournal,
         limits: FileLimits,
         *,
         create_parents: bool = True,
         size: int = 0,
-        workshop: int | None = None,
+        staging: int | None = None,
         hashing: bool = True,
     ) -> None:
-        """Begin. ``size`` is how much will be written at least, as far as that is known.
+        """Create the temporary file. ``size`` is the least expected size, 0 if unknown.
 
-        ``workshop`` is the descriptor of another directory for the temporary file. Without
-        ``hashing`` there is no ``hash``: it costs more than all the rest.
+        ``staging`` is the descriptor of another directory for the temporary file. Without
+        ``hashing``, ``hash`` stays empty: hashing costs more than everything else.
 
-        Raises IsDirectory or NotFile if no file can be there, and what ``Root.at`` raises.
+        Raises IsDirectory or NotFile if the target can't be a file, and the errors of ``Root.at``.
         """
         self.size = 0
         self.replaced = False
-        """Whether there was a file, once this is in its place."""
+        """After the commit: whether there was a file before."""
         self._digest = hashlib.sha256() if hashing else None
         self._limits = limits
-        self._litter = litter
+        self._tempfiles = tempfiles
         limits.check(path, size, size)
         with root.at(path, create=create_parents) as place:
-            found = _replaceable(place)
+            found = _stat_replaceable(place)
             limits.check_space(path, place.directory, size)
             self.path = place.path
             self._directory = os.open(
@@ -89,28 +89,28 @@ class Replacement:
             self._real = place.real
             self._temporary = TEMPORARY + secrets.token_hex(8).encode()
             holder = os.path.dirname(root.absolute(place.real))
-            self._noted = litter.note(os.path.join(holder, self._temporary))
+            self._note = tempfiles.note(os.path.join(holder, self._temporary))
             try:
-                # What others may not read, they may not read while it is being written either.
+                # Until the old file's mode is applied, nobody else may read the content.
                 mode = 0o666 if found is None else 0o600
-                self._workshop = self._directory if workshop is None else workshop
-                self.descriptor = os.open(self._temporary, _NEW, mode, dir_fd=self._workshop)
+                self._staging = self._directory if staging is None else staging
+                self.descriptor = os.open(self._temporary, _NEW, mode, dir_fd=self._staging)
             except BaseException:
-                litter.forget(self._noted)
+                tempfiles.forget(self._note)
                 os.close(self._directory)
                 raise
-        self._over = False
+        self._closed = False
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what was written, in hexadecimal; empty without ``hashing``."""
+        """SHA-256 of the written bytes in hexadecimal; empty without ``hashing``."""
         return "" if self._digest is None else self._digest.hexdigest()
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append ``data``, or nothing of it if there is not enough room."""
+        """Append ``data``, or nothing if space is short."""
         end = self.size + len(data)
         self._limits.check(self.path, end, end)
-        with told_of(self.path):
+        with translate_os_errors(self.path):
             self._limits.check_space(self.path, self._directory, len(data))
             try:
                 write_all(self.descriptor, data, self.size)
@@ -123,37 +123,39 @@ class Replacement:
 
     def commit(
         self,
-        believed: Callable[[Callable[[], str | None]], bool] | None,
+        precondition: Callable[[Callable[[], str | None]], bool] | None,
         hashes: Hashes,
         *,
         mode: int | None = None,
         mtime_ns: int | None = None,
         flush: bool = True,
     ) -> Entry:
-        """Take the file's place; ends this in any case.
+        """Replace the target; ends this object in any case.
 
-        ``believed`` is asked whether what is there is what its writer believes; it is given a
-        function that returns the hash of it, None if nothing is there. Mode and owner of the file
-        that was there are kept, unless ``mode`` is given. Unless ``flush`` is false it is on disk
-        when this returns. Raises Conflict if it says no.
+        ``precondition`` is called with a function that returns the hash of the existing file, None
+        if there is none; if it returns false, Conflict is raised. Mode and owner of an existing
+        file are kept, unless ``mode`` is given. With ``flush`` the file is on disk when this
+        returns.
         """
         try:
-            with told_of(self.path):
+            with translate_os_errors(self.path):
                 if flush:
                     os.fsync(self.descriptor)
                 place = Place(self._directory, self._name, self.path, self._real)
                 with _lock(self._directory, self._name):
-                    found = _replaceable(place)
-                    if believed is not None and not believed(lambda: _hash_at(place, hashes)):
+                    found = _stat_replaceable(place)
+                    if precondition is not None and not precondition(
+                        lambda: _hash_at(place, hashes)
+                    ):
                         raise Conflict(f"{shown(self.path)}: it is not what was expected")
-                    self._take_over(found, mode)
+                    self._copy_owner_and_mode(found, mode)
                     self.replaced = found is not None
                     if mtime_ns is not None:
                         os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
                     os.rename(
                         self._temporary,
                         self._name,
-                        src_dir_fd=self._workshop,
+                        src_dir_fd=self._staging,
                         dst_dir_fd=self._directory,
                     )
                 self._temporary = b""
@@ -163,8 +165,8 @@ class Replacement:
         finally:
             self.discard()
 
-    def _take_over(self, found: os.stat_result | None, mode: int | None) -> None:
-        """Give the new file the owner and the mode of the old one."""
+    def _copy_owner_and_mode(self, found: os.stat_result | None, mode: int | None) -> None:
+        """Give the new file the owner and mode of the old one."""
         ours = os.fstat(self.descriptor)
         if found is None:
             if mode is not None:
@@ -175,37 +177,37 @@ class Replacement:
                 os.fchown(self.descriptor, found.st_uid, found.st_gid)
             except PermissionError:
                 raise FileSystemError(
-                    f"{shown(self.path)}: it belongs to others, and only root could keep it so"
+                    f"{shown(self.path)}: it belongs to another user; only root can keep that"
                 ) from None
-        # After the owner: a change of that takes set-user-ID away (chown(2)).
+        # After the owner: chown(2) clears set-user-ID.
         os.fchmod(self.descriptor, stat.S_IMODE(found.st_mode) if mode is None else mode)
 
     def discard(self) -> None:
-        """Leave what is there as it is, and nothing of this. Once committed, of no effect."""
-        if self._over:
+        """Delete the temporary file and leave the target unchanged. No effect after a commit."""
+        if self._closed:
             return
-        self._over = True
+        self._closed = True
         if self._temporary:
             with contextlib.suppress(OSError):
-                os.unlink(self._temporary, dir_fd=self._workshop)
-        self._litter.forget(self._noted)
+                os.unlink(self._temporary, dir_fd=self._staging)
+        self._tempfiles.forget(self._note)
         os.close(self.descriptor)
         os.close(self._directory)
 
 
-def expecting(wanted: str | None) -> Callable[[Callable[[], str | None]], bool] | None:
-    """Return what asks for a file with the hash ``wanted``; None, for no question, if that is."""
+def hash_precondition(wanted: str | None) -> Callable[[Callable[[], str | None]], bool] | None:
+    """Return a precondition that the file has the hash ``wanted``; None if that is empty."""
     if not wanted:
         return None
     return lambda found: found() == wanted.lower()
 
 
 def check_expected(root: Root, path: bytes, wanted: str | None, hashes: Hashes) -> None:
-    """Raise Conflict unless the file at ``path`` has the hash ``wanted``, if one is given."""
-    believed = expecting(wanted)
-    if believed is not None:
+    """Raise Conflict unless the file at ``path`` has the hash ``wanted``, if that is not empty."""
+    precondition = hash_precondition(wanted)
+    if precondition is not None:
         with root.at(path) as place:
-            if not believed(lambda: _hash_at(place, hashes)):
+            if not precondition(lambda: _hash_at(place, hashes)):
                 raise Conflict(f"{shown(path)}: it is not what was expected")
 
 
@@ -217,8 +219,8 @@ def _hash_at(place: Place, hashes: Hashes) -> str | None:
         return None
 
 
-def _replaceable(place: Place) -> os.stat_result | None:
-    """Return what is there, None if nothing is. Raises IsDirectory, NotFile or OSError."""
+def _stat_replaceable(place: Place) -> os.stat_result | None:
+    """Return stat data of the file, None if there is none. Raises IsDirectory, NotFile, OSError."""
     try:
         found = place.stat()
     except FileNotFoundError:
@@ -236,8 +238,8 @@ def _lock(directory: int, name: bytes) -> threading.Lock:
 
 
 def sync_directory(descriptor: int) -> None:
-    """Have what was renamed in an open directory on disk, where its file system can do that."""
-    with contextlib.suppress(OSError):  # FUSE may not
+    """Flush renames in an open directory to disk, where the file system supports it."""
+    with contextlib.suppress(OSError):  # some FUSE file systems do not
         os.fsync(descriptor)
 
 

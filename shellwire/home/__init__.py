@@ -1,5 +1,5 @@
-"""What the daemon keeps on disk under ``~/.shellwire``. Knows files, not sockets.
+"""The files that the daemon keeps under ``~/.shellwire``. Knows files, not sockets.
 
-Every file here is 0600 in a directory that is 0700, is replaced in one step, and is read so that
-a wrong content costs one clear line and never a traceback.
+Each file is 0600 in a directory that is 0700, and is replaced atomically. Damaged content gives a
+one-line error, never a traceback.
 """

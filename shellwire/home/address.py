@@ -1,4 +1,4 @@
-"""Where a daemon listens: what a host name means, and the URLs made of it."""
+"""The address a daemon listens on: loopback or not, how to reach it, and its URLs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can connect to ``host``.
+    """Return whether only this machine can connect to ``host``.
 
-    A name other than ``localhost`` is taken to be reachable, wherever it points at the moment.
+    A name other than ``localhost`` counts as reachable from outside, whatever it resolves to now.
     """
     if host.lower() == "localhost":
         return True
@@ -21,9 +21,9 @@ def is_loopback(host: str) -> bool:
 
 
 def connectable(host: str) -> str:
-    """Return the address at which this machine reaches a daemon that is bound to ``host``.
+    """Return the address at which this machine reaches a daemon bound to ``host``.
 
-    That is ``host`` itself, and the loopback address for the ones that mean every interface.
+    It is ``host`` itself, or the loopback address if ``host`` means all interfaces.
     """
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 

@@ -1,4 +1,4 @@
-"""Private files, replaced in one step."""
+"""Read private files (0600), and replace them atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shellwire.errors import HomeError
-from shellwire.home.owner import check_owner
+from shellwire.home.ownership import check_owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _PRIVATE = 0o600
 
 if sys.platform == "win32":
-    # Who may read a file, its directory says there, which is in the user's own profile.
+    # On Windows the directory, which is in the user's own profile, decides who may read a file.
     _READ = os.O_RDONLY | os.O_BINARY
     _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY
 else:
-    # O_NONBLOCK, lest a FIFO in a file's place holds us up for ever.
+    # O_NONBLOCK: opening a FIFO in the file's place could block for ever.
     _READ = os.O_RDONLY | os.O_NONBLOCK
     _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
-_PATIENCE = 1.0
+_REPLACE_TIMEOUT = 1.0
 _RETRY = 0.01
 
 
@@ -36,8 +36,8 @@ def read_private(path: Path) -> bytes | None:
     """Return the content of ``path``, or None if it does not exist.
 
     A mode looser than 0600 is tightened first: release 0.1.4 left some files readable to others.
-    Raises HomeError if it can't be read, is no regular file, or belongs to another user than us
-    and root.
+    Raises HomeError if the file can't be read, is not a regular file, or belongs to a user other
+    than us and root.
     """
     try:
         descriptor = os.open(path, _READ)
@@ -71,11 +71,11 @@ def _tighten(path: Path, descriptor: int) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace ``path`` by a file with ``content``, 0600 from the moment it exists.
+    """Replace ``path`` atomically by a file with ``content``, 0600 from the moment it exists.
 
-    A reader sees the old content or the new, also after a power cut: the new file is on disk
-    before it takes the name (rename(2) is atomic), and the name before this returns. On failure
-    the old file stays, nothing else is left behind, and HomeError says why.
+    A reader sees the old content or the new, also after a power cut: the new file is flushed to
+    disk before it takes the name (rename(2) is atomic), and the directory before this returns. On
+    failure the old file stays, no temporary file remains, and HomeError gives the reason.
     """
     sibling = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -94,19 +94,19 @@ def write_private(path: Path, content: bytes) -> None:
 def _write_new(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(path, _CREATE, _PRIVATE), "wb") as file:
         if sys.platform != "win32":
-            os.fchmod(file.fileno(), _PRIVATE)  # whatever the umask took away
+            os.fchmod(file.fileno(), _PRIVATE)  # the umask may have taken bits away
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
 def _replace(new: Path, old: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _REPLACE_TIMEOUT
     while True:
         try:
             os.replace(new, old)
         except PermissionError:
-            # On Windows a file can't be replaced while somebody reads it.
+            # On Windows a file can't be replaced while another process reads it.
             if sys.platform != "win32" or time.monotonic() >= deadline:
                 raise
             time.sleep(_RETRY)
@@ -116,12 +116,12 @@ def _replace(new: Path, old: Path) -> None:
 
 def _flush_directory(path: Path) -> None:
     if sys.platform == "win32":
-        return  # no directory can be opened there
+        return  # Windows can't open a directory
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems (FUSE, Android's shared storage) can't do it to a directory.
+        # Some file systems (FUSE, Android's shared storage) can't fsync a directory.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

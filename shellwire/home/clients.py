@@ -1,9 +1,9 @@
 """Known clients and revocations, shared by the daemon and the command line.
 
-``clients.json`` keeps the format of release 0.1.4: an object with one entry a client,
-``{client_id: {"first_seen": s, "last_seen": s, "is_revoked": bool}}``, times in seconds since the
-epoch; null or missing for a client that has never connected. Keys that we don't know are kept.
-Every change reads the file anew under a lock, so neither of two writers undoes what the other did.
+``clients.json`` keeps the format of release 0.1.4: an object with one entry per client,
+``{client_id: {"first_seen": s, "last_seen": s, "is_revoked": bool}}``. Times are in seconds since
+the epoch; null or missing for a client that has never connected. Unknown keys are kept. Every
+change re-reads the file under a lock, so that two writers don't undo each other's changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
-from shellwire.home.lock import PATIENCE, write_lock
+from shellwire.home.lock import LOCK_TIMEOUT, write_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
 
 MAX_REMEMBERED = 1000
-"""Clients kept that are not revoked; beyond it those go that were seen longest ago."""
+"""Most clients kept that are not revoked; beyond it the least recently seen are dropped."""
 
 SAVE_EVERY = 60.0
-"""Seconds between two writes that only bring a ``last_seen`` up to date."""
+"""Seconds between two writes that only update a ``last_seen``."""
 
-_END_OF_TIME = 1e11
-"""Seconds since the epoch beyond which a number is no time; milliseconds are beyond it."""
+_MAX_TIME = 1e11
+"""Largest number accepted as seconds since the epoch; a time in milliseconds is larger."""
 
 _KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked"})
 
 
 @dataclass(frozen=True)
 class ClientRecord:
-    """What is remembered of one client. Times in seconds since the epoch, None if never seen."""
+    """One known client. Times are in seconds since the epoch, None if it was never seen."""
 
     client_id: str
     first_seen: float | None = None
@@ -55,40 +55,40 @@ class Clients:
     Not for use by several threads at once.
     """
 
-    def __init__(self, home: Home, records: _Records, patience: float) -> None:
+    def __init__(self, home: Home, records: _Records, timeout: float) -> None:
         self._home = home
-        self._patience = patience
+        self._timeout = timeout
         self._records = records
         self._saved = {client_id: record.last_seen for client_id, record in records.items()}
 
     @classmethod
-    def load(cls, home: Home, patience: float = PATIENCE) -> Clients:
-        """Read the file; a missing one means no clients.
+    def load(cls, home: Home, timeout: float = LOCK_TIMEOUT) -> Clients:
+        """Read the file; a missing file means no clients.
 
-        A change waits ``patience`` seconds for another process that is about to make one.
+        A change waits up to ``timeout`` seconds for another process that is writing.
 
-        Raises DamagedFile if it holds anything but what is described above, HomeError if it
+        Raises DamagedFile if the file has another format than the one above, HomeError if it
         can't be read.
         """
-        return cls(home, _read(home.clients_file), patience)
+        return cls(home, _read(home.clients_file), timeout)
 
     def reload(self) -> None:
-        """Take over what another process has changed. Raises as ``load``, and then keeps all."""
-        self._adopt(_read(self._home.clients_file))
+        """Merge in changes by other processes. Raises like ``load``, and then changes nothing."""
+        self._merge(_read(self._home.clients_file))
 
     def records(self) -> list[ClientRecord]:
-        """Return what is known, sorted by client_id."""
+        """Return all records, sorted by client_id."""
         return [self._records[client_id] for client_id in sorted(self._records)]
 
     def is_revoked(self, client_id: str) -> bool:
-        """Tell whether ``client_id`` may not connect."""
+        """Return whether ``client_id`` is refused."""
         record = self._records.get(client_id)
         return record is not None and record.is_revoked
 
     def revoke(self, client_id: str) -> None:
-        """Refuse ``client_id`` from now on, seen before or not.
+        """Refuse ``client_id`` from now on, whether it was seen before or not.
 
-        Raises as ``load``, and HomeError if the file can't be written.
+        Raises like ``load``, and HomeError if the file can't be written.
         """
 
         def change(records: _Records) -> bool:
@@ -99,7 +99,7 @@ class Clients:
         self._change(change)
 
     def restore(self, client_id: str) -> bool:
-        """Let ``client_id`` connect again; False if it was not revoked. Raises as ``revoke``."""
+        """Let ``client_id`` connect again; False if it was not revoked. Raises like ``revoke``."""
 
         def change(records: _Records) -> bool:
             record = records.get(client_id)
@@ -111,10 +111,10 @@ class Clients:
         return self._change(change)
 
     def seen(self, client_id: str) -> None:
-        """Note that ``client_id`` comes, goes or is connected now.
+        """Set the ``last_seen`` of ``client_id``, which connects, disconnects or is connected.
 
-        Writes the file for a new client, and for another once in ``SAVE_EVERY`` seconds. Raises
-        as ``revoke``, and then has noted it in memory.
+        Writes the file for a new client at once, for others once in ``SAVE_EVERY`` seconds.
+        Raises like ``revoke``; the change in memory then stays.
         """
         now = time.time()
         record = self._records.get(client_id) or ClientRecord(client_id)
@@ -124,15 +124,15 @@ class Clients:
             self.save()
 
     def save(self) -> None:
-        """Write what ``seen`` has noted and not written yet. Raises as ``revoke``."""
+        """Write the times that ``seen`` has not written yet. Raises like ``revoke``."""
         if any(record.last_seen != self._saved.get(i) for i, record in self._records.items()):
             self._change(lambda _: True)
 
     def _change(self, change: Callable[[_Records], bool]) -> bool:
-        """Apply ``change`` to what is on disk and in memory; write if it returns True."""
+        """Apply ``change`` to the merged records of disk and memory; write if it returns True."""
         self._home.ensure()
-        with write_lock(self._home, self._patience):
-            self._adopt(_read(self._home.clients_file))
+        with write_lock(self._home, self._timeout):
+            self._merge(_read(self._home.clients_file))
             records = dict(self._records)
             changed = change(records)
             if changed:
@@ -142,8 +142,8 @@ class Clients:
                 self._saved = {i: record.last_seen for i, record in records.items()}
         return changed
 
-    def _adopt(self, on_disk: _Records) -> None:
-        """Take ``on_disk``, and keep from memory only the times that it doesn't have yet."""
+    def _merge(self, on_disk: _Records) -> None:
+        """Replace the records by ``on_disk``, but keep the times that were not written yet."""
         unsaved = {
             i: record
             for i, record in self._records.items()
@@ -213,7 +213,7 @@ def _seconds(path: Path, client_id: str, entry: dict[str, Any], key: str) -> flo
     if value is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < _END_OF_TIME:
+    if not is_number or not 0 <= value < _MAX_TIME:
         raise _damaged(path, f"{key} of {client_id!r} is not a time")
     return float(value)
 

@@ -1,6 +1,6 @@
-"""The settings file, which its user writes: which keys it holds, their values and lines.
+"""Read the settings file, which the user writes: keys, values and line numbers.
 
-What a key means and which values it may have, the command line knows.
+The command line checks which keys and values are valid.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import HomeError, InvalidSettings
-from shellwire.home.owner import check_owner
+from shellwire.home.ownership import check_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +29,10 @@ class Entry:
 
 
 def read_config(path: Path) -> dict[str, Entry]:
-    """Return what the file at ``path`` says, by key; nothing if there is no file.
+    """Return the entries of the file at ``path``, by key; empty if there is no file.
 
-    Raises InvalidSettings, whose one line names the file's line, if it is no TOML, and HomeError if
-    it can't be read.
+    Raises InvalidSettings, which names the line, if the file is not TOML, and HomeError if it
+    can't be read.
     """
     text = _read(path)
     lines: dict[str, int] = {}
@@ -42,7 +42,7 @@ def read_config(path: Path) -> dict[str, Entry]:
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, text, error) from error
     except (ValueError, RecursionError):
-        pass  # an endless number or nesting; where it is, the next loop knows
+        pass  # a huge number or too deep nesting: the next loop finds its line
     for line, keys in _statements(path, text):
         for key in keys:
             lines.setdefault(key, line)
@@ -75,19 +75,19 @@ def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Inva
 
 
 def _statements(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield each statement's first line and what it says by itself.
+    """Yield the number of each statement's first line, and the statement parsed alone.
 
-    tomllib gives no positions. But a statement ends with a line, and no shorter run of its lines is
-    TOML: what is open (a string, an array) is still open.
+    tomllib gives no positions. But a statement ends at the end of a line, and a shorter run of its
+    lines is no valid TOML: a string or an array is still open.
     """
     begin, statement = 1, ""
     for number, line in enumerate(text.split("\n"), 1):
         statement += f"{line}\n"
         try:
-            said = tomllib.loads(statement)
+            parsed = tomllib.loads(statement)
         except tomllib.TOMLDecodeError:
             continue
         except (ValueError, RecursionError) as error:
             raise InvalidSettings(f"{path}:{begin}: no setting can have such a value") from error
-        yield begin, said
+        yield begin, parsed
         begin, statement = number + 1, ""

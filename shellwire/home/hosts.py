@@ -1,4 +1,4 @@
-"""The daemons that a user has logged in to: addresses and tokens by name."""
+"""The saved logins to daemons: addresses and tokens by name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Host(NamedTuple):
-    """One daemon."""
+    """Address and token of one daemon."""
 
     url: str
     token: str
 
 
 def load_hosts(home: Home) -> dict[str, Host]:
-    """Return what is saved, by name. Raises HomeError, DamagedFile."""
+    """Return the saved hosts by name. Raises HomeError, DamagedFile."""
     content = read_private(home.hosts_file)
     if content is None:
         return {}
@@ -36,14 +36,14 @@ def load_hosts(home: Home) -> dict[str, Host]:
 
 
 def save_host(home: Home, name: str, host: Host) -> None:
-    """Save one, in the place of another of that name. Raises HomeError."""
+    """Save a host; it replaces one of the same name. Raises HomeError."""
     home.ensure()
     with write_lock(home):
         _write(home, {**load_hosts(home), name: host})
 
 
 def forget_host(home: Home, name: str) -> bool:
-    """Forget one; return whether it was there. Raises HomeError."""
+    """Remove a host; return whether it existed. Raises HomeError."""
     if name not in load_hosts(home):
         return False
     with write_lock(home):

@@ -1,14 +1,15 @@
-"""The journal of live jobs: what a daemon that was killed has left, for the next one to end.
+"""The journal of live jobs, by which the next daemon ends what a crashed one left behind.
 
-One JSON array a line, each behind a newline of its own, so that one that was torn spoils no other::
+It has one JSON array per line. Each line begins with a newline, so that a torn line spoils no
+other::
 
     ["daemon", INSTANCE, START_TIME]
     ["began", TAG, KIND, CLIENT_ID, ID, TIME]
     ["ended", TAG]
 
-It is appended to, and never flushed to disk: what a killed process has written is there, and what
-a machine that has lost its power ran needs no end. When it is long, or a line could not be written,
-it is written anew with what is alive. A daemon that stops in order removes it.
+The file is appended to, and never flushed to disk: what a killed process has written stays in the
+file, and after a power cut no job is left to end. When it is long, or a line could not be written,
+it is rewritten with the live jobs only. A daemon that stops in order removes it.
 """
 
 from __future__ import annotations
@@ -36,22 +37,22 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
 
 REWRITE_AT = 1024 * 1024
-"""Bytes from which on it is written anew, with what is alive only."""
+"""Bytes that may be appended before the journal is rewritten with the live jobs only."""
 
 _NAME = "jobs.journal"
 _HEAD_BYTES = 256
 
-# 8 random bytes in hexadecimal digits. A shorter text could be the beginning of others' tags.
+# 8 random bytes as hexadecimal digits. A shorter text could be a prefix of other daemons' tags.
 _INSTANCE = re.compile(r"[0-9a-f]{16}")
 
 _encode = msgspec.json.Encoder().encode
 
 
 class LiveJob(msgspec.Struct, frozen=True, array_like=True):
-    """A job that had not been answered for."""
+    """A job whose terminal message has not been sent."""
 
     tag: str
-    """The value of the variable that is in the environment of its processes."""
+    """The value of the tag variable in the environment of its processes."""
     kind: Literal["command", "session"]
     client_id: str
     id: str
@@ -60,21 +61,21 @@ class LiveJob(msgspec.Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What a killed daemon has left behind."""
+class CrashedDaemon:
+    """A crashed daemon, and the jobs that it left behind."""
 
     instance: str
-    """What each of its tags begins with."""
+    """The prefix of its tags."""
     started: float
-    """When it was started, as ``pidfile.start_time`` gives it."""
+    """Its start time, as returned by ``pidfile.start_time``."""
     jobs: tuple[LiveJob, ...]
 
 
-def read_left(home: Home) -> Left | None:
-    """Return what the last daemon left; None if it stopped in order, or did not get that far.
+def read_crashed(home: Home) -> CrashedDaemon | None:
+    """Return the last daemon if it crashed; None if it stopped in order, or wrote no journal.
 
-    Lines that mean nothing are passed over. So is a whole journal whose daemon lives: the home was
-    copied, and the jobs are that daemon's. Raises HomeError if the file can't be read.
+    Invalid lines are skipped. A journal whose daemon lives is ignored: the home was copied, and
+    the jobs belong to that daemon. Raises HomeError if the file can't be read.
     """
     content = read_private(home.journal_file)
     instance, started = "", 0.0
@@ -89,18 +90,18 @@ def read_left(home: Home) -> Left | None:
                     jobs[job.tag] = job
             case ["ended", str(tag)]:
                 jobs.pop(tag, None)
-    if _INSTANCE.fullmatch(instance) is None or _is_kept_by_a_live_daemon(instance):
+    if _INSTANCE.fullmatch(instance) is None or _has_live_daemon(instance):
         return None
-    return Left(instance, started, tuple(jobs.values()))
+    return CrashedDaemon(instance, started, tuple(jobs.values()))
 
 
-def _is_kept_by_a_live_daemon(instance: str) -> bool:
-    """Whether another process has the journal of ``instance`` open. Only Linux can tell."""
+def _has_live_daemon(instance: str) -> bool:
+    """Whether another process has the journal of ``instance`` open; known on Linux only."""
     own = f"/proc/{os.getpid()}/"
     for path in glob.iglob("/proc/[0-9]*/fd/*"):
         if path.startswith(own):
             continue
-        with contextlib.suppress(OSError):  # another user's, or one that has ended meanwhile
+        with contextlib.suppress(OSError):  # another user's process, or it has ended meanwhile
             if os.path.basename(os.readlink(path)).removesuffix(" (deleted)") == _NAME:
                 for entry in _entries(_head_of(path)):
                     if entry[:2] == ["daemon", instance]:
@@ -109,9 +110,9 @@ def _is_kept_by_a_live_daemon(instance: str) -> bool:
 
 
 def _head_of(path: str) -> bytes:
-    """Return the beginning of a file that anybody may have made; empty if it is no plain file.
+    """Return the first bytes of a file that any user may have made; empty if it is not regular.
 
-    To open a FIFO may take for ever (fifo(7)). Raises OSError.
+    Opening a FIFO could block for ever (fifo(7)), hence O_NONBLOCK. Raises OSError.
     """
     if sys.platform == "win32":
         return b""  # there is no /proc
@@ -134,9 +135,9 @@ def _entries(content: bytes) -> Iterator[list[Any]]:
 class Journal:
     """The journal of this daemon, ``instance``, which was started at ``started``.
 
-    Begins with the jobs that the last one has ``left``: they are lost until this one stops. Each
-    method raises HomeError when the file can't be written; what it lacks then is made up for by
-    the next that can.
+    It begins with the jobs that the crashed daemon has ``left``: they stay in it, as lost, until
+    this daemon stops. Each method raises HomeError if the file can't be written; the next write
+    that succeeds adds the missing lines.
     """
 
     def __init__(self, home: Home, instance: str, started: float, left: Iterable[LiveJob]) -> None:
@@ -148,30 +149,30 @@ class Journal:
         self._rewrite_at = 0
 
     def begin(self) -> None:
-        """Replace the last daemon's file in one step."""
+        """Replace the last daemon's journal atomically."""
         self._rewrite()
 
     def began(self, job: LiveJob) -> None:
-        """Note that a job has started."""
+        """Record that a job has started."""
         line = self._live[job.tag] = _began(job)
         self._append(line)
 
     def ended(self, tag: str) -> None:
-        """Note that a job has been answered for."""
+        """Record that a job's terminal message was sent."""
         if self._live.pop(tag, None) is not None:
             self._append(_line("ended", tag))
 
     def remove(self) -> None:
-        """Remove the file: what was in it has ended."""
+        """Remove the file: all jobs in it have ended."""
         try:
-            # If the home was removed under us, another daemon may be at home in a new one.
+            # If the home was removed under us, the file may be another daemon's in a new home.
             if self._descriptor is None or _names(self._path, self._descriptor):
                 self._path.unlink(missing_ok=True)
         except OSError as error:
             raise HomeError(f"can't remove {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -215,7 +216,7 @@ def _names(path: Path, descriptor: int) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> int:
-    """Put a file with ``content`` in the place of ``path``; return its descriptor, to append."""
+    """Replace ``path`` by a file with ``content``; return its descriptor for appending."""
     sibling = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
     descriptor = os.open(sibling, flags, 0o600)
@@ -231,6 +232,6 @@ def _replace(path: Path, content: bytes) -> int:
 
 
 def _write(descriptor: int, content: bytes) -> None:
-    # A short write means that the disk has just become full.
+    # A short write means that the disk is full.
     if os.write(descriptor, content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

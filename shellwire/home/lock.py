@@ -1,8 +1,8 @@
-"""Locks on files: one daemon a home, one writer at a time.
+"""File locks: one daemon per home, one writer at a time.
 
-The locks are flock(2)'s, on Windows those of LockFile: the kernel gives them back when their holder
-ends, however it ends, so none is ever stale. The descriptors are close-on-exec, so no command that
-the daemon runs holds one on.
+The locks are those of flock(2), on Windows of LockFile. The kernel releases them when their holder
+ends, however it ends, so none is ever stale. The descriptors are close-on-exec, so that commands of
+the daemon don't hold the locks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shellwire.errors import AlreadyRunning, HomeError
-from shellwire.home.owner import check_owner
+from shellwire.home.ownership import check_owner
 
 if sys.platform == "win32":
     import msvcrt
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
     from shellwire.home.paths import Home
 
-PATIENCE = 5.0
-"""Seconds to wait for another writer. One holds the lock for milliseconds, unless stopped."""
+LOCK_TIMEOUT = 5.0
+"""Seconds to wait for another writer. It holds the lock for milliseconds, unless stopped."""
 
 _RETRY = 0.01
-_HOLDERS = Path("/proc/locks")
+_PROC_LOCKS = Path("/proc/locks")
 
 
 @contextlib.contextmanager
 def daemon_lock(home: Home) -> Iterator[None]:
-    """Be the only daemon of ``home`` while the block runs.
+    """Hold the daemon lock of ``home`` while the block runs.
 
-    Raises AlreadyRunning if there is one, or another is about to start.
+    Raises AlreadyRunning if another daemon runs or is starting.
     """
     with _opened(home.lock_file) as descriptor:
         if not _try_lock(descriptor, home.lock_file):
@@ -48,19 +48,19 @@ def daemon_lock(home: Home) -> Iterator[None]:
 
 
 def daemon_lock_holder(home: Home) -> int | None:
-    """Return the pid of the daemon that holds the lock of ``home``, also when that was removed.
+    """Return the pid of the daemon that holds the lock of ``home``, even if that was removed.
 
-    None if nobody does, or where there is no /proc/locks (proc(5)) to tell.
+    None if no daemon holds it, or without /proc/locks (proc(5)).
     """
     try:
-        lines = _HOLDERS.read_text().splitlines()
+        lines = _PROC_LOCKS.read_text().splitlines()
     except OSError:
         return None
     name = os.path.join(os.path.realpath(home.root), home.lock_file.name)
-    # The kernel marks a name that was unlinked so.
+    # The kernel appends this to the name of an unlinked file.
     names = {name, f"{name} (deleted)"}
     for line in lines:
-        # One that waits for another has an arrow before its kind.
+        # A lock that is waited for has an arrow before its kind.
         _, kind, _, _, pid, *_ = line.split()
         if kind == "FLOCK" and not names.isdisjoint(_open_files(pid)):
             return int(pid)
@@ -70,7 +70,7 @@ def daemon_lock_holder(home: Home) -> int | None:
 def holds_daemon_lock(home: Home, pid: int) -> bool | None:
     """Whether process ``pid`` has the lock file of ``home`` open, as its daemon does.
 
-    None where there is no /proc/PID/fd (proc(5)) to tell.
+    None without /proc/PID/fd (proc(5)).
     """
     if not os.path.isdir("/proc/self/fd"):
         return None
@@ -92,33 +92,34 @@ def _open_files(pid: str) -> Iterator[str]:
 
 
 def _open_descriptors(pid: str) -> Iterator[tuple[str, str]]:
-    with contextlib.suppress(OSError):  # it has ended, or is not ours to look at
+    with contextlib.suppress(OSError):  # it has ended, or we may not read its descriptors
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 yield descriptor, os.readlink(f"/proc/{pid}/fd/{descriptor}")
 
 
 @contextlib.contextmanager
-def write_lock(home: Home, patience: float = PATIENCE) -> Iterator[None]:
-    """Be the only one who changes a file of ``home`` while the block runs.
+def write_lock(home: Home, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the write lock, which every change of a file of ``home`` takes, while the block runs.
 
-    Raises HomeError if another still holds the lock after ``patience`` seconds.
+    Raises HomeError if another process still holds the lock after ``timeout`` seconds.
     """
     path = home.write_lock_file
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     with _opened(path) as descriptor:
         while not _try_lock(descriptor, path):
             if time.monotonic() >= deadline:
-                raise HomeError(f"another process has held {path} for {patience:g} s")
+                raise HomeError(f"another process has held {path} for {timeout:g} s")
             time.sleep(_RETRY)
         yield
 
 
 @contextlib.contextmanager
-def lock_of(path: Path) -> Iterator[Callable[[], bool]]:
-    """Give a function that tries to lock a file, made if it is missing, until the block ends.
+def file_lock(path: Path) -> Iterator[Callable[[], bool]]:
+    """Yield a function that tries to lock a file, which is created if missing.
 
-    It returns whether the lock is held now. Both raise HomeError.
+    The function returns whether the lock is now held; it is released when the block ends. Both
+    raise HomeError.
     """
     with _opened(path) as descriptor:
         yield lambda: _try_lock(descriptor, path)
@@ -134,12 +135,12 @@ def _opened(path: Path) -> Iterator[int]:
         check_owner(path, os.fstat(descriptor))
         yield descriptor
     finally:
-        # Closing is not enough: a child that is about to exec still has its copy of the lock, and
-        # Windows takes its time.
+        # Closing is not enough: a child before its exec still has a copy of the descriptor, and
+        # Windows unlocks late.
         if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         else:
-            with contextlib.suppress(OSError):  # we may never have got it
+            with contextlib.suppress(OSError):  # we may never have held the lock
                 msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
         os.close(descriptor)
 

@@ -1,4 +1,4 @@
-"""Where each file of the daemon's home is."""
+"""The daemon's home directory, and the paths of the files in it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shellwire.errors import HomeError
-from shellwire.home.owner import check_owner, check_path
+from shellwire.home.ownership import check_owner, check_path_owner
 
 _PRIVATE = 0o700
 
 
 @dataclass(frozen=True)
 class Home:
-    """The directory that holds what one daemon keeps. ``root`` is absolute."""
+    """The directory with all files of one daemon. ``root`` is absolute."""
 
     root: Path
 
     @classmethod
     def locate(cls) -> Home:
-        """Return ``$SHELLWIRE_HOME``, or ``~/.shellwire`` where that is unset or empty.
+        """Return ``$SHELLWIRE_HOME``, or ``~/.shellwire`` if that is unset or empty.
 
-        Nothing is made yet. Raises HomeError if there is no home directory to look in, or if the
-        directory, or a symlink on the way to it, belongs to another user than us and root.
+        Creates nothing. Raises HomeError if the user's home directory is unknown, or if the
+        directory, or a symlink on the way to it, belongs to a user other than us and root.
         """
         chosen = os.environ.get("SHELLWIRE_HOME") or "~/.shellwire"
         expanded = os.path.expanduser(chosen)
-        # An empty HOME would make it a directory in the root.
+        # With an empty HOME it would be /.shellwire.
         is_lost = chosen.startswith("~/") and os.environ.get("HOME") == ""
         if is_lost or expanded.startswith("~"):
             raise HomeError(f"can't tell where {chosen} is: set HOME or SHELLWIRE_HOME")
@@ -37,16 +37,16 @@ class Home:
             root = Path(os.path.abspath(expanded))
         except FileNotFoundError as error:
             raise HomeError(
-                f"SHELLWIRE_HOME is {chosen}, and the directory it starts from is gone"
+                f"SHELLWIRE_HOME is the relative path {chosen}, and the current directory is gone"
             ) from error
-        check_path(root)
+        check_path_owner(root)
         return cls(root)
 
     def ensure(self) -> None:
-        """Make the directory if it is missing, and 0700 in any case.
+        """Create the directory if it is missing, and set its mode to 0700 in any case.
 
-        Raises HomeError, also if a file in it belongs to another user: one who could write here
-        before may have left a token or a pid file of his own.
+        Raises HomeError, also if a file in it belongs to another user: a user who could write
+        here before may have left a token or a pid file of his own.
         """
         try:
             self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
@@ -54,9 +54,9 @@ class Home:
             check_owner(self.root, status)
             mode = status.st_mode
             if mode & stat.S_ISVTX or self.root == self.root.parent:
-                # /tmp by mistake, say: nobody else could work with it if it became private.
+                # For example /tmp by mistake: no other user could use it once it is private.
                 raise HomeError(f"can't use {self.root} as home: others use it too")
-            # The umask may have narrowed the mode just given, and an older release gave 0755.
+            # The umask may have reduced the mode above, and an older release used 0755.
             if stat.S_IMODE(mode) != _PRIVATE:
                 self.root.chmod(_PRIVATE)
             with os.scandir(self.root) as entries:
@@ -81,12 +81,12 @@ class Home:
 
     @property
     def config_file(self) -> Path:
-        """The settings that its user has written down."""
+        """The settings file, which the user writes."""
         return self.root / "config.toml"
 
     @property
     def hosts_file(self) -> Path:
-        """The daemons that its user has logged in to, with their tokens."""
+        """The daemons that the user has logged in to, with their tokens."""
         return self.root / "hosts.json"
 
     @property
@@ -101,37 +101,37 @@ class Home:
 
     @property
     def socket_file(self) -> Path:
-        """The Unix socket; ``socket_address`` gives an address of it that is short enough."""
+        """The Unix socket; ``socket_address`` gives a path of it that is short enough."""
         return self.root / "daemon.sock"
 
     @property
     def journal_file(self) -> Path:
-        """The jobs that run now; only while a daemon runs, or when one was killed."""
+        """The live jobs; exists only while a daemon runs, or after one was killed."""
         return self.root / "jobs.journal"
 
     @property
     def lock_file(self) -> Path:
-        """Held by the daemon as long as it lives."""
+        """The lock that the daemon holds as long as it lives."""
         return self.root / "daemon.lock"
 
     @property
-    def litter_directory(self) -> Path:
+    def tempfiles_directory(self) -> Path:
         """A symlink to each temporary file that is being written."""
         return self.root / "unfinished"
 
     @property
     def manifests_directory(self) -> Path:
-        """What `sync` knows of each pair of directories from the last time."""
+        """The state of each pair of directories after its last `sync`."""
         return self.root / "manifests"
 
     @property
     def write_lock_file(self) -> Path:
-        """Held by whoever reads a file in order to change it."""
+        """The lock held while a file is read, changed and written back."""
         return self.root / "write.lock"
 
 
 def _reason(error: OSError) -> str:
-    # chmod(2) by who is not the owner
+    # chmod(2) gives EPERM to a user who is not the owner.
     if error.errno == errno.EPERM:
         return "it belongs to another user"
     return error.strerror or str(error)

@@ -1,7 +1,7 @@
-"""The pid file: which process is the daemon, and where it listens.
+"""The pid file: the daemon's process, and the address it listens on.
 
-A pid alone proves nothing, for the kernel gives it to another process later. So the file also
-holds when the process started, and a daemon is only believed to run if both still hold.
+A pid alone proves nothing, for the kernel reuses pids. So the file also has the start time of the
+process, and a daemon counts as running only if pid and start time match.
 """
 
 from __future__ import annotations
@@ -24,21 +24,20 @@ if TYPE_CHECKING:
 
 _HAS_PROC = sys.platform.startswith(("linux", "android"))
 _MAX_PID = 2**31 - 1
-_CLOSE_ENOUGH = 1.0
+_TOLERANCE = 1.0
 
 
 @dataclass(frozen=True)
 class DaemonRecord:
     """One daemon, as its pid file describes it.
 
-    What follows ``start_time`` is None in the file of release 0.1.4, which wrote no more, and where
-    there is no file.
+    The fields after ``start_time`` are None in a file of release 0.1.4, and without a file.
     """
 
     pid: int
 
     start_time: float
-    """As ``start_time()`` gives it."""
+    """The process's start time, as returned by ``start_time()``."""
 
     host: str | None = None
     """Address that it is bound to."""
@@ -50,7 +49,7 @@ class DaemonRecord:
     """Version of shellwire that it runs."""
 
     grace: float | None = None
-    """Seconds that its commands have to finish when it stops."""
+    """Seconds that running commands have to finish when it stops."""
 
     control: int | None = None
     """TCP port on 127.0.0.1 for administration, where there is no Unix socket."""
@@ -59,7 +58,7 @@ class DaemonRecord:
     def of_this_process(
         cls, *, host: str, port: int, version: str, grace: float, control: int | None = None
     ) -> DaemonRecord:
-        """Describe the calling process."""
+        """Return the record of the calling process."""
         pid = os.getpid()
         started = start_time(pid)
         assert started is not None, "we are alive"
@@ -67,7 +66,7 @@ class DaemonRecord:
 
     @property
     def url(self) -> str | None:
-        """Where WebSocket clients connect, None if the file doesn't tell."""
+        """The URL for WebSocket clients, None if host or port is unknown."""
         if self.host is None or self.port is None:
             return None
         return address.url("ws", self.host, self.port)
@@ -76,8 +75,9 @@ class DaemonRecord:
 def start_time(pid: int) -> float | None:
     """Return when process ``pid`` started, None if there is none or it is a zombie.
 
-    On Linux in clock ticks since boot (field 22 of /proc/PID/stat, proc(5)), which no change of
-    the clock moves and which 0.1.4 wrote; elsewhere in seconds since the epoch.
+    On Linux it is in clock ticks since boot (field 22 of /proc/PID/stat, proc(5)): changes of the
+    clock don't affect it, and release 0.1.4 wrote the same. Elsewhere it is in seconds since the
+    epoch.
     """
     return _start_by_proc(pid) if _HAS_PROC else _start_by_psutil(pid)
 
@@ -88,12 +88,11 @@ def write(home: Home, record: DaemonRecord) -> None:
 
 
 def read_live(home: Home) -> DaemonRecord | None:
-    """Return the record of the daemon that runs, None if none does.
+    """Return the record of the running daemon, None if none runs.
 
-    A file that is missing, stale or garbled means none, and so does one with a bare pid, as
-    releases before 0.1.4 wrote it: nothing in it tells the daemon from a later process. A forged
-    one, which names a process that is no daemon of this home, means none too. Raises HomeError if
-    the file can't be read.
+    A file that is missing, stale or garbled means none. So does a bare pid, as written by releases
+    before 0.1.4: it does not tell the daemon from a later process. So does a forged file, which
+    names a process that is not a daemon of this home. Raises HomeError if the file can't be read.
     """
     record = _read(home)
     if record is None or not is_live(record) or not _is_daemon_of(home, record):
@@ -102,9 +101,9 @@ def read_live(home: Home) -> DaemonRecord | None:
 
 
 def find_live(home: Home) -> DaemonRecord | None:
-    """As ``read_live``; where the pid file does not tell, who holds the daemon's lock is it.
+    """Do as ``read_live``; without a valid pid file, look for the holder of the daemon lock.
 
-    So one is found whose home was removed (on Linux), or that is about to start or to end.
+    This also finds a daemon whose home was removed (on Linux), or that is starting or ending.
     """
     record = read_live(home)
     if record is not None:
@@ -115,20 +114,20 @@ def find_live(home: Home) -> DaemonRecord | None:
 
 
 def is_live(record: DaemonRecord) -> bool:
-    """Tell whether the process of ``record`` runs, and not another that got its pid."""
+    """Return whether the process of ``record`` runs, and is not a later one with its pid."""
     started = start_time(record.pid)
     if started is None:
         return False
-    # Ticks are exact. psutil computes seconds anew each time, and rounding may differ.
+    # Ticks are exact. psutil recomputes the seconds each time, and rounding may differ.
     exact = started == record.start_time
-    return exact if _HAS_PROC else abs(started - record.start_time) < _CLOSE_ENOUGH
+    return exact if _HAS_PROC else abs(started - record.start_time) < _TOLERANCE
 
 
 def _is_daemon_of(home: Home, record: DaemonRecord) -> bool:
-    """Whether the live process of ``record`` is this home's daemon: that one holds its lock.
+    """Whether the live process of ``record`` is this home's daemon, which holds its lock.
 
-    Release 0.1.4 had no lock, and elsewhere than on Linux no open file can be looked up: there the
-    process is believed by its command line.
+    Release 0.1.4 had no lock, and open files can be listed on Linux only. In these cases the
+    command line of the process decides.
     """
     if record.pid == os.getpid():
         return True
@@ -147,7 +146,7 @@ def _command_line(pid: int) -> list[str]:
             return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
         except OSError:
             return []
-    import psutil  # takes 20 ms, which Linux need not spend
+    import psutil  # takes 20 ms, and Linux does not need it
 
     try:
         return psutil.Process(pid).cmdline()
@@ -156,7 +155,7 @@ def _command_line(pid: int) -> list[str]:
 
 
 def remove(home: Home, record: DaemonRecord) -> None:
-    """Remove the pid file if it still is the one of ``record``. Raises HomeError."""
+    """Remove the pid file if it still has this ``record``. Raises HomeError."""
     if _read(home) != record:
         return
     try:
@@ -206,15 +205,15 @@ def _text(value: object) -> str | None:
 def _start_by_proc(pid: int) -> float | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:  # no such process, or one that is not ours to see
+    except OSError:  # no such process, or we may not read it
         return None
-    # Field 2, the name, may hold blanks and parentheses; field 3 is the state.
+    # Field 2, the name, may contain blanks and parentheses; field 3 is the state.
     fields = stat[stat.rindex(b")") + 1 :].split()
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def _start_by_psutil(pid: int) -> float | None:
-    import psutil  # takes 20 ms, which Linux need not spend
+    import psutil  # takes 20 ms, and Linux does not need it
 
     try:
         process = psutil.Process(pid)

@@ -1,4 +1,4 @@
-"""What a daemon can be told when it starts."""
+"""The daemon's settings and their defaults."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MIB = 1024 * 1024
 class Settings:
     """The settings of one daemon, each with its default.
 
-    Whoever fills this has checked the ranges: the command line does, where each setting is a flag,
-    an environment variable and a key of the settings file.
+    The command line has checked the ranges. Each setting is a flag, an environment variable and a
+    key of the settings file.
     """
 
     host: str = "127.0.0.1"
@@ -26,43 +26,43 @@ class Settings:
     """TCP port to listen on; 0 takes any free one."""
 
     log_level: str = "INFO"
-    """Least severity that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+    """Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
 
     max_processes: int = 4
-    """Commands and sessions that run at a time."""
+    """Most commands and sessions that run at a time."""
 
     max_sessions: int | None = None
-    """Sessions that run at a time, counted apart; None counts them within ``max_processes``."""
+    """Most sessions that run at a time; None counts them within ``max_processes``."""
 
     max_queue: int = 16
-    """Commands that wait for a slot."""
+    """Most commands that wait for a slot."""
 
     max_clients: int = 1
-    """Clients connected at a time."""
+    """Most clients connected at a time."""
 
     max_output: int = 64 * MIB
     """Bytes of output after which a command is ended; 0 means no limit."""
 
     max_file: int = 64 * 1024 * MIB
-    """Bytes of a file that a client may write; 0 means no limit."""
+    """Largest file, in bytes, that a client may write; 0 means no limit."""
 
     max_upload: int = 64 * 1024 * MIB
-    """Bytes that one upload may bring, an archive's files together; 0 means no limit."""
+    """Most bytes of one upload, all files of an archive together; 0 means no limit."""
 
     max_uploads: int = 16
-    """Uploads that one client may have open."""
+    """Most uploads that one client may have open."""
 
     min_free: int = 64 * MIB
-    """Bytes that writing a file must leave free on its disk."""
+    """Bytes that must stay free on a disk when a file is written."""
 
     buffer: int = 4 * MIB
-    """Bytes of output kept for each job."""
+    """Bytes of output that are kept for each job."""
 
     retain: float = 86_400.0
-    """Seconds that a job which has ended is kept."""
+    """Seconds that an ended job is kept."""
 
     detach_ttl: float = 604_800.0
-    """Seconds that a job runs without its client since it was used last; 0 means for ever."""
+    """Seconds that a job without its client continues after its last use; 0 means for ever."""
 
     idle_timeout: float | None = None
     """Seconds unused after which a session is ended; 0 means never.
@@ -73,18 +73,18 @@ class Settings:
     spares: int = 0 if hasattr(sys, "getandroidapilevel") else 2
     """Shells that are started in advance, to wait for commands.
 
-    None on Android, Termux included: there all apps together may have 32 processes besides their
-    own, and the system kills what is more.
+    0 on Android, Termux included: there all apps together may have 32 child processes, and the
+    system kills more than that.
     """
 
     shell: str | None = None
-    """Path of the shell that runs commands; None leaves the choice to the daemon."""
+    """Path of the shell that runs commands; None lets the daemon choose."""
 
     rewrite: bool = True
     """Whether ``A && B &`` runs A in the foreground and only B in the background."""
 
     login_env: LoginEnv = "auto"
-    """Whether to take the environment of the user's login shell; ``auto`` when PATH is bare."""
+    """Whether to use the login shell's environment; ``auto``: if PATH has system paths only."""
 
     grace: float = 5.0
     """Seconds that running commands have to finish when the daemon stops."""

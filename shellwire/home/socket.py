@@ -1,4 +1,4 @@
-"""An address for the Unix socket that the kernel accepts, however deep the home lies."""
+"""A path of the Unix socket that is short enough for the kernel, however long the home's is."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from shellwire.home.paths import Home
 
-_LONGEST = 107 if sys.platform.startswith(("linux", "android")) else 103
-"""Bytes that ``sun_path`` holds before its NUL: unix(7) on Linux, sys/un.h on BSD and macOS."""
+_MAX_PATH_BYTES = 107 if sys.platform.startswith(("linux", "android")) else 103
+"""Bytes of ``sun_path`` before its NUL: unix(7) on Linux, sys/un.h on BSD and macOS."""
 
 
 @contextlib.contextmanager
 def socket_address(home: Home) -> Iterator[str]:
-    """Yield a path of ``home.socket_file`` that bind(2) and connect(2) take.
+    """Yield a path of ``home.socket_file`` that bind(2) and connect(2) accept.
 
-    It is valid while the block runs, by when one must have bound or connected. Raises HomeError
-    if the home can't be opened.
+    The path is valid while the block runs: bind or connect in it. Raises HomeError if the home
+    can't be opened.
     """
     plain = str(home.socket_file)
-    if len(os.fsencode(plain)) <= _LONGEST:
+    if len(os.fsencode(plain)) <= _MAX_PATH_BYTES:
         yield plain
         return
     shorter = _by_descriptor if os.path.isdir("/proc/self/fd") else _by_symlink
@@ -37,7 +37,7 @@ def socket_address(home: Home) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _by_descriptor(home: Home) -> Iterator[str]:
-    """Yield the name that proc(5) gives to a descriptor of the directory."""
+    """Yield the /proc path (proc(5)) of a descriptor of the directory."""
     try:
         descriptor = os.open(home.root, os.O_RDONLY)
     except OSError as error:
@@ -50,10 +50,10 @@ def _by_descriptor(home: Home) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _by_symlink(home: Home) -> Iterator[str]:
-    """Yield a link to the directory, in a directory that only we can enter."""
+    """Yield a symlink to the directory, in a temporary directory that only we can enter."""
     with contextlib.ExitStack() as stack:
         try:
-            # Rather than $TMPDIR, which is a long path itself on macOS.
+            # Not $TMPDIR, which is a long path itself on macOS.
             where = "/tmp" if os.path.isdir("/tmp") else None
             short = stack.enter_context(tempfile.TemporaryDirectory(prefix="sw-", dir=where))
             link = os.path.join(short, "h")

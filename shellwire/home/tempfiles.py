@@ -1,8 +1,8 @@
-"""Temporary files that are being written, for the next start to remove if this one is killed.
+"""Record temporary files that are being written, so that the next start removes them after a crash.
 
-Each is a symlink in a directory of the home whose text is the file's absolute path: it is made in
-one step, never torn, and costs no block on most disks. An archive that is unpacked has a directory
-for its files, or comes to be as one.
+Each record is a symlink, in a directory of the home, to the file's absolute path: symlink(2) is
+atomic, and takes no block on most disks. An archive is unpacked into one temporary directory,
+which is recorded likewise.
 """
 
 from __future__ import annotations
@@ -22,25 +22,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What may be removed: no other name, whatever a symlink here may say.
+# Only such names are removed, whatever target a symlink has.
 _NAME = re.compile(rb"\.shellwire-[0-9a-f]{16}")
 
 
 class HomeTempfiles:
-    """Notes temporary files in the home. What can't be noted is logged, once.
-
-    May be used by several threads.
-    """
+    """The records of temporary files in the home; a failure is logged once. Thread-safe."""
 
     def __init__(self, home: Home) -> None:
-        self._directory = os.fsencode(home.litter_directory)
+        self._directory = os.fsencode(home.tempfiles_directory)
         self._failed = False
 
     def note(self, path: bytes) -> bytes | None:
-        """Note a file that is about to be made. Returns what ``forget`` takes."""
+        """Record a file that is about to be created. Returns the argument for ``forget``."""
         noted = os.path.join(self._directory, os.path.basename(path))
         try:
-            # Only when there is something to note, and not if the home was removed under us.
+            # Made only when needed; it fails if the home was removed under us.
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self._directory, mode=0o700)
             os.symlink(path, noted)
@@ -50,7 +47,7 @@ class HomeTempfiles:
         return noted
 
     def forget(self, noted: bytes | None) -> None:
-        """Take note that the file is no more."""
+        """Delete the record of a file that no longer exists."""
         if noted is None:
             return
         try:
@@ -59,10 +56,10 @@ class HomeTempfiles:
             self._complain(error)
 
     def sweep(self, remove: Callable[[bytes], bool]) -> None:
-        """Remove what a killed daemon has left.
+        """Remove the temporary files that a crashed daemon left.
 
-        ``remove`` removes what is at a path, with all that is in it, and returns whether there was
-        anything; it may raise OSError or a WireError.
+        ``remove`` removes a file or a directory tree, and returns whether the path existed; it may
+        raise OSError or a WireError.
         """
         try:
             names = os.listdir(self._directory)
@@ -77,7 +74,7 @@ class HomeTempfiles:
             log.warning("removed %d unfinished files that the last daemon left", removed)
 
     def close(self) -> None:
-        """Remove the directory, unless something is left in it."""
+        """Remove the directory of records if it is empty."""
         with contextlib.suppress(OSError):
             os.rmdir(self._directory)
 

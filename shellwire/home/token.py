@@ -1,4 +1,4 @@
-"""The token: 32 random bytes as 64 hexadecimal digits, made once, kept until it is rotated."""
+"""The token: 32 random bytes as 64 hexadecimal digits, created once and kept until rotated."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ _TOKEN = re.compile(rb"\s*([0-9A-Fa-f]{64})\s*")
 
 
 def read_token(home: Home) -> str | None:
-    """Return the token, or None if there is no file or it holds something else.
+    """Return the token, or None if the file is missing or malformed.
 
-    White space around it is ignored. Raises HomeError if the file can't be read.
+    White space around the token is ignored. Raises HomeError if the file can't be read.
     """
-    return _look(home)[0]
+    return _inspect(home)[0]
 
 
 def token_origin(home: Home) -> TokenOrigin:
-    """Say what ``ensure_token`` would do, and change nothing. Raises HomeError."""
-    return _look(home)[1]
+    """Return what ``ensure_token`` would do, and change nothing. Raises HomeError."""
+    return _inspect(home)[1]
 
 
 def ensure_token(home: Home) -> tuple[str, TokenOrigin]:
-    """Return the token, and whether it was kept, created, or replaced something malformed.
+    """Return the token, and whether it was kept, created, or replaced because malformed.
 
-    Raises HomeError if it can't be read or written.
+    Raises HomeError if the file can't be read or written.
     """
     home.ensure()
     with write_lock(home):
-        token, origin = _look(home)
+        token, origin = _inspect(home)
         return token or _write_new(home), origin
 
 
 def rotate_token(home: Home) -> str:
-    """Replace the token and return the new one; a running daemon has yet to be told.
+    """Replace the token and return the new one; a running daemon must still reload it.
 
-    Raises HomeError if it can't be written.
+    Raises HomeError if the file can't be written.
     """
     home.ensure()
     with write_lock(home):
         return _write_new(home)
 
 
-def _look(home: Home) -> tuple[str | None, TokenOrigin]:
+def _inspect(home: Home) -> tuple[str | None, TokenOrigin]:
     content = read_private(home.token_file)
     if content is None:
         return None, "created"

@@ -1,1 +1,1 @@
-"""One run and all runs: output, slots, state machine, registry. Snapshots, never messages."""
+"""Jobs: output, slots, state machine, registry. The package knows no wire messages."""

@@ -1,4 +1,4 @@
-"""A place in a job's output from which its bytes are read in order; pure."""
+"""A read position in a job's output; pure."""
 
 from __future__ import annotations
 
@@ -13,45 +13,46 @@ if TYPE_CHECKING:
 class Cursor:
     """Reads ``buffer`` from ``offset`` on, as text or as bytes.
 
-    Everything that reads output reads it by this: viewers, pages, collected output. A reader that
-    begins where another one has stopped reads what that one would have read next.
+    Viewers, pages and collected output all read through a cursor. A reader that starts where
+    another one has stopped reads what that one would have read next.
     """
 
     def __init__(self, buffer: Buffer, offset: int, *, text: bool) -> None:
         self.offset = offset
-        """The end of what has been read, with the bytes that text passes over."""
+        """The end of what has been read, including bytes that text holds back."""
         self._buffer = buffer
         self._text = text
-        self._ends = sum(each.end < offset for each in buffer.unfinished.values())
+        self._ends_read = sum(each.end < offset for each in buffer.incomplete_ends.values())
 
     def take(self, limit: int) -> Piece | Gap | None:
-        """Return what comes next, at most ``limit`` more bytes of output; None: nothing yet.
+        """Return what comes next, at most ``limit`` more bytes of output; None if nothing yet.
 
-        As text a piece may be empty: all its bytes are of a character that is not finished. A
-        character that a stream leaves unfinished at its end is a piece of its own, which ends where
-        the cursor stands.
+        A piece of text is empty if all its bytes belong to an incomplete character. A character
+        that is incomplete at the end of its stream is a piece of its own, which ends at the
+        cursor's offset.
         """
-        last = self._unfinished()
+        last = self._next_end()
         if last is not None and self.offset >= self._buffer.start:
             if last.end <= self.offset:
-                self._ends += 1
+                self._ends_read += 1
                 return last
             limit = min(limit, last.end - self.offset)
         event = self._buffer.since(self.offset, limit, text=self._text)
         if event is not None:
             self.offset = event.end
         if isinstance(event, Gap):
-            # What was unfinished before its end is missing with the rest, as for who begins there.
-            while (last := self._unfinished()) is not None and last.end < event.end:
-                self._ends += 1
+            # Incomplete characters that ended within the gap are lost too, as they are for a reader
+            # that starts at its end.
+            while (last := self._next_end()) is not None and last.end < event.end:
+                self._ends_read += 1
         return event
 
     def has_read(self, end: int) -> bool:
-        """Tell whether nothing is left that comes before ``end``."""
-        last = self._unfinished()
+        """Return whether everything before ``end`` has been read."""
+        last = self._next_end()
         return self.offset >= end and (last is None or last.end > end)
 
-    def _unfinished(self) -> Piece | None:
-        if not self._text or self._ends >= len(self._buffer.unfinished):
+    def _next_end(self) -> Piece | None:
+        if not self._text or self._ends_read >= len(self._buffer.incomplete_ends):
             return None
-        return list(self._buffer.unfinished.values())[self._ends]
+        return list(self._buffer.incomplete_ends.values())[self._ends_read]

@@ -1,4 +1,4 @@
-"""Jobs whose client has gone: they end with it, or after a while, or when somebody ends them."""
+"""End the jobs of disconnected clients: at once, after a detach time, or never."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
 
 
-_ENDING = 1.0
-"""Seconds after which a job that is being ended is looked at again."""
+_RECHECK = 1.0
+"""Seconds until a job that is being ended is checked again."""
 
-_APART = 0.05
-"""Seconds between two looks at least: a client may ask for a detach time near 0."""
+_MIN_INTERVAL = 0.05
+"""Least seconds between two checks: a client may ask for a detach time near 0."""
 
 
 class DisconnectPolicy:
-    """Knows which clients are connected, and calls ``end(job)`` for what is not to outlive that.
+    """Knows which clients are connected; calls ``end(job)`` for a job that must end without one.
 
-    A running job is abandoned while its client is not connected and nobody reads it. It is ended
-    when its detach time has passed since it was used last: by input, output, a viewer or a
-    question. That time is the job's own, or else ``ttl`` seconds; 0 is never. One that is to be
-    killed on disconnect ends at once, with all that it left.
+    A running job is abandoned while its client is disconnected and the job has no viewer. It is
+    ended when its detach time has passed since the job was last used: by input, output, a viewer or
+    a request that names it. The detach time is the job's own, else ``ttl`` seconds; 0 is never. A
+    job with ``kill_on_disconnect`` ends at once, with its background processes.
     """
 
     def __init__(
@@ -34,56 +34,58 @@ class DisconnectPolicy:
         self._ttl = ttl
         self._jobs = jobs
         self._end = end
-        self._present: set[str] = set()
+        self._connected: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def came(self, client_id: str) -> None:
-        """A client has connected."""
-        self._present.add(client_id)
+    def client_connected(self, client_id: str) -> None:
+        """Record that a client has connected."""
+        self._connected.add(client_id)
 
-    def left(self, client_id: str) -> None:
-        """A client has disconnected, and not because it had connected anew."""
-        self._present.discard(client_id)
+    def client_disconnected(self, client_id: str) -> None:
+        """Record that a client has disconnected; not called if it has connected anew already."""
+        self._connected.discard(client_id)
         for job in list(self._jobs()):
             if job.key.client_id == client_id and job.state != "ended":
-                job.touch()
+                job.readers.touch()
                 if job.request.kill_on_disconnect:
                     self._end(job)
-        self._look()
+        self._end_expired()
 
-    def is_present(self, client_id: str) -> bool:
+    def is_connected(self, client_id: str) -> bool:
         """Whether this client is connected."""
-        return client_id in self._present
+        return client_id in self._connected
 
     def close(self) -> None:
-        """End nothing any more."""
+        """Stop ending jobs."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _left_of(self, job: Job, now: float) -> float | None:
-        """Return how many seconds an abandoned job still has; None if it is not one, or for ever.
+    def _remaining(self, job: Job, now: float) -> float | None:
+        """Return the seconds until a job is to be ended; None if it is not to be.
 
-        One that waits for a slot is not running: its time begins with it.
+        A queued job or one with a viewer has its whole detach time left.
         """
         ttl = self._ttl if job.request.detach_ttl is None else job.request.detach_ttl
-        if not ttl or job.outcome is not None or job.key.client_id in self._present:
+        if not ttl or job.outcome is not None or job.key.client_id in self._connected:
             return None
-        is_used = job.state == "queued" or job.is_read
-        return ttl if is_used else job.used_at + ttl - now
+        is_used = job.state == "queued" or job.readers.is_read
+        return ttl if is_used else job.used_at() + ttl - now
 
-    def _look(self) -> None:
-        """End what has no time left, and look again when the next one may have none."""
+    def _end_expired(self) -> None:
+        """End the jobs whose time is up, and set the timer for the next one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         now = time.monotonic()
         times = []
         for job in list(self._jobs()):
-            left = self._left_of(job, now)
+            left = self._remaining(job, now)
             if left is not None and left <= 0:
                 self._end(job)
-                left = _ENDING
+                left = _RECHECK
             if left is not None:
                 times.append(left)
         if times:
-            self._timer = asyncio.get_running_loop().call_later(max(min(times), _APART), self._look)
+            self._timer = asyncio.get_running_loop().call_later(
+                max(min(times), _MIN_INTERVAL), self._end_expired
+            )

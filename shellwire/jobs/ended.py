@@ -1,4 +1,4 @@
-"""What is kept of jobs that have ended: for a time, so many, so many bytes."""
+"""Retention of ended jobs, limited by time, number and bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What is kept of jobs that have ended."""
+    """The limits within which ended jobs are retained."""
 
     seconds: float = 86_400.0
     jobs: int = 64
@@ -24,7 +24,7 @@ class Retention:
 
 
 class EndedJobs:
-    """Calls ``forget(job)`` for each job whose time is over, or that is too many: oldest first."""
+    """The retained jobs. Calls ``forget(job)`` for each beyond the limits, the oldest first."""
 
     def __init__(self, retention: Retention, forget: Callable[[Job], None]) -> None:
         self._retention = retention
@@ -37,8 +37,8 @@ class EndedJobs:
         return job in self._jobs
 
     def add(self, job: Job) -> None:
-        """Keep a job whose output does not grow any more."""
-        size = job.kept_bytes
+        """Retain a job whose output is complete."""
+        size = job.readers.kept_bytes
         self._jobs[job] = (time.monotonic() + self._retention.seconds, size)
         self._bytes += size
         while len(self._jobs) > self._retention.jobs or (
@@ -48,12 +48,12 @@ class EndedJobs:
         self._schedule()
 
     def discard(self, job: Job) -> None:
-        """Keep it no longer, without ``forget``."""
+        """Remove a job without calling ``forget``."""
         _, size = self._jobs.pop(job, (0.0, 0))
         self._bytes -= size
 
     def close(self) -> None:
-        """Forget nothing any more."""
+        """Stop forgetting jobs."""
         if self._timer is not None:
             self._timer.cancel()
 

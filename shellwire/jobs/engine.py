@@ -1,4 +1,4 @@
-"""What all jobs of one daemon share: the shell's dialect, the reaper, and the tags."""
+"""The parts that all jobs of one daemon share: dialect, reaper, shell pool, orphans, tags."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from shellwire.process import kill
-from shellwire.process.strays import Strays
-from shellwire.shell.pool import ShellPool, can_wait
+from shellwire.process.orphans import OrphanTracker
+from shellwire.shell.pool import ShellPool, can_reuse
+from shellwire.shell.readback import ReadBack
 from shellwire.shell.rewrite import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from shellwire.jobs.model import Journal
     from shellwire.process.reap import Reaper
     from shellwire.shell.context import Context
     from shellwire.shell.dialect import Dialect
-    from shellwire.shell.pool import Taken
-    from shellwire.shell.shell import Shell, Wiring
-    from shellwire.shell.state import State
+    from shellwire.shell.pool import AcquiredShell
+    from shellwire.shell.shell import Shell, Stdio
+    from shellwire.shell.state import Function, State
 
 
 PAUSE = 0.001
@@ -44,56 +45,58 @@ def _login_shell() -> str:
 
 @dataclass(slots=True)
 class Engine:
-    """Starts and finds processes for the jobs; each has a buffer of ``buffer_bytes``."""
+    """Starts and finds the processes of jobs. ``buffer_bytes`` is the size of a job's buffer."""
 
     dialect: Dialect
     reaper: Reaper
     buffer_bytes: int = 4 * 1024 * 1024
     spares: int = 0
-    """Shells that wait for commands."""
+    """How many shells wait for commands."""
     rewrites: bool = True
-    """Whether ``A && B &`` is put as it is meant."""
+    """Whether ``A && B &`` is rewritten to ``A && { B & }``."""
     idle_timeout: float | None = None
-    """Seconds unused after which a session is ended; 0 is never, None as its request says."""
+    """A session's idle timeout in seconds; 0 is never, None the request's default."""
     journal: Journal | None = None
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
-    """What the tag of each job begins with, and that of no other daemon's."""
+    """The prefix of every job's tag, unique to this daemon."""
     _numbers: Iterator[int] = field(default_factory=count)
-    strays: Strays = field(init=False)
-    """Whose the processes are that have become our children."""
+    orphans: OrphanTracker = field(init=False)
+    """Attributes the orphans that the daemon adopts to their jobs."""
     _pool: ShellPool = field(init=False)
+    _read_back: ReadBack = field(init=False)
     _pause: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
         if not self.dialect.is_posix:
             self.rewrites = False
-        if not (self.dialect.is_posix and can_wait()):
+        if not (self.dialect.is_posix and can_reuse()):
             self.spares = 0
-        self.strays = Strays(self.reaper)
+        self.orphans = OrphanTracker(self.reaper)
         self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
+        self._read_back = ReadBack(self.dialect, self.reaper, self.next_tag)
 
-    def take(self, state: State, context: Context, wiring: Wiring, *, report: bool) -> Taken:
-        """Return a shell for ``state``, which a job of ``context`` starts from.
+    def take(self, state: State, context: Context, stdio: Stdio, *, report: bool) -> AcquiredShell:
+        """Return a shell for ``state``, from which a job of ``context`` starts.
 
-        Raises SpawnError, or PtyUnavailable.
+        Raises SpawnError or PtyUnavailable.
         """
-        # What is there before it runs is none of its.
-        self.strays.look()
-        taken = self._pool.take(state, wiring, report=report)
+        # Orphans from before the start must not be attributed to the job.
+        self.orphans.scan()
+        taken = self._pool.take(state, stdio, report=report)
         if self._pause is not None:
-            # Commands come faster than the pause in which shells are started: now, while this runs.
+            # Commands arrive faster than PAUSE: start shells now, while this command runs.
             self._pause.cancel()
             asyncio.get_running_loop().call_soon(self._prepare, context)
         return taken
 
     def discard(self, shell: Shell) -> None:
-        """End a shell that was taken and that no job has come to use."""
+        """End a shell that was taken but is used by no job."""
         self._pool.discard(shell)
 
     def prewarm(self, context: Context) -> None:
-        """Have shells wait for the next commands, which may well be of ``context``.
+        """Start shells for the next commands, which are likely to be of ``context``.
 
-        After a pause: the answer must have gone out first, and its reader have woken.
+        Only after PAUSE: the answer must be sent, and its reader awake, before they take CPU time.
         """
         if not self.spares:
             return
@@ -104,37 +107,43 @@ class Engine:
 
     def _prepare(self, context: Context) -> None:
         self._pause = None
-        self._pool.prepare(context.start(terminal=False), self.spares)
+        self._pool.prepare(context.start_state(terminal=False), self.spares)
 
     def close(self) -> None:
-        """End the shells that wait."""
-        self.strays.close()
+        """End the shells in the pool."""
+        self.orphans.close()
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
         self._pool.close()
 
+    async def unreadable(
+        self, state: State, functions: Mapping[bytes, Function]
+    ) -> frozenset[bytes]:
+        """Return the names of new ``functions`` that no shell could restore unchanged."""
+        return await self._read_back.unreadable(state, functions)
+
     def text(self, command: bytes) -> bytes:
-        """Return what a shell is to run for ``command``."""
+        """Return the text that the shell runs for ``command``."""
         return rewrite(command) if self.rewrites else command
 
     def next_tag(self) -> bytes:
-        """Return a value for the tag variable that no other job has, of any daemon."""
+        """Return a tag that is unique among the jobs of all daemons."""
         return f"{self.instance}.{next(self._numbers)}".encode()
 
     def tree(self, leader: int, tag: bytes) -> kill.Tree:
-        """Return how the processes of the job that ``leader`` leads are found."""
-        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, look=self.strays.look)
+        """Return the finder of all processes of the job that ``leader`` leads."""
+        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, refresh=self.orphans.scan)
 
-    def everything(self) -> kill.Everything:
-        """Return how all that the daemon's jobs have left is found."""
-        return kill.Everything(self.instance.encode(), subreaper=self.reaper.adopts)
+    def everything(self) -> kill.AllJobProcesses:
+        """Return the finder of all processes that this daemon's jobs have left."""
+        return kill.AllJobProcesses(self.instance.encode(), subreaper=self.reaper.adopts)
 
     def user_shell(self, state: State) -> str:
-        """Return the path of the shell that a session without a command runs: ``$SHELL``.
+        """Return the path of the shell that a session without a command runs.
 
-        Where that is not set it is the user's login shell; where that is none, or not there, as on
-        Android, the one that runs commands.
+        It is ``$SHELL``, else the user's login shell, else, if that can't be executed (Android),
+        the shell that runs commands.
         """
         variable = state.variables.get(b"SHELL")
         path = os.fsdecode(variable.value or b"") if variable is not None else ""

@@ -1,4 +1,4 @@
-"""Ending a session that nobody uses, after a word of warning."""
+"""End an unused session after a time, with a warning before."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WARNING = 30.0
-"""Seconds between the warning and the end; half of the whole time where that is shorter."""
+"""Seconds between the warning and the end; at most half of the idle timeout."""
 
 
 class IdleTimer:
-    """Calls ``warn(left)`` some seconds before, and ``end()`` after, ``seconds`` without activity.
+    """Calls ``end()`` after ``seconds`` without activity, and ``warn(left)`` some seconds before.
 
-    ``last()`` is when there was some, by the event loop's clock.
+    ``last()`` returns the time of the last activity, by the event loop's clock.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class IdleTimer:
         self._warn = warn
         self._end = end
         self._warned: float | None = None
-        self._timer = self._loop.call_later(seconds - self._warning, self._look)
+        self._timer = self._loop.call_later(seconds - self._warning, self._check)
 
     def close(self) -> None:
-        """Stop looking."""
+        """Cancel the timer."""
         self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         last = self._last()
         left = last + self._seconds - self._loop.time()
         if left <= 0:
@@ -47,7 +47,7 @@ class IdleTimer:
         if left > self._warning:
             left -= self._warning
         elif self._warned != last:
-            # Once for each time that it falls idle, however often we look.
+            # Once per idle period, however often the timer fires.
             self._warned = last
             self._warn(left)
-        self._timer = self._loop.call_later(left, self._look)
+        self._timer = self._loop.call_later(left, self._check)

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
-from shellwire.jobs.attempt import attempt
-from shellwire.jobs.idle_timer import IdleTimer
-from shellwire.jobs.model import Outcome, Snapshot, shown
-from shellwire.jobs.readable import Readable
-from shellwire.jobs.run import Run
-from shellwire.process.reap import LOST
+from shellwire.jobs.best_effort import best_effort
+from shellwire.jobs.clock import JobClock
+from shellwire.jobs.conclusion import Conclusion
+from shellwire.jobs.launch import launch, origin_of
+from shellwire.jobs.model import Outcome, shown
+from shellwire.jobs.readers import Readers
+from shellwire.jobs.timers import JobTimers
 from shellwire.shell.dialect import CannotEnter
-from shellwire.shell.shell import Wiring
-from shellwire.shell.text import decoded, encoded
+from shellwire.shell.text import encoded
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator
 
+    from shellwire.jobs.buffer import Buffer
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import JobKey, Reason, Request
+    from shellwire.jobs.model import JobKey, Reason, Request, State
+    from shellwire.jobs.run import Run
     from shellwire.shell.context import Context, Origin
 
 log = logging.getLogger(__name__)
 
 
-class Job(Readable):
-    """One command or session, from its request until nothing of it is left.
+class Job:
+    """One command or session, from its request until all its processes have ended.
 
-    ``background`` means that it has been answered for, and that processes which it left live on.
-    ``released(job)`` is called when it gives its slot back, ``left(job)`` when it goes on in the
-    background, and ``ended(job)`` when nothing can come from it any more; if it had been silenced
-    before, again when nothing of it is left.
+    A job in the state ``background`` has its outcome, but some of its processes still run.
+    ``on_released(job)`` is called when the job frees its slot, ``on_background(job)`` when it is
+    known to have background processes, and ``on_ended(job)`` when it can write no more output; if
+    its background output was discarded, again when the last process has ended.
     """
 
     def __init__(
@@ -48,49 +48,74 @@ class Job(Readable):
         context: Context,
         engine: Engine,
         *,
-        released: Callable[[Job], None],
-        left: Callable[[Job], None],
-        ended: Callable[[Job], None],
+        on_released: Callable[[Job], None],
+        on_background: Callable[[Job], None],
+        on_ended: Callable[[Job], None],
     ) -> None:
-        super().__init__(
-            key, request, engine.buffer_bytes, exceeded=lambda: self.end("output_limit")
+        self.key = key
+        self.request = request
+        self.state: State = "queued"
+        self.size = request.size
+        """(cols, rows) of the terminal; None without one."""
+        self.readers = Readers(
+            request, engine.buffer_bytes, exceeded=lambda: self.end("output_limit")
         )
         self._context = context
         self._engine = engine
-        self._released = released
-        self._left = left
-        self._ended = ended
-        self._cwd: bytes | None = request.cwd or context.state.cwd
+        self._on_released = on_released
+        self._on_background = on_background
+        self._on_ended = on_ended
+        self.cwd: bytes | None = request.cwd or context.state.cwd
+        """Where the job starts; None if that is not known."""
         self._origin: Origin | None = None
         self.pid: int | None = None
-        """The leader's, once there is one."""
+        """The leader's pid; None before the job starts."""
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
         self._reason: Reason = "exited"
-        self._lingers = False
-        self._is_lost = False
-        self._timeout: asyncio.TimerHandle | None = None
-        self._idle_timer: IdleTimer | None = None
-        self._input_at = 0.0
-        self._begun = time.monotonic()
-        self._lasted = 0.0
-        self._started_at: float | None = None
-        self._ended_at: float | None = None
+        self._conclusion = Conclusion(
+            key, request, context, engine, self.readers, done=self._conclude
+        )
+        self._is_concluding = False
+        self._has_background = False
+        self._timers: JobTimers | None = None
+        self.clock = JobClock()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the job ended; None until then."""
+        return self.readers.outcome
+
+    @property
+    def buffer(self) -> Buffer:
+        """The retained output."""
+        return self.readers.buffer
+
+    @property
+    def command(self) -> str:
+        """The beginning of the command's text; for a plain session the path of its shell."""
+        if self.request.command is not None:
+            return shown(self.request.command)
+        return self._engine.user_shell(self._context.state)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The leader while it runs, and the background processes."""
+        return self._run.pids if self._run is not None else ()
 
     # Starting ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the process. What prevents that becomes the outcome; nothing is raised.
+        """Start the process. A failure becomes the outcome.
 
-        Another job's end may be what calls this: it must not suffer from a fault in here.
+        Nothing is raised, because the end of another job may call this.
         """
         self.state = "running"
-        self._started_at = time.time()
-        self._begun = time.monotonic()
+        self.clock.start()
         try:
-            self._launch()
+            self._start()
         except (SpawnError, CannotEnter) as error:
-            self._conclude(self._failure(str(error)))
+            self._conclude(self._conclusion.not_spawned(str(error)))
         except WireError as refusal:
             self.refuse(refusal)
         except Exception:
@@ -98,89 +123,31 @@ class Job(Readable):
             self.refuse(InternalError("see the daemon's log"))
             self.end("killed")
 
-    def _launch(self) -> None:
-        request = self.request
-        origin = self._origin = self._begin()
-        wiring = Wiring(
-            stdin=request.kind == "session" or request.open_stdin or bool(request.stdin_data),
-            size=request.size,
-        )
-        text = self._text()
-        taken = self._engine.take(
-            origin.state, self._context, wiring, report=request.kind == "command"
-        )
-        try:
-            # It is at work while we make ready to hear of it.
-            taken.shell.run(self._engine.dialect.script(taken.patch, text))
-            self._run = Run(
-                taken.shell,
-                self._engine,
-                room=self._output.room,
-                received=self._output.received,
-                exited=self._exited,
-                changed=self._settle,
-            )
-        except BaseException:
-            # Nobody would ever end it.
-            self._engine.discard(taken.shell)
-            raise
-        self.pid = self._run.pid
-        self._output.pump = self._run.pump
-        if self._engine.journal is not None:
-            self._engine.journal.began(self.key, request.kind, taken.shell.tag)
-        if request.stdin_data:
-            self._run.give(request.stdin_data)
-        if request.kind == "command" and not request.open_stdin and request.stdin_data:
-            self._run.finish_input()
-        if request.timeout > 0:
-            loop = asyncio.get_running_loop()
-            self._timeout = loop.call_later(request.timeout, self.end, "timed_out")
-        idle = self._engine.idle_timeout
-        if idle is None:
-            idle = request.idle_default
-        if request.kind == "session" and idle > 0:
-            self._idle_timer = IdleTimer(
-                idle, self._active_at, self._warn, lambda: self.end("idle")
-            )
-
-    @property
-    def used_at(self) -> float:
-        """When it began, or was used last: by input, output, a viewer that left, a question."""
-        return max(self._begun, self.touched_at, self._output.active_at, self._input_at)
-
-    def _active_at(self) -> float:
-        # A user who only looks at it uses it.
-        return time.monotonic() if self.is_read else self.used_at
-
-    def _warn(self, left: float) -> None:
-        ends = f"it ends in {left:.3g} s unless somebody attaches to it"
-        self._notify("IDLE_SOON", f"nobody uses this session; {ends}")
-
-    def _begin(self) -> Origin:
-        request, cwd = self.request, None
-        if request.cwd is not None:
-            cwd = os.path.join(self._context.state.cwd, request.cwd)
-            if not os.path.isdir(cwd):
-                raise CannotEnter(f"cwd {shown(request.cwd)}: there is no such directory")
-        terminal = request.size is not None
-        origin, gone = self._context.begin(cwd=cwd, env=request.env, terminal=terminal)
-        self._cwd = origin.state.cwd
+    def _start(self) -> None:
+        request, engine = self.request, self._engine
+        self._origin, gone = origin_of(request, self._context)
+        self.cwd = self._origin.state.cwd
         if gone is not None:
-            self._notify("CWD_GONE", f"{shown(gone)} is gone; running in {shown(self._cwd)}")
-        return origin
+            moved = f"{shown(gone)} is gone; running in {shown(self.cwd)}"
+            self.readers.notify("CWD_GONE", moved)
+        self._run = launch(
+            request,
+            self._origin,
+            self._context,
+            engine,
+            self.readers.output,
+            exited=self._exited,
+            changed=self._settle,
+        )
+        self.pid = self._run.pid
+        if engine.journal is not None:
+            engine.journal.began(self.key, request.kind, self._run.tag)
+        self._timers = JobTimers(request, engine.idle_timeout, self.readers, self.used_at, self.end)
 
-    def _text(self) -> bytes:
-        if self.request.command is not None:
-            return self._engine.text(self.request.command)
-        program = self._engine.user_shell(self._context.state)
-        return self._engine.dialect.become(program, interactive=self.request.size is not None)
-
-    def offset(self, given: int, name: str, *, text: bool) -> int:
-        """Return where a reader is to begin; where nothing is known it is as it says."""
-        if self._is_lost and self.outcome is not None and given > self.buffer.end:
-            self.buffer.skip(given)
-            self.outcome = replace(self.outcome, at=given)
-        return super().offset(given, name, text=text)
+    def used_at(self) -> float:
+        """Return the monotonic time of the last start, input, output, request or detaching."""
+        readers = self.readers
+        return max(self.clock.used_at, readers.touched_at, readers.output.active_at)
 
     # Input ---------------------------------------------------------------------------------------
 
@@ -190,20 +157,20 @@ class Job(Readable):
         return self._run
 
     def send_input(self, data: bytes, *, close: bool) -> None:
-        """Send input, and with ``close`` end-of-file behind it.
+        """Send input; with ``close``, followed by end-of-file.
 
-        Raises SessionError when it takes none, InputFull when too much waits already.
+        Raises SessionError if the job takes no input, InputFull if too much input waits already.
         """
         if self.request.kind == "command" and not (self.request.open_stdin or self.request.size):
             raise SessionError(f"command {self.key.id} was started without open_stdin")
         run = self._running()
         run.send_input(data)
-        self._input_at = time.monotonic()
+        self.clock.use()
         if close:
             run.finish_input()
 
     def resize(self, cols: int, rows: int) -> None:
-        """Set the terminal's size in characters. Raises SessionError when it has none."""
+        """Set the terminal's size in characters. Raises SessionError if the job has no terminal."""
         self._running().resize(cols, rows)
         self.size = (cols, rows)
 
@@ -214,7 +181,11 @@ class Job(Readable):
     # Ending --------------------------------------------------------------------------------------
 
     def end(self, reason: Reason) -> None:
-        """End all that it started. The first reason given is the one that is told."""
+        """End all processes of the job. The first ``reason`` is reported.
+
+        The outcome no longer changes once the shell has exited.
+        """
+        self._conclusion.skip_check()
         ending = self._ending is not None and not self._ending.done()
         if self._run is None or ending or self.state == "ended":
             return
@@ -227,118 +198,75 @@ class Job(Readable):
             await run.end()
         finally:
             self._finish(run)
+            await self._conclusion.wait()
             for step in (run.pump.drain, run.pump.close):
-                attempt("what is left of a job's output could not be dropped", step)
+                best_effort("the rest of a job's output could not be dropped", step)
 
-    def silence(self) -> None:
-        """Drop the output of what it left from now on; that is neither blocked nor ended by it."""
-        self._output.discard_output()
-        self._fall_silent()
+    def discard_output(self) -> None:
+        """Discard the output of background processes from now on, without blocking them."""
+        self.readers.output.discard_output()
+        self._end_output()
 
-    async def over(self) -> None:
-        """Return when the ending that is under way, if any, has been carried out."""
+    async def wait_ended(self) -> None:
+        """Wait for an ending that is in progress."""
+        self._conclusion.skip_check()
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
     def refuse(self, refusal: WireError, reason: Reason = "spawn_failed") -> None:
-        """End a job that has not run; the error is its terminal message."""
+        """End a job that never ran; ``refusal`` is its terminal message."""
         self._conclude(Outcome(reason=reason, refusal=refusal))
 
     def mark_lost(self, started_at: float) -> None:
-        """Take the place of a job that an earlier daemon, which was killed, had started then.
-
-        Nobody can know how it ended, nor what it wrote.
-        """
-        self._started_at = started_at
-        self._cwd = None
-        self._is_lost = True
+        """Turn the job into the record of one that a crashed daemon started (epoch seconds)."""
+        self.clock.started_at = started_at
+        self.cwd = None
+        self.readers.output_is_lost = True
         self._conclude(Outcome(reason="lost"))
 
-    def _failure(self, error: str) -> Outcome:
-        return Outcome(reason="spawn_failed", error=error, cwd=self._context_cwd())
-
     def _exited(self) -> None:
-        self._lasted = time.monotonic() - self._begun
+        self.clock.exit()
         if self._ending is None and self._run is not None:
             self._finish(self._run)
-        # One that was answered for before could not be ended until now.
+        # A job that already has its outcome may become ended now.
         self._settle()
 
     def _finish(self, run: Run) -> None:
-        """Drain, commit and tell: the leader has ended, and so has all else if we ended it.
-
-        Whatever fails of that, the job ends.
-        """
-        if self.outcome is not None:
-            return
-        failure = f"job {self.key.id} of client {self.key.client_id} ends without all that it left"
-        # First: the last output may be more than is allowed, which is a reason.
-        attempt(failure, self._output.finish)
-        ended = run.exit or LOST
-        unknown = run.exit is None or (ended is LOST and self._reason == "exited")
-        outcome = Outcome(
-            reason="lost" if unknown else self._reason,
-            exit_code=ended.code,
-            signal=ended.signal,
-            left=run.left,
-        )
-        self._conclude(attempt(failure, partial(self._complete, run, outcome)) or outcome)
-
-    def _complete(self, run: Run, outcome: Outcome) -> Outcome:
-        """Commit, and return the outcome with what is known by that."""
-        try:
-            committed = self._commit(run)
-        except CannotEnter:
-            return self._failure(f"cwd {shown(self._cwd or b'')}: it can't be entered")
-        collected = attempt("what was collected is lost", self._output.collected)
-        return replace(outcome, cwd=self._context_cwd(), committed=committed, collected=collected)
-
-    def _commit(self, run: Run) -> bool:
-        try:
-            report, token, tag = run.take_report()
-            if self._origin is None or self.request.kind != "command":
-                return False
-            commit = self._context.commit(self._origin, self._engine.dialect, report, token, tag)
-        except CannotEnter:
-            raise
-        except Exception:
-            # A command may make the report say anything: that must not keep it from ending.
-            log.exception("the state left by job %s can't be kept", self.key.id)
-            self._notify("STATE_NOT_KEPT", "its state could not be read")
-            return False
-        # One that was ended while it entered its context lacks a part of it; nothing is wrong.
-        if commit.problem is not None and not (commit.committed and self._ending is not None):
-            self._notify("STATE_NOT_KEPT", commit.problem)
-        return commit.committed
-
-    def _context_cwd(self) -> str | None:
-        return decoded(self._context.state.cwd) if self.request.kind == "command" else None
+        """Begin the conclusion, once, after the leader's exit. A failed step is only logged."""
+        if self.outcome is None and not self._is_concluding:
+            self._is_concluding = True
+            self._stop_timers()
+            # The last output may exceed the output limit, which sets the reason.
+            best_effort("the last output could not be read", self.readers.output.finish)
+            was_ended = self._ending is not None
+            self._conclusion.begin(run, self._origin, self._reason, was_ended=was_ended)
 
     def _conclude(self, outcome: Outcome) -> None:
         totals = (self.buffer.totals[0], self.buffer.totals[1])
-        lasted = self._lasted or time.monotonic() - self._begun
-        self.outcome = replace(outcome, at=self.buffer.end, totals=totals, duration=lasted)
-        self._lasted = lasted
-        self._ended_at = time.time()
-        if self._timeout is not None:
-            self._timeout.cancel()
-        if self._idle_timer is not None:
-            self._idle_timer.close()
-        # Up to a frame's size each, which the job must not hold for as long as it is remembered.
-        command = None if self.request.command is None else encoded(self._command())
+        self.readers.outcome = replace(
+            outcome, at=self.buffer.end, totals=totals, duration=self.clock.end()
+        )
+        self._stop_timers()
+        # Free the request's fields: each may have a frame's size, and the job is retained.
+        command = None if self.request.command is None else encoded(self.command)
         self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
         self.state = "background"
         for step in self._last_steps(self._run):
-            attempt(f"job {self.key.id} of client {self.key.client_id}: a step of its end", step)
+            name = f"job {self.key.id} of client {self.key.client_id}"
+            best_effort(f"{name}: a step of its end", step)
+
+    def _stop_timers(self) -> None:
+        if self._timers is not None:
+            self._timers.stop()
 
     def _last_steps(self, run: Run | None) -> Iterator[Callable[[], object]]:
-        """Yield what is to be done when its outcome is known, whatever fails of it."""
+        """Yield the steps after the outcome; each is run even if another one fails."""
         if run is not None:
             yield run.close_input
-            yield run.take_report  # if it has not been: what it holds is given back
-        yield lambda: self._released(self)
-        yield self.advanced
-        yield self._output.wake
+            yield run.take_report  # closes its descriptors, unless it was taken before
+        yield lambda: self._on_released(self)
+        yield self.readers.resume_reading
+        yield self.readers.output.wake
         yield self._settle
         yield lambda: self._engine.prewarm(self._context)
         if run is not None and self._engine.journal is not None:
@@ -348,55 +276,23 @@ class Job(Readable):
         """Become ``ended`` once the last process and the last pipe are gone."""
         if self.state != "background":
             return
-        if self._run is None or not self._run.is_left:
+        if self._run is None or not self._run.is_alive:
             self.state = "ended"
-            self._let_go()
-            self._fall_silent()
-        elif not (self._lingers or self._run.is_looking):
-            self._lingers = True
-            self._left(self)
+            self._free()
+            self._end_output()
+        elif not (self._has_background or self._run.is_scanning):
+            self._has_background = True
+            self._on_background(self)
 
-    def _let_go(self) -> None:
-        """Drop what ran it, which knows it as it knows that.
-
-        So it is gone with its last reference, and thousands do not wait for the collector.
-        """
+    def _free(self) -> None:
+        """Break the reference cycles, so that nothing waits for the garbage collector."""
         if self._run is not None:
-            self._run.let_go()
-        self._run = self._origin = self._idle_timer = self._timeout = None
-        self._output.let_go()
+            self._run.stop_tracking()
+        self._run = self._origin = self._timers = None
+        self._conclusion.free()
+        self.readers.output.detach()
 
-    def _fall_silent(self) -> None:
-        self.output_ended = True
-        attempt("an ended job can't be kept", lambda: self._ended(self))
-        self._output.wake()
-
-    # Telling -------------------------------------------------------------------------------------
-
-    def _command(self) -> str:
-        if self.request.command is not None:
-            return shown(self.request.command)
-        return self._engine.user_shell(self._context.state)
-
-    def snapshot(self) -> Snapshot:
-        """Return what is known of it now."""
-        running = self.state == "running"
-        return Snapshot(
-            key=self.key,
-            kind=self.request.kind,
-            state=self.state,
-            command=self._command(),
-            context=self.request.context,
-            cwd=None if self._cwd is None else decoded(self._cwd),
-            pid=self.pid,
-            pids=self._run.pids if self._run is not None else (),
-            size=self.size,
-            started_at=self._started_at,
-            ended_at=self._ended_at,
-            uptime=time.monotonic() - self._begun if running else self._lasted,
-            outcome=self.outcome,
-            start=self.buffer.start,
-            end=self.buffer.end,
-            name=self.request.name,
-            touched_at=time.time() - (time.monotonic() - self.touched_at),
-        )
+    def _end_output(self) -> None:
+        self.readers.output_ended = True
+        best_effort("an ended job can't be kept", lambda: self._on_ended(self))
+        self.readers.output.wake()

@@ -1,4 +1,4 @@
-"""A long poll: one question for a job's output, which may wait until there is an answer."""
+"""A long poll: one request for a job's output, which may wait for output to arrive."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.cursor import Cursor
-from shellwire.jobs.output import nobody
-from shellwire.jobs.search import Search, unfinished
+from shellwire.jobs.output import no_op
+from shellwire.jobs.search import Search, match_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shellwire.jobs.job import Job
     from shellwire.jobs.model import State
-    from shellwire.jobs.readable import Readable
 
 MAX_PIECES = 4096
-"""Pieces in one page at most: two streams in turns could make one of each byte."""
+"""The most pieces in one page: two alternating streams could make one piece of each byte."""
 
 _SCAN = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a poll found: ``pieces`` in a row up to ``end``, behind ``gap`` if there is one."""
+    """The answer to a poll: consecutive ``pieces`` up to ``end``, after ``gap`` if there is one."""
 
     pieces: tuple[Piece, ...]
     gap: Gap | None
     end: int
     state: State
     exit_code: int | None
-    """Set once the job has ended and nothing that it wrote until then comes after ``end``."""
+    """Set once the leader has exited and all its output lies before ``end``."""
     matched: bool
-    """Whether it ends with the text that was waited for."""
+    """Whether the page ends with the text ``until``."""
 
 
 class LongPoll:
-    """Waits for output of ``job`` after ``after``, at most ``wait`` seconds.
+    """Waits at most ``wait`` seconds for output of ``job`` after the offset ``after``.
 
-    As ``text`` what is unfinished of a character does not count as output. With ``until`` only that
-    counts, whole in one stream, or as many bytes as a page may have. An end of the job counts in
-    any case. ``ready()`` is called, perhaps more than once, when ``take`` has the answer.
+    For ``text`` an incomplete character does not count as output. With ``until`` the wait lasts
+    until one stream contains that text, or ``max_bytes`` have arrived. The job's outcome ends every
+    wait. ``ready()`` is called, perhaps more than once, when ``take`` can return the answer.
     """
 
     def __init__(
         self,
-        job: Readable,
+        job: Job,
         *,
         after: int,
         max_bytes: int,
@@ -62,21 +62,21 @@ class LongPoll:
         self._until = until
         self._ready = ready
         self._text = text
-        # What it looks for output with; for ``until`` at all bytes, as they came.
+        # Reads new output; a search for ``until`` reads all bytes in the order received.
         self._cursor = Cursor(job.buffer, after, text=text and until is None)
-        self._search = self._begin(after)
+        self._search = self._start_search(after)
         self._match: int | None = None
         self._is_due = wait <= 0
-        self._viewer = job.view(self._look, silent=True)
+        self._viewer = job.readers.view(self._on_change, silent=True)
         self._timer: asyncio.TimerHandle | None = None
         if wait > 0:
             self._timer = asyncio.get_running_loop().call_later(wait, self._expire)
-        self._look()
+        self._on_change()
 
     def close(self) -> None:
-        """Wait no longer."""
-        self.job.leave(self._viewer)
-        self._ready = nobody
+        """Stop waiting."""
+        self.job.readers.leave(self._viewer)
+        self._ready = no_op
         if self._timer is not None:
             self._timer.cancel()
 
@@ -84,21 +84,24 @@ class LongPoll:
         self._is_due = True
         self._ready()
 
-    def _look(self) -> None:
-        if self._find() or self._is_due or self.job.outcome is not None:
+    def _on_change(self) -> None:
+        if self._search_new() or self._is_due or self.job.outcome is not None:
             self._is_due = True
             self._ready()
 
-    def _begin(self, offset: int) -> Search:
-        """Look for ``until`` from an offset on, in what a page from there would show."""
-        self._begun = offset
-        before = self.job.buffer.passed_over(offset) if self._text else None
+    def _start_search(self, offset: int) -> Search:
+        """Return a search for ``until`` in what a page from ``offset`` would contain."""
+        self._search_start = offset
+        before = self.job.buffer.incomplete(offset) if self._text else None
         return Search(self._until or b"", before)
 
-    def _find(self) -> bool:
-        """Look at what is new. Returns whether what it waits for is there."""
+    def _search_new(self) -> bool:
+        """Read new output. Returns whether the wait is over."""
         while self._match is None:
-            if self._until is not None and self._cursor.offset - self._begun >= self._max_bytes:
+            if (
+                self._until is not None
+                and self._cursor.offset - self._search_start >= self._max_bytes
+            ):
                 return True
             event = self._cursor.take(_SCAN)
             if event is None:
@@ -107,13 +110,13 @@ class LongPoll:
                 if isinstance(event, Gap) or event.data:
                     return True
             elif isinstance(event, Gap):
-                self._search = self._begin(event.end)
+                self._search = self._start_search(event.end)
             else:
                 self._match = self._search.feed(event)
         return True
 
     def take(self) -> Page | None:
-        """Return the answer with what is there now, or None while it is not due."""
+        """Return the answer from the output so far; None while the poll waits."""
         if not self._is_due:
             return None
         outcome = self.job.outcome
@@ -131,7 +134,7 @@ class LongPoll:
         )
 
     def _stop(self, begin: int) -> int:
-        """Return the offset where a page from ``begin`` on has to end at the latest."""
+        """Return the greatest offset at which a page from ``begin`` may end."""
         stop = begin + self._max_bytes
         if self._until is None:
             return stop
@@ -142,17 +145,17 @@ class LongPoll:
         end = pieces[-1].end if pieces else begin
         if end in (begin, self._match) or (self.job.outcome is not None and end == buffer.end):
             return stop
-        # What may be the beginning of the text stays for the next page, which is to find it.
-        first = unfinished(pieces, self._until)
+        # A possible beginning of the text is left to the next page, which can then match it.
+        first = match_start(pieces, self._until)
         return first if first > begin or end == buffer.end else end
 
     def _read(self, cursor: Cursor, stop: int) -> list[Piece]:
-        # Where a page may have fewer bytes than its first character has, it has that one all the
-        # same: else who asks for so few would never come on.
-        least = 1 if stop - cursor.offset >= self._max_bytes else 0
+        # A page always contains its first character, even if that has more than max_bytes bytes:
+        # otherwise the reader would never advance.
+        minimum = 1 if stop - cursor.offset >= self._max_bytes else 0
         pieces: list[Piece] = []
         while len(pieces) < MAX_PIECES:
-            event = cursor.take(max(stop - cursor.offset, 0 if pieces else least))
+            event = cursor.take(max(stop - cursor.offset, 0 if pieces else minimum))
             if not isinstance(event, Piece):
                 break
             if event.data:

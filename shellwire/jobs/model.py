@@ -1,4 +1,4 @@
-"""What a job is asked to do, and what is told about it: immutable values."""
+"""The values that describe a job: key, request, notices and outcome; immutable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Reason = Literal[
 ]
 
 COMMAND_SHOWN = 4096
-"""Characters of a command that are told about it, and kept of it once it has ended."""
+"""The most characters of a command that are reported, and retained once it has ended."""
 
 _LONGEST_CHARACTER = 4  # bytes, in UTF-8
 
@@ -37,40 +37,40 @@ def shown(text: bytes) -> str:
 
 
 DEFAULT_CONTEXT = "default"
-"""The context that each client has for itself; any other name belongs to the owner."""
+"""The name of each client's own context; contexts of other names belong to the owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobKey:
-    """What names one job: the client that started it and the id that it chose."""
+    """The key of a job: the client that started it, and the id that the client chose."""
 
     client_id: str
     id: str
 
 
 class Journal(Protocol):
-    """Where it is noted what is alive, in case that the daemon is killed; handed in."""
+    """Records the running jobs, for recovery after a crash. The daemon implements it."""
 
     def began(self, key: JobKey, kind: Kind, tag: bytes) -> None:
-        """Note that a job has started whose processes bear this tag."""
+        """Record that a job has started; its processes carry ``tag``."""
         ...
 
     def ended(self, tag: bytes) -> None:
-        """Note that the job with this tag has been answered for."""
+        """Record that the job with this tag has its outcome."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked to be run.
+    """A client's request to run a command or a session.
 
-    What may be long is bytes: it may wait in the queue, where a str with one character beyond
-    U+FFFF would take four bytes for each of its characters (PEP 393).
+    Long fields are bytes, because requests wait in the queue: a str with one character beyond
+    U+FFFF takes four bytes for each of its characters (PEP 393).
     """
 
     kind: Kind
     command: bytes | None
-    """The text to run; None is the user's shell."""
+    """The text to run; None runs the user's shell."""
     context: str = DEFAULT_CONTEXT
     cwd: bytes | None = None
     env: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -83,24 +83,24 @@ class Request:
     max_output_bytes: int = 0
     """0 is no limit."""
     collect_chars: int | None = None
-    """Characters of each stream to put into the result instead of sending output."""
+    """The most characters of each stream in the result, which replace output messages."""
     binary: bool = False
-    """Collect bytes, one character each (U+0000 to U+00FF)."""
+    """Collect bytes as characters U+0000 to U+00FF."""
     kill_on_disconnect: bool = False
-    """End it, and what it left, when its client's connection ends."""
+    """End the job and its background processes when its client disconnects."""
     detach_ttl: float | None = None
-    """Seconds that it runs unused without its client; 0 is for ever, None as the daemon says."""
+    """Seconds that the job runs unused without its client; 0 is for ever, None the daemon's."""
     idle_default: float = 0
-    """A session: seconds unused after which it ends if the daemon does not say; 0 is never."""
+    """A session's idle timeout in seconds where the daemon sets none; 0 is never."""
     name: str | None = None
-    """A second name, which no other living job has."""
+    """A second name, unique among the jobs that have no outcome yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know about a job that is no error of it.
+    """Something that the user should know about a job, but not an error.
 
-    ``number`` counts a job's notices from 1; ``at`` is where its output ended then.
+    ``number`` counts a job's notices from 1; ``at`` is the output's end at that time.
     """
 
     code: str
@@ -111,7 +111,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The output of a command that was asked to collect it."""
+    """The collected output of a command, for its result."""
 
     stdout: str
     stderr: str
@@ -120,7 +120,7 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended. ``at`` is the offset behind the last byte that its leader wrote."""
+    """How a job ended. ``at`` is the offset after the last byte that its leader wrote."""
 
     reason: Reason
     exit_code: int = -1
@@ -136,32 +136,6 @@ class Outcome:
     """Bytes of stdout and of stderr."""
     collected: Collected | None = None
     left: tuple[int, ...] = ()
-    """After an ending of ours: pids of what lives on, is no known job's, and perhaps is its."""
+    """Set when the daemon ended the job: pids of unclaimed orphans that may have been the job's."""
     refusal: WireError | None = None
     """Set when the job never ran: this error is its terminal message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is known of a job at one moment."""
-
-    key: JobKey
-    kind: Kind
-    state: State
-    command: str
-    context: str
-    cwd: str | None
-    pid: int | None
-    pids: tuple[int, ...]
-    size: tuple[int, int] | None
-    started_at: float | None
-    """Seconds since the epoch."""
-    ended_at: float | None
-    uptime: float
-    """Seconds it has run, or did run."""
-    outcome: Outcome | None
-    start: int
-    end: int
-    name: str | None
-    touched_at: float
-    """When somebody asked for it last, in seconds since the epoch."""

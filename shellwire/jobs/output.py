@@ -1,11 +1,11 @@
-"""A job's output on its way from the process to its readers: its bounds and its backpressure."""
+"""A job's output between the process and its viewers: limits and backpressure."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from shellwire.jobs.attempt import attempt
+from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.buffer import STDERR, STDOUT, Buffer, Piece
 from shellwire.jobs.collect import Collector
 from shellwire.jobs.cursor import Cursor
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from shellwire.jobs.viewer import Viewer
 
 WINDOW = 1024 * 1024
-"""Bytes that a reader may be behind, unless it says, before reading from the process stops."""
+"""A viewer's default window: how many bytes it may be behind before reading stops."""
 
 
 class Output:
-    """What a job has written, who reads it, and how much more may be read from the process.
+    """A job's output, its viewers, and how much more may be read from the process.
 
     ``exceeded()`` is called when the process has written more than ``request`` allows.
     """
@@ -32,9 +32,9 @@ class Output:
         self.buffer = Buffer(capacity)
         self.viewers: list[Viewer] = []
         self.pump: Pump | None = None
-        """What reads the process, once there is one."""
+        """Reads the process; None until it has started and after it has ended."""
         self.active_at = time.monotonic()
-        """When something came from the process last."""
+        """When the process last wrote, by the monotonic clock."""
         self._capacity = capacity
         self._window = min(WINDOW, capacity)
         self._limit = request.max_output_bytes
@@ -50,27 +50,28 @@ class Output:
             self._collectors = (Collector(request.collect_chars), Collector(request.collect_chars))
 
     def window(self, asked: int | None) -> int:
-        """Return how far behind a reader may be that asks for so much: at most a buffer."""
+        """Return a viewer's window in bytes: as ``asked``, at most the buffer's capacity."""
         return self._window if asked is None else min(asked, self._capacity)
 
-    def room(self) -> int:
-        """Return how many bytes may be read from the process now: the fastest reader governs.
+    def read_budget(self) -> int:
+        """Return how many bytes may be read from the process now.
 
-        Once it is over or past its limit nothing holds it up: what comes is kept as far as the
-        buffer goes, or dropped. So it is without a reader.
+        The fastest viewer decides. Nothing holds the process up without a viewer, for collected
+        output, after the leader's exit, or past the output limit: its output is then buffered up to
+        the capacity, or dropped.
         """
         if self._finished or (self._limit and self._received_bytes >= self._limit):
             return self._window
         reading = self._reading()
         if self._collectors is not None or not reading:
             return self._window
-        return max(viewer.reach for viewer in reading) - self.buffer.end
+        return max(viewer.max_offset for viewer in reading) - self.buffer.end
 
     def _reading(self) -> list[Viewer]:
         return [viewer for viewer in self.viewers if not viewer.silent]
 
     def received(self, stream: int, data: bytes) -> None:
-        """Take what was read from ``stream``; no bytes are its end."""
+        """Store bytes that were read from ``stream``; empty ``data`` is the end of the stream."""
         self.active_at = time.monotonic()
         if self._is_discarding:
             return
@@ -101,41 +102,41 @@ class Output:
             self._collectors[event.stream == "stderr"].add(text)
 
     def wake(self) -> None:
-        """Tell the readers that there may be more for them."""
+        """Notify every viewer that there may be something new."""
         for viewer in list(self.viewers):
-            # A fault of one of them is not to keep it from the others, nor the job from its end.
-            attempt("a reader could not be told", viewer.wake)
+            # One viewer's exception must not affect the others, nor keep the job from ending.
+            best_effort("a viewer could not be notified", viewer.wake)
 
     def join(self, viewer: Viewer) -> None:
-        """Go on with this reader too."""
+        """Add a viewer."""
         self.viewers.append(viewer)
-        self.advanced()
+        self.resume_reading()
 
     def leave(self, viewer: Viewer) -> None:
-        """Go on without this reader."""
+        """Remove a viewer."""
         self.viewers.remove(viewer)
-        viewer.wake = nobody
+        viewer.wake = no_op
         self._release()
-        self.advanced()
+        self.resume_reading()
 
     def forget(self) -> None:
-        """Let go of what is kept when its last reader has left: nobody else will come."""
+        """Free the buffer once the last viewer leaves; no new viewer can join."""
         self._forgotten = True
         self._release()
 
     def _release(self) -> None:
-        # Not left to the garbage collector: it may take its time, and this may be megabytes.
+        # Not left to the garbage collector: it may run late, and the buffer may hold megabytes.
         if self._forgotten and not self.viewers:
             self.buffer.clear()
 
-    def advanced(self) -> None:
-        """A reader has taken something, or left: read on if that made room."""
+    def resume_reading(self) -> None:
+        """Continue reading from the process if a viewer has taken output or left."""
         if self.pump is not None and self.pump.paused:
             self.pump.resume()
 
     def finish(self) -> None:
-        """Take what the leader has written up to its end. What comes later is background."""
-        attempt("the last output could not be read", self._drain)
+        """Read what the leader wrote before its exit. Later output is background output."""
+        best_effort("the last output could not be read", self._drain)
         for stream in (STDOUT, STDERR):
             self.buffer.finish(stream)
         self._finished = True
@@ -143,12 +144,12 @@ class Output:
     def _drain(self) -> None:
         if self.pump is not None:
             if self._reading() or self._collectors is not None:
-                # They may be a whole window behind, and what is in the kernel comes on top.
+                # Viewers may be a whole window behind; the bytes in the kernel come on top.
                 self.buffer.grow(self.pump.waiting())
             self.pump.drain()
 
     def collected(self) -> Collected | None:
-        """Return what was to be collected, if anything was. Once only."""
+        """Return the collected output; None if none was requested. Once only."""
         if self._collectors is None:
             return None
         self._collect()
@@ -156,16 +157,16 @@ class Output:
         self._collectors = None
         return Collected(stdout, stderr, truncated=cut or cut_too)
 
-    def let_go(self) -> None:
-        """Know the job and its process no longer: both are over."""
+    def detach(self) -> None:
+        """Drop the references to the job and its process; both have ended."""
         self.pump = self._exceeded = None
 
     def discard_output(self) -> None:
-        """Drop what comes from now on. It is still read, so nobody is blocked or gets SIGPIPE."""
+        """Drop later output. It is still read, so that no writer blocks or gets SIGPIPE."""
         for stream in (STDOUT, STDERR):
             self.buffer.finish(stream, background=True)
         self._is_discarding = True
 
 
-def nobody() -> None:
-    """Stands for whom there is no more to tell: he is not kept by who would have told him."""
+def no_op() -> None:
+    """No-op callback. Replacing a viewer's ``wake`` breaks the reference cycle with its owner."""

@@ -1,48 +1,43 @@
-"""Reading a process's output into its buffer, no faster than the fastest reader takes it."""
+"""Read a process's output into its buffer, no faster than the fastest viewer takes it."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from shellwire.process.read import Source
+    from shellwire.process.output_reader import Source
 
 _READ = 64 * 1024
 
-# A terminal gives so much at a time (n_tty.c, N_TTY_BUF_SIZE less one), though more may be there;
-# after less than that no more is.
+# One read of a terminal returns at most this (n_tty.c, N_TTY_BUF_SIZE less one), though more bytes
+# may wait. After a shorter read nothing waits.
 _PAGE = 4095
 
 
-class Room(Protocol):
-    """Says how many bytes may be read now."""
-
-    def __call__(self) -> int: ...
-
-
 class Pump:
-    """Reads sources, calls ``received(stream, data)``, and ``closed()`` when none is left.
+    """Reads sources and calls ``received(stream, data)``; owns the sources.
 
-    No ``data`` is the end of that stream. It owns the sources. Before each read it asks
-    ``room()``; at 0 it pauses until ``resume()``, and what the process writes stays in the kernel,
-    which blocks it (backpressure).
+    Empty ``data`` is the end of that stream. ``closed()`` is called when no source is left. Before
+    each read the pump calls ``budget()``, which returns how many bytes may be read now. At 0 it
+    pauses until ``resume()``: the output stays in the kernel, and the process blocks when it writes
+    more (backpressure).
     """
 
     def __init__(
         self,
         outputs: Mapping[str, Source],
         *,
-        room: Room,
+        budget: Callable[[], int],
         received: Callable[[int, bytes], None],
         closed: Callable[[], None],
     ) -> None:
         self._open = {STREAMS.index(name): source for name, source in outputs.items()}
-        self._room = room
+        self._budget = budget
         self._received = received
         self._closed: Callable[[], None] | None = closed
         self._paused = False
@@ -50,12 +45,12 @@ class Pump:
 
     @property
     def is_open(self) -> bool:
-        """Whether some process still holds what we read."""
+        """Whether a source is open: some process can still write to it."""
         return bool(self._open)
 
     @property
     def paused(self) -> bool:
-        """Whether it waits for room."""
+        """Whether the pump waits for budget."""
         return self._paused
 
     def _listen(self) -> None:
@@ -68,25 +63,25 @@ class Pump:
             source.ignore()
 
     def resume(self) -> None:
-        """Read on if there is room again."""
-        if self._paused and self._room() > 0:
+        """Continue reading if the budget allows it again."""
+        if self._paused and self._budget() > 0:
             self._paused = False
             self._listen()
 
     def _readable(self, stream: int) -> None:
         left = _READ
         while left > 0 and stream in self._open:
-            room = min(self._room(), left)
-            if room <= 0:
+            budget = min(self._budget(), left)
+            if budget <= 0:
                 self._pause()
                 return
-            taken = self._read(stream, room)
+            taken = self._read(stream, budget)
             if taken < _PAGE:
                 return
             left -= taken
 
     def _read(self, stream: int, count: int) -> int:
-        """Read once. Returns how many bytes came: 0 at end-of-file or when none wait."""
+        """Read once. Return the number of bytes read: 0 at end-of-file or if none wait."""
         data = self._open[stream].read(count)
         if data is None:
             return 0
@@ -97,14 +92,14 @@ class Pump:
         return len(data)
 
     def waiting(self) -> int:
-        """Return how many bytes ``drain`` would take at most."""
+        """Return the most bytes that ``drain`` would read now."""
         return sum(source.waiting() for source in self._open.values())
 
     def drain(self) -> None:
-        """Read what is in the kernel now, whatever the room, and no more than that.
+        """Read the bytes that are in the kernel now, without regard to the budget, and no more.
 
-        What the leader wrote stands there in full when its exit is known; a process in the
-        background may go on writing for ever.
+        When the leader's exit is known, all its output is in the kernel. A background process may
+        continue to write for ever, so reading up to end-of-file might not end.
         """
         for stream, source in list(self._open.items()):
             left = source.waiting() if self._read(stream, _READ) else 0
@@ -121,14 +116,14 @@ class Pump:
         finally:
             if not self._open and self._closed is not None:
                 closed, self._closed = self._closed, None
-                self._received = _nowhere
+                self._received = _discard
                 closed()
 
     def close(self) -> None:
-        """Stop reading. A process that still writes gets SIGPIPE: only for what was ended."""
+        """Stop reading: a process that writes later gets SIGPIPE. Only after the job was ended."""
         for stream in list(self._open):
             self._close(stream)
 
 
-def _nowhere(_stream: int, _data: bytes) -> None:
-    """Stands for who knows the pump as it knows him, when nothing can come any more."""
+def _discard(_stream: int, _data: bytes) -> None:
+    """No-op callback. Replacing ``received`` breaks the reference cycle with its owner."""

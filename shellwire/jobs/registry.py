@@ -1,8 +1,7 @@
-"""All jobs: who may run, what is remembered, what becomes of them when nobody is there."""
+"""All jobs of one owner: which may run, how they end, and how long they are retained."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
@@ -16,19 +15,19 @@ from shellwire.errors import (
     QueueFull,
     TooManyProcesses,
 )
-from shellwire.jobs import holders
-from shellwire.jobs.attempt import attempt
+from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.disconnect import DisconnectPolicy
 from shellwire.jobs.ended import EndedJobs, Retention
-from shellwire.jobs.ids import Remembered
+from shellwire.jobs.grace_period import GracePeriod
 from shellwire.jobs.job import Job
 from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
+from shellwire.jobs.recent_keys import RecentKeys
+from shellwire.jobs.slot_holders import describe_holders
 from shellwire.jobs.slots import Slots
+from shellwire.jobs.table import JobTable
 from shellwire.process import kill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from shellwire.jobs.contexts import Contexts
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.model import Kind
@@ -37,14 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_BACKGROUND = 32
-"""Jobs whose later output is kept; that of the oldest beyond is read and dropped."""
+"""The most jobs whose background output is kept; that of the oldest one beyond is discarded."""
 
-MAX_REMEMBERED = 10_000
-"""Pairs of client and id within which nothing runs twice."""
+MAX_RECENT_KEYS = 10_000
+"""How many pairs of client and id are remembered, so that none of them runs twice."""
 
 
 class Registry:
-    """The jobs of one owner. Its methods are called from the event loop and never wait."""
+    """The jobs of one owner. Call its methods from the event loop; only ``stop`` waits."""
 
     def __init__(
         self,
@@ -58,58 +57,56 @@ class Registry:
         detach_ttl: float = 0.0,
     ) -> None:
         self.contexts = contexts
-        # In seconds, 0 for ever.
-        self._disconnect_policy = DisconnectPolicy(detach_ttl, self.jobs, self._discard)
+        self._disconnect_policy = DisconnectPolicy(detach_ttl, self.jobs, self._end_abandoned)
         self._engine = engine
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue, max_sessions)
-        self._jobs: dict[JobKey, Job] = {}
+        self._jobs = JobTable()
+        # Jobs that have got a slot and are to be started.
         self._next: deque[JobKey] = deque()
-        # Their ids name other jobs by now; what they left in the background lives on.
-        self._replaced: set[Job] = set()
-        # In the background, the oldest first.
-        self._lingering: dict[Job, None] = {}
+        # Jobs with background processes, the oldest first.
+        self._background: dict[Job, None] = {}
         self._ended_jobs = EndedJobs(retention or Retention(), self._forget)
-        # Living still, but their output is not kept any more.
-        self._emptied: set[Job] = set()
-        self._used = Remembered(MAX_REMEMBERED)
+        # Jobs that still have processes, but whose output is no longer retained.
+        self._without_output: set[Job] = set()
+        self._recent_keys = RecentKeys(MAX_RECENT_KEYS)
         self._stopping = False
-        self._hurried = asyncio.Event()
+        self._grace_period = GracePeriod()
 
-    # Coming and going ----------------------------------------------------------------------------
+    # Clients -------------------------------------------------------------------------------------
 
-    def came(self, client_id: str, *, transient: bool) -> None:
-        """A client has connected. A ``transient`` one is a one-shot tool and not remembered."""
-        self._disconnect_policy.came(client_id)
-        self.contexts.came(client_id, transient=transient)
+    def client_connected(self, client_id: str, *, transient: bool) -> None:
+        """Record that a client has connected. A ``transient`` one is a one-shot tool."""
+        self._disconnect_policy.client_connected(client_id)
+        self.contexts.client_connected(client_id, transient=transient)
 
-    def left(self, client_id: str) -> None:
-        """A client has disconnected, and not because it had connected anew."""
-        self._disconnect_policy.left(client_id)
+    def client_disconnected(self, client_id: str) -> None:
+        """Record that a client has disconnected; not called if it has connected anew already."""
+        self._disconnect_policy.client_disconnected(client_id)
         self._drop_context(client_id)
 
     def _drop_context(self, client_id: str) -> None:
-        """Drop a transient client's own context once its connection and its jobs are over."""
-        if not self.contexts.is_passing(client_id) or self._disconnect_policy.is_present(client_id):
+        """Drop a transient client's ``default`` context if client and running jobs are gone."""
+        if not self.contexts.is_transient(client_id):
             return
-        jobs = self._jobs.items()
-        if not any(key.client_id == client_id and job.outcome is None for key, job in jobs):
+        jobs = (job for job in self._jobs.current() if job.key.client_id == client_id)
+        is_connected = self._disconnect_policy.is_connected(client_id)
+        if not is_connected and all(job.outcome is not None for job in jobs):
             self.contexts.drop(client_id)
 
     # Starting ------------------------------------------------------------------------------------
 
     def submit(self, key: JobKey, request: Request, *, once: bool) -> tuple[Job, int]:
-        """Start a job, or queue a command. Returns it and its place in the queue, 0 if it runs.
+        """Admit a job, or queue a command. Returns it and its place in the queue; 0: start it now.
 
-        ``once`` refuses an id whose job has ended as well. Raises DuplicateId, QueueFull,
-        TooManyProcesses (which names the holders), DaemonStopping, InvalidMessage: the id is then
-        free as it was before.
+        ``once`` also refuses the id of a job that has ended. Raises DuplicateId, QueueFull,
+        TooManyProcesses, DaemonStopping or InvalidMessage; the id is then not used up.
         """
         if self._stopping:
             raise DaemonStopping("the daemon is stopping")
         old = self._jobs.get(key)
-        if (old is not None and old.outcome is None) or (once and key in self._used):
+        if (old is not None and old.outcome is None) or (once and key in self._recent_keys):
             raise DuplicateId(f"id {key.id} is in use")
-        if request.name is not None and self._named(request.name, living=True):
+        if request.name is not None and self._jobs.named(request.name, living=True):
             raise DuplicateId(f"name {request.name} is in use")
         place = self._admit(key, request)
         try:
@@ -120,12 +117,12 @@ class Registry:
         if old is not None:
             self._replace(old)
         job = self._make(key, request, context)
-        self._use(job)
+        self._add(job)
         return job, place
 
     def mark_lost(self, key: JobKey, kind: Kind, started_at: float) -> None:
-        """Remember a job that an earlier daemon was running when it was killed."""
-        self._use(self._make(key, Request(kind, b""), self.contexts.fresh()))
+        """Add the record of a job that was running when an earlier daemon crashed."""
+        self._add(self._make(key, Request(kind, b""), self.contexts.fresh()))
         self._jobs[key].mark_lost(started_at)
 
     def _make(self, key: JobKey, request: Request, context: Context) -> Job:
@@ -134,95 +131,77 @@ class Registry:
             request,
             context,
             self._engine,
-            released=self._released,
-            left=self._on_left,
-            ended=self._on_ended,
+            on_released=self._on_released,
+            on_background=self._on_background,
+            on_ended=self._on_ended,
         )
 
-    def _use(self, job: Job) -> None:
-        self._jobs[job.key] = job
-        self._used.add(job.key)
+    def _add(self, job: Job) -> None:
+        self._jobs.add(job)
+        self._recent_keys.add(job.key)
 
     def _admit(self, key: JobKey, request: Request) -> int:
         try:
             if request.kind == "session":
-                self._slots.take(key)
+                self._slots.admit_session(key)
                 return 0
-            lane = None if request.context == DEFAULT_CONTEXT else request.context
-            return self._slots.admit(key, lane)
+            context = None if request.context == DEFAULT_CONTEXT else request.context
+            return self._slots.admit_command(key, context)
         except TooManyProcesses as error:
-            apart = self._slots.apart
-            flag = "--max-sessions" if apart else "--max-processes"
-            raise TooManyProcesses(
-                f"{error} ({flag} allows more), by {self._holders(apart or self._slots.running)}"
-            ) from None
+            sessions = self._slots.sessions
+            flag = "--max-sessions" if sessions else "--max-processes"
+            holders = self._holders(sessions or self._slots.running)
+            raise TooManyProcesses(f"{error} ({flag} allows more), by {holders}") from None
         except QueueFull as error:
             raise QueueFull(
                 f"{error} (--max-queue allows more); running: {self._holders(self._slots.running)}"
             ) from None
 
     def _holders(self, keys: list[JobKey]) -> str:
-        return holders.describe([self._jobs[key] for key in keys])
+        return describe_holders([self._jobs[key] for key in keys])
 
-    def _released(self, job: Job) -> None:
+    def _on_released(self, job: Job) -> None:
         self._drop_context(job.key.client_id)
         starting = bool(self._next)
         self._next.extend(self._slots.leave(job.key))
         if starting:
             return
-        # One that can't be started releases its slot at once, within this loop and not on top.
+        # A job that can't be started releases its slot within start(). The loop then takes up the
+        # next job, which keeps the call from recursing.
         while self._next:
-            attempt("a job that waited can't be started", self._jobs[self._next[0]].start)
+            best_effort("a job that waited can't be started", self._jobs[self._next[0]].start)
             self._next.popleft()
 
-    def _on_left(self, job: Job) -> None:
-        self._lingering[job] = None
-        if len(self._lingering) > MAX_BACKGROUND:
-            next(iter(self._lingering)).silence()
+    def _on_background(self, job: Job) -> None:
+        self._background[job] = None
+        if len(self._background) > MAX_BACKGROUND:
+            next(iter(self._background)).discard_output()
 
     # Finding -------------------------------------------------------------------------------------
 
     def find(self, client_id: str, job_id: str) -> Job:
-        """Return the client's own job of that id, or the owner's only one, or the one so named.
-
-        A name finds the living job that bears it, else the one that bore it last. Raises NotFound.
-        """
-        job = self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
-        job.touch()
+        """Return a job by id or name (see ``JobTable.find``), marked as used. Raises NotFound."""
+        job = self._jobs.find(client_id, job_id)
+        job.readers.touch()
         return job
 
-    def _find_other(self, job_id: str) -> Job:
-        others = [job for key, job in self._jobs.items() if key.id == job_id]
-        if len(others) > 1:
-            raise NotFound(f"{len(others)} jobs of other clients have the id {job_id}")
-        if not others:
-            others = self._named(job_id, living=True) or self._named(job_id, living=False)[-1:]
-        if not others:
-            raise NotFound(f"no job has the id {job_id}")
-        return others[0]
-
     def has_id(self, job_id: str) -> bool:
-        """Whether some job has this id; else ``find`` takes it for a name."""
-        return any(key.id == job_id for key in self._jobs)
-
-    def _named(self, name: str, *, living: bool) -> list[Job]:
-        """Return the jobs of that name, the oldest first."""
-        jobs = [job for job in self._jobs.values() if job.request.name == name]
-        return [job for job in jobs if job.outcome is None] if living else jobs
+        """Whether a job has this id; ``find`` otherwise looks for a name."""
+        return self._jobs.has_id(job_id)
 
     def jobs(self) -> list[Job]:
-        """Return every job that is alive or kept, the oldest first."""
-        return [*self._replaced, *self._jobs.values()]
+        """Return every job that is alive or retained, the oldest first."""
+        return self._jobs.all()
 
     def running(self, kind: str) -> int:
         """Return how many jobs of a kind hold a slot."""
-        holders = (*self._slots.running, *self._slots.apart)
+        holders = (*self._slots.running, *self._slots.sessions)
         return sum(self._jobs[key].request.kind == kind for key in holders)
 
     # Ending --------------------------------------------------------------------------------------
 
     def cancel(self, job: Job) -> None:
-        """End a command, queued or running. Raises NotFound when there is nothing to end."""
+        """End a queued or running command. Raises NotFound if it has ended."""
         if job.state == "queued" and job.key in self._slots.waiting:
             job.refuse(Cancelled("cancelled before it ran"), "cancelled")
         elif job.outcome is None:
@@ -231,7 +210,7 @@ class Registry:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
     def kill(self, job: Job) -> None:
-        """End a job of any kind, and what it left in the background. Raises NotFound."""
+        """End a job of any kind and its background processes. Raises NotFound if it has ended."""
         if job.state == "queued" and job.key in self._slots.waiting:
             job.refuse(Cancelled("killed before it ran"), "killed")
         elif job.state != "ended":
@@ -239,87 +218,69 @@ class Registry:
         else:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
-    def _discard(self, job: Job) -> None:
+    def _end_abandoned(self, job: Job) -> None:
         if not self._stopping:
             log.info("job %s of client %s is abandoned", job.key.id, job.key.client_id)
             self.kill(job)
 
     async def stop(self, grace: float) -> None:
-        """End everything: the queue, sessions, commands after ``grace`` seconds, the rest.
+        """End all jobs: queue, sessions and background at once, commands after ``grace`` seconds.
 
         Every job has its outcome when this returns.
         """
         self._stopping = True
         for key in self._slots.waiting:
             self._jobs[key].refuse(DaemonStopping("the daemon is stopping"), "killed")
-        living = [job for job in self._jobs.values() if job.state != "ended"]
-        living.extend(self._replaced)
+        living = [job for job in self._jobs.all() if job.state != "ended"]
         for job in living:
             if job.request.kind == "session" or job.outcome is not None:
                 job.end("killed")
         commands = [job for job in living if job.request.kind == "command"]
-        await self._answered(commands, grace)
+        await self._grace_period.wait(commands, grace)
         for job in commands:
             job.end("killed")
         for job in living:
-            await job.over()
+            await job.wait_ended()
         await kill.end(self._engine.everything())
-        self._engine.reaper.collect()
+        self._engine.reaper.reap_ended()
 
     def skip_grace(self) -> None:
-        """Let a stop that is under way wait no longer."""
-        self._hurried.set()
+        """End the grace period of ``stop``."""
+        self._grace_period.skip()
 
-    async def _answered(self, jobs: Iterable[Job], seconds: float) -> None:
-        waiting = [job for job in jobs if job.outcome is None]
-
-        def look() -> None:
-            if all(job.outcome is not None for job in waiting):
-                self._hurried.set()
-
-        viewers = [(job, job.view(look, silent=True)) for job in waiting]
-        look()
-        try:
-            await asyncio.wait_for(self._hurried.wait(), seconds)
-        except TimeoutError:
-            pass
-        finally:
-            for job, viewer in viewers:
-                job.leave(viewer)
-
-    # Keeping -------------------------------------------------------------------------------------
+    # Retention -----------------------------------------------------------------------------------
 
     def _replace(self, old: Job) -> None:
-        del self._jobs[old.key]
         self._ended_jobs.discard(old)
-        self._emptied.discard(old)
+        self._without_output.discard(old)
         if old.state == "ended":
-            old.forget()
+            self._jobs.remove(old)
+            old.readers.forget()
         else:
-            self._replaced.add(old)
+            self._jobs.replace(old)
 
     def _on_ended(self, job: Job) -> None:
-        self._lingering.pop(job, None)
-        if job in self._replaced:
+        self._background.pop(job, None)
+        if self._jobs.is_replaced(job):
             if job.state == "ended":
-                self._replaced.discard(job)
-            job.forget()
-        elif job in self._emptied:
-            self._emptied.discard(job)
-            del self._jobs[job.key]
+                self._jobs.drop_replaced(job)
+            job.readers.forget()
+        elif job in self._without_output:
+            self._without_output.discard(job)
+            self._jobs.remove(job)
         elif job not in self._ended_jobs:
             self._ended_jobs.add(job)
 
     def _forget(self, job: Job) -> None:
-        job.forget()
+        job.readers.forget()
         if job.state == "ended":
-            del self._jobs[job.key]
+            self._jobs.remove(job)
         else:
-            # What it left lives on and can be ended, however long that takes.
-            self._emptied.add(job)
+            # Its processes still run, and the job can still be ended by its id.
+            self._without_output.add(job)
 
     def close(self) -> None:
-        """Stop the clocks that forget and end jobs, and end the shells that wait."""
+        """Stop the timers that forget and end jobs, and end the shells in the pool."""
         self._engine.close()
         self._ended_jobs.close()
         self._disconnect_policy.close()

@@ -1,4 +1,4 @@
-"""Bytes that come at one end and go at the other, in one place that is used round and round."""
+"""A ring buffer of bytes: appended at the end, dropped at the front."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ _SMALLEST = 256
 
 
 class Ring:
-    """A queue of bytes. Its store doubles up to ``usual`` bytes, then grows only by what it must.
+    """A queue of bytes. Its store doubles up to ``usual`` bytes, then grows only as needed.
 
-    A bytearray would be copied whole each time that its front has gone: at a flood eight bytes for
-    each that comes, into a second one beside the first.
+    A bytearray would be copied whole into a second one each time that its front is dropped: under a
+    flood of output, eight bytes copied for each byte appended.
     """
 
     def __init__(self, usual: int) -> None:
@@ -27,7 +27,7 @@ class Ring:
         return self._store[(self._begin + index) % len(self._store)]
 
     def append(self, data: bytes) -> None:
-        """Put bytes behind the last one."""
+        """Append bytes at the end."""
         if not data:
             return
         if self._length + len(data) > len(self._store):
@@ -46,7 +46,7 @@ class Ring:
         self._begin = 0
 
     def read(self, begin: int, stop: int) -> bytes:
-        """Return the bytes from one position up to another; both must be there."""
+        """Return the bytes from ``begin`` up to ``stop``; both must be within the ring."""
         if begin >= stop:
             return b""
         size = len(self._store)
@@ -57,11 +57,11 @@ class Ring:
         return b"".join((self._store[at:], self._store[: end - size]))
 
     def drop(self, count: int) -> None:
-        """Let the first ones go."""
+        """Remove the first ``count`` bytes."""
         self._begin = (self._begin + count) % len(self._store) if self._store else 0
         self._length -= count
 
     def clear(self) -> None:
-        """Let all go, and the store too."""
+        """Remove all bytes and free the store."""
         self._store = memoryview(b"")
         self._begin = self._length = 0

@@ -1,4 +1,4 @@
-"""Finding a text in a job's output, which comes in pieces of two streams; pure."""
+"""Find a text in a job's output, which arrives in pieces of two streams; pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """Looks for ``text``, whole in one stream, in pieces that follow one another.
+    """Searches consecutive pieces for ``text``, which must lie in one stream.
 
-    It may begin in what the streams had written ``before``.
+    A match may begin in ``before``: the bytes that precede the first piece, by stream.
     """
 
     def __init__(self, text: bytes, before: Mapping[str, bytes] | None = None) -> None:
@@ -23,7 +23,7 @@ class Search:
         self._tails = {**dict.fromkeys(STREAMS, b""), **(before or {})}
 
     def feed(self, piece: Piece) -> int | None:
-        """Return the offset behind the first place where it stands, if that ends in ``piece``."""
+        """Return the offset at the end of the first match if it ends in ``piece``, else None."""
         data = self._tails[piece.stream] + piece.data
         at = data.find(self._text)
         if at >= 0:
@@ -32,15 +32,15 @@ class Search:
         return None
 
 
-def unfinished(pieces: Sequence[Piece], text: bytes) -> int:
-    """Return the offset where ``text`` may begin whose end the pieces don't have yet.
+def match_start(pieces: Sequence[Piece], text: bytes) -> int:
+    """Return the offset where an incomplete match of ``text`` at the end of ``pieces`` begins.
 
-    It is the end of the last piece if it can't.
+    Without such a match it is the end of the last piece.
     """
     first = pieces[-1].end
     for stream in STREAMS:
         own = [piece for piece in pieces if piece.stream == stream]
-        length = _beginning(own, text)
+        length = _prefix_length(own, text)
         for piece in reversed(own):
             if length <= len(piece.data):
                 first = min(first, piece.end - length) if length else first
@@ -49,8 +49,8 @@ def unfinished(pieces: Sequence[Piece], text: bytes) -> int:
     return first
 
 
-def _beginning(pieces: Sequence[Piece], text: bytes) -> int:
-    """Return how many bytes at the end of ``pieces`` are the beginning of ``text``, not all."""
+def _prefix_length(pieces: Sequence[Piece], text: bytes) -> int:
+    """Return the length of the longest proper prefix of ``text`` that ``pieces`` end with."""
     tail = b""
     for piece in reversed(pieces):
         tail = piece.data[-len(text) :] + tail

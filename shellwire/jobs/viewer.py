@@ -1,4 +1,4 @@
-"""One reader of one job: where it stands, and what comes next for it."""
+"""One reader of one job: its position, and what it gets next."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ if TYPE_CHECKING:
 
 
 class Viewed(Protocol):
-    """What of a job its viewers look at."""
+    """The part of a job that viewers read; ``Readers`` implements it."""
 
     buffer: Buffer
     notices: list[Notice]
-    noticed: int
-    """How many notices there were."""
+    notice_count: int
+    """The number of notices so far."""
     outcome: Outcome | None
     output_ended: bool
-    """Whether no output can come any more."""
+    """Whether the job can write no more output."""
 
-    def advanced(self) -> None:
-        """Take note that a viewer has taken something."""
+    def resume_reading(self) -> None:
+        """Continue reading from the process if a viewer has taken output."""
         ...
 
 
 class Viewer:
-    """Pulls what a job has for one reader. ``wake`` is called when there may be something.
+    """Pulls a job's output, notices and outcome for one reader.
 
-    Output comes from ``after`` on, as ``text`` or as bytes; with ``silent`` none does. ``window``
-    is how many bytes it may be behind before reading from the process stops: behind what it has
-    been given, or, if it is ``credited``, behind what it says that it has consumed.
+    ``wake`` is called when ``take`` may return something new. Output starts at ``after``, as
+    ``text`` or as bytes; a ``silent`` viewer gets none. Reading from the process stops when it is
+    ``window`` bytes ahead of what the viewer has taken, or, if the viewer is ``credited``, ahead of
+    what its reader has reported as consumed.
     """
 
     def __init__(
@@ -54,64 +55,64 @@ class Viewer:
         self.window = window
         self.silent = silent
         self.delivered = False
-        """Whether it has taken the outcome."""
+        """Whether ``take`` has returned the outcome."""
         self._job = job
         self._cursor = Cursor(job.buffer, after, text=text)
-        # Where the output ended when it came: no piece reaches across.
-        self._live = job.buffer.end
+        # The output's end when the viewer joined: no piece crosses it.
+        self._joined_at = job.buffer.end
         self._text = text
         self._consumed = after if credited else None
-        # The end of what it was given last, and whether it has yet to consume that.
-        self._given = after
-        self._owes = False
-        # A gap that was delivered while its reader had yet to consume what comes before it.
+        # The end of the last piece, and whether the reader has yet to consume it.
+        self._delivered_end = after
+        self._has_unconsumed = False
+        # A gap that was delivered while the reader had yet to consume what precedes it.
         self._gap: Gap | None = None
-        # The number of the last notice that it has taken.
+        # The number of the last notice taken.
         self._notices = notices
 
     @property
     def offset(self) -> int:
-        """The end of what it has taken, or passed over."""
+        """The end of what has been taken, including bytes that text holds back."""
         return self._cursor.offset
 
     @property
-    def reach(self) -> int:
-        """The offset up to which the process may be read for it, and it be given output.
+    def max_offset(self) -> int:
+        """The offset up to which the process may be read, and output delivered, for this viewer.
 
-        One that has consumed all that it was given may come to know one byte more, whatever the
-        window: else a character longer than that could never be finished.
+        A reader that has consumed all that it got may get at least one byte more, whatever its
+        window: otherwise a character longer than the window could never be completed.
         """
         if self._consumed is None:
             return self.offset + self.window
-        reach = self._consumed + self.window
-        return reach if self._owes else max(reach, self.offset + 1)
+        max_offset = self._consumed + self.window
+        return max_offset if self._has_unconsumed else max(max_offset, self.offset + 1)
 
     def credit(self, end: int) -> None:
-        """Take note that it has consumed what comes before ``end``; less than before is nothing.
+        """Record that the reader has consumed everything before ``end``; it can't go back.
 
-        For text an ``end`` inside a character is that character's beginning.
+        For text an ``end`` inside a character means that character's start.
         """
         if self._consumed is None:
             return
-        if end >= self._given:
-            self._owes = False
+        if end >= self._delivered_end:
+            self._has_unconsumed = False
         self._consumed = max(self._consumed, self._job.buffer.align(end) if self._text else end)
-        self._pass_gap()
-        self._job.advanced()
+        self._consume_gap()
+        self._job.resume_reading()
         self.wake()
 
-    def _pass_gap(self) -> None:
-        # Nobody can consume what is not there: who has come to its start has come to its end.
+    def _consume_gap(self) -> None:
+        # A gap has no bytes to consume: a reader that has reached its start has passed its end.
         if self._gap is not None and self._consumed is not None:
-            if self._consumed < self._gap.start and self._owes:
+            if self._consumed < self._gap.start and self._has_unconsumed:
                 return
             self._consumed = max(self._consumed, self._gap.end)
             self._gap = None
 
     def take(self, limit: int) -> Piece | Gap | Notice | Outcome | None:
-        """Return what comes next, at most ``limit`` bytes of output, or None: nothing yet."""
+        """Return what comes next, at most ``limit`` bytes of output; None if nothing yet."""
         job = self._job
-        if self._notices < job.noticed:
+        if self._notices < job.notice_count:
             notice = next(each for each in job.notices if each.number > self._notices)
             self._notices = notice.number
             return notice
@@ -133,25 +134,25 @@ class Viewer:
                 break
         if isinstance(event, Gap):
             self._gap = event
-            self._pass_gap()
+            self._consume_gap()
         elif event is not None:
-            self._given, self._owes = event.end, True
+            self._delivered_end, self._has_unconsumed = event.end, True
         if self.offset > before:
-            self._job.advanced()
+            self._job.resume_reading()
         return event
 
     def _limit(self) -> int:
-        """Return how many bytes more it may be given now."""
-        limit = self.reach - self.offset
-        return min(limit, self._live - self.offset) if self.offset < self._live else limit
+        """Return how many more bytes may be delivered now."""
+        limit = self.max_offset - self.offset
+        return min(limit, self._joined_at - self.offset) if self.offset < self._joined_at else limit
 
     @property
     def done(self) -> bool:
-        """Whether nothing can come any more."""
+        """Whether nothing more will come."""
         job = self._job
         return (
             self.delivered
             and job.output_ended
-            and self._notices == job.noticed
+            and self._notices == job.notice_count
             and (self.silent or self._cursor.has_read(job.buffer.end))
         )

@@ -1,1 +1,1 @@
-"""Bytes, descriptors and pids: starting, feeding, reading and ending processes. Never a message."""
+"""Processes: starting them, writing and reading their pipes, ending them. Knows no messages."""

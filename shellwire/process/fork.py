@@ -1,9 +1,9 @@
-"""Starting a process where posix_spawn(3) is missing, or can't do what is asked of it.
+"""Start a process by fork and exec, where posix_spawn(3) is missing or lacks a feature.
 
-Python for Android is built without it; some C libraries know no POSIX_SPAWN_SETSID; and only on
-Linux does a session leader acquire a terminal by opening it. There the interpreter is forked, and a
-few system calls of Python's run between fork and exec. Slower, and no more than is needed: another
-thread may hold any lock at that moment.
+Python for Android is built without posix_spawn; some C libraries lack POSIX_SPAWN_SETSID; and only
+on Linux does a session leader acquire a terminal by opening it. In these cases the interpreter is
+forked, and Python makes a few system calls between fork and exec. That is slower, and only the
+calls needed are made: another thread may hold any lock at the fork.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def start(
     tty: str | None,
     defaulted: Sequence[signal.Signals],
 ) -> int:
-    """Do what ``spawn`` promises. No source in ``descriptors`` is a target of another.
+    """Start a process as ``spawn`` documents. No source in ``descriptors`` is also a target.
 
     Raises OSError, ValueError or SubprocessError.
     """
@@ -42,7 +42,7 @@ def start(
             held.callback(os.close, slave)
             descriptors = {**descriptors, 0: slave, 1: slave, 2: slave}
         for target, source in descriptors.items():
-            # Else Popen's own pipe might get that number, and the child would overwrite it.
+            # Occupy the number: Popen's own pipe might get it, and the child would overwrite that.
             held.callback(os.close, fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, target))
 
         def prepare() -> None:
@@ -55,7 +55,7 @@ def start(
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
         with warnings.catch_warnings():
-            # Python 3.12 and later warn of threads; see above.
+            # Python 3.12 and later warn about fork in a process with threads; see above.
             warnings.simplefilter("ignore", DeprecationWarning)
             process = subprocess.Popen(
                 argv,
@@ -65,6 +65,6 @@ def start(
                 start_new_session=True,
                 preexec_fn=prepare,
             )
-    # It is the reaper's from now on: nobody else may wait for it.
+    # Only the Reaper may wait for this pid: Popen must not.
     process.returncode = 0
     return process.pid

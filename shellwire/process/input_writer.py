@@ -1,4 +1,4 @@
-"""Writing into a pipe or a terminal without ever waiting for its reader."""
+"""Write to a pipe or a terminal without blocking."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import sys
 from typing import Protocol
 
-_AT_ONCE = 64 * 1024
+_MAX_WRITE = 64 * 1024
 
 
 class Sink(Protocol):
-    """Our end of what a process reads. See Feeder."""
+    """Our end of a process's input: an InputWriter or a ThreadWriter."""
 
     closed: bool
 
@@ -29,11 +29,11 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-class Feeder:
-    """Writes bytes to a descriptor in order, as fast as its reader takes them.
+class InputWriter:
+    """A write queue for a descriptor that the event loop watches.
 
-    It owns the descriptor unless ``owned`` is False. A reader that is gone (EPIPE, EIO) ends the
-    feeding: what waits is dropped, for nobody can read it any more.
+    It owns the descriptor unless ``owned`` is False. Once the reader is gone (EPIPE, EIO) it
+    closes, and drops the bytes that wait.
     """
 
     def __init__(self, fd: int, *, owned: bool = True) -> None:
@@ -43,22 +43,22 @@ class Feeder:
         self._waiting = bytearray()
         self._ending = False
         self.closed = False
-        """True when nothing more can be written."""
-        if sys.platform != "win32":  # where threads.ThreadFeeder stands in for it
+        """True once nothing more can be written."""
+        if sys.platform != "win32":  # threads.ThreadWriter is used there
             os.set_blocking(fd, False)
 
     @property
     def accepts(self) -> bool:
-        """Whether more can be written: neither closed nor about to be."""
+        """Whether more can be written: neither closed nor finishing."""
         return not (self.closed or self._ending)
 
     @property
     def pending(self) -> int:
-        """Bytes accepted and not yet taken by the kernel."""
+        """Bytes accepted and not yet written to the kernel."""
         return len(self._waiting)
 
     def write(self, data: bytes) -> None:
-        """Take ``data``. Ignored once closed, or after ``finish``."""
+        """Queue ``data``. Does nothing once closed, or after ``finish``."""
         if not self.accepts or not data:
             return
         idle = not self._waiting
@@ -73,7 +73,7 @@ class Feeder:
             self.close()
 
     def close(self) -> None:
-        """Drop what waits and close at once."""
+        """Drop the bytes that wait, and close at once."""
         if self.closed:
             return
         self.closed = True
@@ -86,7 +86,7 @@ class Feeder:
     def _flush(self) -> None:
         try:
             while self._waiting:
-                with memoryview(self._waiting)[:_AT_ONCE] as view:
+                with memoryview(self._waiting)[:_MAX_WRITE] as view:
                     written = os.write(self._fd, view)
                 del self._waiting[:written]
         except BlockingIOError:

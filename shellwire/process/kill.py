@@ -1,7 +1,7 @@
-"""Ending what a job started: TERM, a grace, KILL, to the whole tree and to what has left it.
+"""End all processes of a job: TERM, a grace period, then KILL.
 
-A job is its own session, so its members are found by the session id (setsid(2)); those that made a
-session of their own are found by descent and by the tag in their environment.
+A job is a session of its own, so its processes are found by the session id (setsid(2)). Those that
+made another session are found by their parents, and by the tag in their environment.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ HANGUP_AFTER = 0.5
 """Seconds between TERM and HUP on a terminal; an interactive shell ignores TERM but heeds HUP."""
 
 TAG_NAME = b"SHELLWIRE_JOB"
-"""The variable by which a job's processes are found; it belongs to no context."""
+"""The environment variable that marks a job's processes; it is in no context."""
 
 _AFTER_KILL = 2.0
 _POLL = 0.02
 
-# So many processes are signalled, or waited for with a descriptor each, before the next look.
-_AT_ONCE = 64
+# wait_gone waits for at most so many processes at a time: each takes a descriptor.
+_BATCH = 64
 
 
 def _candidates(*, subreaper: bool) -> AsyncIterator[proc.Process]:
-    return proc.descendants(os.getpid()) if subreaper else proc.everybody()
+    return proc.descendants(os.getpid()) if subreaper else proc.all_processes()
 
 
-class Group(Protocol):
-    """Some processes that are to be ended together."""
+class ProcessSet(Protocol):
+    """Processes that are ended together."""
 
     async def members(self) -> list[proc.Process]:
-        """Return those that live, parents before children."""
+        """Return the living processes, parents before children."""
         ...
 
 
 class Tree:
     """The processes of one job. ``tag`` is the value of TAG_NAME in the environment of each.
 
-    To be made before ``leader`` is reaped. Its session's number is its pid. When neither it nor a
-    member of its session lives, the kernel may give that pid to any process, which may make a
-    session of its own with the same number: from then on the session proves nothing. ``look()`` is
-    called before each look at the processes.
+    Create it before ``leader`` is reaped. The job's session id is the leader's pid. Once neither
+    the leader nor another process of the session lives, the kernel may give that pid to any
+    process, and that process may make a session with the same id: from then on the session id
+    proves nothing. ``refresh()`` is called before each scan of the processes.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class Tree:
         tag: bytes,
         *,
         subreaper: bool = True,
-        look: Callable[[], object] | None = None,
+        refresh: Callable[[], object] | None = None,
     ) -> None:
         seen = proc.inspect(leader)
         self.tag = tag
         self.started = 0.0 if seen is None else seen.started
-        """When the leader was started, by the clock of ``Process.started``."""
+        """Start time of the leader, by the clock of ``Process.started``."""
         self.is_leaderless = False
-        """Whether the leader has been reaped; whoever waits for it says so."""
+        """Whether the leader has been reaped; set by the code that waits for it."""
         self._leader = leader
         self._session: int | None = leader
         self._subreaper = subreaper
-        self._look = look
+        self._refresh = refresh
         self._known: set[tuple[int, float]] = set()
 
     def verify(self) -> None:
-        """Go by the session no more, for good, once its number is or may be another's."""
+        """Stop using the session id, for good, once the leader's pid was reused."""
         if self._session is None or not self.is_leaderless:
             return
         now = proc.inspect(self._leader)
@@ -86,18 +86,18 @@ class Tree:
             self._session = None
 
     @property
-    def rests_on_session(self) -> bool:
-        """Whether its session still proves something although its leader has been reaped."""
+    def relies_on_session(self) -> bool:
+        """Whether the session id still counts although the leader has been reaped."""
         return self._session is not None and self.is_leaderless
 
-    def walked(self, processes: Sequence[proc.Process]) -> None:
-        """Remember that these, zombies included, are all of its processes; forget ended ones.
+    def set_known(self, processes: Sequence[proc.Process]) -> None:
+        """Replace the known processes by ``processes``, zombies included; forget ended ones.
 
-        To be called with what was found after ``verify``.
+        Pass the result of a scan made after ``verify``.
         """
         found = {each.identity for each in processes}
         for pid, started in self._known - found:
-            # A list of children may lack some while others end (proc(5), children).
+            # A list of children may miss some while others end (proc(5), children).
             now = proc.inspect(pid)
             if now is not None and now.started == started:
                 found.add((pid, started))
@@ -106,44 +106,44 @@ class Tree:
             self._session = None
 
     def knows(self, process: proc.Process) -> bool:
-        """Whether it was found before, or is of the job's session."""
+        """Whether ``process`` was found before, or is in the job's session."""
         return process.session == self._session or process.identity in self._known
 
-    def holds(self, process: proc.Process) -> bool:
-        """Whether it was found before, is of the job's session, or has its tag."""
+    def contains(self, process: proc.Process) -> bool:
+        """Whether ``process`` was found before, is in the job's session, or has its tag."""
         return self.knows(process) or proc.environ_has(process.pid, TAG_NAME, self.tag)
 
     def remember(self, process: proc.Process) -> None:
-        """Take a process for one of the job's, whatever becomes of its parents."""
+        """Count ``process`` as the job's from now on, even when its parents have ended."""
         self._known.add(process.identity)
 
     async def members(self) -> list[proc.Process]:
         """Return the job's living processes, parents before children.
 
-        One that has neither session nor tag is found by its parent, and remembered: when that has
-        ended, nothing else tells whose it is.
+        A process without the session and the tag is found by its parent, and remembered: once the
+        parent has ended, nothing else links the process to the job.
         """
-        if self._look is not None:
-            self._look()
+        if self._refresh is not None:
+            self._refresh()
         self.verify()
         inside: dict[int, proc.Process] = {}
         async for process in _candidates(subreaper=self._subreaper):
-            if process.ppid in inside or self.holds(process):
+            if process.ppid in inside or self.contains(process):
                 inside[process.pid] = process
                 self._known.add(process.identity)
-        self.walked([*inside.values()])
+        self.set_known([*inside.values()])
         return [process for process in inside.values() if not process.zombie]
 
 
-class Everything:
-    """All that the daemon's jobs have left, wherever it went."""
+class AllJobProcesses:
+    """The processes of all jobs of this daemon, in whatever session they are."""
 
     def __init__(self, instance: bytes, *, subreaper: bool = True) -> None:
         self._prefix = instance
         self._subreaper = subreaper
 
     async def members(self) -> list[proc.Process]:
-        """Return every living process that descends from a job or bears a tag of this daemon."""
+        """Return every living process that descends from a job or has a tag of this daemon."""
         session = proc.session(0)
         return [
             process
@@ -157,8 +157,11 @@ class Everything:
         ]
 
 
-async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
-    """Return after ``seconds``, or when the first 64 of ``processes`` have ended: look again."""
+async def wait_gone(processes: Sequence[proc.Process], seconds: float) -> None:
+    """Wait until the first 64 of ``processes`` have ended, at most ``seconds``.
+
+    Returns earlier where a process has no pidfd; the caller must scan again in any case.
+    """
     loop = asyncio.get_running_loop()
     waiting: set[int] = set()
     done = asyncio.Event()
@@ -171,7 +174,7 @@ async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
             done.set()
 
     blind = False
-    for process in processes[:_AT_ONCE]:
+    for process in processes[:_BATCH]:
         pidfd = open_pidfd(process.pid)
         if pidfd is None:
             blind = blind or proc.inspect(process.pid) is not None
@@ -180,7 +183,7 @@ async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
             loop.add_reader(pidfd, ended, pidfd)
     try:
         if waiting or blind:
-            # Without a pidfd for each, the caller must look again soon.
+            # Without a pidfd for each, the caller must scan again soon.
             limit = min(seconds, _POLL) if blind else seconds
             await asyncio.wait_for(done.wait(), limit)
     except TimeoutError:
@@ -190,18 +193,18 @@ async def gone(processes: Sequence[proc.Process], seconds: float) -> None:
             ended(pidfd)
 
 
-async def _living(tree: Group) -> list[proc.Process]:
-    # A list of children is exact only while none of them ends (proc(5), children): that it was
-    # empty once proves nothing.
+async def _living(tree: ProcessSet) -> list[proc.Process]:
+    # A list of children is exact only while none of them ends (proc(5), children): one empty list
+    # proves nothing.
     return await tree.members() or await tree.members()
 
 
-async def end(tree: Group, *, hangup: bool = False) -> bool:
-    """End every process of ``tree`` and return when none is left.
+async def end(tree: ProcessSet, *, hangup: bool = False) -> bool:
+    """End every process of ``tree``, and return when none is left.
 
-    TERM at once; with ``hangup`` HUP after 0.5 s; KILL after 2 s; each again to what is left when
-    those that got it have ended. Returns False if something can't be killed (not ours, or stuck in
-    the kernel).
+    Sends TERM at once; with ``hangup`` HUP after 0.5 s; KILL after 2 s. When all that got a signal
+    have ended, the processes that remain get the same signal. Returns False if a process can't be
+    killed (not ours, or stuck in the kernel).
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -210,42 +213,45 @@ async def end(tree: Group, *, hangup: bool = False) -> bool:
         stages.append((HUP, GRACE))
     stages.append((KILL, GRACE + _AFTER_KILL))
     for number, until in stages:
-        told: dict[tuple[int, float], int] = {}
+        signalled: dict[tuple[int, float], int] = {}
         pause = _POLL
         while members := await _living(tree):
-            due = members if number == KILL else _untold(members, told)
-            due = await send(number, due, members)
-            told.update(_copies(due, [*members, *due]))
-            left = begun + until - loop.time()
-            if left <= 0:
+            targets = members if number == KILL else _next_targets(members, signalled)
+            targets = await send(number, targets, members)
+            signalled.update(_forked_images(targets, [*members, *targets]))
+            remaining = begun + until - loop.time()
+            if remaining <= 0:
                 break
-            await gone(members, min(left, pause))
+            await wait_gone(members, min(remaining, pause))
             pause *= 2
         else:
             return True
-    left_over = [process.pid for process in await tree.members()]
-    if left_over:
-        log.warning("processes %s can't be ended", left_over)
-    return not left_over
+    survivors = [process.pid for process in await tree.members()]
+    if survivors:
+        log.warning("processes %s can't be ended", survivors)
+    return not survivors
 
 
-def _copies(
-    due: Iterable[proc.Process], members: Iterable[proc.Process]
+def _forked_images(
+    targets: Iterable[proc.Process], members: Iterable[proc.Process]
 ) -> dict[tuple[int, float], int]:
-    """Return each of ``due`` with its image while that is still its parent's, else with 0."""
+    """Map each target to its image if that is still its parent's (forked, no exec yet), else 0."""
     images = {each.pid: each.image for each in members}
-    return {each.identity: each.image if images.get(each.ppid) == each.image else 0 for each in due}
+    return {
+        each.identity: each.image if images.get(each.ppid) == each.image else 0 for each in targets
+    }
 
 
-def _untold(
-    members: list[proc.Process], told: Mapping[tuple[int, float], int]
+def _next_targets(
+    members: list[proc.Process], signalled: Mapping[tuple[int, float], int]
 ) -> list[proc.Process]:
-    """Return who is to get the signal now.
+    """Return the processes that get the signal now.
 
-    No second one may interrupt a handler, and no first one what the handler has started: so it is
-    all of them when those that were told have ended. But what a shell had forked and not yet turned
-    into a program when it was told has forgotten it with its exec, for the shell's handler is gone.
+    A second signal must not interrupt a handler, nor a first one the programs that a handler
+    starts: so the others get it only when all signalled processes have ended. One exception: a
+    child that a shell had forked, and that got the signal before its exec, gets it again after,
+    for exec dropped the shell's handler that had caught it.
     """
-    if all(each.identity not in told for each in members):
+    if all(each.identity not in signalled for each in members):
         return members
-    return [each for each in members if told.get(each.identity, 0) not in (0, each.image)]
+    return [each for each in members if signalled.get(each.identity, 0) not in (0, each.image)]

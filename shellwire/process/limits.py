@@ -1,8 +1,8 @@
-"""The limit of open descriptors: raised for the daemon, handed back to what it starts.
+"""The limit of open descriptors: raised for the daemon, restored for the processes it starts.
 
 A shell inherits its limits (getrlimit(2)), and programs behave differently under a high one: some
-close every possible descriptor, select(2) fails above 1,024. So each child gets the soft limit that
-the daemon itself was started with.
+close every possible descriptor, and select(2) fails above 1,024. So each child gets the soft limit
+that the daemon was started with.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import contextlib
 import sys
 
-MOST = 65_536
-"""Descriptors that the daemon allows itself at most, whatever the hard limit is."""
+MAX_DESCRIPTORS = 65_536
+"""Most descriptors that the daemon allows itself, whatever the hard limit is."""
 
-_given: list[tuple[int, int]] = []
+# The (soft, hard) limit before it was raised; empty if it was not.
+_original: list[tuple[int, int]] = []
 
 
 def raise_descriptors() -> None:
-    """Raise our soft limit of descriptors to the hard one, or to MOST.
+    """Raise our soft limit of descriptors to the hard one, or to MAX_DESCRIPTORS.
 
-    Only where prlimit(2) can hand the old limit to a child (Linux); elsewhere it stays as it is.
+    Does nothing where prlimit(2), which sets a child's limit back, is missing (not Linux).
     """
     if sys.platform == "win32":
         return
@@ -28,30 +29,30 @@ def raise_descriptors() -> None:
     if not hasattr(resource, "prlimit"):
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
-    with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it: then it stays
+    with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        _given[:] = [(soft, hard)]
+        _original[:] = [(soft, hard)]
 
 
-def hand_back(pid: int) -> None:
-    """Give a child that was just started the limit that the daemon was started with."""
-    if sys.platform == "win32" or not _given:
+def restore_limit(pid: int) -> None:
+    """Give a child just started the limit that the daemon was started with."""
+    if sys.platform == "win32" or not _original:
         return
     import resource
 
-    # It may have ended already, or have become another user's.
+    # The child may have ended already, or have changed its user.
     with contextlib.suppress(OSError):
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, _given[0])
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, _original[0])
 
 
-def most_descriptors() -> int:
+def max_descriptors() -> int:
     """Return how many descriptors we may have open."""
     if sys.platform == "win32":
-        return MOST
+        return MAX_DESCRIPTORS
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if soft == resource.RLIM_INFINITY else soft
+    return MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft

@@ -1,6 +1,7 @@
-"""Processes as any system has them, Windows among them: pipes, no terminal, no signals but an end.
+"""Processes by portable means, for Windows: pipes but no terminals, no signals except to end.
 
-Threads wait for them and read them. It works on POSIX systems as well, where only its tests use it.
+Threads wait for the processes and read their output. The module works on POSIX systems as well;
+only its tests use it there.
 """
 
 from __future__ import annotations
@@ -18,29 +19,29 @@ from typing import TYPE_CHECKING, TypedDict
 
 from shellwire.errors import SpawnError
 from shellwire.process.reap import Exit, Reaper, signal_name
-from shellwire.process.signal_listener import Signals
-from shellwire.process.threads import ThreadFeeder, ThreadReader
+from shellwire.process.signal_listener import SignalListener
+from shellwire.process.threads import ThreadReader, ThreadWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-class Apart(TypedDict, total=False):
-    """How Popen is told to put a process into a group of its own."""
+class GroupOptions(TypedDict, total=False):
+    """Arguments of Popen that put a process into a group of its own."""
 
     creationflags: int
     start_new_session: bool
 
 
-# Ctrl-Break, which asks a process group to end, reaches one of the same console only. So they share
-# the daemon's, a hidden one if it has been detached.
-_APART: Apart
+# Ctrl-Break, which asks a process group to end, reaches only groups on the same console. So the
+# processes share the daemon's console, which is hidden if the daemon runs in the background.
+_NEW_GROUP: GroupOptions
 if sys.platform == "win32":
-    _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    _NEW_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 else:
-    _APART = {"start_new_session": True}
+    _NEW_GROUP = {"start_new_session": True}
 
-# Started, and not yet anybody's to wait for.
+# Processes that were started and are not watched by a ThreadReaper yet.
 _started: dict[int, tuple[subprocess.Popen[bytes], list[ThreadReader]]] = {}
 
 
@@ -49,15 +50,16 @@ class Child:
     """A started process and our ends of its pipes."""
 
     pid: int
-    stdin: ThreadFeeder | None
+    stdin: ThreadWriter | None
     outputs: Mapping[str, ThreadReader]
 
 
 def start(command: Sequence[str] | str, env: Mapping[str, str], cwd: str, *, stdin: bool) -> Child:
     """Start ``command`` in a process group of its own, in ``cwd``.
 
-    A string is a Windows command line as it is. Without ``stdin`` it reads end-of-file at once. A
-    ThreadReaper must watch it. Raises SpawnError with the system's reason.
+    A string is passed unchanged as a Windows command line. Without ``stdin`` the process reads
+    end-of-file at once. The caller must have a ThreadReaper watch it. Raises SpawnError with the
+    system's reason.
     """
     with ExitStack() as theirs, ExitStack() as ours:
 
@@ -81,7 +83,7 @@ def start(command: Sequence[str] | str, env: Mapping[str, str], cwd: str, *, std
                 stderr=pipes["stderr"][1],
                 env=env,
                 cwd=cwd,
-                **_APART,
+                **_NEW_GROUP,
             )
         except (OSError, ValueError) as error:
             name = command if isinstance(command, str) else command[0]
@@ -90,27 +92,27 @@ def start(command: Sequence[str] | str, env: Mapping[str, str], cwd: str, *, std
         ours.pop_all()
     outputs = {name: ThreadReader(*ends) for name, ends in pipes.items()}
     _started[process.pid] = process, list(outputs.values())
-    return Child(process.pid, None if feeding is None else ThreadFeeder(feeding), outputs)
+    return Child(process.pid, None if feeding is None else ThreadWriter(feeding), outputs)
 
 
 class ThreadReaper(Reaper):
-    """Calls back when a process that ``start`` has started ends. It adopts nobody."""
+    """A Reaper for processes that ``start`` has started. It adopts no orphans."""
 
-    def start(self, signals: Signals) -> None:
+    def start(self, signals: SignalListener) -> None:
         """Do nothing: each process has a thread of its own."""
 
     def watch(self, pid: int, callback: Callable[[Exit], None]) -> None:
         """Call ``callback(exit)`` once, from the loop, when ``pid`` has ended.
 
-        By then all that it wrote can be read. Watching it again replaces the callback.
+        By then all its output can be read. Watching it again replaces the callback.
         """
         self._watched[pid] = (None, callback)
         if pid in _started:
             waiting = (pid, *_started.pop(pid))
             threading.Thread(target=self._wait, args=waiting, name="wait", daemon=True).start()
 
-    def collect(self) -> None:
-        """Do nothing: the threads tell."""
+    def reap_ended(self) -> None:
+        """Do nothing: the threads report each end."""
 
     def _wait(
         self, pid: int, process: subprocess.Popen[bytes], readers: Sequence[ThreadReader]
@@ -127,10 +129,10 @@ class ThreadReaper(Reaper):
             callback(Exit(code, signal_name(-code) if code < 0 else None))
 
 
-class LoopSignals(Signals):
-    """Calls back from the loop when a signal has come, where the loop can't watch a socket.
+class LoopSignalListener(SignalListener):
+    """A SignalListener for loops that can't watch a socket (Windows).
 
-    Windows' own loop is woken by any signal, and each of the few that there are may cost a call.
+    Any signal wakes the loop there, and signals are rare enough for one call each.
     """
 
     def __init__(self) -> None:
@@ -138,14 +140,14 @@ class LoopSignals(Signals):
         self._old = {}
 
     def listen(self, number: signal.Signals, callback: Callable[[], None]) -> None:
-        """Call ``callback()`` soon after this signal has come."""
+        """Call ``callback()`` soon after this signal has arrived."""
 
-        def came(_number: int, _frame: object) -> None:
+        def arrived(_number: int, _frame: object) -> None:
             self._loop.call_soon_threadsafe(callback)
 
-        self._old.setdefault(number, signal.signal(number, came))
+        self._old.setdefault(number, signal.signal(number, arrived))
 
     def close(self) -> None:
-        """Give back what each signal meant before."""
+        """Restore the earlier handler of each signal."""
         for number, old in self._old.items():
             signal.signal(number, old)  # type: ignore[arg-type]

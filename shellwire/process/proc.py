@@ -1,7 +1,7 @@
-"""What the kernel tells about processes: who descends from whom, sessions, start times, tags.
+"""The process table: parents, children, sessions, start times, environments.
 
-Where there is a /proc like Linux's (proc(5)) it is read directly, because an ending looks at every
-descendant, and on Android psutil may not; elsewhere psutil answers the same questions.
+Where there is a /proc like Linux's (proc(5)) it is read directly: ending a job inspects every
+descendant, and on Android psutil is not available. Elsewhere psutil gives the same data.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 PROC = "/proc"
 
-# So many processes are looked at before other work gets its turn: a job may have thousands.
-_AT_ONCE = 64
+# So many processes are inspected before the event loop runs again: a job may have thousands.
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One living process. ``started`` tells it from a later one with the same pid."""
+    """One entry of the process table. ``started`` tells it from a later process with its pid."""
 
     pid: int
     ppid: int
@@ -35,26 +35,26 @@ class Process:
     started: float
     zombie: bool
     image: int = 0
-    """Another number after each exec, a parent's until the first; 0 when it can't be known."""
+    """Changes with each exec, and is the parent's until the first; 0 if unknown."""
     reaped: int = 0
-    """Grows when it has waited for a child of its; 0 when it can't be known."""
+    """Grows when the process reaps a child; 0 if unknown."""
 
     @property
     def identity(self) -> tuple[int, float]:
-        """What no other process has, before or after."""
+        """A key that no other process has, earlier or later."""
         return self.pid, self.started
 
 
 @dataclass(frozen=True, slots=True)
 class SignalState:
-    """What a process does with signals just now."""
+    """How a process handles signals at one moment."""
 
     is_stopped: bool
     blocked: int
     ignored: int
 
     def blocks(self, number: int) -> bool:
-        """Whether the signal would wait (sigprocmask(2))."""
+        """Whether the signal would stay pending (sigprocmask(2))."""
         return bool(self.blocked >> (number - 1) & 1)
 
     def ignores(self, number: int) -> bool:
@@ -63,7 +63,7 @@ class SignalState:
 
 
 def signal_state(pid: int) -> SignalState | None:
-    """Return whether ``pid`` stands still and what it blocks, or None where that can't be known."""
+    """Return whether ``pid`` is stopped and which signals it blocks; None if unknown."""
     try:
         with open(f"{PROC}/{pid}/status", "rb") as file:
             fields = dict(line.split(b":\t", 1) for line in file if b":\t" in line)
@@ -90,15 +90,15 @@ def _stat(pid: int) -> Process | None:
         session=int(fields[3]),
         started=float(fields[19]),
         zombie=fields[0] in (b"Z", b"X"),
-        # Where the stack begins: each exec puts it elsewhere (startstack in proc(5)).
+        # The start of the stack: each exec puts it elsewhere (startstack in proc(5)).
         image=int(fields[25]),
-        # The page faults and the time of the children that it has waited for (cminflt to cstime).
+        # Page faults and CPU time of the children that it has reaped (cminflt to cstime).
         reaped=sum(map(int, (fields[8], fields[10], fields[13], fields[14]))),
     )
 
 
 def _ask_psutil(pid: int) -> Process | None:
-    import psutil  # takes 20 ms, which Linux need not spend
+    import psutil  # takes 20 ms, and Linux does not need it
 
     try:
         process = psutil.Process(pid)
@@ -151,10 +151,10 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def adopted() -> list[int]:
-    """Return our children, but for those that another thread than the main one has started.
+def adopted_children() -> list[int]:
+    """Return our children, adopted orphans among them, without those that another thread started.
 
-    Orphans become children of the first thread that lives (find_alive_thread, kernel/exit.c).
+    Orphans become children of the first living thread (find_alive_thread, kernel/exit.c).
     """
     pid = os.getpid()
     try:
@@ -171,9 +171,9 @@ def adopted() -> list[int]:
 
 
 def session(pid: int) -> int:
-    """Return the id of the session that ``pid`` belongs to (0: our own process). Raises OSError.
+    """Return the session id of ``pid`` (0: our own process). Raises OSError.
 
-    Windows has none: there it is -1, which is nobody's pid.
+    Windows has no sessions: there it is -1, which is no process's pid.
     """
     if sys.platform == "win32":
         return -1
@@ -181,7 +181,7 @@ def session(pid: int) -> int:
 
 
 def inspect(pid: int) -> Process | None:
-    """Return what is known of ``pid``, or None when there is no such process."""
+    """Return the entry of ``pid``, or None if there is no such process."""
     return _stat(pid) if _has_proc() else _ask_psutil(pid)
 
 
@@ -192,8 +192,8 @@ def open_pidfd(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
     except OSError as error:
-        # ENOSYS before Linux 5.3, EPERM under some sandboxes, EMFILE when we are out of
-        # descriptors: there is another way for each of them.
+        # ENOSYS before Linux 5.3, EPERM in some sandboxes, EMFILE without free descriptors: the
+        # callers have a fallback.
         log.debug("no pidfd for %d: %s", pid, error)
         return None
 
@@ -201,7 +201,7 @@ def open_pidfd(pid: int) -> int | None:
 async def descendants(root: int) -> AsyncIterator[Process]:
     """Yield every process below ``root``, parents before children, zombies included.
 
-    ``root`` is to be a subreaper. What it adopts while we look is found all the same: its children
+    ``root`` must be a subreaper. Processes that it adopts meanwhile are found too: its children
     are read again until none is new.
     """
     seen = {root}
@@ -215,12 +215,12 @@ async def descendants(root: int) -> AsyncIterator[Process]:
             if has_children_files():
                 todo.extend(children(pid))
             yield process
-            if len(seen) % _AT_ONCE == 0:
+            if len(seen) % _BATCH == 0:
                 await asyncio.sleep(0)
 
 
 def _below(root: int) -> list[int]:
-    """Return the children of ``root``; where asking for those is dear, all its descendants."""
+    """Return the children of ``root``; where listing children is slow, all its descendants."""
     if has_children_files():
         return children(root)
     by_parent: dict[int, list[int]] = {}
@@ -228,22 +228,22 @@ def _below(root: int) -> list[int]:
         if each is not None:
             by_parent.setdefault(each.ppid, []).append(each.pid)
     found = by_parent.get(root, [])
-    for pid in found:  # it grows meanwhile
+    for pid in found:  # grows while it is read
         found.extend(by_parent.get(pid, ()))
     return found
 
 
-async def everybody() -> AsyncIterator[Process]:
+async def all_processes() -> AsyncIterator[Process]:
     """Yield every process of the system, parents before children."""
     processes = [process for process in map(inspect, _pids()) if process is not None]
     for count, process in enumerate(sorted(processes, key=lambda each: each.started), 1):
         yield process
-        if count % _AT_ONCE == 0:
+        if count % _BATCH == 0:
             await asyncio.sleep(0)
 
 
 def environ_value(pid: int, name: bytes) -> bytes | None:
-    """Return the value of ``name`` that ``pid`` was started with, None if it can't be told."""
+    """Return the value of ``name`` in the environment ``pid`` was started with; None if unknown."""
     if _has_proc():
         try:
             with open(f"{PROC}/{pid}/environ", "rb") as file:
@@ -262,15 +262,15 @@ def environ_value(pid: int, name: bytes) -> bytes | None:
 
 
 def environ_has(pid: int, name: bytes, value: bytes, *, prefix: bool = False) -> bool:
-    """Whether ``pid`` was started with ``name`` set to ``value``, or to what begins with it."""
+    """Whether ``pid`` was started with ``name`` set to ``value``; ``prefix``: to begin with it."""
     found = environ_value(pid, name)
     if found is None:
         return False
     return found.startswith(value) if prefix else found == value
 
 
-def is_becoming(pid: int) -> bool:
-    """Whether ``pid`` shows no environment: execve(2) is about to give it one, or it has none."""
+def has_empty_environ(pid: int) -> bool:
+    """Whether the environment of ``pid`` reads as empty: it has none, or execve(2) is under way."""
     try:
         with open(f"{PROC}/{pid}/environ", "rb") as file:
             return not file.read(1)

@@ -1,7 +1,7 @@
-"""Pseudo-terminals: a master that ptyprocess holds, and a child started on the slave.
+"""Pseudo-terminals: ptyprocess holds the master, and a child is started on the slave.
 
-``PtyProcess.spawn`` forks the interpreter; here the pair is opened first and the child is started
-on the slave by posix_spawn, so that nothing of Python runs between fork and exec.
+``PtyProcess.spawn`` forks the interpreter. Here the pair is opened first, and posix_spawn starts
+the child on the slave, so that no Python code runs between fork and exec.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def open_terminal(cols: int, rows: int) -> tuple[int, int, str]:
     The master does not block. Raises PtyUnavailable.
     """
     try:
-        # Not pty.openpty, which goes on to look for what no system has any more.
+        # Not pty.openpty: it also tries device names that no system has any more.
         master, slave = os.openpty()
     except OSError as error:
         raise PtyUnavailable(f"no pseudo-terminal: {error.strerror}") from error
@@ -36,33 +36,32 @@ def open_terminal(cols: int, rows: int) -> tuple[int, int, str]:
 
 
 class Terminal:
-    """The master side of a running child's terminal, and its slave while the child runs.
+    """The master of a child's terminal, and also the slave while the child runs.
 
-    Once no process has the slave open, reading the master is an error and the descriptor is
-    readable without an end (pty(7)). A child that moves its streams elsewhere has not ended by
-    that: so the slave is kept open here until ``release``. It was opened with O_NOCTTY, and is
-    close-on-exec.
+    Once no process has the slave open, reading the master fails and the descriptor stays readable
+    (pty(7)). But a child that redirects its streams has not ended: so the slave is held open here
+    until ``release``. It was opened with O_NOCTTY, and is close-on-exec.
     """
 
     def __init__(self, pid: int, master: int, slave: int) -> None:
         self.fd = master
-        self._held = PtyProcess(pid, master)
+        self._pty = PtyProcess(pid, master)
         self._slave = slave
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the window size in characters; the foreground process group gets SIGWINCH."""
-        self._held.setwinsize(rows, cols)
+        self._pty.setwinsize(rows, cols)
 
     def size(self) -> tuple[int, int]:
         """Return (cols, rows)."""
-        rows, cols = self._held.getwinsize()
+        rows, cols = self._pty.getwinsize()
         return cols, rows
 
     def eof(self, last: bytes) -> bytes:
-        """Return what makes its reader see end-of-file after the byte ``last`` (termios(3), VEOF).
+        """Return the bytes that make the reader see end-of-file after ``last`` (termios(3), VEOF).
 
-        To a line that has no end yet the first such character is its end, the second the file's.
-        Nothing where the terminal is gone.
+        After an unfinished line these are two: the first VEOF ends the line, the second is
+        end-of-file. Empty if the terminal is gone.
         """
         modes = self._modes()
         if modes is None:
@@ -74,9 +73,9 @@ class Terminal:
         return character if last in ends else character * 2
 
     def is_canonical(self) -> bool | None:
-        """Whether input is read line by line, and VEOF is no character (termios(3), ICANON).
+        """Whether input is read line by line, so that VEOF has its meaning (termios(3), ICANON).
 
-        None where the terminal is gone.
+        None if the terminal is gone.
         """
         modes = self._modes()
         return None if modes is None else bool(modes[3] & termios.ICANON)
@@ -84,19 +83,19 @@ class Terminal:
     def _modes(self) -> list[Any] | None:
         try:
             return None if self.fd < 0 else termios.tcgetattr(self.fd)
-        except termios.error:  # which is no OSError
+        except termios.error:  # not an OSError
             return None
 
     def foreground_group(self) -> int | None:
         """Return the id of the foreground process group, or None when there is none."""
         try:
-            group = os.tcgetpgrp(self.fd)  # of -1 it is EBADF
+            group = os.tcgetpgrp(self.fd)  # -1 gives EBADF
         except OSError:
             return None
         return group if group > 0 else None
 
     def release(self) -> None:
-        """Close the slave: when no other process has it open, the master is at its end."""
+        """Close the slave: the master then reads end-of-file once no process has it open."""
         if self._slave >= 0:
             slave, self._slave = self._slave, -1
             os.close(slave)
@@ -104,9 +103,9 @@ class Terminal:
     def close_fd(self, _fd: int) -> None:
         """Close the master, which is ``_fd``; its foreground process group gets SIGHUP."""
         self.release()
-        if not self._held.closed:
-            # PtyProcess.close() sleeps and sends signals of its own; ours is the ending.
-            self._held.closed = True
-            # The number may soon be another file's: nothing is to be asked of that.
-            self.fd = self._held.fd = -1
-            self._held.fileobj.close()
+        if not self._pty.closed:
+            # Not PtyProcess.close(), which sleeps and sends signals: kill.end does that.
+            self._pty.closed = True
+            # The number may soon be another file's: no later call may use it.
+            self.fd = self._pty.fd = -1
+            self._pty.fileobj.close()

@@ -1,4 +1,4 @@
-"""A bare interpreter for a module of ours."""
+"""Command line and environment of a bare Python interpreter that runs one of our modules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shellwire
 
 
 def python(module: str) -> list[bytes]:
-    """Return what runs ``main`` of ``module``: with our packages and nothing of its site's."""
+    """Return the argv that runs ``main`` of ``module``, with our sys.path and without site."""
     package = str(Path(shellwire.__file__).parents[1])
     paths = [package, *(path for path in sys.path if path)]
     program = f"import sys; sys.path[:] = {paths!r}; from {module} import main; main()"
@@ -19,7 +19,7 @@ def python(module: str) -> list[bytes]:
 
 
 def environment() -> dict[bytes, bytes]:
-    """Return what it needs to know."""
+    """Return the interpreter's environment: a UTF-8 locale and HOME."""
     known = {b"LC_ALL": b"C.UTF-8"}
     if "HOME" in os.environ:
         known[b"HOME"] = os.fsencode(os.environ["HOME"])

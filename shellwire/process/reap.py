@@ -1,11 +1,12 @@
-"""Waiting for processes: who has ended and how, without polling and without stealing.
+"""Reap child processes, and call back with their exit status.
 
-The daemon is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) on Linux: what a job leaves
-behind becomes the daemon's child, so it can be found and reaped. Children that a job owns are
-waited for by their pid only, so that their status is never taken by somebody else.
+The daemon is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) on Linux: processes that a job
+leaves behind become the daemon's children, so it can find and reap them. Watched children are
+waited for by pid only, so that no other code takes their status.
 
-A leader's end is told by a pidfd, at once and without a look at other children. What it leaves is
-told by SIGCHLD: a command may leave a thousand processes, and we have fewer descriptors than that.
+A pidfd reports a leader's end at once, without a scan of other children. The ends of processes
+that it left behind are reported by SIGCHLD: a command may leave a thousand of them, and we have
+fewer descriptors than that.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from shellwire.process import proc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.process.signal_listener import Signals
+    from shellwire.process.signal_listener import SignalListener
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +35,18 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: ``code`` as the shell's, or minus the number of the signal."""
+    """How a process ended: ``code`` is its exit code, or minus the number of the signal."""
 
     code: int
     signal: str | None
 
 
 LOST = Exit(code=-1, signal=None)
-"""The status of a process that somebody else has reaped."""
+"""The status of a process that other code has reaped."""
 
 
 def signal_name(number: int) -> str:
-    """Return ``SIGTERM`` for 15; a real-time signal without a name is ``SIG40``."""
+    """Return ``SIGTERM`` for 15, and ``SIG40`` for a signal without a name."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -53,7 +54,7 @@ def signal_name(number: int) -> str:
 
 
 def become_subreaper() -> bool:
-    """Make orphans of our children our own children. False where the kernel can't (not Linux)."""
+    """Let orphans of our children become our own children; False where that fails (not Linux)."""
     if not sys.platform.startswith(("linux", "android")):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
@@ -61,7 +62,7 @@ def become_subreaper() -> bool:
 
 
 class Reaper:
-    """Calls back when a child ends. One per event loop; use it from the loop's thread only."""
+    """The exit callbacks of child processes. One per event loop, for use in its thread only."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -69,14 +70,14 @@ class Reaper:
         self.adopts = False
         """Whether orphans of our children become our own."""
 
-    def start(self, signals: Signals) -> None:
+    def start(self, signals: SignalListener) -> None:
         """Adopt orphans, and listen to SIGCHLD."""
         self.adopts = become_subreaper()
         if sys.platform != "win32":
-            signals.listen(signal.SIGCHLD, self.collect)
+            signals.listen(signal.SIGCHLD, self.reap_ended)
 
     def stop(self) -> None:
-        """Forget what is still watched."""
+        """Stop watching all processes."""
         for pidfd, _ in self._watched.values():
             self._forget(pidfd)
         self._watched.clear()
@@ -84,8 +85,8 @@ class Reaper:
     def watch(self, pid: int, callback: Callable[[Exit], None]) -> None:
         """Call ``callback(exit)`` once, from the loop, when our child ``pid`` has ended.
 
-        Call this before anything is awaited after the spawn: until then the child would be taken
-        for a stray. The child is reaped just before the callback. Watching it again replaces the
+        Call this before anything is awaited after the spawn: until then the child would count as
+        an orphan. The child is reaped just before the callback. Watching it again replaces the
         callback.
         """
         if pid in self._watched:
@@ -96,37 +97,37 @@ class Reaper:
         if pidfd is not None:
             self._loop.add_reader(pidfd, self._collect, pid)
         else:
-            # It may have ended before it was watched.
+            # The child may have ended before it was watched.
             self._loop.call_soon(self._collect, pid)
 
     def adopt(self, pid: int, callback: Callable[[Exit], None]) -> None:
-        """The same for a process that has become our child."""
+        """Do the same as ``watch``, without a pidfd, for an orphan that has become our child."""
         self._watched[pid] = (None, callback)
         self._loop.call_soon(self._collect, pid)
 
     def owns(self, pid: int) -> bool:
-        """Whether somebody waits for ``pid``."""
+        """Whether ``pid`` is watched or adopted."""
         return pid in self._watched
 
-    def collect(self) -> None:
-        """Reap all that has ended by now, and call back for it."""
+    def reap_ended(self) -> None:
+        """Reap all children that have ended, and call back for each."""
         if not hasattr(os, "waitid"):  # macOS, before Python 3.13
-            self._look_at_each()
+            self._reap_each()
             return
         while (pid := _ended_child()) is not None:
             if pid in self._watched:
                 self._collect(pid)
-            elif not _reap_stray(pid):
-                # It stays, and may hide the others.
-                self._look_at_each()
+            elif not _reap_orphan(pid):
+                # It stays a zombie, and waitid may report it instead of the others.
+                self._reap_each()
                 return
 
-    def _look_at_each(self) -> None:
+    def _reap_each(self) -> None:
         for pid in proc.children(os.getpid()) if self.adopts else list(self._watched):
             if pid in self._watched:
                 self._collect(pid)
             else:
-                _reap_stray(pid)
+                _reap_orphan(pid)
 
     def _forget(self, pidfd: int | None) -> None:
         if pidfd is not None:
@@ -140,7 +141,7 @@ class Reaper:
         try:
             status = _reap(pid)
         except ChildProcessError:
-            log.error("the status of process %d was taken by somebody else", pid)
+            log.error("other code has taken the exit status of process %d", pid)
             ended = LOST
         else:
             if status is None:
@@ -152,22 +153,22 @@ class Reaper:
         try:
             callback(ended)
         except Exception:
-            # The others that have ended are to be heard of all the same.
-            log.exception("what was to follow the end of process %d failed", pid)
+            # The callbacks of other ended processes must still be called.
+            log.exception("the exit callback of process %d failed", pid)
         finally:
             self._forget(pidfd)
 
 
 def _reap(pid: int) -> int | None:
     """Return the wait status of our child if it has ended. Raises ChildProcessError."""
-    if sys.platform == "win32":  # where portable.ThreadReaper waits
+    if sys.platform == "win32":  # portable.ThreadReaper is used there
         raise ChildProcessError
     reaped, status = os.waitpid(pid, os.WNOHANG)
     return status if reaped else None
 
 
 def _ended_child() -> int | None:
-    """Return a child that has ended and is not reaped yet, if there is one."""
+    """Return the pid of a child that has ended and is not reaped yet, or None."""
     if sys.platform == "win32":
         return None
     try:
@@ -177,11 +178,11 @@ def _ended_child() -> int | None:
     return None if info is None else info.si_pid
 
 
-def _reap_stray(pid: int) -> bool:
-    """Reap an ended child that a job left behind and nobody waits for.
+def _reap_orphan(pid: int) -> bool:
+    """Reap an ended child that a job left behind and nothing waits for.
 
-    Each job is a session of its own, so a child in our own session is none of theirs: somebody in
-    this process started it and waits for it.
+    Each job is a session of its own, so a child in our own session comes from no job: other code
+    of this process has started it and waits for it.
     """
     process = proc.inspect(pid)
     if process is None or not process.zombie or process.session == proc.session(0):

@@ -1,4 +1,4 @@
-"""What a daemon that was killed has left, and how it is told from everything else."""
+"""Find the processes that a crashed daemon left behind."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from shellwire.process.kill import TAG_NAME
 
 
 class CrashRecovery:
-    """What the jobs and spares of a daemon that was killed have left.
+    """The processes that the jobs and pooled shells of a crashed daemon left behind.
 
-    ``instance`` is what each of its tags begins with, and ``since`` is when it was started. A
-    process is its if it was started later and was given such a tag, or descends from one that was,
-    or is in the session of a leader that was. A pid proves nothing here: that of a job may be a
-    stranger's by now. We are not its, nor are those that we or ``starter`` descend from, even if it
-    was one of its jobs that started us.
+    ``instance`` is the prefix of the crashed daemon's tags, ``since`` its start time. A process
+    counts if it was started after ``since`` and has such a tag, or descends from a process that
+    has one, or is in the session of a leader that has one. A pid proves nothing: that of a job may
+    belong to another program by now. We ourselves never count, nor do the ancestors of us and of
+    ``starter``, even if one of the crashed daemon's jobs started us.
     """
 
     def __init__(self, instance: bytes, *, since: float, starter: int) -> None:
@@ -25,12 +25,12 @@ class CrashRecovery:
         self._known: set[tuple[int, float]] = set()
 
     async def members(self) -> list[proc.Process]:
-        """Return those that live, parents before children."""
+        """Return the living processes, parents before children."""
         ours = _ancestry(os.getpid()) | _ancestry(self._starter)
         session = proc.session(0)
         inside: dict[int, proc.Process] = {}
         sessions: set[int] = set()
-        async for process in proc.everybody():
+        async for process in proc.all_processes():
             if process.pid in ours or process.session == session or process.zombie:
                 continue
             if process.started < self._since:
@@ -50,7 +50,7 @@ class CrashRecovery:
 
 
 def _ancestry(pid: int) -> set[int]:
-    """Return ``pid``, and the pids of its parent and its parents."""
+    """Return ``pid`` and the pids of all its ancestors."""
     found: set[int] = set()
     process = proc.inspect(pid)
     while process is not None and process.pid not in found:

@@ -1,4 +1,4 @@
-"""Sending signals to processes: to those that were meant, and to what they fork meanwhile."""
+"""Send signals to processes: to exactly the given ones, and to children they fork meanwhile."""
 
 from __future__ import annotations
 
@@ -20,41 +20,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 if sys.platform == "win32":
-    # There SIGTERM can't be caught: os.kill makes it TerminateProcess. Ctrl-Break can.
+    # SIGTERM can't be caught on Windows: os.kill calls TerminateProcess. Ctrl-Break can.
     TERM, HUP, KILL = signal.SIGBREAK, signal.SIGBREAK, signal.SIGTERM
-    _FOLLOW: tuple[signal.Signals, ...] = ()
+    _AFTER_SIGNAL: tuple[signal.Signals, ...] = ()
 else:
     TERM, HUP, KILL = signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
-    _FOLLOW = (signal.SIGCONT,)
+    _AFTER_SIGNAL = (signal.SIGCONT,)
 
-# So many processes are signalled before other work gets its turn.
-_AT_ONCE = 64
+# So many processes are signalled before the event loop runs again.
+_BATCH = 64
 
-# So many seconds a leader is given to stand still: under load it must first be its turn.
-_HOLD = 0.1
+# Seconds that a leader gets to stop: under load the kernel must schedule it first.
+_STOP_SECONDS = 0.1
 
 
 async def send(
-    number: signal.Signals, due: Iterable[proc.Process], members: Iterable[proc.Process] = ()
+    number: signal.Signals, targets: Iterable[proc.Process], members: Iterable[proc.Process] = ()
 ) -> list[proc.Process]:
-    """Send a signal to each of ``due`` that is still the process that was seen.
+    """Send a signal to each of ``targets`` that is still the process that was inspected.
 
-    Returns them, and what they have forked since they were seen and is not among ``members``: that
-    gets it too, or a shell that is told between its fork and its wait would wait for a child that
-    nobody has told. What it forks when it has got the signal is its handler's.
+    Returns the targets, and the children that they have forked since and that are not among
+    ``members``. Those get the signal too: else a shell signalled between its fork and its wait
+    would wait for a child without the signal. Children that it forks after the signal belong to
+    its handler.
 
-    The pid is pinned by a pidfd and then compared again (pidfd_send_signal(2)), so a pid that was
-    reused in between is not hit. A stopped process is continued, or it could not react.
+    The pid is pinned by a pidfd and then compared again (pidfd_send_signal(2)), so a reused pid is
+    not hit. A stopped process is continued, or it could not react.
     """
-    told = list(due)
+    signalled = list(targets)
     seen = {process.pid for process in members}
-    for count, process in enumerate(told, 1):  # it grows meanwhile
+    for count, process in enumerate(signalled, 1):  # grows while it is read
         try:
             if number == TERM and process.pid == process.session:
-                await _hold(process)
+                await _stop_leader(process)
             children = _children(process, seen)
             _signal(process, number)
-            for each in _FOLLOW if number != KILL else ():
+            for each in _AFTER_SIGNAL if number != KILL else ():
                 _signal(process, each)
         except ProcessLookupError:
             continue
@@ -62,14 +63,14 @@ async def send(
             log.warning("not allowed to signal process %d of a job", process.pid)
             continue
         seen.update(each.pid for each in children)
-        told += children
-        if count % _AT_ONCE == 0:
+        signalled += children
+        if count % _BATCH == 0:
             await asyncio.sleep(0)
-    return told
+    return signalled
 
 
 def _children(process: proc.Process, seen: Container[int]) -> list[proc.Process]:
-    """Return its children that are not ``seen``; none whose pid was reused meanwhile."""
+    """Return the living children of ``process`` that are not ``seen``, without reused pids."""
     if not proc.has_children_files():
         return []
     found = [proc.inspect(pid) for pid in proc.children(process.pid) if pid not in seen]
@@ -78,17 +79,17 @@ def _children(process: proc.Process, seen: Container[int]) -> list[proc.Process]
     ]
 
 
-async def _hold(process: proc.Process) -> None:
-    """Stop a job's leader at a moment when it doesn't fork; what comes after must continue it.
+async def _stop_leader(process: proc.Process) -> None:
+    """Stop a job's leader at a moment when it doesn't fork; the caller must continue it.
 
-    bash blocks TERM while it forks, and forgets one that comes then if it waits for the child
-    (make_child and waitchld in its jobs.c). And only of a process that stands still it is known
-    what it has forked.
+    bash blocks TERM while it forks, and forgets a TERM that arrives then if it waits for the child
+    (make_child and waitchld in its jobs.c). And the children of a process can be listed reliably
+    only while it is stopped.
     """
     if sys.platform == "win32":
         return
     loop = asyncio.get_running_loop()
-    until = loop.time() + _HOLD
+    until = loop.time() + _STOP_SECONDS
     pause = 0.0
     try:
         while loop.time() < until:
@@ -106,7 +107,7 @@ async def _hold(process: proc.Process) -> None:
 
 
 def _signal(process: proc.Process, number: signal.Signals) -> None:
-    """Send a signal to a process. Raises ProcessLookupError if it is not the one that was seen."""
+    """Send a signal to a process. Raises ProcessLookupError if its pid was reused."""
     pidfd = open_pidfd(process.pid)
     try:
         now = proc.inspect(process.pid)
@@ -127,8 +128,7 @@ def _signal_on_windows(pid: int, number: signal.Signals) -> None:
     if sys.platform != "win32":
         return
     if number in (signal.SIGINT, signal.SIGBREAK):
-        # Each process of a group hears it with its leader, whose pid is the group's; for another's
-        # pid it is an error.
+        # The whole group gets it by the leader's pid; any other pid is an error.
         with contextlib.suppress(OSError):
             os.kill(pid, signal.CTRL_BREAK_EVENT)
     else:

@@ -1,4 +1,4 @@
-"""Starting a process: its own session, clean signals, and exactly the descriptors it is given."""
+"""Start a process in its own session, with default signals and exactly the given descriptors."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
 from shellwire.process import fork
-from shellwire.process.limits import hand_back
+from shellwire.process.limits import restore_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# A source descriptor at or above this can't be one of the numbers a child is given; and it is low
-# enough where 256 descriptors are all that a process may have.
+# No child gets a descriptor at or above this number, so a source moved there is safe. It is low
+# enough for systems that allow a process 256 descriptors.
 _SAFE_FD = 220
 
-# Bash keeps the descriptors it saves at 10 and above (redir.c, SHELL_FD_BASE); the shells' prologue
-# counts on finding those free, whatever the daemon itself was started with.
+# Bash saves descriptors at 10 and above (redir.c, SHELL_FD_BASE). The shells' prologue relies on
+# these numbers being free, whatever the daemon itself inherited.
 _KEEP_FREE = (10, 11, 12, 13)
 
 # On Linux a session leader acquires the first terminal that it opens without O_NOCTTY (tty(4)).
@@ -33,9 +33,9 @@ _DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 def private_file(content: bytes = b"") -> int:
-    """Return a descriptor of a file that has no name, at offset 0, holding ``content``.
+    """Return a descriptor of an unnamed file that holds ``content``, at offset 0.
 
-    memfd_create(2) where there is one; elsewhere a temporary file that is unlinked at once.
+    It is made by memfd_create(2) where that exists, else as a temporary file unlinked at once.
     """
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("shellwire", os.MFD_CLOEXEC)
@@ -63,12 +63,12 @@ def spawn(
 ) -> int:
     """Start ``argv`` as the leader of a new session and return its pid.
 
-    ``argv[0]`` is an absolute path; the child sees ``name`` instead, or its last component.
-    ``descriptors`` maps the child's numbers to ours; it inherits nothing else, for everything the
-    daemon opens is close-on-exec. With ``tty``, the path of a terminal, that becomes the
+    ``argv[0]`` is an absolute path; the child sees ``name`` instead, or the path's last component.
+    ``descriptors`` maps the child's numbers to ours; the child inherits no others, for everything
+    that the daemon opens is close-on-exec. ``tty``, the path of a terminal, becomes the
     controlling terminal and descriptors 0 to 2. Every signal has its default action and none is
-    blocked, however the daemon itself was started; its limit of descriptors is the one that the
-    daemon was started with, from a moment after its start: before it is told what to run. The child
+    blocked, however the daemon was started. The limit of descriptors is the one that the daemon
+    was started with; it is set just after the start, before a shell gets its command. The child
     starts in the daemon's directory.
 
     Raises SpawnError with the system's reason.
@@ -79,7 +79,7 @@ def spawn(
     try:
         apart: dict[int, int] = {}
         for target, source in descriptors.items():
-            # A source could carry the number of an earlier target: move it out of the way.
+            # A source may have the number of an earlier target: move it out of the way.
             if source < _SAFE_FD and source in targets:
                 if source not in moved:
                     moved[source] = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _SAFE_FD)
@@ -87,8 +87,10 @@ def spawn(
             apart[target] = source
         if hasattr(os, "posix_spawn") and (tty is None or _OPENING_ACQUIRES):
             with contextlib.suppress(NotImplementedError):  # no POSIX_SPAWN_SETSID
-                return _given_back(_posix_spawn(program, argv, env, apart, tty))
-        return _given_back(fork.start(program, argv, env, apart, tty=tty, defaulted=_DEFAULTED))
+                return _with_original_limit(_posix_spawn(program, argv, env, apart, tty))
+        return _with_original_limit(
+            fork.start(program, argv, env, apart, tty=tty, defaulted=_DEFAULTED)
+        )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SpawnError(f"cannot start {os.fsdecode(program)}: {reason}") from error
@@ -98,8 +100,8 @@ def spawn(
                 os.close(fd)
 
 
-def _given_back(pid: int) -> int:
-    hand_back(pid)
+def _with_original_limit(pid: int) -> int:
+    restore_limit(pid)
     return pid
 
 

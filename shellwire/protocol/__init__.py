@@ -1,1 +1,1 @@
-"""What crosses the wire: messages, their text, and their schema. Does no input or output."""
+"""The wire protocol: messages, their JSON, and their schema. Does no I/O."""

@@ -1,9 +1,9 @@
-"""A daemon's messages as a client reads them: checked before anything is made of them.
+"""Decode the daemon's messages for a client: with bounds, and leniently.
 
-Who receives a message bounds its size. Here its nesting and the number of its values are bounded,
-for a value takes many times its bytes in Python's memory; then it is decoded into the types of
-``server``. Two things are left open, so that a client gets on with daemons that are newer or older
-than itself: a field may be missing, and a word such as a ``reason`` may be new.
+The caller bounds the size of a message. This module bounds its nesting and its number of values,
+because a value takes many times its size in Python's memory; then it decodes the message into the
+types of ``server_messages``. To work with older and newer daemons, a field may be missing and a
+keyword such as a ``reason`` may be unknown.
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from shellwire.errors import InvalidAnswer
-from shellwire.protocol import server, server_files
-from shellwire.protocol.faults import describe
+from shellwire.protocol import file_results, server_messages
 from shellwire.protocol.fields import Stream
 from shellwire.protocol.limits import MAX_NESTING
-from shellwire.protocol.text import read_fields
+from shellwire.protocol.text_bytes import read_fields
+from shellwire.protocol.validation import describe
 
-# A list of jobs has one for each that runs or waits, of which there are 101,024 at most
-# (--max-queue, --max-processes); that of a directory one for each entry.
+# jobs_list has one object for each running or queued job, at most 101,024 (--max-queue,
+# --max-processes); fs_list has one for each entry.
 _MAX_OBJECTS = 150_000
 _MAX_ENTRIES = 500_000
-_MAX_COMMAS = 8 * 1024 * 1024  # also in strings: all that a context holds may be commas
+_MAX_COMMAS = 8 * 1024 * 1024  # counts those in strings, too: a context may consist of commas
 _SMALL = 64 * 1024
 
-# Up to the next bracket that is not in a string, or to the end.
+# Matches up to the next bracket outside a string, or to the end.
 _BRACKET = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]++|\\.)*+")*+(?:([\[{])|[\]}])', re.DOTALL)
 
 _KINDS: dict[str, type[msgspec.Struct]] = {
-    str(kind.__struct_config__.tag): kind for kind in get_args(server.ServerMessage)
+    str(kind.__struct_config__.tag): kind for kind in get_args(server_messages.ServerMessage)
 }
 _RESULTS: dict[str, type[msgspec.Struct]] = {
-    "fs_root_info": server_files.RootInfo,
-    "fs_stat": server_files.Entry,
-    "fs_list": server_files.Listing,
-    "fs_read": server_files.Content,
-    "fs_write": server_files.Written,
-    "fs_write_start": server_files.UploadStarted,
-    "fs_write_chunk": server_files.UploadProgress,
-    "fs_write_finish": server_files.Written,
-    "fs_mkdir": server_files.Changed,
-    "fs_rename": server_files.Changed,
-    "fs_delete": server_files.Deleted,
-    "fs_glob": server_files.GlobMatches,
-    "fs_search": server_files.SearchResults,
+    "fs_root_info": file_results.RootInfo,
+    "fs_stat": file_results.Entry,
+    "fs_list": file_results.Listing,
+    "fs_read": file_results.Content,
+    "fs_write": file_results.Written,
+    "fs_write_start": file_results.UploadStarted,
+    "fs_write_chunk": file_results.UploadProgress,
+    "fs_write_finish": file_results.Written,
+    "fs_mkdir": file_results.Changed,
+    "fs_rename": file_results.Changed,
+    "fs_delete": file_results.Deleted,
+    "fs_glob": file_results.GlobMatches,
+    "fs_search": file_results.SearchResults,
 }
 
 
 class Answer(dict[str, Any]):
-    """An object that a daemon sent. Asked for a field that it lacks it raises InvalidAnswer."""
+    """An object from the daemon. Reading a missing field raises InvalidAnswer."""
 
     def __missing__(self, name: str) -> Any:
         raise InvalidAnswer(f"{self.get('type', 'an object')} without {name}")
@@ -77,10 +77,10 @@ _FS_RESULT = msgspec.json.Decoder(_FsResult)
 
 
 def read(data: bytes, *, text_bytes: bool = False) -> Answer:
-    """Return a message of the daemon; of a type that is not known only type and ids.
+    """Decode a message from the daemon. For an unknown type, return only the type and ids.
 
-    ``result`` of an ``fs_result`` is left for ``read_result``. With ``text_bytes`` text fields are
-    read as ``text`` says. Raises InvalidAnswer.
+    ``result`` of an ``fs_result`` stays encoded; see ``read_result``. With ``text_bytes`` text
+    fields may encode bytes. Raises InvalidAnswer.
     """
     head = _decoded(data, _HEAD)
     _check_size(data, _MAX_ENTRIES if head.type == "fs_result" else _MAX_OBJECTS)
@@ -95,7 +95,7 @@ def read(data: bytes, *, text_bytes: bool = False) -> Answer:
 
 
 def read_result(operation: str, result: msgspec.Raw) -> Answer:
-    """Return what an ``fs_result`` of that operation carries. Raises InvalidAnswer."""
+    """Decode the ``result`` of an ``fs_result`` of ``operation``. Raises InvalidAnswer."""
     decoder = msgspec.json.Decoder(_RESULTS[operation])
     return Answer(msgspec.to_builtins(_decoded(bytes(result), decoder)))
 
@@ -104,14 +104,14 @@ def _decoded(data: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        what = describe(error, {}).removeprefix(": ")
-        raise InvalidAnswer(f"a message that is wrong ({what})") from None
+        problem = describe(error, {}).removeprefix(": ")
+        raise InvalidAnswer(f"an invalid message ({problem})") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise InvalidAnswer("what is no JSON") from None
+        raise InvalidAnswer("invalid JSON") from None
 
 
 def _answer(fields: dict[str, Any]) -> Answer:
-    """Return ``fields`` with the objects in them as answers too, but for those of any names."""
+    """Return ``fields`` with nested objects as Answer, except ``env``, whose keys are arbitrary."""
     answer = Answer(fields)
     for name, value in fields.items():
         if isinstance(value, dict) and name != "env":
@@ -122,11 +122,11 @@ def _answer(fields: dict[str, Any]) -> Answer:
 
 
 def _check_size(data: bytes, objects: int) -> None:
-    """Raise InvalidAnswer for JSON that is nested too deeply, or has more than so many objects."""
+    """Raise InvalidAnswer if JSON is nested too deeply or has more than ``objects`` objects."""
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING and len(data) <= _SMALL:
         return
     if data.count(b",") > _MAX_COMMAS:
-        raise InvalidAnswer("more values than a message has")
+        raise InvalidAnswer("more values than any message has")
     depth = opened = at = 0
     while (found := _BRACKET.match(data, at)) is not None:
         at = found.end()
@@ -136,47 +136,47 @@ def _check_size(data: bytes, objects: int) -> None:
         depth += 1
         opened += 1
         if depth > MAX_NESTING:
-            raise InvalidAnswer(f"JSON that is nested deeper than {MAX_NESTING} levels")
-        if opened > 2 * objects:  # each may have an array in it
-            raise InvalidAnswer("more values than a message has")
+            raise InvalidAnswer(f"JSON nested deeper than {MAX_NESTING} levels")
+        if opened > 2 * objects:  # each may contain an array
+            raise InvalidAnswer("more values than any message has")
 
 
-# Types with which a message is read --------------------------------------------------------------
+# Lenient types -----------------------------------------------------------------------------------
 
 
 @cache
 def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_open(kind))
+    return msgspec.json.Decoder(_lenient_struct(kind))
 
 
 @cache
-def _open(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return ``kind`` with every field optional, and of the types that ``_opened`` says."""
+def _lenient_struct(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return ``kind`` with every field optional and of a lenient type."""
     fields: list[tuple[str, Any, Any]] = []
     names = {}
     for field, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         annotation = get_type_hints(kind, include_extras=True)[field]
-        fields.append((field, _opened(annotation) | msgspec.UnsetType, msgspec.UNSET))
+        fields.append((field, _lenient_type(annotation) | msgspec.UnsetType, msgspec.UNSET))
         names[field] = wire
     return msgspec.defstruct(kind.__name__, fields, rename=names, kw_only=True)
 
 
-def _opened(annotation: Any) -> Any:
-    """Return a type without limits to its values, but for the streams, of which there are two."""
+def _lenient_type(annotation: Any) -> Any:
+    """Return a type without its constraints; only ``stream`` keeps its two values."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _opened(arguments[0])
+        return _lenient_type(arguments[0])
     if origin is Literal:
         return annotation if annotation == Stream else str
     if origin is list:
-        return list[_opened(arguments[0])]  # type: ignore[misc]
+        return list[_lenient_type(arguments[0])]  # type: ignore[misc]
     if origin is dict:
-        return dict[str, _opened(arguments[1])]  # type: ignore[misc]
+        return dict[str, _lenient_type(arguments[1])]  # type: ignore[misc]
     if arguments:
-        opened = _opened(arguments[0])
+        lenient = _lenient_type(arguments[0])
         for each in arguments[1:]:
-            opened = opened | _opened(each)
-        return opened
+            lenient = lenient | _lenient_type(each)
+        return lenient
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return _open(annotation)
+        return _lenient_struct(annotation)
     return annotation

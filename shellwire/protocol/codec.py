@@ -1,13 +1,11 @@
-"""Text to message and message to text, with the limits and errors of the wire.
+"""Encode and decode messages, with the limits and errors of the wire.
 
-Decoding has two stages, JSON to a plain object and that to a message, because null means absent
-whatever the field, and because an error has to carry the ids of a message that is otherwise wrong.
+Decoding has two stages: JSON to an object (``json_text``), then the object to a message. So null
+can mean absent in every field, and an error can carry the ids of a message that is invalid.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
@@ -15,15 +13,22 @@ import msgspec
 from shellwire.errors import (
     AuthInvalidJson,
     AuthRequired,
-    InternalError,
     InvalidJson,
     InvalidMessage,
     MissingClientId,
     UnknownType,
     WireError,
 )
-from shellwire.protocol.faults import describe, kind_of, shown
-from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_ID_LENGTH
+from shellwire.protocol.json_text import (
+    Fields,
+    may_contain_nul,
+    parse_object,
+    refuse_nul,
+    refuse_surrogates,
+    valid_id,
+    with_ids,
+)
+from shellwire.protocol.limits import MAX_ID_LENGTH
 from shellwire.protocol.messages import (
     Auth,
     ClientMessage,
@@ -40,31 +45,35 @@ from shellwire.protocol.messages import (
     StartSession,
     Status,
 )
-from shellwire.protocol.text import read_fields, without_surrogates, write_fields
+from shellwire.protocol.text_bytes import read_fields, without_surrogates, write_fields
+from shellwire.protocol.validation import describe, excerpt, json_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 MAX_FRAME_BEFORE_AUTH = 64 * 1024
-"""Bytes in a client's frame before it is authenticated."""
+"""The largest frame from a client that has not authenticated, in bytes."""
 
 MAX_FRAME = 16 * 1024 * 1024
-"""Bytes in a frame of an authenticated client."""
+"""The largest frame from an authenticated client, in bytes."""
 
-_Fields = dict[str, Any]
 _Message = TypeVar("_Message")
 
-# Without the hook 1e999 would be an error that names no field.
-_JSON = msgspec.json.Decoder(float_hook=float)
 _ENCODER = msgspec.json.Encoder()
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_MAY_HOLD_NUL = frozenset({"data", "stdin_data"})
-_WITH_TEXT = (Status, Result, SessionEnded, SessionsList, JobsList, ContextState, Error, Notice)
-_DEEPEST_PATH = 64
+_WITH_TEXT_FIELDS = (
+    Status,
+    Result,
+    SessionEnded,
+    SessionsList,
+    JobsList,
+    ContextState,
+    Error,
+    Notice,
+)
 
 
 def type_of(message: ClientMessage | ServerMessage | Auth) -> str:
-    """Return the ``type`` that ``message`` has on the wire."""
+    """Return the ``type`` of ``message`` on the wire."""
     return str(message.__struct_config__.tag)
 
 
@@ -77,14 +86,14 @@ _SERVER: dict[str, type[ServerMessage]] = {
 
 
 def encode(message: ClientMessage | ServerMessage | Auth, *, text_bytes: bool = False) -> bytes:
-    """Return ``message`` as the UTF-8 of one JSON object, without its unset fields.
+    """Return ``message`` as one JSON object in UTF-8, without fields that hold their default.
 
-    Bytes that are not UTF-8, which Python has as lone surrogates, are written as ``text`` says if
-    ``text_bytes``. Where they can't be they become U+FFFD: nothing fails for what a string holds.
+    Lone surrogates represent bytes that are not UTF-8. With ``text_bytes`` they are encoded in the
+    fields that allow it (``text_bytes.FIELDS``); elsewhere they become U+FFFD, never an error.
     """
     try:
         encoded = _ENCODER.encode(message)
-        if not text_bytes or type(message) not in _WITH_TEXT or encoded.isascii():
+        if not text_bytes or type(message) not in _WITH_TEXT_FIELDS or encoded.isascii():
             return encoded
     except UnicodeEncodeError:
         pass
@@ -95,59 +104,59 @@ def encode(message: ClientMessage | ServerMessage | Auth, *, text_bytes: bool = 
 
 
 def decode_client(text: str | bytes, *, text_bytes: bool = False) -> ClientMessage:
-    """Return the message that an authenticated client sent.
+    """Decode a message from an authenticated client.
 
-    With ``text_bytes`` its text fields are read as ``text`` says. Raises InvalidJson, UnknownType
-    or InvalidMessage; the last two carry ``message_id``, ``request_id`` and ``operation`` as far as
-    those were right.
+    With ``text_bytes`` its text fields may encode bytes. Raises InvalidJson, UnknownType or
+    InvalidMessage; the last two carry ``message_id``, ``request_id`` and ``operation`` where these
+    were valid.
     """
     try:
-        fields = _without_absent(_object(text))
+        fields = _without_absent(parse_object(text))
     except InvalidJson:
-        _refuse_surrogates(text)
+        refuse_surrogates(text)
         raise
     if text_bytes:
         fields = read_fields(fields)
     try:
         message = _client_message(fields)
-        if _mentions_nul(text):
-            _refuse_nul(message)
+        if may_contain_nul(text):
+            refuse_nul(message)
     except WireError as error:
-        _about(error, fields)
+        with_ids(error, fields)
         raise
     return message
 
 
 def decode_server(text: str | bytes) -> ServerMessage:
-    """Return the message that a daemon sent.
+    """Decode a message from the daemon.
 
-    Raises InvalidJson, InvalidMessage, or UnknownType, which a client should pass over: a newer
-    daemon may say more.
+    Raises InvalidJson, InvalidMessage or UnknownType. A client should ignore UnknownType: newer
+    daemons may send further types.
     """
-    fields = _object(text)
+    fields = parse_object(text)
     kind = _SERVER.get(_tag(fields))
     if kind is None:
-        raise UnknownType(f"unknown message type '{shown(fields['type'])}'")
+        raise UnknownType(f"unknown message type '{excerpt(fields['type'])}'")
     return _convert(fields, kind)
 
 
 def decode_auth(text: str | bytes) -> Auth:
-    """Return the first message of a connection, its token not yet compared.
+    """Decode the first message of a connection; its token is not compared here.
 
-    ``token``, ``protocol``, ``transient``, ``text`` and ``request_id`` are absent if they are
-    wrong in form: the order of refusals on the wire has no place for them. Raises AuthInvalidJson,
-    AuthRequired or MissingClientId, in this order; the last two as ``decode_client``.
+    ``token``, ``protocol``, ``transient``, ``text`` and ``request_id`` count as absent if their
+    form is invalid: the protocol's order of refusals has no code for that. Raises AuthInvalidJson,
+    AuthRequired or MissingClientId, in this order; the last two carry ids as in ``decode_client``.
     """
     try:
-        fields = _object(text)
+        fields = parse_object(text)
     except InvalidJson as error:
         raise AuthInvalidJson(str(error)) from None
     if fields.get("type") != "auth":
-        raise _about(AuthRequired('the first message must be of type "auth"'), fields)
-    client_id = _usable_id(fields.get("client_id"))
+        raise with_ids(AuthRequired('the first message must be of type "auth"'), fields)
+    client_id = valid_id(fields.get("client_id"))
     if client_id is None:
         missing = f"client_id: expected a string of 1 to {MAX_ID_LENGTH} characters without NUL"
-        raise _about(MissingClientId(missing), fields)
+        raise with_ids(MissingClientId(missing), fields)
     token = fields.get("token")
     protocol = fields.get("protocol")
     in_text = fields.get("text")
@@ -158,103 +167,24 @@ def decode_auth(text: str | bytes) -> Auth:
         protocol=protocol if type(protocol) is int else None,
         transient=fields.get("transient") is True,
         text="bytes" if in_text == "bytes" else None,
-        request_id=_usable_id(fields.get("request_id")),
+        request_id=valid_id(fields.get("request_id")),
     )
 
 
-def encode_fs_result(question: FileMessage) -> tuple[bytes, bytes]:
-    """Return what stands before and behind ``result`` in the answer to ``question``.
+def encode_fs_result(request: FileMessage) -> tuple[bytes, bytes]:
+    """Return the JSON before and after ``result`` in the answer to ``request``.
 
-    What stands between may be long, and is JSON already.
+    The result itself may be long and is already JSON, so it is not encoded again.
     """
     answer = FsResult(
-        id=question.id, operation=type_of(question), result={}, request_id=question.request_id
+        id=request.id, operation=type_of(request), result={}, request_id=request.request_id
     )
     head, empty, tail = encode(answer).rpartition(b"{}")
     assert empty, "result is the last field"
     return head, tail
 
 
-def error_answer(error: WireError, message: ClientMessage | None = None) -> Error:
-    """Return the ``error`` that answers ``message``, or what could not be decoded to one."""
-    if message is None:
-        request_id, message_id = error.request_id, error.message_id
-        operation = error.operation
-    else:
-        request_id, message_id = message.request_id, message.id
-        operation = type_of(message)
-    return Error(
-        id=message_id if request_id is None else request_id,
-        message=str(error),
-        code=error.code,
-        operation=operation,
-        request_id=request_id,
-    )
-
-
-def too_large(message: ServerMessage, size: int) -> Error:
-    """Return what answers instead of ``message``, which would have ``size`` bytes."""
-    request_id = getattr(message, "request_id", None)
-    return Error(
-        id=getattr(message, "id", None) if request_id is None else request_id,
-        message=f"the answer has {size} bytes, and a message may have {MAX_DAEMON_MESSAGE}",
-        code=InternalError.code,
-        request_id=request_id,
-    )
-
-
-def _object(text: str | bytes) -> _Fields:
-    try:
-        value = _JSON.decode(text)
-    except RecursionError:
-        raise InvalidJson("invalid JSON: nested too deeply") from None
-    except UnicodeError:
-        raise InvalidJson("invalid JSON: not UTF-8") from None
-    except msgspec.DecodeError as error:
-        reason = str(error).partition(" - at `")[0].removeprefix("JSON is malformed: ")
-        raise InvalidJson(f"invalid JSON: {reason[0].lower()}{reason[1:]}") from None
-    if not isinstance(value, dict):
-        raise InvalidJson(f"expected a JSON object, got {kind_of(value)}")
-    return value
-
-
-def _refuse_surrogates(text: str | bytes) -> None:
-    """Raise InvalidMessage, with its ids, if a lone surrogate is all that is wrong with ``text``.
-
-    JSON's grammar has them (RFC 8259, 8.2), so the message can be answered. The decoder does not
-    say that they are its reason.
-    """
-    try:
-        characters = text.decode() if isinstance(text, bytes) else text
-        characters.encode()
-        fields = json.loads(characters)
-    except (ValueError, RecursionError):
-        return
-    path = _surrogate_path(fields, "", _DEEPEST_PATH) if isinstance(fields, dict) else None
-    if path is not None:
-        raise _about(InvalidMessage(f"{path}: expected text without lone surrogates"), fields)
-
-
-def _surrogate_path(value: Any, path: str, levels: int) -> str | None:
-    """Return where in ``value`` a lone surrogate is; None if nowhere that a field could be."""
-    if isinstance(value, str):
-        return path if _SURROGATE.search(value) else None
-    inside: Iterable[tuple[str, Any]] = ()
-    if isinstance(value, dict) and levels:
-        for name in value:
-            if _SURROGATE.search(name):
-                return f"{path}.{shown(name)}".removeprefix(".")
-        inside = ((f"{path}.{shown(name)}".removeprefix("."), each) for name, each in value.items())
-    elif isinstance(value, list) and levels:
-        inside = ((f"{path}[{number}]", each) for number, each in enumerate(value))
-    for where, each in inside:
-        found = _surrogate_path(each, where, levels - 1)
-        if found is not None:
-            return found
-    return None
-
-
-def _without_absent(fields: _Fields) -> _Fields:
+def _without_absent(fields: Fields) -> Fields:
     present = {name: value for name, value in fields.items() if value is not None}
     if present.get("cwd") == "":
         del present["cwd"]
@@ -264,12 +194,12 @@ def _without_absent(fields: _Fields) -> _Fields:
 def _tag(fields: Mapping[str, Any]) -> str:
     tag = fields.get("type")
     if not isinstance(tag, str):
-        found = "found none" if tag is None else f"got {kind_of(tag)}"
+        found = "found none" if tag is None else f"got {json_type(tag)}"
         raise InvalidMessage(f"type: expected a string, {found}")
     return tag
 
 
-def _client_message(fields: _Fields) -> ClientMessage:
+def _client_message(fields: Fields) -> ClientMessage:
     tag = _tag(fields)
     kind = _CLIENT.get(tag)
     if kind is StartSession:
@@ -277,64 +207,22 @@ def _client_message(fields: _Fields) -> ClientMessage:
     elif tag == "auth":
         raise InvalidMessage('type: expected any but "auth", the connection is authenticated')
     elif kind is None:
-        raise UnknownType(f"unknown message type '{shown(tag)}'")
+        raise UnknownType(f"unknown message type '{excerpt(tag)}'")
     return _convert(fields, kind)
 
 
-def _resolve_pty(fields: _Fields) -> None:
-    """Turn the alias ``pty`` into ``use_pty``, which wins where both stand."""
+def _resolve_pty(fields: Fields) -> None:
+    """Replace the alias ``pty`` by ``use_pty``, which wins if both are present."""
     alias = fields.pop("pty", None)
     if alias is None or "use_pty" in fields:
         return
     if not isinstance(alias, bool):
-        raise InvalidMessage(f"pty: expected a boolean, got {kind_of(alias)}")
+        raise InvalidMessage(f"pty: expected a boolean, got {json_type(alias)}")
     fields["use_pty"] = alias
 
 
-def _convert(fields: _Fields, kind: type[_Message]) -> _Message:
+def _convert(fields: Fields, kind: type[_Message]) -> _Message:
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise InvalidMessage(describe(error, fields)) from None
-
-
-def _mentions_nul(text: str | bytes) -> bool:
-    """Tell whether ``text`` may hold a NUL: JSON has no other way to write one."""
-    # One character is found many times as fast as six (memchr(3)), and base64 has no such one.
-    if isinstance(text, bytes):
-        return b"\\" in text and b"\\u0000" in text
-    return "\\" in text and "\\u0000" in text
-
-
-def _refuse_nul(message: ClientMessage) -> None:
-    for name in message.__struct_fields__:
-        value = getattr(message, name)
-        if isinstance(value, dict):
-            for entry, text in value.items():
-                _refuse_nul_in(text, f"{name}.{shown(entry)}")
-        elif isinstance(value, str) and name not in _MAY_HOLD_NUL:
-            _refuse_nul_in(value, name)
-
-
-def _refuse_nul_in(text: str, path: str) -> None:
-    if "\0" in text:
-        raise InvalidMessage(f"{path}: expected a string without NUL")
-
-
-def _about(error: WireError, fields: Mapping[str, Any]) -> WireError:
-    """Return ``error`` with what is right of the ids and the type of the message it is about."""
-    error.message_id = _usable_id(fields.get("id"))
-    error.request_id = _usable_id(fields.get("request_id"))
-    error.operation = _operation(fields)
-    return error
-
-
-def _usable_id(value: object) -> str | None:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH:
-        return None
-    return None if "\0" in value or _SURROGATE.search(value) else value
-
-
-def _operation(fields: Mapping[str, Any]) -> str | None:
-    tag = fields.get("type")
-    return shown(tag) if isinstance(tag, str) else None

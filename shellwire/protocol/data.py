@@ -1,4 +1,4 @@
-"""A job's bytes inside a message: as text, or as base64."""
+"""Encode and decode a job's bytes in a message: as UTF-8 text or base64."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def decode_data(text: str, encoding: Encoding, path: str) -> bytes:
-    """Return the bytes that a client sent in the field ``path``.
+    """Return the bytes of ``text``, which a client sent in the field ``path``.
 
-    Raises InvalidMessage if it is not the base64 that it claims to be; line breaks aren't.
+    Raises InvalidMessage if ``text`` is not valid base64; line breaks are not valid.
     """
     if encoding == "utf-8":
         return text.encode()
@@ -25,7 +25,7 @@ def decode_data(text: str, encoding: Encoding, path: str) -> bytes:
 
 
 def encode_data(data: bytes, encoding: Encoding) -> str:
-    """Return ``data`` for a client; in UTF-8 what is not valid becomes U+FFFD."""
+    """Return ``data`` for a client. As text, invalid UTF-8 becomes U+FFFD."""
     if encoding == "utf-8":
         return data.decode(errors="replace")
     return binascii.b2a_base64(data, newline=False).decode()

@@ -1,6 +1,6 @@
-"""The types of the fields that several messages share, with their limits and descriptions.
+"""Field types that several messages share, with their limits and descriptions.
 
-No limit here looks for NUL: scanning a 16 MiB command with a pattern is slow, so the codec does it.
+No pattern here excludes NUL: matching a 16 MiB command is slow, so the codec checks for NUL.
 """
 
 import sys
@@ -14,17 +14,17 @@ MAX_WIRE_INTEGER = 2**53 - 1
 """The largest integer that every JSON parser keeps exact; JavaScript's numbers are doubles."""
 
 ENVIRONMENT_NAME = r"^[^=\x00]+$"
-"""A name that an environment can hold: some characters, none of them ``=`` or NUL."""
+"""The name of an environment variable: one or more characters, none of them ``=`` or NUL."""
 
-# Python's `$` also stands before a last newline.
+# Python's `$` also matches before a final newline.
 SIGNAL_NAME = r"^(SIG)?[A-Z][A-Z0-9+-]{0,15}(?!\n)$"
-"""What a signal's name looks like; which of them exist is the system's matter."""
+"""The form of a signal's name; the operating system decides which signals exist."""
 
 JOB_NAME = r"^[A-Za-z0-9._-]+(?!\n)$"
-"""What the name of a job looks like."""
+"""The form of a job's name."""
 
 MAX_PAGE = 1024 * 1024
-"""Bytes of output in one ``output_page`` at most, whatever is asked for."""
+"""The most bytes of output in one ``output_page``, whatever ``max_bytes`` says."""
 
 Encoding = Literal["utf-8", "base64"]
 OnDisconnect = Literal["keep", "kill"]
@@ -40,9 +40,10 @@ Count = Annotated[int, Meta(ge=0)]
 Time = Annotated[float, Meta(description="Seconds since the epoch.")]
 Span = Annotated[float, Meta(ge=0, description="Seconds.")]
 
-JobId = Annotated[Id, Meta(description="The job, by the id that a client chose for it.")]
+JobId = Annotated[Id, Meta(description="The job's id, chosen by its client.")]
 RequestId = Annotated[
-    Id, Meta(description="Returns in the answer as `request_id`; in `ack` and `error` as `id` too.")
+    Id,
+    Meta(description="Returned in the answer as `request_id`; in `ack` and `error` also as `id`."),
 ]
 JobName = Annotated[
     str,
@@ -50,8 +51,8 @@ JobName = Annotated[
         min_length=1,
         max_length=MAX_NAME_LENGTH,
         pattern=JOB_NAME,
-        description="A second name for the job, unique among the owner's living jobs. Messages "
-        "find a job by its id first, then by its name.",
+        description="A name for the job, unique among the owner's live jobs. Messages may use it "
+        "in place of the id; ids are looked up first.",
     ),
 ]
 DetachTtl = Annotated[
@@ -59,14 +60,17 @@ DetachTtl = Annotated[
     Meta(
         ge=0,
         le=sys.float_info.max,
-        description="Seconds that the job runs without its client, counted from its last input, "
-        "output, viewer or question; 0 for ever. Default: the daemon's `detach_ttl_seconds`.",
+        description="Seconds that the job may run without its client, counted from its last input, "
+        "output, viewer or request; 0: no limit. Default: the daemon's `detach_ttl_seconds`.",
     ),
 ]
 ContextName = Annotated[
-    Id, Meta(description="A context; `default` is the client's own, every other name the owner's.")
+    Id,
+    Meta(
+        description="The name of a context. `default` belongs to the client, others to the owner."
+    ),
 ]
-Cwd = Annotated[str, Meta(min_length=1, description="A directory; the empty string means absent.")]
+Cwd = Annotated[str, Meta(min_length=1, description="A directory; an empty string means absent.")]
 EnvironmentName = Annotated[str, Meta(pattern=ENVIRONMENT_NAME)]
 Environment = dict[EnvironmentName, str]
 Columns = Annotated[
@@ -81,7 +85,7 @@ After = Annotated[
     Meta(
         ge=0,
         le=MAX_WIRE_INTEGER,
-        description="The offset after which to begin; the last `end` that was seen.",
+        description="The offset after which to begin: the last `end` received.",
     ),
 ]
 Window = Annotated[
@@ -89,8 +93,8 @@ Window = Annotated[
     Meta(
         ge=1,
         le=MAX_WIRE_INTEGER,
-        description="Bytes that may be sent beyond what `credit` says was consumed; never more "
-        "than the daemon's buffer. Default: what the socket takes counts as consumed.",
+        description="Bytes that may be sent past the last `credit`; at most the daemon's buffer. "
+        "Default: no flow control; what the socket accepts counts as consumed.",
     ),
 ]
 Until = Annotated[
@@ -98,46 +102,46 @@ Until = Annotated[
     Meta(
         min_length=1,
         max_length=4096,
-        description="Wait for this text in one stream of the output, not for any output.",
+        description="Wait until this text appears in one stream, rather than for any output.",
     ),
 ]
 AfterDisconnect = Annotated[
     OnDisconnect,
-    Meta(description="Whether the job goes on when its client's connection has ended."),
+    Meta(description="Whether the job keeps running after its client disconnects."),
 ]
-DurationMs = Annotated[float, Meta(description="How long it ran, in milliseconds.")]
+DurationMs = Annotated[float, Meta(description="How long the job ran, in milliseconds.")]
 ExitCode = Annotated[
     int,
     Meta(
-        description="The shell's; the negative number of the signal that killed it; -1 with no "
-        "`signal` when it is not known."
+        description="The shell's exit code; the negative signal number if a signal killed it; -1 "
+        "with no `signal` if unknown."
     ),
 ]
 EndReason = Annotated[
     Reason,
     Meta(
-        description="Why the job ended. `exited`: by itself, also by a signal that was not the "
-        "daemon's. `timed_out`, `cancelled` (cancel_command), `killed` (kill_session, shutdown), "
+        description="Why the job ended. `exited`: by itself, or by a signal that the daemon did "
+        "not send. `timed_out`, `cancelled` (cancel_command), `killed` (kill_session, shutdown), "
         "`output_limit`, `idle`: the daemon ended it. `spawn_failed`: it never started. `lost`: "
-        "the daemon can't know."
+        "the daemon does not know."
     ),
 ]
 Left = Annotated[
     list[int],
     Meta(
-        description="After an ending by the daemon: processes that live on and that no job is known"
-        " to have started, perhaps this one."
+        description="After the daemon ended the job: processes still alive that may belong to it,"
+        " and are not known to belong to another job."
     ),
 ]
 SignalName = Annotated[
-    str, Meta(pattern=SIGNAL_NAME, description='A signal, as "INT" or as "SIGINT".')
+    str, Meta(pattern=SIGNAL_NAME, description='A signal name, such as "INT" or "SIGINT".')
 ]
 OutputLimit = Annotated[
     int,
     Meta(
         ge=0,
         le=MAX_WIRE_INTEGER,
-        description="Bytes of output after which the job is ended, 0 for no limit. Default: the "
-        "daemon's for a command, none for a session.",
+        description="Bytes of output after which the job is ended; 0: no limit. Default: the "
+        "daemon's limit for a command, none for a session.",
     ),
 ]

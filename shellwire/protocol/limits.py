@@ -1,7 +1,7 @@
-"""The protocol's numbers, free of what it takes to check messages."""
+"""The protocol's limits, importable without the message types."""
 
 PROTOCOL_VERSION = 1
-"""What ``protocol`` means in ``auth`` and ``status``."""
+"""The protocol version, as ``protocol`` in ``auth`` and ``status``."""
 
 MAX_ID_LENGTH = 128
 """Characters in an id, a request_id, a client_id or the name of a context."""
@@ -10,16 +10,16 @@ MAX_NAME_LENGTH = 64
 """Characters in the name of a job."""
 
 MAX_COLUMNS = 2000
-"""A terminal's greatest width in characters."""
+"""The largest width of a terminal, in characters."""
 
 MAX_ROWS = 1000
-"""A terminal's greatest height in lines."""
+"""The largest height of a terminal, in lines."""
 
 MAX_DAEMON_MESSAGE = 64 * 1024 * 1024
-"""Bytes in a message of the daemon, compressed or not; a client takes no larger one."""
+"""The largest message from the daemon in bytes, compressed or not; clients refuse larger ones."""
 
 MAX_NESTING = 64
-"""Levels of arrays and objects in a message of the daemon that a client takes."""
+"""Levels of nested arrays and objects that a client accepts in a message from the daemon."""
 
 REPLACED = 4000
-"""Close code of a connection whose client_id has connected again: never reconnect after it."""
+"""Close code after a takeover: the same client_id has connected again. Never reconnect after it."""

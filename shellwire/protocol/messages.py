@@ -1,34 +1,28 @@
-"""Every message that crosses the wire, by the name of its type in CamelCase."""
+"""All messages of the protocol. A class is named after its ``type``, in CamelCase."""
 
-from shellwire.protocol.client import (
-    DEFAULT_MAX_CHARS,
-    DEFAULT_TIMEOUT,
-    MAX_CHARS,
-    Attach,
+from shellwire.protocol.client_messages import (
     Auth,
-    CancelCommand,
     ClientMessage,
-    Credit,
-    Detach,
-    Execute,
     GetContext,
-    KillSession,
     ListClients,
     ListJobs,
     ListSessions,
     Ping,
-    ReadOutput,
     Reload,
     ResetContext,
-    Resize,
-    SendInput,
     SetContext,
-    Signal,
-    StartSession,
     StatDirectory,
     StopDaemon,
 )
-from shellwire.protocol.client_files import (
+from shellwire.protocol.fields import (
+    MAX_PAGE,
+    Encoding,
+    JobKind,
+    JobState,
+    Reason,
+    Stream,
+)
+from shellwire.protocol.file_requests import (
     FileMessage,
     FsDelete,
     FsGlob,
@@ -44,46 +38,7 @@ from shellwire.protocol.client_files import (
     FsWriteFinish,
     FsWriteStart,
 )
-from shellwire.protocol.fields import (
-    MAX_PAGE,
-    Encoding,
-    JobKind,
-    JobState,
-    Reason,
-    Stream,
-)
-from shellwire.protocol.limits import MAX_ID_LENGTH, PROTOCOL_VERSION
-from shellwire.protocol.server import (
-    Ack,
-    Attached,
-    ByteCounts,
-    Chunk,
-    ClientInfo,
-    ClientsList,
-    CommandQueued,
-    ContextState,
-    DaemonStopping,
-    DirectoryInfo,
-    Error,
-    FsResult,
-    Gap,
-    JobInfo,
-    JobsList,
-    Limits,
-    Missing,
-    Notice,
-    Output,
-    OutputPage,
-    Pong,
-    Result,
-    ServerMessage,
-    SessionEnded,
-    SessionInfo,
-    SessionsList,
-    SessionStarted,
-    Status,
-)
-from shellwire.protocol.server_files import (
+from shellwire.protocol.file_results import (
     Capabilities,
     Changed,
     Content,
@@ -98,6 +53,60 @@ from shellwire.protocol.server_files import (
     UploadProgress,
     UploadStarted,
     Written,
+)
+from shellwire.protocol.job_events import (
+    Attached,
+    CommandQueued,
+    Gap,
+    Notice,
+    Output,
+    OutputPage,
+    Result,
+    SessionEnded,
+    SessionStarted,
+)
+from shellwire.protocol.job_requests import (
+    DEFAULT_MAX_CHARS,
+    DEFAULT_TIMEOUT,
+    MAX_CHARS,
+    Attach,
+    CancelCommand,
+    Credit,
+    Detach,
+    Execute,
+    KillSession,
+    ReadOutput,
+    Resize,
+    SendInput,
+    Signal,
+    StartSession,
+)
+from shellwire.protocol.limits import (
+    MAX_ID_LENGTH,
+    PROTOCOL_VERSION,
+)
+from shellwire.protocol.records import (
+    ByteCounts,
+    Chunk,
+    ClientInfo,
+    JobInfo,
+    Limits,
+    Missing,
+    SessionInfo,
+)
+from shellwire.protocol.server_messages import (
+    Ack,
+    ClientsList,
+    ContextState,
+    DaemonStopping,
+    DirectoryInfo,
+    Error,
+    FsResult,
+    JobsList,
+    Pong,
+    ServerMessage,
+    SessionsList,
+    Status,
 )
 
 __all__ = [

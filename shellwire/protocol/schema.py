@@ -1,7 +1,7 @@
-"""The JSON Schema of the wire, made from the messages.
+"""Generate the JSON Schema of the protocol from the messages.
 
-``python -m shellwire.protocol.schema`` prints it, with ``--write`` into ``schema.json`` beside this
-file, which is committed and installed.
+``python -m shellwire.protocol.schema`` prints it. ``--write`` writes it to ``schema.json`` beside
+this file, which is committed and installed.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import msgspec
 from shellwire.protocol.messages import Auth, ClientMessage, FileResult, ServerMessage
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
-"""The committed copy."""
+"""The committed copy of the schema."""
 
 _Schema = dict[str, Any]
 
 _DESCRIPTION = (
     "One text frame of shellwire's WebSocket protocol is one of these objects. Fields that are not "
-    "named here are ignored. No string may hold NUL but `data` and `stdin_data`."
+    "listed here are ignored. Only `data` and `stdin_data` may contain NUL."
 )
 
 
 def build() -> _Schema:
-    """Return the schema; a client's first message is ``Auth``, its later ones ``ClientMessage``."""
+    """Return the schema: ``Auth`` for a client's first message, ``ClientMessage`` for all later."""
     client_kinds = (Auth, *get_args(ClientMessage))
     server_kinds = get_args(ServerMessage)
     _, components = msgspec.json.schema_components(
@@ -35,12 +35,12 @@ def build() -> _Schema:
     for kind in client_kinds:
         _allow_absent(components[kind.__name__])
     components["StartSession"]["properties"]["pty"] = {
-        "description": "The same as `use_pty`, which wins over it.",
+        "description": "An alias of `use_pty`, which wins over it.",
         "anyOf": [{"type": "boolean"}, {"type": "null"}],
         "default": False,
     }
     components["FsResult"]["properties"]["result"] = {
-        "description": "What was asked for; by `operation`.",
+        "description": "The result; its type depends on `operation`.",
         "anyOf": [_reference(kind.__name__) for kind in get_args(FileResult)],
     }
     return {
@@ -50,8 +50,10 @@ def build() -> _Schema:
         "anyOf": [_reference("Auth"), _reference("ClientMessage"), _reference("ServerMessage")],
         "$defs": {
             **dict(sorted(components.items())),
-            "ClientMessage": _one_of(get_args(ClientMessage), "What an authenticated client sends"),
-            "ServerMessage": _one_of(server_kinds, "What the daemon sends"),
+            "ClientMessage": _one_of(
+                get_args(ClientMessage), "A message from an authenticated client"
+            ),
+            "ServerMessage": _one_of(server_kinds, "A message from the daemon"),
         },
     }
 
@@ -63,7 +65,7 @@ def render() -> str:
 
 
 def _allow_absent(schema: _Schema) -> None:
-    """Say that null means absent, and the empty ``cwd`` too: the codec drops both beforehand."""
+    """Allow null, and an empty ``cwd``, for absent: the codec drops both before validation."""
     properties = schema["properties"]
     for name in properties.keys() - set(schema["required"]):
         properties[name] = _or_null(properties[name])

@@ -1,4 +1,4 @@
-"""The ``type`` of a message, from the name of its class."""
+"""Derive the ``type`` of a message from its class name."""
 
 import re
 

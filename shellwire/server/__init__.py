@@ -1,1 +1,1 @@
-"""The only rooms that know aiohttp's server: routes, connections, handlers, rendering."""
+"""The WebSocket and HTTP server; the only package that uses aiohttp's server."""

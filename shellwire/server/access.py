@@ -1,4 +1,4 @@
-"""Access: the token and the client list that the server needs of the home, as a protocol."""
+"""The interface to the token and the list of clients, which the daemon implements."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ if TYPE_CHECKING:
 
 
 class AccessList(Protocol):
-    """Who is known and what opens the door: what the server needs of the home; handed in."""
+    """The valid token, and the known and revoked clients."""
 
     def token(self) -> str:
-        """Return the token that is valid now."""
+        """Return the currently valid token."""
         ...
 
     def is_revoked(self, client_id: str) -> bool:
-        """Whether this client may not connect."""
+        """Whether this client is revoked: it may not connect."""
         ...
 
     def seen(self, client_id: str) -> None:
-        """Remember that this client comes or goes now."""
+        """Record that this client connects or disconnects now."""
         ...
 
     def clients(self) -> Sequence[Mapping[str, Any]]:
-        """Return client_id, first_seen, last_seen, is_revoked of every known client.
+        """Return client_id, first_seen, last_seen and is_revoked of every known client.
 
-        The times are None for one that has never connected.
+        The times are None for a client that has never connected.
         """
         ...
 
     def reload(self) -> None:
-        """Read token and clients anew; on a damaged file the old ones hold."""
+        """Reread the token and the clients; if a file is damaged, keep the old ones."""
         ...
 
 
 def token_matches(given: str | None, valid: str) -> bool:
-    """Compare in a time that does not depend on where they differ."""
-    # A header may hold any bytes, which aiohttp hands out as surrogates.
+    """Compare two tokens in constant time."""
+    # A header may contain any bytes; aiohttp decodes invalid UTF-8 to surrogates.
     return given is not None and hmac.compare_digest(
         given.encode(errors="surrogatepass"), valid.encode()
     )

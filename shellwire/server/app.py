@@ -1,4 +1,4 @@
-"""HTTP: the routes, the checks before a handshake, the sockets, start-up and shutdown."""
+"""The HTTP server: routes, checks before a handshake, listening sockets, start and stop."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from aiohttp import web
 
 from shellwire.errors import StartError
 from shellwire.protocol import codec
-from shellwire.server import handshake
-from shellwire.server.brief_log import place_of
-from shellwire.server.connection import CLOSE_SECONDS, Connection
-from shellwire.server.handlers import handle
-from shellwire.server.http_files.problems import in_one_form
+from shellwire.server import handshake, status
+from shellwire.server.close_handshake import CLOSE_SECONDS
+from shellwire.server.connection import Connection
+from shellwire.server.handlers.dispatch import handle
+from shellwire.server.http_connection import HttpConnection, http_connection_of, peer_log
+from shellwire.server.http_files.errors import json_errors
 from shellwire.server.listen import BACKLOG, Listener, bind
-from shellwire.server.peer import Peer, brief, peer_of
-from shellwire.server.places import Places
+from shellwire.server.rate_limited_log import raised_at
+from shellwire.server.unauthenticated import UnauthenticatedLimit
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,16 +35,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What the kernel has taken can't be overtaken by a control message (tcp(7), socket(7)).
+# A control message can't overtake data in the kernel's buffer, so it is small (tcp(7), socket(7)).
 _NOT_SENT_LOW_WATER = 64 * 1024
 _SEND_BUFFER = 128 * 1024
 
-# What a stranger sends compressed costs time before anybody can ask who it is.
-_COMPRESSING_STRANGERS = 4
+# A compressed first message costs CPU time before its sender has authenticated.
+_MAX_UNAUTHENTICATED_COMPRESSED = 4
 
 
 def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
-    # Every frame waits until the one before is with the kernel.
+    # Each frame waits until the kernel has taken the one before it.
     transport.set_write_buffer_limits(high=0)
     sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError, AttributeError):
@@ -54,7 +55,7 @@ def _limit_kernel_buffers(transport: asyncio.Transport) -> None:
 
 
 def _hosts(request: web.Request) -> list[str]:
-    """Return every host that the request names: a target in absolute form names one as well."""
+    """Return every host that the request names, including that of an absolute target."""
     hosts = request.headers.getall("Host", [])
     if not request.raw_path.startswith(("/", "*")):
         hosts = [*hosts, request.raw_path.partition("://")[2].partition("/")[0]]
@@ -62,9 +63,9 @@ def _hosts(request: web.Request) -> list[str]:
 
 
 def _is_own_user(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer of a Unix socket is our user or root (unix(7), SO_PEERCRED)."""
+    """Whether the peer of a Unix socket is the daemon's user or root (unix(7), SO_PEERCRED)."""
     if sys.platform == "win32" or not hasattr(socket, "SO_PEERCRED"):
-        return True  # the socket's mode, 0600, has said so already
+        return True  # the socket's mode, 0600, ensures it
     size = struct.calcsize("3i")
     sock = transport.get_extra_info("socket")
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
@@ -76,27 +77,27 @@ def _reason(error: OSError | UnicodeError) -> str:
         return "that is no name of a host"
     if isinstance(error, socket.gaierror) or error.errno is None:
         return str(error.strerror or error).lower()
-    # Not strerror: asyncio puts the address into it.
+    # Not error.strerror: asyncio adds the address to it.
     return os.strerror(error.errno).lower()
 
 
-def _readable(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
-    """Return what makes requests like ``make``, also of targets with a host that is none.
+def _accept_any_target(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
+    """Wrap the request factory ``make`` to accept targets with an invalid host.
 
-    The host is refused later: it is read from the target, not from the URL that is made of it.
+    Such a host is refused later, when it is read from the raw target instead of the URL.
     """
 
-    def readable(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+    def make_request(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
         try:
             return make(message, *rest)
         except ValueError:
             return make(message._replace(url=message.url.relative()), *rest)
 
-    return readable
+    return make_request
 
 
 class Server:
-    """The daemon's HTTP server on one port, and on a Unix socket."""
+    """The daemon's HTTP server, on one TCP port and a Unix socket."""
 
     def __init__(
         self,
@@ -116,97 +117,99 @@ class Server:
         app.router.add_get("/", self._root)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/health", self._health)
-        if connections.files is not None:
+        if connections.services.files is not None:
             from shellwire.server.http_files.routes import FileRoutes
 
-            FileRoutes(connections, connections.files, self._is_local).add_to(app.router)
+            FileRoutes(connections, connections.services.files, self._is_local).add_to(app.router)
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
         )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen. Returns the address and port that it got (``port`` 0 is any free one).
+        """Listen on TCP. Returns the bound address and port; ``port`` 0 takes any free one.
 
         Raises StartError.
         """
         await self._runner.setup()
         assert self._runner.server is not None
         server = self._runner.server
-        self._route, server.request_handler = server.request_handler, self._answer
-        server.request_factory = _readable(server.request_factory)
+        self._route, server.request_handler = server.request_handler, self._respond
+        server.request_factory = _accept_any_target(server.request_factory)
         try:
             listening = await bind(host, port)
         except (OSError, UnicodeError) as error:
             raise StartError(f"cannot listen on {host} port {port}: {_reason(error)}") from None
         except OverflowError:
             raise StartError(f"cannot listen on port {port}: it must be 0 to 65535") from None
-        places = Places()
+        limit = UnauthenticatedLimit()
         for sock in listening:
-            self._listen(sock, places)
+            self._listen(sock, limit)
         return self._listeners[0].address
 
-    def _listen(self, sock: socket.socket, places: Places, *, local: bool = False) -> None:
+    def _listen(
+        self, sock: socket.socket, limit: UnauthenticatedLimit, *, local: bool = False
+    ) -> None:
         server = self._runner.server
         assert server is not None
 
-        def make() -> Peer:
-            return Peer(server, places)
+        def make() -> HttpConnection:
+            return HttpConnection(server, limit)
 
-        self._listeners.append(Listener(sock, places, make, local=local))
+        self._listeners.append(Listener(sock, limit, make, local=local))
 
     async def start_control(self) -> int:
-        """Listen on a free port of loopback, for administration where there is no Unix socket.
+        """Listen on a free loopback port for administration, where Unix sockets are not supported.
 
-        Returns the port. Who connects there needs the token, and takes no client slot. Raises
-        StartError.
+        Returns the port. Its clients need the token, and take no client slot. Raises StartError.
         """
         try:
             (listening,) = await bind("127.0.0.1", 0)
         except OSError as error:
             raise StartError(f"cannot listen for administration: {_reason(error)}") from None
-        self._listen(listening, Places())
+        self._listen(listening, UnauthenticatedLimit())
         self._control_port = self._listeners[-1].address[1]
         return self._control_port
 
     async def start_unix(self, listening: socket.socket) -> None:
-        """Listen on a Unix socket that is bound already. It has places of its own."""
+        """Listen on a bound Unix socket, with a limit of its own for unauthenticated peers."""
         listening.listen(BACKLOG)
-        self._listen(listening, Places(), local=True)
+        self._listen(listening, UnauthenticatedLimit(), local=True)
 
     async def stop_listening(self) -> None:
-        """Take no new connections; those that there are go on."""
+        """Accept no new connections; existing ones continue."""
         while self._listeners:
             await self._listeners.pop().close()
 
     async def stop(self) -> None:
-        """Close what is left and give the sockets back."""
+        """Close the listening sockets and the remaining connections."""
         await self.stop_listening()
         await self._runner.cleanup()
 
     # Requests ------------------------------------------------------------------------------------
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request: the first that sees it, before it is routed."""
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request; called before it is routed."""
         assert isinstance(request, web.Request)
-        peer = peer_of(request)
-        peer.begin_request()
+        http_connection = http_connection_of(request)
+        http_connection.begin_request()
         response: web.StreamResponse
         try:
-            response = await in_one_form(request, self._check)
+            response = await json_errors(request, self._check)
         except web.HTTPException as refusal:
-            if peer.lingers:
+            if http_connection.must_close:
                 refusal.force_close()
             raise
         except ConnectionError as error:
-            # There is nobody left to be answered.
+            # The client has left; nobody reads an answer.
             log.debug("%s: %s", request.remote, error)
-            peer.abort()
+            http_connection.abort()
             response = web.Response(status=400)
         except Exception as error:
-            brief.write(logging.ERROR, place_of(error), f"a request failed: {place_of(error)}")
+            location = raised_at(error)
+            peer_log.write(logging.ERROR, location, f"a request failed: {location}")
             response = web.Response(status=500, text="something went wrong; see the daemon's log\n")
             response.force_close()
-        if peer.lingers and not response.prepared:
+        if http_connection.must_close and not response.prepared:
             response.force_close()
         return response
 
@@ -222,8 +225,8 @@ class Server:
             hosts, origins = _hosts(request), request.headers.getall("Origin", [])
             refusal = self._origin.refusal(hosts, origins, address and address[0])
             if refusal is not None:
-                told = f"refused a request of {request.remote}: {refusal}"
-                brief.write(logging.WARNING, refusal, told)
+                line = f"refused a request of {request.remote}: {refusal}"
+                peer_log.write(logging.WARNING, refusal, line)
                 raise web.HTTPForbidden(text=f"{refusal}\n")
         if request.headers.get("Expect", "100-continue").lower() != "100-continue":
             raise web.HTTPExpectationFailed(text="Expect: expected 100-continue\n")
@@ -234,7 +237,7 @@ class Server:
         return sock is not None and sock.family == getattr(socket, "AF_UNIX", None)
 
     async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._connections.health())
+        return web.json_response(status.health(self._connections.services))
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
         if handshake.is_upgrade(request):
@@ -249,30 +252,38 @@ class Server:
         ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
             heartbeat=self._ping_interval,
             timeout=CLOSE_SECONDS,
-            # Refused from this size on, so that exactly MAX_FRAME passes.
+            # aiohttp refuses messages of this size; MAX_FRAME bytes pass.
             max_msg_size=codec.MAX_FRAME + 1,
-            compress=self._compress and self._connections.strangers < _COMPRESSING_STRANGERS,
+            compress=self._compress
+            and self._connections.unauthenticated < _MAX_UNAUTHENTICATED_COMPRESSED,
             writer_limit=0,
-            # The codec decodes UTF-8 itself: what is wrong is an error then, not an end.
+            # The codec decodes UTF-8: invalid text is answered with an error, not a close.
             decode_text=False,
         )
-        # aiohttp gives a peer half an interval after a ping, and has no option for it (3.14);
-        # promised are two in all.
+        # aiohttp (3.14) waits half an interval for a pong, and has no option for it. The protocol
+        # promises two intervals in all.
         ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
-        peer = peer_of(request)
-        peer.compressed = lambda: bool(ws.compress)
+        http_connection = http_connection_of(request)
+        http_connection.compressed = lambda: bool(ws.compress)
         try:
             writer = await ws.prepare(request)
-        except ConnectionError as error:  # it left while we shook hands
+        except ConnectionError as error:  # the client left during the handshake
             log.debug("%s: %s", address or "a local client", error)
             transport.abort()
             return web.Response(status=400)
         except (web.HTTPException, ValueError):
             raise handshake.refused() from None
         bound = transport.get_extra_info("sockname")
-        apart = self._control_port is not None and bound[1] == self._control_port
+        slot_free = self._control_port is not None and bound[1] == self._control_port
         await Connection(
-            ws, transport, writer.drain, address, self._connections, handle, peer, apart=apart
+            ws,
+            transport,
+            writer.drain,
+            address,
+            self._connections,
+            handle,
+            http_connection,
+            slot_free=slot_free,
         ).run()
         return ws

@@ -1,4 +1,4 @@
-"""Whether a request is the opening handshake of a WebSocket (RFC 6455, 4.2.1)."""
+"""Check the opening handshake of a WebSocket (RFC 6455, 4.2.1)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION = "13"
-"""The version of the WebSocket protocol that is spoken here."""
+"""The supported version of the WebSocket protocol."""
 
 # 16 bytes in Base64.
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 
 
 def is_upgrade(request: web.Request) -> bool:
-    """Whether the request asks to become a WebSocket."""
+    """Whether the request asks for an upgrade to a WebSocket."""
     return request.headers.get("Upgrade", "").strip().lower() == "websocket"
 
 
 def check(request: web.Request) -> None:
-    """Raise HTTPUpgradeRequired or HTTPBadRequest unless it is a handshake that can be accepted.
+    """Raise HTTPUpgradeRequired or HTTPBadRequest unless the handshake can be accepted.
 
-    Nothing that the request says is quoted.
+    The answer quotes nothing of the request.
     """
     if not is_upgrade(request):
         raise web.HTTPUpgradeRequired(
             headers={"Upgrade": "websocket"}, text="shellwire: this is a WebSocket\n"
         )
     if request.headers.getall("Sec-WebSocket-Version", []) != [VERSION]:
-        # RFC 6455, 4.2.2 and 4.4: the answer names the version that is understood.
+        # RFC 6455, 4.2.2 and 4.4: the answer names the supported version.
         raise web.HTTPUpgradeRequired(
             headers={"Upgrade": "websocket", "Sec-WebSocket-Version": VERSION},
             text=f"Sec-WebSocket-Version: expected {VERSION}\n",
@@ -49,7 +49,7 @@ def check(request: web.Request) -> None:
 
 
 def refused() -> web.HTTPBadRequest:
-    """Return the answer to a handshake that aiohttp does not accept."""
+    """Return the answer to a handshake that aiohttp refused."""
     return _bad("this is no handshake of a WebSocket")
 
 

@@ -1,4 +1,4 @@
-"""Listening sockets: which connections are taken, and what happens when descriptors run out."""
+"""Listening sockets: accept connections, with limits and a reserve of descriptors for jobs."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from shellwire.process.limits import most_descriptors
-from shellwire.server.brief_log import BriefLog
-from shellwire.server.places import FULL
+from shellwire.process.limits import max_descriptors
+from shellwire.server.rate_limited_log import RateLimitedLog
+from shellwire.server.unauthenticated import MAX_UNAUTHENTICATED
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from shellwire.server.places import Places
+    from shellwire.server.unauthenticated import UnauthenticatedLimit
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
-"""Connections that the kernel keeps until they are taken (listen(2)); its own limit may be less."""
+"""Connections that the kernel queues until accepted (listen(2)); its own limit may be lower."""
 
 RETRY_SECONDS = 1.0
-"""Seconds until the next try when there is no descriptor for a new connection."""
+"""Seconds until the next attempt if no descriptor is left for a new connection."""
 
-MOST_RESERVED = 256
-"""Descriptors that connections leave free for jobs, where there are enough."""
+MAX_RESERVED = 256
+"""Descriptors that connections leave to jobs, if the limit allows it."""
 
-# Below this many there is no choice: what comes first gets them.
+# With so few descriptors in all, none are reserved.
 _TOO_FEW = 128
 
-_QUIET = 60.0
-_AT_ONCE = 16
+_LOG_SECONDS = 60.0
+_ACCEPTS_PER_TURN = 16
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
@@ -42,9 +42,9 @@ async def bind(host: str, port: int) -> list[socket.socket]:
     Raises OSError, UnicodeError or OverflowError.
     """
     loop = asyncio.get_running_loop()
-    # On Windows it means that another may take the same port (SO_REUSEADDR).
+    # On Windows, SO_REUSEADDR would let another process bind the same port.
     reuse = sys.platform != "win32"
-    # asyncio knows how to bind to a name with addresses of both families; it shall not accept.
+    # asyncio binds every address of a name, of both families. It must not accept connections.
     bound = await loop.create_server(
         asyncio.Protocol, host, port, reuse_address=reuse, start_serving=False
     )
@@ -63,84 +63,84 @@ async def bind(host: str, port: int) -> list[socket.socket]:
 
 
 class Listener:
-    """Takes connections of one listening socket, and makes a protocol for each with ``make``.
+    """Accepts the connections of one listening socket; ``make`` makes a protocol for each.
 
-    By TCP (``local`` is False) anybody may come: what ``places`` does not admit is dropped. On the
-    Unix socket a connection waits until there is a place.
+    On TCP, which anybody can reach, connections beyond ``unauthenticated`` are dropped. On the Unix
+    socket (``local``) they wait until the limit allows them.
     """
 
     def __init__(
         self,
         listening: socket.socket,
-        places: Places,
+        unauthenticated: UnauthenticatedLimit,
         make: Callable[[], asyncio.Protocol],
         *,
         local: bool,
     ) -> None:
         listening.setblocking(False)
         self._listening = listening
-        self._places = places
+        self._unauthenticated = unauthenticated
         self._make = make
         self._local = local
-        self._log = BriefLog(log, _QUIET)
+        self._log = RateLimitedLog(log, _LOG_SECONDS)
         self._task = asyncio.create_task(self._run())
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port."""
+        """The bound host and port."""
         name = self._listening.getsockname()
         return name[0], name[1]
 
     async def close(self) -> None:
-        """Take no more connections."""
+        """Stop accepting connections."""
         self._task.cancel()
         await asyncio.wait([self._task])
         self._listening.close()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        taken = 0
+        accepted = 0
         while True:
             if self._local:
-                await self._places.below(FULL)
+                await self._unauthenticated.wait_below(MAX_UNAUTHENTICATED)
             try:
                 sock, _ = await loop.sock_accept(self._listening)
             except OSError as error:
-                await self._failed(error)
+                await self._wait_after(error)
                 continue
             try:
-                if await self._is_welcome(sock):
+                if await self._accepts(sock):
                     await loop.connect_accepted_socket(self._make, sock)
                 else:
                     sock.close()
-            except OSError:  # it has gone already
+            except OSError:  # the peer has left already
                 sock.close()
             except asyncio.CancelledError:
                 sock.close()
                 raise
-            taken += 1
-            if taken % _AT_ONCE == 0:
-                await asyncio.sleep(0)  # accept(2) that need not wait lets nobody else run
+            accepted += 1
+            if accepted % _ACCEPTS_PER_TURN == 0:
+                await asyncio.sleep(0)  # an accept that does not block lets no other task run
 
-    async def _is_welcome(self, sock: socket.socket) -> bool:
-        # open(2), accept(2): a new descriptor has the lowest free number. So all below are in use.
-        if sys.platform != "win32" and sock.fileno() >= most_descriptors() - self._reserve():
+    async def _accepts(self, sock: socket.socket) -> bool:
+        # A new descriptor has the lowest free number (open(2)), so all lower ones are in use.
+        if sys.platform != "win32" and sock.fileno() >= max_descriptors() - self._reserve():
             self._log.write(
                 logging.ERROR,
                 "reserve",
                 "too many descriptors are open: connections are dropped, to leave some for jobs",
             )
             return False
-        return self._local or await self._places.admits()
+        return self._local or await self._unauthenticated.accepts()
 
     def _reserve(self) -> int:
-        reserve = min(MOST_RESERVED, max(0, most_descriptors() - _TOO_FEW) // 2)
+        reserve = min(MAX_RESERVED, max(0, max_descriptors() - _TOO_FEW) // 2)
         return reserve // 2 if self._local else reserve
 
-    async def _failed(self, error: OSError) -> None:
-        """Wait a while: what is missing does not come back because accept(2) is called again."""
+    async def _wait_after(self, error: OSError) -> None:
+        """Wait before the next accept(2): retrying at once frees no descriptor."""
         if error.errno in (errno.ECONNABORTED, errno.EPROTO):
-            return  # it left before it was taken
+            return  # the peer left before it was accepted
         self._log.write(
             logging.ERROR,
             errno.errorcode.get(error.errno or 0, "?"),

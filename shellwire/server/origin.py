@@ -17,7 +17,7 @@ _AUTHORITY = re.compile(
 
 
 class _Authority(NamedTuple):
-    """``host[:port]`` (RFC 3986, 3.2), the host as every spelling of it is compared."""
+    """``host[:port]`` (RFC 3986, 3.2), with the host in canonical form."""
 
     host: str
     port: int | None
@@ -31,7 +31,7 @@ class _Authority(NamedTuple):
 
 
 def _canonical(host: str) -> str:
-    """Return a name in lower case without the root's dot, an address in its shortest form."""
+    """Return a name in lower case without the final dot, or an address in its shortest form."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -50,7 +50,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class OriginCheck:
-    """Checks a handshake's Host and Origin, against DNS rebinding and against foreign pages."""
+    """Checks a handshake's Host and Origin headers against what the daemon allows."""
 
     def __init__(
         self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()
@@ -64,10 +64,10 @@ class OriginCheck:
     def refusal(
         self, hosts: Sequence[str], origins: Sequence[str], local_address: str | None
     ) -> str | None:
-        """Return why the handshake with these Host and Origin headers is refused, or None.
+        """Return why a handshake with these Host and Origin headers is refused, or None.
 
-        One that names several hosts is nobody's. ``local_address`` is the address that it came in
-        on: bound to a wildcard, that is the daemon's too.
+        Several different hosts are refused. ``local_address`` is the local address of the
+        connection; it is allowed, too, since the daemon may be bound to a wildcard address.
         """
         authority = _Authority.parse(hosts[0]) if len(set(hosts)) == 1 else None
         if authority is None or not self._is_ours(authority.host, local_address):

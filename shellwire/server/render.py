@@ -1,4 +1,4 @@
-"""Snapshots and events of jobs → messages. The only place where that is done."""
+"""Convert snapshots and events of jobs to messages; the only module that does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome
+from shellwire.jobs.snapshot import snapshot
 from shellwire.protocol import messages
 from shellwire.protocol.data import encode_data
 
@@ -15,41 +16,40 @@ if TYPE_CHECKING:
     from shellwire.errors import WireError
     from shellwire.jobs.job import Job
     from shellwire.jobs.long_poll import Page
-    from shellwire.jobs.readable import Readable
     from shellwire.protocol.fields import Encoding
 
-_MOST_SHOWN = 1024 * 1024
-_LEAST_SHOWN = 64
+_MAX_SHOWN_IN_ALL = 1024 * 1024
+_MIN_SHOWN = 64
 
 Event = Piece | Gap | Notice | Outcome
 
 
-def event(
-    job: Job, happened: Event, encoding: Encoding, request_id: str | None
+def event_message(
+    job: Job, event: Event, encoding: Encoding, request_id: str | None
 ) -> messages.ServerMessage:
-    """Return the message that tells a viewer of ``job`` what has happened."""
+    """Return the message that reports an event of ``job`` to a viewer."""
     job_id = job.key.id
-    match happened:
+    match event:
         case Piece():
             return messages.Output(
                 id=job_id,
-                data=encode_data(happened.data, encoding),
-                stream=happened.stream,  # type: ignore[arg-type]
-                end=happened.end,
-                background=happened.background,
+                data=encode_data(event.data, encoding),
+                stream=event.stream,  # type: ignore[arg-type]
+                end=event.end,
+                background=event.background,
             )
         case Gap():
-            return messages.Gap(id=job_id, start=happened.start, to=happened.end)
+            return messages.Gap(id=job_id, start=event.start, to=event.end)
         case Notice():
-            return messages.Notice(id=job_id, code=happened.code, message=happened.message)
+            return messages.Notice(id=job_id, code=event.code, message=event.message)
         case Outcome():
-            return _outcome(job, happened, request_id)
+            return _terminal_message(job, event, request_id)
 
 
-def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.ServerMessage:
+def _terminal_message(job: Job, outcome: Outcome, request_id: str | None) -> messages.ServerMessage:
     if outcome.refusal is not None:
         operation = "execute" if job.request.kind == "command" else "start_session"
-        return error(outcome.refusal, job.key.id, operation, request_id)
+        return _error(outcome.refusal, job.key.id, operation, request_id)
     duration_ms = round(outcome.duration * 1000, 3)
     if job.request.kind == "session":
         return messages.SessionEnded(
@@ -60,7 +60,7 @@ def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.Ser
             reason=outcome.reason,
             signal=outcome.signal,
             left=list(outcome.left),
-            # What started has been answered by session_started.
+            # A session that started has already been answered with session_started.
             request_id=request_id if job.pid is None else None,
         )
     collected = outcome.collected
@@ -83,7 +83,7 @@ def _outcome(job: Job, outcome: Outcome, request_id: str | None) -> messages.Ser
 
 
 def explanation(job: Job, outcome: Outcome, encoding: Encoding) -> messages.Output | None:
-    """Return the output by which release 0.1.4 said why it had ended a command, if it did."""
+    """Return the output with which release 0.1.4 explained why it ended a command, or None."""
     if job.request.kind != "command":
         return None
     if outcome.reason == "timed_out":
@@ -93,21 +93,21 @@ def explanation(job: Job, outcome: Outcome, encoding: Encoding) -> messages.Outp
     else:
         return None
     data = encode_data(f"\n[shellwire] {why}\n".encode(), encoding)
-    # It is in no buffer, and so it has no offset of its own.
+    # This output is in no buffer, so it has no offset of its own.
     return messages.Output(id=job.key.id, data=data, stream="stderr", end=outcome.at)
 
 
 def _collected(text: str, *, binary: bool) -> str:
     if not binary:
         return text
-    # Bytes were collected one character each; the notice between head and tail is not of them.
+    # Each byte was collected as one character; the notice between head and tail is text.
     return encode_data(text.replace("…", "...").encode("latin-1"), "base64")
 
 
-def error(
+def _error(
     problem: WireError, job_id: str | None, operation: str | None, request_id: str | None
 ) -> messages.Error:
-    """Return the answer to a message that was refused."""
+    """Return the error that answers a refused message."""
     return messages.Error(
         id=job_id if request_id is None else request_id,
         message=str(problem),
@@ -132,7 +132,7 @@ def attached(job: Job, after: int, request_id: str | None) -> messages.Attached:
     )
 
 
-def output_page(job: Readable, page: Page, question: messages.ReadOutput) -> messages.OutputPage:
+def output_page(job: Job, page: Page, request: messages.ReadOutput) -> messages.OutputPage:
     """Return the answer to ``read_output``."""
     gap = page.gap
     return messages.OutputPage(
@@ -140,7 +140,7 @@ def output_page(job: Readable, page: Page, question: messages.ReadOutput) -> mes
         chunks=[
             messages.Chunk(
                 stream=piece.stream,  # type: ignore[arg-type]
-                data=encode_data(piece.data, question.encoding),
+                data=encode_data(piece.data, request.encoding),
                 end=piece.end,
             )
             for piece in page.pieces
@@ -149,19 +149,19 @@ def output_page(job: Readable, page: Page, question: messages.ReadOutput) -> mes
         state=page.state,
         gap=None if gap is None else messages.Missing(start=gap.start, to=gap.end),
         exit_code=page.exit_code,
-        matched=None if question.until is None else page.matched,
-        request_id=question.request_id,
+        matched=None if request.until is None else page.matched,
+        request_id=request.request_id,
     )
 
 
 def job_infos(jobs: Sequence[Job]) -> list[messages.JobInfo]:
-    """Return what ``jobs_list`` and ``status.jobs`` tell: of many jobs less of each."""
-    shown = max(_LEAST_SHOWN, min(COMMAND_SHOWN, _MOST_SHOWN // max(1, len(jobs))))
+    """Return the entries of ``jobs_list`` and ``status.jobs``; with many jobs, shorten commands."""
+    shown = max(_MIN_SHOWN, min(COMMAND_SHOWN, _MAX_SHOWN_IN_ALL // max(1, len(jobs))))
     return [_job_info(job, shown) for job in jobs]
 
 
 def _job_info(job: Job, shown: int) -> messages.JobInfo:
-    now = job.snapshot()
+    now = snapshot(job)
     return messages.JobInfo(
         id=now.key.id,
         kind=now.kind,
@@ -188,7 +188,7 @@ def _job_info(job: Job, shown: int) -> messages.JobInfo:
 
 def session_info(job: Job) -> messages.SessionInfo:
     """Return one entry of ``sessions_list``."""
-    now = job.snapshot()
+    now = snapshot(job)
     return messages.SessionInfo(
         id=now.key.id,
         pid=now.pid or -1,
@@ -197,5 +197,5 @@ def session_info(job: Job) -> messages.SessionInfo:
         uptime_seconds=now.uptime,
         is_running=now.state == "running",
         is_pty=now.size is not None,
-        recent_output=job.recent_output(),
+        recent_output=job.readers.recent_output(),
     )

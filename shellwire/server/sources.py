@@ -1,7 +1,6 @@
-"""What a connection's writer takes frames from in turns: jobs, questions, answers about files.
+"""The sources of the fair writer: followed jobs, pages of ``read_output``, and file replies.
 
-But for these answers, a message is made only when the socket has room for it; until then it costs
-nothing.
+The first two make a message only when the socket has room for it; until then they hold no copy.
 """
 
 from __future__ import annotations
@@ -23,58 +22,58 @@ if TYPE_CHECKING:
     from shellwire.jobs.job import Job
     from shellwire.jobs.viewer import Viewer
     from shellwire.protocol.messages import Encoding, ReadOutput
-    from shellwire.server.frames import Pieces
+    from shellwire.server.outgoing_frames import Pieces
 
 SLICE = 64 * 1024
-"""Bytes of one job's output in one frame at most."""
+"""The most bytes of a job's output in one frame."""
 
-MAX_ANSWERS = 1024 * 1024
-"""Bytes of answers about files that wait before no further message about files is begun."""
+MAX_FILE_REPLIES = 1024 * 1024
+"""Bytes of unsent file replies above which no further file message is begun."""
 
 
 @dataclass(slots=True, eq=False)
 class JobFeed:
-    """A job that the client follows."""
+    """The output of a followed job, as messages."""
 
     job: Job
     viewer: Viewer
     encoding: Encoding
     request_id: str | None
-    explains: bool = False
-    """Whether a line of output says why a command was ended, as in release 0.1.4."""
+    explain_ending: bool = False
+    """Whether a line of output explains why a command was ended, as in release 0.1.4."""
     text_bytes: bool = False
     ready: bool = False
-    """Whether it waits for its turn; the writer's own."""
+    """Whether it is in the writer's queue; set by the writer."""
     _next: bytes | None = None
 
     @property
     def done(self) -> bool:
-        """Whether nothing can come any more."""
+        """Whether every message was taken."""
         return self._next is None and self.viewer.done
 
     def take(self) -> bytes | None:
-        """Return the next frame, or None: nothing yet."""
+        """Return the next message, or None if there is none yet."""
         if self._next is not None:
             frame, self._next = self._next, None
             return frame
         event = self.viewer.take(SLICE)
         if event is None:
             return None
-        message = render.event(self.job, event, self.encoding, self.request_id)
+        message = render.event_message(self.job, event, self.encoding, self.request_id)
         frame = codec.encode(message, text_bytes=self.text_bytes)
-        if self.explains and isinstance(event, Outcome):
+        if self.explain_ending and isinstance(event, Outcome):
             explanation = render.explanation(self.job, event, self.encoding)
             if explanation is not None:
                 self._next, frame = frame, codec.encode(explanation)
         return frame
 
     def close(self) -> None:
-        """Follow it no more; it goes on."""
-        self.job.leave(self.viewer)
+        """Stop following the job, which keeps running."""
+        self.job.readers.leave(self.viewer)
 
 
 class PageReply:
-    """A ``read_output`` that waits for its answer, or for its turn."""
+    """The answer to one ``read_output``, once there is output or the wait is over."""
 
     def __init__(
         self,
@@ -98,7 +97,7 @@ class PageReply:
         )
 
     def take(self) -> bytes | None:
-        """Return the answer's frame, or None: not yet."""
+        """Return the answer, or None if there is none yet."""
         page = self._poll.take()
         if page is None:
             return None
@@ -106,47 +105,47 @@ class PageReply:
         return codec.encode(render.output_page(self._poll.job, page, self._message))
 
     def close(self) -> None:
-        """Give it up."""
+        """Cancel the wait."""
         self._poll.close()
 
 
 class FileReplies:
-    """Answers about files that wait for their turn."""
+    """The unsent answers to file messages, in order."""
 
     def __init__(self) -> None:
         self.ready = False
-        self._answers: deque[Pieces] = deque()
+        self._replies: deque[Pieces] = deque()
         self._size = 0
         self._writable = asyncio.Event()
         self._writable.set()
 
-    def add(self, answer: Pieces) -> None:
-        """Let an answer wait."""
-        self._answers.append(answer)
-        self._size += _size(answer)
-        if self._size > MAX_ANSWERS:
+    def add(self, reply: Pieces) -> None:
+        """Queue an answer."""
+        self._replies.append(reply)
+        self._size += _size(reply)
+        if self._size > MAX_FILE_REPLIES:
             self._writable.clear()
 
     def take(self) -> Pieces | None:
-        """Return the next answer, or None: nothing yet."""
-        if not self._answers:
+        """Return the next answer, or None if there is none."""
+        if not self._replies:
             return None
-        answer = self._answers.popleft()
-        self._size -= _size(answer)
-        if self._size <= MAX_ANSWERS:
+        reply = self._replies.popleft()
+        self._size -= _size(reply)
+        if self._size <= MAX_FILE_REPLIES:
             self._writable.set()
-        return answer
+        return reply
 
     async def wait_writable(self) -> None:
-        """Return when few enough wait."""
+        """Return when few enough bytes are queued."""
         await self._writable.wait()
 
     def close(self) -> None:
-        """Drop what waits."""
-        self._answers.clear()
+        """Drop all answers."""
+        self._replies.clear()
         self._size = 0
         self._writable.set()
 
 
-def _size(answer: Pieces) -> int:
-    return sum(map(len, answer))
+def _size(reply: Pieces) -> int:
+    return sum(map(len, reply))

@@ -1,4 +1,4 @@
-"""Slow down an address that sends wrong tokens."""
+"""Slow down addresses that send wrong tokens."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _MAX_ADDRESSES = 4096
 
 
 class Slowdown(NamedTuple):
-    """How a wrong token is to be refused."""
+    """How to refuse a wrong token."""
 
     seconds: float
-    """How long the refusal waits."""
+    """Seconds by which to delay the refusal."""
     retry_after: int | None
-    """After how many seconds the address may try again, once it has sent too many."""
+    """Seconds until the address may try again; None unless it has sent too many."""
 
 
 class Throttle:
-    """Slows down the refusals of an address that sends wrong tokens. Holds at most 4,096 of them.
+    """Delays the refusals for addresses that send wrong tokens. Remembers at most 4,096 addresses.
 
-    Nothing else depends on it: whoever shares the address and has the right token is admitted.
+    Only refusals are delayed: a client at the same address with the right token is admitted.
     """
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wrong(self, address: str) -> Slowdown:
-        """Count a wrong token that came from ``address``."""
+        """Count a wrong token from ``address``."""
         network = _network(address)
         now = time.monotonic()
         times = self._wrong.setdefault(network, deque(maxlen=_REFUSE_AFTER + 1))
@@ -45,15 +45,15 @@ class Throttle:
         while len(self._wrong) > _MAX_ADDRESSES:
             self._wrong.popitem(last=False)
         if len(times) > _REFUSE_AFTER:
-            # The next one is slow again, not refused at once, when the first of ten is old enough.
+            # When the oldest of the last ten leaves the window, the next is only delayed again.
             return Slowdown(0.0, max(1, math.ceil(times[1] + _WINDOW - now)))
         return Slowdown(_DELAY if len(times) >= _SLOW_FROM else 0.0, None)
 
 
 def _network(address: str) -> str:
-    """Return what is counted together: an IPv4 address, or the /64 of an IPv6 one.
+    """Return the unit that is counted: an IPv4 address, or the /64 of an IPv6 address.
 
-    One host has a whole /64 to itself (RFC 4291, 2.5.4; RFC 8981).
+    A single host commonly has a whole /64 (RFC 4291, 2.5.4; RFC 8981).
     """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])

@@ -1,8 +1,8 @@
-"""The fair writer: control messages first, then the jobs with bytes waiting, in turns.
+"""The fair writer: control messages first, then jobs with unsent output, round robin.
 
-One task a connection writes to its socket, one message at a time, and takes the next one only when
-the kernel has room for it. Nothing is queued but control messages: output stays in the jobs'
-buffers until its turn comes, so a slow socket makes larger frames, not longer queues.
+One task per connection writes to the socket, one message at a time, and takes the next only when
+the kernel has room for it. Only control messages are queued. Output stays in the jobs' buffers
+until it is sent, so a slow socket makes larger frames, not longer queues.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import QueueFull
 from shellwire.protocol import codec
+from shellwire.protocol.error_answers import oversize_answer
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
 from shellwire.server.sources import FileReplies, JobFeed, PageReply
 
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.job import Job
     from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
-    from shellwire.server.frames import Payload, Pieces
+    from shellwire.server.outgoing_frames import Payload, Pieces
 
 MAX_UNREAD = 16 * 1024 * 1024
-"""Bytes of output of ended jobs that wait for a client before it may start no more."""
+"""Bytes of unsent output of ended jobs above which a client may start no more jobs."""
 
 MAX_CONTROL = 1024 * 1024
-"""Bytes of control messages that wait before no more requests are read from the client."""
+"""Bytes of unsent control messages above which no more requests are read from the client."""
 
-
-MAX_QUESTIONS = 1024
-"""``read_output``s of one client that may wait at the same time."""
+MAX_PENDING_READS = 1024
+"""``read_output`` requests of one client that may wait at a time."""
 
 Source = JobFeed | PageReply | FileReplies
 
@@ -41,27 +41,27 @@ class FairWriter:
 
     def __init__(self, send: Callable[[Payload], Awaitable[None]]) -> None:
         self.text_bytes = False
-        """Whether bytes that are not UTF-8 are written in text fields."""
+        """Whether text fields may encode bytes that are not UTF-8."""
         self._send = send
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
         self._feeds: dict[Job, JobFeed] = {}
-        self._questions: set[PageReply] = set()
-        self._answers = FileReplies()
+        self._page_replies: set[PageReply] = set()
+        self._file_replies = FileReplies()
         self._ready: deque[Source] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._over = False
+        self._stopped = False
 
     def put(self, message: ServerMessage) -> None:
-        """Send a control message before any output that waits."""
-        if self._over:
+        """Send a control message, ahead of unsent output."""
+        if self._stopped:
             return
         frame = codec.encode(message, text_bytes=self.text_bytes)
         if len(frame) > MAX_DAEMON_MESSAGE:
-            frame = codec.encode(codec.too_large(message, len(frame)))
+            frame = codec.encode(oversize_answer(message, len(frame)))
         self._control.append(frame)
         self._control_bytes += len(frame)
         if self._control_bytes > MAX_CONTROL:
@@ -76,76 +76,76 @@ class FairWriter:
         after: int = 0,
         window: int | None = None,
         silent: bool = False,
-        explains: bool = False,
+        explain_ending: bool = False,
         request_id: str | None = None,
     ) -> None:
-        """Send what ``job`` has from ``after`` on, and live from there; instead of what was."""
+        """Send the output of ``job`` from ``after`` on, then live. Replaces an earlier follow."""
         self.unfollow(job)
-        viewer = job.view(
+        viewer = job.readers.view(
             lambda: self.mark(feed),
             after=after,
             window=window,
             text=encoding == "utf-8",
             silent=silent,
         )
-        feed = JobFeed(job, viewer, encoding, request_id, explains, self.text_bytes)
+        feed = JobFeed(job, viewer, encoding, request_id, explain_ending, self.text_bytes)
         self._feeds[job] = feed
         self.mark(feed)
 
     def unfollow(self, job: Job) -> None:
-        """Send nothing of this job any more, if anything was; it goes on."""
+        """Stop sending a job's output, if it is followed; the job keeps running."""
         feed = self._feeds.get(job)
         if feed is not None:
             self._drop(feed)
 
     def credit(self, job: Job, end: int) -> None:
-        """Take note that the client has consumed what comes before ``end``, if it follows."""
+        """Record that the client has consumed the job's output up to ``end``, if it is followed."""
         feed = self._feeds.get(job)
         if feed is not None:
             feed.viewer.credit(end)
 
-    def follows(self, job_id: str) -> Job | None:
-        """Return the job of that id that is followed."""
+    def followed_job(self, job_id: str) -> Job | None:
+        """Return the followed job with this id, if any."""
         return next((job for job in self._feeds if job.key.id == job_id), None)
 
-    def ask(self, job: Job, after: int, until: bytes | None, question: ReadOutput) -> None:
-        """Send one page of the job's output when there is one. Raises QueueFull."""
-        if len(self._questions) >= MAX_QUESTIONS:
-            raise QueueFull(f"{MAX_QUESTIONS} read_output of this client wait already")
-        self._questions.add(PageReply(job, after, until, question, self.mark))
+    def read_page(self, job: Job, after: int, until: bytes | None, request: ReadOutput) -> None:
+        """Answer ``read_output`` with one page of output, once available. Raises QueueFull."""
+        if len(self._page_replies) >= MAX_PENDING_READS:
+            raise QueueFull(f"{MAX_PENDING_READS} read_output of this client wait already")
+        self._page_replies.add(PageReply(job, after, until, request, self.mark))
 
-    def answer(self, answer: Pieces) -> None:
-        """Send an answer about files in its turn."""
-        if not self._over:
-            self._answers.add(answer)
-            self.mark(self._answers)
+    def put_file_reply(self, reply: Pieces) -> None:
+        """Send the answer to a file message, round robin with the jobs."""
+        if not self._stopped:
+            self._file_replies.add(reply)
+            self.mark(self._file_replies)
 
-    async def answered(self) -> None:
-        """Return when few enough answers about files wait, or no more are written."""
-        await self._answers.wait_writable()
+    async def wait_file_replies(self) -> None:
+        """Return when few enough file replies are unsent, or the writer has stopped."""
+        await self._file_replies.wait_writable()
 
-    def leave_jobs(self) -> None:
-        """Read no job any more: they go on without this reader."""
-        sources: list[Source] = [*self._feeds.values(), *self._questions, self._answers]
+    def detach_all(self) -> None:
+        """Stop reading all jobs; they keep running without this reader."""
+        sources: list[Source] = [*self._feeds.values(), *self._page_replies, self._file_replies]
         for source in sources:
             source.close()
         self._feeds.clear()
-        self._questions.clear()
+        self._page_replies.clear()
         self._ready.clear()
-        self._answers.ready = False
+        self._file_replies.ready = False
 
     def _drop(self, source: JobFeed | PageReply) -> None:
         if source.ready:
             source.ready = False
             self._ready.remove(source)
         if isinstance(source, PageReply):
-            self._questions.discard(source)
+            self._page_replies.discard(source)
         else:
             self._feeds.pop(source.job, None)
         source.close()
 
     def unread_bytes(self) -> int:
-        """Return how many bytes that are kept of jobs which have ended wait for this reader."""
+        """Return the bytes of output of ended jobs that this client has yet to read."""
         return sum(
             job.buffer.end - max(feed.viewer.offset, job.buffer.start)
             for job, feed in self._feeds.items()
@@ -153,16 +153,16 @@ class FairWriter:
         )
 
     async def wait_writable(self) -> None:
-        """Return when few enough control messages wait, or no more are written."""
+        """Return when few enough control messages are unsent, or the writer has stopped."""
         await self._writable.wait()
 
     async def drained(self) -> None:
-        """Return when nothing is left to write, or no more is written.
+        """Return when everything is sent, or the writer has stopped.
 
-        What waits for credit is left to write too, if its job has ended.
+        This includes output of ended jobs that waits for credit.
         """
         await self._idle.wait()
-        while not self._over and any(
+        while not self._stopped and any(
             job.outcome is not None and not feed.viewer.delivered
             for job, feed in self._feeds.items()
         ):
@@ -181,20 +181,20 @@ class FairWriter:
                 self._idle.set()
                 await self._wake.wait()
         finally:
-            self._over = True
+            self._stopped = True
             self._control.clear()
-            self._answers.close()
+            self._file_replies.close()
             self._writable.set()
             self._idle.set()
 
     def _signal(self) -> None:
-        if self._over:
+        if self._stopped:
             return
         self._idle.clear()
         self._wake.set()
 
     def mark(self, source: Source) -> None:
-        """Give a source its turn: it may have something."""
+        """Queue a source that may have a message."""
         if not source.ready:
             source.ready = True
             self._ready.append(source)

@@ -1,1 +1,1 @@
-"""What running a command means: the text a shell runs, and the state that it leaves behind."""
+"""Shells: start them, give them a command, and read back the state that it leaves."""

@@ -1,9 +1,9 @@
-"""Reading what bash says of its state by ``declare`` and ``alias``; pure.
+"""Parse bash's report of its state, the output of ``declare`` and ``alias``; pure.
 
-A report has five sections, divided by NUL, which no value of a shell can hold: the working
-directory, and what ``declare -p``, ``declare -F``, ``declare -f`` and ``alias -p`` print. That of a
-shell which ended inside a function begins with ``INSIDE``; its global variables bear the attribute
-t, and those without it are locals, or could not be marked.
+A report has five sections, separated by NUL, which no value of a shell can contain: the working
+directory, and the output of ``declare -p``, ``declare -F``, ``declare -f`` and ``alias -p``. If the
+shell ended inside a function, its report begins with ``INSIDE``. Its global variables then have the
+attribute t; variables without it are locals, or could not be marked.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ if TYPE_CHECKING:
 INSIDE = b"inside"
 
 RESTORED = OUR_PREFIX + b"r"
-"""A variable that is set by the last line of what is restored: missing, something failed."""
+"""A variable that the last line of a restore sets: if it is missing, the restore has failed."""
 
-# Set by bash itself (bash(1), Shell Variables), so no part of what a command leaves.
-# POSIXLY_CORRECT is the option posix by another name.
+# Variables that bash sets itself (bash(1), Shell Variables); they are no part of the state.
+# POSIXLY_CORRECT is another name of the option posix.
 _OWN = re.compile(
     rb"(?:BASH.*|COMP_.*|PS\d|READLINE_.*|COPROC|DIRSTACK|EPOCHREALTIME|EPOCHSECONDS|EUID|FUNCNAME"
     rb"|GROUPS|HISTCMD|HOSTTYPE|IFS|LINENO|MACHTYPE|OPTARG|OPTERR|OPTIND|OSTYPE|PIPESTATUS"
     rb"|POSIXLY_CORRECT|PPID|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID|_)\Z"
 )
 _OWN_UNLESS_EXPORTED = frozenset({b"HOSTNAME", b"TERM", b"SHELL", b"LINES", b"COLUMNS"})
-# Every bash declares and exports it when it starts.
+# Bash declares and exports it at every start.
 _OWN_UNLESS_SET = frozenset({b"OLDPWD"})
 
 _DECLARE = re.compile(rb"declare -(\S+) ([^=\n]+)(?:=([^\n]*))?")
-_LONGEST_REMEMBERED = 512
+_MAX_CACHED_LINE = 512
 _DECLARE_F = re.compile(rb"declare -f(\w*) ([^\n]+)\n")
 _ELEMENT = re.compile(
     rb"""\[(?:"(?:[^"\\]|\\.)*"|\$'(?:[^'\\]|\\.)*'|[^]"$]+)\]="""
     rb"""(?:"(?:[^"\\]|\\.)*"|\$'(?:[^'\\]|\\.)*') """
 )
-# A name that is a reserved word has the word before it.
+# Bash prints ``function`` before a name that is a reserved word.
 _HEADER = re.compile(rb"^(?:function )?(\S+) \(\) \n", re.MULTILINE)
-# A quote alone is printed as \', all other text in quotes.
+# A single quote alone is printed as \'; any other value is printed in single quotes.
 _ALIAS = re.compile(rb"alias (?:-- )?([^=\n]+)=(\\'|'[^']*(?:'\\''[^']*)*')\n")
 
 
 def parse(payload: bytes) -> Report | None:
-    """Return what a report says, or None when it can't be understood."""
+    """Return the parsed report, or None if it can't be parsed."""
     inside = payload.startswith(INSIDE)
     sections = payload.removeprefix(INSIDE).split(b"\0")
     if len(sections) != 5 or not sections[0].startswith(b"/"):
@@ -70,7 +70,7 @@ def parse(payload: bytes) -> Report | None:
 
 
 def ignored(name: bytes, flags: str) -> bool:
-    """Whether a variable belongs to the shell, or to us, and to no state."""
+    """Whether a variable belongs to bash or to shellwire, not to the state."""
     return (
         _OWN.match(name) is not None
         or name in SECRETS
@@ -86,7 +86,7 @@ def _variables(
     if rest:
         raise ValueError("a variable that can't be read")
     for line in lines:
-        declared = _remembered(line) if len(line) <= _LONGEST_REMEMBERED else _declared(line)
+        declared = _declared_cached(line) if len(line) <= _MAX_CACHED_LINE else _declared(line)
         if declared is None:
             continue
         name, variable = declared
@@ -102,7 +102,7 @@ def _variables(
 
 
 def _declared(line: bytes) -> tuple[bytes, Variable] | None:
-    """Return a variable and its name; None for what is no state."""
+    """Return the name and the variable that a line declares; None if it is ignored."""
     match = _DECLARE.fullmatch(line)
     if match is None:
         raise ValueError("a variable that can't be read")
@@ -113,13 +113,13 @@ def _declared(line: bytes) -> tuple[bytes, Variable] | None:
     return name, Variable(None if text is None else _value(text, flags), flags)
 
 
-# Of two reports most lines are the same.
-_remembered = lru_cache(maxsize=2048)(_declared)
+# Most lines of two successive reports are the same.
+_declared_cached = lru_cache(maxsize=2048)(_declared)
 
 
 def _value(text: bytes, flags: str) -> bytes:
     if "A" in flags:
-        # The order in which bash prints the elements is an accident, and no change.
+        # Bash prints the elements in no defined order: another order is no change.
         ordered = b"(" + b"".join(sorted(_ELEMENT.findall(text))) + b")"
         return ordered if len(ordered) == len(text) else text
     return text if "a" in flags else unquote(text)
@@ -127,8 +127,8 @@ def _value(text: bytes, flags: str) -> bytes:
 
 def _functions(names: bytes, bodies: bytes) -> dict[bytes, Function]:
     listed = {name: b"x" in flags for flags, name in _DECLARE_F.findall(names)}
-    # A here-document may hold the header of another function too. Where that leaves a doubt about
-    # where one begins, nothing is believed.
+    # A here-document may contain a line like another function's header. If the headers don't match
+    # the list of names, the report is rejected.
     headers = [match for match in _HEADER.finditer(bodies) if match.group(1) in listed]
     if [match.group(1) for match in headers] != list(listed):
         raise ValueError("functions whose definitions can't be told apart")
@@ -140,7 +140,7 @@ def _functions(names: bytes, bodies: bytes) -> dict[bytes, Function]:
         if name == b"exit" and OUR_PREFIX in text:
             continue
         if b"=" in name:
-            # Printed without the word, it would be read back as an assignment.
+            # Without the word ``function`` it would be read back as an assignment.
             text = b"function " + text
         functions[name] = Function(text, listed[name])
     return functions

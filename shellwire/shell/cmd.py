@@ -1,9 +1,9 @@
-"""cmd.exe: carries the working directory and the environment.
+"""cmd.exe as a dialect: it carries the working directory and the environment.
 
-A command runs as a batch file, called by another that reports when it has come back: ``exit /b``
-comes back, ``exit`` and a syntax error end the shell at once, and nothing is reported. Both files
-are UTF-8, which is what the console's code page is set to; the report is made by a cmd.exe of its
-own, whose ``/u`` makes it UTF-16, so that no code page can lose a character.
+A command runs as a batch file. Another batch file calls it, and reports when the call has
+returned. ``exit /b`` returns; ``exit`` and a syntax error end the shell at once, without a report.
+Both files are UTF-8, and the console's code page is set to it. A separate cmd.exe writes the
+report; its ``/u`` makes the report UTF-16, so that no code page can lose a character.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ call "%~dp0command.cmd"
 """
 _REPORT = '@"{path}" /u /d /q /c "echo {token}&cd&set&echo {token}" >"%~dp0report"\n'
 
-# Set by cmd.exe itself where they are missing.
+# cmd.exe sets these itself if they are missing.
 _OWN = frozenset({b"PROMPT"})
 
 
@@ -37,12 +37,12 @@ class Cmd(FileDialect):
     command_file = "command.cmd"
 
     def command_line(self, path: str) -> str:
-        # With /s the first quote and the last are taken off, and nothing else is touched.
+        # With /s cmd.exe removes only the first and the last quote.
         return f'"{self.path}" /d /q /s /c ""{path}""'
 
     def start(self, state: State, token: bytes, *, report: bool) -> Start:
-        told = _REPORT.format(path=self.path, token=token.decode()) if report else ""
-        text = _TEXT.format(report=told)
+        reporting = _REPORT.format(path=self.path, token=token.decode()) if report else ""
+        text = _TEXT.format(report=reporting)
         return Start((), folded(environment(state)), _crlf(text.encode()))
 
     def script(self, patch: bytes, text: bytes) -> bytes:
@@ -52,7 +52,7 @@ class Cmd(FileDialect):
         text = report.decode("utf-16-le", "replace").encode("utf-8", "surrogatepass")
         first, _, rest = text.partition(b"\r\n")
         between, _, last = rest.rstrip().rpartition(b"\r\n")
-        # What is echoed may end in the blank before the next word.
+        # echo may append the blank before the next word.
         return between if first.rstrip() == last == token else None
 
     def parse(self, payload: bytes) -> Report | None:
@@ -62,17 +62,17 @@ class Cmd(FileDialect):
     def reports(self, name: bytes, variable: Variable) -> bool:
         return variable.exported and not ignored(name)
 
-    def become(self, program: str, *, interactive: bool) -> bytes:
+    def exec_program(self, program: str, *, interactive: bool) -> bytes:
         return f'"{program}"'.encode()
 
 
 def folded(env: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """Return ``env`` with the names in capitals: on Windows they have no case."""
+    """Return ``env`` with upper-case names: Windows ignores their case."""
     return {name.upper(): value for name, value in env.items()}
 
 
 def ignored(name: bytes) -> bool:
-    """Whether a variable, its name in capitals, belongs to the shell, or to us, and to no state."""
+    """Whether a variable (name in upper case) is the shell's or ours, and so in no state."""
     return not name or name in _OWN | SECRETS or name.startswith(OUR_PREFIX.upper())
 
 
@@ -85,12 +85,12 @@ def _variables(lines: list[bytes]) -> Iterator[tuple[bytes, Variable]]:
                 yield name, Variable(value)
             name, value = before.upper(), after
         else:
-            # Only a program can have set such a value.
+            # A value with a line break; only a program can have set it.
             value += b"\r\n" + line
     if not ignored(name):
         yield name, Variable(value)
 
 
 def _crlf(text: bytes) -> bytes:
-    # A label is not found in a file whose lines end otherwise.
+    # cmd.exe finds labels only in files with CRLF line ends.
     return text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

@@ -1,4 +1,4 @@
-"""A context: the state that commands hand on; what one left is what the next starts from."""
+"""A context: the shell state that one command leaves and the next one starts from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shellwire.shell.dialect import SECRETS, UNREPORTED, WITHHELD, CannotEnter
-from shellwire.shell.readback import unreadable
 from shellwire.shell.state import (
     IDENTIFIER,
     OUR_PREFIX,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from shellwire.shell.dialect import Dialect
 
 MAX_SIZE = 1024 * 1024
-"""Bytes of names and values that one context holds at most."""
+"""The most bytes of names and values in one context."""
 
 COMMAND_DEFAULTS = {
     b"PAGER": b"cat",
@@ -35,29 +34,30 @@ COMMAND_DEFAULTS = {
     b"EDITOR": b"false",
     b"VISUAL": b"false",
 }
-"""What runs without a terminal finds set, whatever the daemon was started with: nobody would see a
-pager, an editor or a question, so each ends at once."""
+"""Variables of jobs without a terminal, whatever the daemon's environment says. Nobody would see a
+pager, an editor or a prompt, so each must end at once."""
 
 TERMINAL_DEFAULTS = {b"TERM": b"xterm-256color"}
-"""What runs on a terminal finds set if the context has no such variable."""
+"""Variables of jobs on a terminal, for contexts that do not set them."""
 
 _MAX_REPORT = 8 * MAX_SIZE
 
-# They describe the terminal in which the daemon was started. No job runs on that one. COLUMNS and
-# LINES would even beat the real size (ncurses(3X), use_env).
-_OF_A_TERMINAL = frozenset(
+# These describe the terminal in which the daemon was started; no job runs on that one. COLUMNS and
+# LINES would even override a terminal's real size (ncurses(3X), use_env).
+_TERMINAL_VARIABLES = frozenset(
     b"TERM TERMCAP COLORTERM TERM_PROGRAM TERM_PROGRAM_VERSION COLUMNS LINES".split()
 )
+_TOO_LARGE = f"its state is larger than {MAX_SIZE} bytes"
 _NOT_REPORTED = "the shell could not report its state (ulimit -f, or an early end under set -v)"
 
 
-# No shell is started with these (OLDPWD is set by other means): a context does not hold them.
-_NOT_SET = SECRETS | WITHHELD - {b"OLDPWD"}
+# No shell is started with these, so no context holds them. (OLDPWD is set in another way.)
+_NEVER_CARRIED = SECRETS | WITHHELD - {b"OLDPWD"}
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a command started from: needed again to tell what it changed."""
+    """The state that a command started from. Its changes are the differences from this state."""
 
     state: State
     epoch: int
@@ -65,84 +65,97 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What became of a command's state. ``problem`` is for the user when it wasn't kept whole."""
+    """Whether a command's changes were committed. ``problem`` tells the user what was not."""
 
     committed: bool
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A change with new functions, for ``Context.commit_draft`` once they have been read back."""
+
+    change: Change
+    state: State
+    """The state that the command left, as reported."""
+    functions: Mapping[bytes, Function]
+    """The new functions."""
+    epoch: int
+    whole: bool
+
+
 class Context:
-    """One context. It changes only by whole values; what was handed out stays as it was."""
+    """One context. Its state is an immutable value, which each change replaces."""
 
-    def __init__(self, birth: State) -> None:
-        self._birth = birth
+    def __init__(self, initial: State) -> None:
+        self._initial = initial
         self._epoch = 0
-        self._known: tuple[bytes, State] | None = None
-        self._starts: dict[bool, tuple[State, State]] = {}
-        # Of COMMAND_DEFAULTS, those that a command or an edit has set or removed.
+        self._unchanged: tuple[bytes, State] | None = None
+        self._start_states: dict[bool, tuple[State, State]] = {}
+        # The names in COMMAND_DEFAULTS that a command or an edit has set or removed.
         self._chosen: set[bytes] = set()
-        self.state = birth
+        self.state = initial
 
-    def begin(
+    def make_origin(
         self,
         *,
         cwd: bytes | None = None,
         env: Mapping[bytes, bytes],
         terminal: bool,
     ) -> tuple[Origin, bytes | None]:
-        """Return what a command starts from, and the directory that was gone if the context's was.
+        """Return what a command starts from, and the context's directory if it can't be entered.
 
-        ``env`` is the request's, and ``terminal`` whether it runs on one. A context whose directory
-        can't be entered any more, for it has vanished or is closed to us, moves to the nearest
-        ancestor that can.
+        ``cwd`` and ``env`` are the request's; ``terminal`` says whether it runs on a terminal. A
+        context whose directory is gone, or may not be entered any more, moves to the nearest
+        ancestor that can be entered.
         """
         gone = None
         if cwd is not None:
-            # As ``cd`` does: the shell's report would else differ from what it was given.
+            # As ``cd`` does. Otherwise the shell would report another path than it was given.
             cwd = os.path.normpath(cwd)
         elif not _enterable(self.state.cwd):
             gone = self.state.cwd
             self.state = replace(self.state, cwd=_nearest(gone))
-        state = self.start(terminal=terminal)
+        state = self.start_state(terminal=terminal)
         if cwd is not None or env:
-            extra = {name: Variable(value) for name, value in env.items() if _is_free(name)}
+            extra = {name: Variable(value) for name, value in env.items() if _is_settable(name)}
             state = apply(state, Change(cwd=cwd, variables=extra))
         return Origin(state, self._epoch), gone
 
-    def start(self, *, terminal: bool) -> State:
-        """Return what a command starts from whose request says nothing about it.
+    def start_state(self, *, terminal: bool) -> State:
+        """Return the state that a command starts from if its request has no cwd and no env.
 
-        The same object as long as the context stays the same.
+        It is the same object as long as the context does not change.
         """
-        cached = self._starts.get(terminal)
+        cached = self._start_states.get(terminal)
         if cached is None or cached[0] is not self.state:
             defaults = TERMINAL_DEFAULTS if terminal else COMMAND_DEFAULTS
             own = self.state.variables if terminal else self._chosen
             added = {name: Variable(value) for name, value in defaults.items() if name not in own}
             cached = self.state, apply(self.state, Change(variables=added))
-            self._starts[terminal] = cached
+            self._start_states[terminal] = cached
         return cached[1]
 
     def commit(
         self, origin: Origin, dialect: Dialect, report: bytes, token: bytes, tag: bytes
-    ) -> Commit:
-        """Take over what the command changed, all or nothing.
+    ) -> Commit | Draft:
+        """Commit the command's changes from its shell's ``report``, all or nothing.
 
-        ``token`` and ``tag`` are what only this shell was given; they differ in reports of the same
-        state. Raises CannotEnter when the command never ran for want of its directory.
+        If there are new functions, returns a Draft and changes nothing yet: the shell may not read
+        functions back as it printed them. ``token`` and ``tag`` are unique to this shell and make
+        reports of the same state differ. Raises CannotEnter if the command never ran because its
+        directory could not be entered.
         """
         if len(report) > _MAX_REPORT:
-            return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
-        known = report.replace(tag, b"").replace(token, b""), origin.state
-        if self._known == known and origin.epoch == self._epoch:
-            # The same report from the same start: whatever it changed, it changed nothing then.
+            return Commit(committed=False, problem=_TOO_LARGE)
+        seen = report.replace(tag, b"").replace(token, b""), origin.state
+        if self._unchanged == seen and origin.epoch == self._epoch:
+            # The same report from the same origin changed nothing the last time.
             return Commit(committed=True)
         payload = dialect.payload(report, token)
         if payload is None:
             lost = report.endswith(UNREPORTED)
             return Commit(committed=False, problem=_NOT_REPORTED if lost else None)
-        if origin.epoch != self._epoch:
-            return Commit(committed=False, problem="the context was reset while it ran")
         parsed = dialect.parse(payload)
         if parsed is None:
             return Commit(committed=False, problem="its state could not be read")
@@ -152,24 +165,42 @@ class Context:
             visible=lambda name, each: name not in parsed.unknown and dialect.reports(name, each),
             removals=parsed.whole,
         )
-        change, problem = _readable(change, dialect, parsed.state)
+        new = {name: each for name, each in change.functions.items() if each is not None}
+        draft = Draft(change, parsed.state, new, origin.epoch, parsed.whole)
+        if new and origin.epoch == self._epoch:
+            return draft
+        commit = self.commit_draft(draft, frozenset())
+        if commit.committed and draft.whole and not change:
+            self._unchanged = seen
+        return commit
+
+    def commit_draft(self, draft: Draft, broken: frozenset[bytes]) -> Commit:
+        """Commit a draft without the ``broken`` functions, which can't be read back."""
+        if draft.epoch != self._epoch:
+            return Commit(committed=False, problem="the context was reset while it ran")
+        change, problem = draft.change, None
+        if broken:
+            # Earlier functions of these names are removed too: the command has replaced them, so
+            # the next one must not call them.
+            functions = {**change.functions, **dict.fromkeys(broken)}
+            change = replace(change, functions=functions)
+            names = ", ".join(sorted(name.decode("utf-8", "replace") for name in broken))
+            problem = f"the shell prints what it can't read back of the functions {names[:500]}"
         if change:
             state = apply(self.state, change)
             if state.size() > MAX_SIZE:
-                return Commit(committed=False, problem=f"its state is larger than {MAX_SIZE} bytes")
+                return Commit(committed=False, problem=_TOO_LARGE)
             self._set(state, change)
-        elif parsed.whole:
-            self._known = known
-        if not parsed.whole:
+        if not draft.whole:
             problem = "a part of the context could not be restored"
         return Commit(committed=True, problem=problem)
 
     def edit(
         self, *, cwd: bytes | None, env: Mapping[bytes, bytes], unset: Iterable[bytes]
     ) -> None:
-        """Set directory and variables, and remove some. Raises ValueError if it gets too large."""
+        """Change directory and variables. Raises ValueError if the state gets too large."""
         changes: dict[bytes, Variable | None] = {
-            name: Variable(value) for name, value in env.items() if _is_free(name)
+            name: Variable(value) for name, value in env.items() if _is_settable(name)
         }
         changes.update(dict.fromkeys(unset))
         if cwd is not None:
@@ -185,30 +216,17 @@ class Context:
         self._chosen |= change.variables.keys() & COMMAND_DEFAULTS.keys()
 
     def reset(self) -> None:
-        """Go back to the daemon's start; a command begun before commits nothing."""
-        self.state = self._birth
+        """Return to the initial state. Commands that are running now will commit nothing."""
+        self.state = self._initial
         self._chosen.clear()
-        self._starts.clear()
+        self._start_states.clear()
         self._epoch += 1
-        self._known = None
+        self._unchanged = None
 
 
-def _readable(change: Change, dialect: Dialect, state: State) -> tuple[Change, str | None]:
-    """Return ``change`` without the functions that can't be restored, and which these are."""
-    new = {name: function for name, function in change.functions.items() if function is not None}
-    broken = unreadable(dialect, state, new) if new else frozenset()
-    if not broken:
-        return change, None
-    # What they were before is not kept either: the command would have called what is new.
-    functions = {**change.functions, **dict.fromkeys(broken)}
-    names = ", ".join(sorted(name.decode("utf-8", "replace") for name in broken))
-    problem = f"the shell prints what it can't read back of the functions {names[:500]}"
-    return replace(change, functions=functions), problem
-
-
-def _is_free(name: bytes) -> bool:
-    """Whether a variable of that name can be set: it is not ours, and no shell says it itself."""
-    return name not in _NOT_SET and not name.startswith(OUR_PREFIX)
+def _is_settable(name: bytes) -> bool:
+    """Whether a request may set this variable: neither shellwire nor the shell sets it itself."""
+    return name not in _NEVER_CARRIED and not name.startswith(OUR_PREFIX)
 
 
 def _enterable(path: bytes) -> bool:
@@ -224,10 +242,10 @@ def _nearest(path: bytes) -> bytes:
     return path
 
 
-def birth_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
-    """Return the state that contexts are born with: the daemon's own environment and directory.
+def initial_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
+    """Return the state that contexts start with: the daemon's environment and directory.
 
-    Variables that describe a terminal are left out: the daemon's terminal is not its jobs' one.
+    Variables that describe a terminal are left out: no job runs on the daemon's terminal.
     Functions that bash exported to the daemon (``BASH_FUNC_name%%``) become functions again.
     """
     variables: dict[bytes, Variable] = {}
@@ -237,9 +255,9 @@ def birth_state(environ: Mapping[bytes, bytes], cwd: str) -> State:
             function = name[len(b"BASH_FUNC_") : -2]
             if IDENTIFIER.match(function) and function != b"builtin":
                 functions[function] = Function(function + b" " + value, exported=True)
-        elif _is_free(name) and name not in _OF_A_TERMINAL:
+        elif _is_settable(name) and name not in _TERMINAL_VARIABLES:
             variables[name] = Variable(value)
     return State(os.fsencode(cwd), variables, functions)
 
 
-__all__ = ["MAX_SIZE", "CannotEnter", "Commit", "Context", "Origin", "birth_state"]
+__all__ = ["MAX_SIZE", "CannotEnter", "Commit", "Context", "Draft", "Origin", "initial_state"]

@@ -1,4 +1,4 @@
-"""What every dialect of shell has in common: how one is started, told what to run, and read."""
+"""The interface of a shell dialect: how to start a shell, run a command, and read its report."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from shellwire.shell.state import State, Variable
 
 WITHHELD = frozenset({b"SHLVL", b"SHELLOPTS", b"BASHOPTS", b"BASH_ENV", b"PWD", b"OLDPWD", b"_"})
-"""Variables that no shell is started with: they rise, set options, or are the shell's to say."""
+"""Variables that no shell is started with: they count up, set options, or the shell sets them."""
 
 SECRETS = frozenset({TAG_NAME, b"SHELLWIRE_TOKEN", b"SHELLWIRE_URL"})
-"""Variables of the daemon that are in no context and, but for the tag, in no child."""
+"""Variables of the daemon that are in no context and, except the tag, in no child."""
 
 CD_FAILED = b"cd"
-"""What the report holds instead of a state when the working directory can't be entered."""
+"""The report's content, instead of a state, if the working directory can't be entered."""
 
 UNREPORTED = b"\0unreported"
-"""What ends a report of which the shell itself said that it could not write it."""
+"""The end of a report that the shell itself has marked as failed."""
 
-# One string of an environment may not pass 128 KiB (execve(2), MAX_ARG_STRLEN): longer ones are
-# restored by the shell itself.
-LONGEST_STRING = 128 * 1024 - 1
+# One string of an environment is at most 128 KiB long (execve(2), MAX_ARG_STRLEN): the shell itself
+# restores longer ones.
+MAX_ENV_STRING = 128 * 1024 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How to start a shell: ``argv[0]`` is its path, ``restore`` the text for its restore_fd."""
+    """Arguments to start a shell: ``argv[0]`` is its path, ``restore`` the text on restore_fd."""
 
     argv: tuple[bytes, ...]
     env: Mapping[bytes, bytes]
@@ -41,10 +41,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The state that a shell left.
+    """The state that a shell reported at its end.
 
-    ``unknown`` are variables of which it can't say anything. Unless ``whole``, the shell could not
-    restore all that it was to start from, so what is missing was not removed by the command.
+    ``unknown`` are variables that the shell can't report. If not ``whole``, the shell could not
+    restore its start state completely: then missing names were not removed by the command.
     """
 
     state: State
@@ -53,122 +53,122 @@ class Report:
 
 
 class CannotEnter(Exception):
-    """The shell could not enter the directory that it was to start in."""
+    """The shell could not enter its working directory."""
 
 
 class Dialect(ABC):
-    """One kind of shell, and the descriptors on which it expects what it is given."""
+    """One kind of shell, with the descriptors that it reads and writes."""
 
     is_posix: ClassVar[bool] = True
-    """Whether ``&&`` and ``&`` mean what POSIX says, and a shell can wait for its command."""
+    """Whether ``&&`` and ``&`` have their POSIX meaning, and a shell can wait for its command."""
 
     probe: ClassVar[bytes] = (
         b"probe () { SHELLWIRE_PROBE=it\\'s; export SHELLWIRE_PROBE; cd /dev; exit 3; }\nprobe"
     )
-    """What a shell that can't be used would get wrong; ``find`` knows what it comes to."""
+    """A command that an unusable shell fails; ``find`` checks the result."""
 
     report_fd: ClassVar[int | None] = None
-    """A file without a name, in which it leaves its report. None: it is told a path to open."""
+    """An unnamed file for the report. None: the shell opens it by a path."""
 
     lost_fd: ClassVar[int | None] = None
-    """A pipe that it writes to if it can't report. None: it is told a path to open."""
+    """A pipe that the shell writes to if it can't report. None: the shell opens it by a path."""
 
     script_fd: ClassVar[int]
-    """A pipe from which it reads the command's text, until its end."""
+    """A pipe with the command's text, which the shell reads to its end."""
 
     restore_fd: ClassVar[int]
-    """A file without a name, from which it reads what it starts from."""
+    """An unnamed file with the text that restores the start state."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     @abstractmethod
     def start(self, state: State, token: bytes, *, report: bool) -> Start:
-        """Return how to start a shell in ``state`` that then runs the text on script_fd.
+        """Return the arguments to start a shell in ``state`` that then runs the text on script_fd.
 
-        With ``report`` it leaves a report between two ``token`` when it ends.
+        With ``report`` the shell writes a report between two ``token`` when it ends.
         """
 
     @abstractmethod
     def patch(self, have: State, want: State, token: bytes) -> bytes | None:
-        """Return the text that turns a shell started in ``have`` into one started in ``want``.
+        """Return the text that changes a shell started in ``have`` into one started in ``want``.
 
-        None where that can't be done so that no command could tell, or costs more than a shell.
+        None if a command could notice the difference, or if a new shell costs less.
         """
 
-    def where(self, report: bytes, lost: bytes) -> bytes:
-        """Return the text that tells a shell without report_fd and lost_fd the paths to open."""
+    def report_paths(self, report: bytes, lost: bytes) -> bytes:
+        """Return the text that sets both paths, for a shell without report_fd and lost_fd."""
         return b""
 
     @abstractmethod
     def script(self, patch: bytes, text: bytes) -> bytes:
-        """Return what a waiting shell is told: to change by ``patch``, then to run ``text``."""
+        """Return the script for a waiting shell: apply ``patch``, then run ``text``."""
 
     @abstractmethod
     def payload(self, report: bytes, token: bytes) -> bytes | None:
-        """Return the part of a report that tells two states apart, or None if it is not whole.
+        """Return the part of a report that describes the state, or None if it is incomplete.
 
-        Raises CannotEnter when the command never ran for want of its directory.
+        Raises CannotEnter if the command did not run because its directory can't be entered.
         """
 
     @abstractmethod
     def parse(self, payload: bytes) -> Report | None:
-        """Return what ``payload`` says, or None when it can't be understood."""
+        """Parse ``payload``; return None if it is invalid."""
 
     @abstractmethod
     def reports(self, name: bytes, variable: Variable) -> bool:
-        """Whether a report would name this variable."""
+        """Whether a report contains this variable."""
 
     @abstractmethod
-    def become(self, program: str, *, interactive: bool) -> bytes:
-        """Return the text that replaces the shell by ``program``, the absolute path of another.
+    def exec_program(self, program: str, *, interactive: bool) -> bytes:
+        """Return the text that replaces the shell by ``program``, an absolute path.
 
-        What no environment carries (functions, aliases, variables that aren't exported) reaches it
-        if it is ``interactive`` and of the same kind.
+        If ``program`` is ``interactive`` and a shell of the same kind, it also gets the state that
+        is not in the environment: functions, aliases, and variables that aren't exported.
         """
 
 
 class FileDialect(Dialect):
-    """One kind of shell that can be given no descriptors: it finds files beside each other.
+    """One kind of shell that can't inherit descriptors: it uses files in one directory.
 
-    ``restore`` of its start is the text that it runs: this is to run the command beside it, and to
-    leave the report there. State comes with the environment and the directory of the process.
+    ``Start.restore`` is the text that the shell runs. That text runs the command file, and writes
+    the report file. The state is passed by the process's environment and directory.
     """
 
     is_posix = False
 
     text_file: ClassVar[str]
-    """The name of what it runs."""
+    """The name of the file that the shell runs."""
 
     command_file: ClassVar[str]
-    """The name of the command's text."""
+    """The name of the file with the command."""
 
     report_file: ClassVar[str] = "report"
 
     @abstractmethod
     def command_line(self, path: str) -> str | list[str]:
-        """Return what runs the text at ``path``; a string is a Windows command line as it is."""
+        """Return the command that runs the file ``path``; a string is a Windows command line."""
 
     def patch(self, have: State, want: State, token: bytes) -> bytes | None:
         return None
 
 
 def environment(state: State) -> dict[bytes, bytes]:
-    """Return the variables that can be handed over in a process's environment."""
+    """Return the variables of ``state`` that can be passed in a process's environment."""
     return {
         name: value
         for name, value in state.environment().items()
         if name not in WITHHELD
         and name not in SECRETS
         and not name.startswith(b"BASH_FUNC_")
-        and len(name) + len(value) < LONGEST_STRING
+        and len(name) + len(value) < MAX_ENV_STRING
     }
 
 
 def between(report: bytes, token: bytes) -> bytes | None:
-    """Return what stands between the first ``token`` NUL and the NUL ``token`` that ends a report.
+    """Return the bytes between the first ``token`` NUL and the NUL ``token`` after it, or None.
 
-    What a command itself wrote to the descriptor stands outside: it does not know the token.
+    Bytes that a command itself wrote to the descriptor are outside: it does not know the token.
     """
     begin = report.find(token + b"\0")
     if begin < 0:

@@ -1,4 +1,4 @@
-"""Which shell runs the commands."""
+"""Find the shell that runs the commands, and probe that it works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shellwire.shell.bash import Bash
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.launch import launch
 from shellwire.shell.posix import Posix
-from shellwire.shell.shell import Wiring
+from shellwire.shell.shell import Stdio
 from shellwire.shell.state import State, Variable
 
 if TYPE_CHECKING:
@@ -28,48 +28,48 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECONDS = 5.0
-"""Seconds that a shell has to show that it can be used."""
+PROBE_SECONDS = 5.0
+"""Seconds that a shell has for its probe."""
 
 if sys.platform == "win32":
-    _USUAL, _KNOWN = "cmd.exe and no powershell.exe", "cmd.exe and PowerShell"
+    _DEFAULT, _SUPPORTED = "cmd.exe and no powershell.exe", "cmd.exe and PowerShell"
 else:
-    _USUAL, _KNOWN = "bash and no sh", "bash, dash or busybox ash"
+    _DEFAULT, _SUPPORTED = "bash and no sh", "bash, dash or busybox ash"
 
-# What $SHELL may be besides bash for commands to run in it; others are no POSIX shells.
+# Shells, besides bash, that $SHELL may name; others are not POSIX shells.
 _POSIX_SHELLS = frozenset({"sh", "dash", "ash"})
 
 _NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 
-# What a dialect's probe comes to.
-_STATUS, _CWD, _VARIABLE = 3, b"/dev", (b"SHELLWIRE_PROBE", Variable(b"it's"))
+# The result of every dialect's probe.
+_PROBE_STATUS, _PROBE_CWD, _PROBE_VARIABLE = 3, b"/dev", (b"SHELLWIRE_PROBE", Variable(b"it's"))
 
 
 async def find_dialect(
     wanted: str | None, birth: State, reaper: Reaper, *, path: str | None = None
 ) -> Dialect:
-    """Return the shell to use: the one ``wanted`` (a path, or a name found by ``path``), or bash.
+    """Return the dialect of the ``wanted`` shell (a path, or a name searched in ``path``), or bash.
 
-    Where there is no bash: ``$SHELL`` if it is a POSIX shell, else sh. Each is tried with the
-    variables of ``birth`` before it is believed. Raises StartError.
+    Without bash it is ``$SHELL`` if that is a POSIX shell, else sh. Each shell is probed with the
+    variables and functions of ``birth``. Raises StartError.
     """
     for found in _candidates(wanted, path):
         dialect = _dialect(found)
         try:
-            if await _works(dialect, State(b"/", birth.variables, birth.functions), reaper):
+            if await _probe(dialect, State(b"/", birth.variables, birth.functions), reaper):
                 return dialect
         except (SpawnError, PtyUnavailable) as error:
             cause = error.__cause__
             if isinstance(cause, OSError) and cause.errno in _NO_RESOURCES:
-                # The shell is not at fault, and the next one would not start either.
+                # Not the shell's fault: the next one would not start either.
                 raise StartError(str(error)) from error
         if wanted is None:
-            log.warning("%s is not used: it did not report its state when it was tried", found)
+            log.warning("%s is not used: it did not report its state in a test", found)
     if wanted is None:
-        raise StartError(f"there is no {_USUAL} on the PATH; --shell names another")
+        raise StartError(f"there is no {_DEFAULT} on the PATH; --shell names another")
     if shutil.which(wanted, path=path) is None:
         raise StartError(f"--shell {wanted}: there is no such program")
-    raise StartError(f"--shell {wanted}: it does not work as {_KNOWN} do")
+    raise StartError(f"--shell {wanted}: it does not work as {_SUPPORTED} do")
 
 
 def _dialect(path: str) -> Dialect:
@@ -82,7 +82,7 @@ def _dialect(path: str) -> Dialect:
     return (Bash if name.startswith("bash") else Posix)(path)
 
 
-def _usual() -> list[str]:
+def _default_shells() -> list[str]:
     if sys.platform == "win32":
         return [os.environ.get("COMSPEC", "cmd.exe"), "powershell.exe"]
     own = os.environ.get("SHELL", "")
@@ -90,31 +90,31 @@ def _usual() -> list[str]:
 
 
 def _candidates(wanted: str | None, path: str | None) -> Iterator[str]:
-    for name in _usual() if wanted is None else [wanted]:
+    for name in _default_shells() if wanted is None else [wanted]:
         found = shutil.which(name, path=path)
         if found is not None:
             yield os.path.abspath(found)
 
 
-async def _works(dialect: Dialect, state: State, reaper: Reaper) -> bool:
-    """Whether a command runs in this shell, and its state comes back; a moment, once a start.
+async def _probe(dialect: Dialect, state: State, reaper: Reaper) -> bool:
+    """Whether a command runs in this shell and its state is reported.
 
-    Raises SpawnError or PtyUnavailable where it can't be started.
+    Raises SpawnError or PtyUnavailable if the shell can't be started.
     """
     tag = b"probe." + secrets.token_hex(8).encode()
-    shell = launch(dialect, state, Wiring(), tag=tag, report=True)
+    shell = launch(dialect, state, Stdio(), tag=tag, report=True)
     shell.run(dialect.script(b"", dialect.probe))
     tree = kill.Tree(shell.pid, tag, subreaper=reaper.adopts)
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
-    def over(how: Exit) -> None:
+    def on_exit(status: Exit) -> None:
         tree.is_leaderless = True
         if not ended.done():
-            ended.set_result(how)
+            ended.set_result(status)
 
-    reaper.watch(shell.pid, over)
+    reaper.watch(shell.pid, on_exit)
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PROBE_SECONDS):
             status = (await ended).code
         payload = dialect.payload(shell.take_report(), shell.token)
     except (TimeoutError, CannotEnter):
@@ -123,9 +123,9 @@ async def _works(dialect: Dialect, state: State, reaper: Reaper) -> bool:
         await kill.end(tree)
         shell.close()
     report = None if payload is None else dialect.parse(payload)
-    if report is None or not report.whole or status != _STATUS:
+    if report is None or not report.whole or status != _PROBE_STATUS:
         return False
-    if dialect.is_posix and report.state.cwd != _CWD:
+    if dialect.is_posix and report.state.cwd != _PROBE_CWD:
         return False
-    name, value = _VARIABLE
+    name, value = _PROBE_VARIABLE
     return report.state.variables.get(name) == value

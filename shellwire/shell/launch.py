@@ -1,6 +1,7 @@
-"""The one way a shell is started: its pipes or terminal, its state, and then its command.
+"""Launch shells: with pipes or a terminal, in a given state, ready for one command.
 
-A shell that was launched waits for the text to run. A cold start is one that is told at once.
+A launched shell waits for the text to run. Every shell is started this way; without a pooled shell
+the new one gets its text at once.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
-from shellwire.process.input_writer import Feeder
+from shellwire.process.input_writer import InputWriter
 from shellwire.process.kill import TAG_NAME
-from shellwire.process.read import Reader
+from shellwire.process.output_reader import Reader
 from shellwire.shell.dialect import FileDialect
-from shellwire.shell.shell import Shell, Wiring
+from shellwire.shell.shell import Shell, Stdio
 
 if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.process.pty import Terminal, open_terminal
@@ -26,16 +27,16 @@ if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.shell.report import ReportFile
 
 if TYPE_CHECKING:
-    from shellwire.process.read import Source
+    from shellwire.process.output_reader import Source
     from shellwire.shell.dialect import Dialect, Start
     from shellwire.shell.state import State
 
 
 @dataclass(slots=True)
 class _Waiting(Shell):
-    """One that reads its command from a pipe, and reports into a file without a name."""
+    """A shell that reads its command from a pipe, and reports into an unnamed file."""
 
-    _script: Feeder
+    _script: InputWriter
     _report: ReportFile | None
 
     def run(self, script: bytes) -> None:
@@ -60,24 +61,24 @@ class _Waiting(Shell):
             self.stdin.close()
 
 
-def launch(dialect: Dialect, state: State, wiring: Wiring, *, tag: bytes, report: bool) -> Shell:
-    """Start a shell in ``state``; it then waits for its text.
+def launch(dialect: Dialect, state: State, stdio: Stdio, *, tag: bytes, report: bool) -> Shell:
+    """Start a shell in ``state``; it then waits for the text to run.
 
-    ``tag`` is the value of the variable by which its processes are found. With ``report`` it leaves
-    the state in which it ends. Raises SpawnError, or PtyUnavailable.
+    ``tag`` is the value of the variable that marks its processes. With ``report`` the shell reports
+    its state at the end. Raises SpawnError or PtyUnavailable.
     """
     token = secrets.token_hex(8).encode()
     start = dialect.start(state, token, report=report)
     if isinstance(dialect, FileDialect):
-        from shellwire.shell import files
+        from shellwire.shell import file_shell
 
-        return files.prepare(dialect, state.cwd, start, wiring, tag=tag, token=token)
+        return file_shell.prepare(dialect, state.cwd, start, stdio, tag=tag, token=token)
     theirs: list[int] = []
     ours: list[int] = []
     reported: ReportFile | None = None
     try:
         reported = ReportFile() if report else None
-        return _launch(dialect, start, wiring, theirs, ours, reported, tag=tag, token=token)
+        return _launch(dialect, start, stdio, theirs, ours, reported, tag=tag, token=token)
     except BaseException as error:
         _close(ours)
         if reported is not None:
@@ -97,7 +98,7 @@ def _close(descriptors: list[int]) -> None:
 def _launch(
     dialect: Dialect,
     start: Start,
-    wiring: Wiring,
+    stdio: Stdio,
     theirs: list[int],
     ours: list[int],
     report: ReportFile | None,
@@ -105,10 +106,10 @@ def _launch(
     tag: bytes,
     token: bytes,
 ) -> Shell:
-    """Start it. What is opened goes into ``theirs`` or ``ours`` before anything else can fail."""
+    """Start the shell. Each opened descriptor is added to ``theirs`` or ``ours`` at once."""
 
     def pipe(mine: int) -> tuple[int, int]:
-        # (reading, writing), as pipe(2) gives them; ``mine`` says which of the two is ours.
+        # Returns (reading, writing), as pipe(2); ``mine`` is the index of our end.
         ends = os.pipe()
         ours.append(ends[mine])
         theirs.append(ends[1 - mine])
@@ -122,18 +123,18 @@ def _launch(
     text = start.restore
     if report is not None:
         if dialect.report_fd is None or dialect.lost_fd is None:
-            text = dialect.where(*report.paths()) + text
+            text = dialect.report_paths(*report.paths()) + text
         else:
             given[dialect.report_fd] = report.fd
-            given[dialect.lost_fd] = lost = report.hand_over()
+            given[dialect.lost_fd] = lost = report.detach_write_end()
             theirs.append(lost)
     given[dialect.restore_fd] = restore = private_file(text)
     theirs.append(restore)
-    if wiring.size is not None:
-        outputs["stdout"], slave, tty = open_terminal(*wiring.size)
+    if stdio.size is not None:
+        outputs["stdout"], slave, tty = open_terminal(*stdio.size)
         ours += outputs["stdout"], slave
     else:
-        if wiring.stdin:
+        if stdio.stdin:
             given[0], stdin = pipe(1)
         else:
             given[0] = null = os.open(os.devnull, os.O_RDONLY)
@@ -145,8 +146,8 @@ def _launch(
     if tty is not None:
         terminal = Terminal(pid, outputs["stdout"], slave)
         sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
-        feeder: Feeder | None = Feeder(terminal.fd, owned=False)
+        feeder: InputWriter | None = InputWriter(terminal.fd, owned=False)
     else:
         sources = {name: Reader(fd) for name, fd in outputs.items()}
-        feeder = Feeder(stdin) if stdin is not None else None
-    return _Waiting(pid, tag, token, sources, feeder, terminal, Feeder(script), report)
+        feeder = InputWriter(stdin) if stdin is not None else None
+    return _Waiting(pid, tag, token, sources, feeder, terminal, InputWriter(script), report)

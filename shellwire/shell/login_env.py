@@ -1,7 +1,7 @@
-"""The environment of the user's login shell, for a daemon that was started with a bare one.
+"""Read the environment of the user's login shell, for a daemon started with a bare one.
 
-systemd, cron and a phone's boot start programs with little more than the system's own PATH. What
-the user's profile would add is asked of the login shell, once, when the daemon starts.
+systemd, cron and a phone's boot start programs with little more than the system's own PATH. So the
+daemon runs the login shell once, at its start, to get the variables that the user's profile sets.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS = 5.0
-"""Seconds that the login shell has to tell its environment."""
+"""Seconds that the login shell has to print its environment."""
 
 MAX_SIZE = 4 * 1024 * 1024
-"""Bytes of environment that are taken at most; execve(2) takes half of that on Linux."""
+"""Most bytes of environment that are accepted; execve(2) accepts half of that on Linux."""
 
-# What is given before any profile is read: by systemd (systemd.exec(5)), cron (crontab(5)), launchd
-# and Android.
+# Directories that are in PATH before any profile is read: set by systemd (systemd.exec(5)), cron
+# (crontab(5)), launchd and Android.
 _SYSTEM = frozenset(
     b"/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin"
     b" /system/bin /system/xbin /vendor/bin".split()
 )
 
-# Each process has its own, or the shell is the one to say.
-_NOT_TAKEN = frozenset({b"PWD", b"OLDPWD", b"SHLVL", b"_"})
+# Variables of the process itself, or that each shell sets.
+_IGNORED = frozenset({b"PWD", b"OLDPWD", b"SHLVL", b"_"})
 _OURS = b"SHELLWIRE_"
 
-# Told through variables, for every kind of shell expands "$NAME" alike; quoting differs. It becomes
-# the printer, so that no logout script runs and none of its output follows.
+# The program is passed in variables, for all shells expand "$NAME" alike, but quote differently.
+# With exec no logout script runs, so none of its output follows.
 _COMMAND = b'exec "$SHELLWIRE_PYTHON" -I -S -c "$SHELLWIRE_PRINTER" "$SHELLWIRE_MARK"'
 _PRINTER = (
     b"import os, sys; mark = b'\\0\\0%b\\0\\0' % sys.argv[1].encode();"
@@ -55,17 +55,17 @@ _PRINTER = (
 _CHUNK = 65536
 
 
-class _Untold(ShellwireError):
-    """The login shell did not tell its environment."""
+class _NoEnvironment(ShellwireError):
+    """The login shell did not print its environment."""
 
 
 async def start_environment(
     mode: str, environ: Mapping[bytes, bytes], reaper: Reaper
 ) -> dict[bytes, bytes]:
-    """Return ``environ``, and what the user's login shell adds to it if ``mode`` has it asked.
+    """Return ``environ``, merged with the login shell's environment if ``mode`` says so.
 
-    ``auto`` asks when PATH is bare, ``always`` and ``never`` say it. A profile that fails costs a
-    line of the log.
+    ``always`` and ``never`` decide it; ``auto`` runs the login shell if PATH is bare. If the
+    profile fails, a line is logged.
     """
     own = dict(environ)
     if mode == "never" or (mode == "auto" and not is_bare(own)):
@@ -75,13 +75,13 @@ async def start_environment(
     if shell is None:
         log.log(
             logging.WARNING if mode == "always" else logging.INFO,
-            "the environment is as it was: this user has no login shell",
+            "the environment stays unchanged: this user has no login shell",
         )
         return own
     try:
-        login = await ask(shell, {**account, **own}, reaper)
-    except (_Untold, SpawnError) as error:
-        log.warning("the environment is as it was: the login shell %s %s", shell, error)
+        login = await login_environment(shell, {**account, **own}, reaper)
+    except (_NoEnvironment, SpawnError) as error:
+        log.warning("the environment stays unchanged: the login shell %s %s", shell, error)
         return own
     merged = merge(own, login)
     # Names only: values may be secrets.
@@ -91,10 +91,10 @@ async def start_environment(
 
 
 def is_bare(environ: Mapping[bytes, bytes]) -> bool:
-    """Whether PATH holds nothing that a login shell's profile may have put there.
+    """Whether PATH has no directory that a login shell's profile may have added.
 
-    That is: nothing but the directories which the system itself gives everybody, and the one that
-    a virtual environment adds for this very program. So no shell needs to be run to tell.
+    That is, it has only the system's own directories, and the one that a virtual environment adds
+    for this very program. So no shell must be run to find out.
     """
     system = _SYSTEM | {os.path.join(environ.get(b"PREFIX", b"/usr"), b"bin")}  # Termux sets it
     if sys.prefix != sys.base_prefix:
@@ -107,7 +107,7 @@ def merge(own: Mapping[bytes, bytes], login: Mapping[bytes, bytes]) -> dict[byte
     """Return ``own`` with the variables it lacks; in PATH, the login shell's directories first."""
     merged = dict(own)
     for name, value in login.items():
-        if name not in _NOT_TAKEN and not name.startswith(_OURS):
+        if name not in _IGNORED and not name.startswith(_OURS):
             merged.setdefault(name, value)
     path = list(dict.fromkeys(_entries(login.get(b"PATH", b"")) + _entries(own.get(b"PATH", b""))))
     if path and b"PATH" in login:
@@ -120,18 +120,18 @@ def _entries(path: bytes) -> list[bytes]:
 
 
 def _account() -> dict[bytes, bytes]:
-    """Return the variables that login(1) sets, as the user database has them."""
+    """Return the variables that login(1) sets, from the user database."""
     try:
         user = pwd.getpwuid(os.getuid())
     except KeyError:
         return {}
-    told = {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
-    told["SHELL"] = user.pw_shell
-    return {name.encode(): os.fsencode(value) for name, value in told.items() if value}
+    found = {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
+    found["SHELL"] = user.pw_shell
+    return {name.encode(): os.fsencode(value) for name, value in found.items() if value}
 
 
 def _login_shell(*environments: Mapping[bytes, bytes]) -> str | None:
-    """Return the first shell that logs anybody in: the account's before $SHELL, which cron sets."""
+    """Return the first usable login shell: the account's before $SHELL, which cron sets."""
     for environ in environments:
         shell = os.fsdecode(environ.get(b"SHELL", b""))
         usable = os.path.isabs(shell) and os.access(shell, os.X_OK)
@@ -140,12 +140,12 @@ def _login_shell(*environments: Mapping[bytes, bytes]) -> str | None:
     return None
 
 
-async def ask(
+async def login_environment(
     shell: str, environ: Mapping[bytes, bytes], reaper: Reaper, *, seconds: float = SECONDS
 ) -> dict[bytes, bytes]:
-    """Run ``shell`` as a login shell in ``environ``; return the environment that results.
+    """Run ``shell`` as a login shell in ``environ``; return its resulting environment.
 
-    On failure, nothing of it is left running. Raises SpawnError, or _Untold with the reason.
+    On failure all its processes are ended. Raises SpawnError, or _NoEnvironment with the reason.
     """
     mark = secrets.token_hex(16).encode()
     tag = b"login." + secrets.token_hex(8).encode()
@@ -157,22 +157,22 @@ async def ask(
         finally:
             os.close(writing)
         tree = kill.Tree(pid, tag, subreaper=reaper.adopts)
-        listener = _Listener(reading, mark)
+        listener = _Reader(reading, mark)
         stack.callback(listener.stop)
 
-        def over(how: Exit) -> None:
+        def on_exit(status: Exit) -> None:
             tree.is_leaderless = True
-            listener.ended(how)
+            listener.ended(status)
 
-        reaper.watch(pid, over)
+        reaper.watch(pid, on_exit)
         try:
             async with asyncio.timeout(seconds):
-                return _parse(await listener.told)
+                return _parse(await listener.result)
         except TimeoutError as error:
-            raise _Untold(f"did not tell its own within {seconds:g} s") from error
+            raise _NoEnvironment(f"did not print its environment within {seconds:g} s") from error
         finally:
-            # What a profile left in the background on purpose (an agent) lives on if all went well.
-            if listener.told.cancelled() or listener.told.exception() is not None:
+            # On success, background processes of the profile (an agent) continue.
+            if listener.result.cancelled() or listener.result.exception() is not None:
                 await kill.end(tree)
 
 
@@ -189,21 +189,21 @@ def _start(shell: str, environ: Mapping[bytes, bytes], mark: bytes, tag: bytes, 
         return spawn(argv, {**own, **ours}, {0: null.fileno(), 1: out, 2: null.fileno()})
 
 
-def _parse(told: bytes) -> dict[bytes, bytes]:
-    entries = (entry.partition(b"=") for entry in told.split(b"\0"))
+def _parse(result: bytes) -> dict[bytes, bytes]:
+    entries = (entry.partition(b"=") for entry in result.split(b"\0"))
     return {name: value for name, equals, value in entries if name and equals}
 
 
-class _Listener:
-    """Reads what the shell writes; ``told`` becomes what stands between two marks.
+class _Reader:
+    """A reader of the shell's output; ``result`` becomes the bytes between two marks.
 
-    The marks are not in what a profile prints, not even if that is its whole environment: there,
-    no two NULs follow each other.
+    A profile can't print a mark, not even if it prints its whole environment: that has no two NULs
+    in a row.
     """
 
     def __init__(self, fd: int, mark: bytes) -> None:
         self._loop = asyncio.get_running_loop()
-        self.told: asyncio.Future[bytes] = self._loop.create_future()
+        self.result: asyncio.Future[bytes] = self._loop.create_future()
         self._fd = fd
         self._mark = b"\0\0" + mark + b"\0\0"
         self._held = b""
@@ -211,33 +211,33 @@ class _Listener:
         self._loop.add_reader(fd, self._read)
 
     def stop(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._loop.remove_reader(self._fd)
-        self.told.cancel()
+        self.result.cancel()
 
-    def ended(self, how: Exit) -> None:
-        """Take what is still in the pipe, which the shell's own children may hold open."""
+    def ended(self, status: Exit) -> None:
+        """Read the rest of the pipe, which children of the shell may hold open."""
         for _ in range(MAX_SIZE // _CHUNK):
-            if self.told.done() or not self._read():
+            if self.result.done() or not self._read():
                 break
-        self._fail(f"ended with exit code {how.code} before it told its own")
+        self._fail(f"ended with exit code {status.code} before it printed its environment")
 
     def _read(self) -> bool:
-        """Read a chunk; return whether there was one."""
-        if self.told.done():
+        """Read a chunk; return whether there was any data."""
+        if self.result.done():
             return False
         try:
             data = os.read(self._fd, _CHUNK)
         except BlockingIOError:
             return False
-        if not data:  # its exit will say more
+        if not data:  # the shell's exit status will give the reason
             self._loop.remove_reader(self._fd)
             return False
         self._held += data
-        self._look()
+        self._scan()
         return True
 
-    def _look(self) -> None:
+    def _scan(self) -> None:
         begin = self._held.find(self._mark)
         if begin < 0:
             self._held = self._held[-len(self._mark) :]
@@ -245,10 +245,10 @@ class _Listener:
         self._held = self._held[begin:]
         end = self._held.find(self._mark, len(self._mark))
         if end >= 0:
-            self.told.set_result(self._held[len(self._mark) : end])
+            self.result.set_result(self._held[len(self._mark) : end])
         elif len(self._held) > MAX_SIZE:
             self._fail("has too large an environment")
 
     def _fail(self, reason: str) -> None:
-        if not self.told.done():
-            self.told.set_exception(_Untold(reason))
+        if not self.result.done():
+            self.result.set_exception(_NoEnvironment(reason))

@@ -1,9 +1,8 @@
-"""Shells started in advance, so that a command need not wait for one.
+"""A pool of shells started in advance, so that commands start without delay.
 
-A spare was started in the state that was current then, and waits. What has changed since, directory
-included, it is told together with its command, in the words that restore a state; where that can't
-be done it is thrown away. It is used once. Every shell is launched in this one way: a cold start is
-a spare that is used at once.
+A pooled shell was started in the state that was current then. A patch, sent with its command,
+brings it up to date, the directory included; if there is no patch for the difference, the shell is
+discarded. Each shell runs one command. A new shell is launched in the same way, and used at once.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import PtyUnavailable, SpawnError
 from shellwire.shell.launch import launch
-from shellwire.shell.shell import Shell, Wiring
+from shellwire.shell.shell import Shell, Stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,97 +24,97 @@ if TYPE_CHECKING:
     from shellwire.shell.dialect import Dialect
     from shellwire.shell.state import State
 
-PLAIN = Wiring()
-"""What a spare's descriptors are: those of a command without input or terminal."""
+PLAIN = Stdio()
+"""The descriptors of a pooled shell: those of a command without input and terminal."""
 
 
 @dataclass(slots=True, eq=False)
-class _Spare:
+class _WaitingShell:
     shell: Shell
     state: State
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A shell to be used now. ``patch`` is what it must be told before its command."""
+class AcquiredShell:
+    """A shell for one command. ``patch`` is the text that it must run before the command."""
 
     shell: Shell
     patch: bytes
 
 
 class ShellPool:
-    """The shells that wait. At most as many as were asked for last."""
+    """The waiting shells, at most as many as the last ``prepare`` asked for."""
 
     def __init__(self, dialect: Dialect, reaper: Reaper, next_tag: Callable[[], bytes]) -> None:
         self._dialect = dialect
         self._reaper = reaper
         self._next_tag = next_tag
-        self._waiting: deque[_Spare] = deque()
+        self._waiting: deque[_WaitingShell] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, state: State, wiring: Wiring, *, report: bool) -> Taken:
-        """Return a shell for ``state``: a spare where one fits, else a new one.
+    def take(self, state: State, stdio: Stdio, *, report: bool) -> AcquiredShell:
+        """Return a shell for ``state``: a pooled one if one fits, else a new one.
 
-        The caller watches it from now on. Raises SpawnError, or PtyUnavailable.
+        The caller must watch its process. Raises SpawnError or PtyUnavailable.
         """
-        while self._waiting and report and wiring == PLAIN:
-            spare = self._waiting.popleft()
-            patch = self._dialect.patch(spare.state, state, spare.shell.token)
-            if patch is not None and _is_fit(spare):
-                return Taken(spare.shell, patch)
-            self.discard(spare.shell)
+        while self._waiting and report and stdio == PLAIN:
+            waiting = self._waiting.popleft()
+            patch = self._dialect.patch(waiting.state, state, waiting.shell.token)
+            if patch is not None and _is_usable(waiting):
+                return AcquiredShell(waiting.shell, patch)
+            self.discard(waiting.shell)
         tag = self._next_tag()
-        return Taken(launch(self._dialect, state, wiring, tag=tag, report=report), b"")
+        return AcquiredShell(launch(self._dialect, state, stdio, tag=tag, report=report), b"")
 
     def prepare(self, state: State, count: int) -> None:
-        """Have ``count`` shells wait, new ones in ``state``. What can't be had is not missed."""
+        """Fill the pool up to ``count`` shells, new ones in ``state``. Failures are ignored."""
         while len(self._waiting) < count:
             tag = self._next_tag()
             try:
                 shell = launch(self._dialect, state, PLAIN, tag=tag, report=True)
             except (SpawnError, PtyUnavailable):
                 return
-            spare = _Spare(shell, state)
-            self._reaper.watch(shell.pid, partial(self._lost, spare))
-            self._waiting.append(spare)
+            waiting = _WaitingShell(shell, state)
+            self._reaper.watch(shell.pid, partial(self._lost, waiting))
+            self._waiting.append(waiting)
 
     def close(self) -> None:
-        """End all that wait."""
+        """End all waiting shells."""
         while self._waiting:
             self.discard(self._waiting.popleft().shell)
 
     def discard(self, shell: Shell) -> None:
-        """End a shell that nobody uses; it is reaped all the same."""
-        if shell.pid:  # one that waits for its text to be started has none
+        """End an unused shell; the Reaper still reaps it."""
+        if shell.pid:  # a shell of a FileDialect has no process before its command
             self._reaper.watch(shell.pid, _forget)
         shell.discard()
 
-    def _lost(self, spare: _Spare, _ended: Exit) -> None:
-        if spare in self._waiting:
-            self._waiting.remove(spare)
-        spare.shell.close()
+    def _lost(self, waiting: _WaitingShell, _ended: Exit) -> None:
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+        waiting.shell.close()
 
 
 def _forget(_ended: Exit) -> None:
-    """Nobody waits for a shell that was let go; it is reaped all the same."""
+    """Exit callback of a discarded shell: no action, but the process is reaped."""
 
 
 @cache
-def can_wait() -> bool:
-    """Whether it can be told that a waiting shell's directory is still the one it was started in.
+def can_reuse() -> bool:
+    """Whether pooled shells can be used: their working directory must be verifiable.
 
-    That takes a /proc like Linux's; elsewhere each command has a shell started for it.
+    That needs a /proc like Linux's; elsewhere each command gets a new shell.
     """
     return os.path.exists("/proc/self/cwd")
 
 
-def _is_fit(spare: _Spare) -> bool:
-    """Whether it lives, in the directory that its path names now, not in a removed one."""
+def _is_usable(waiting: _WaitingShell) -> bool:
+    """Whether the shell lives, and its directory is still the one at that path."""
     try:
-        # One that has ended has no directory any more.
-        theirs, ours = os.stat(f"/proc/{spare.shell.pid}/cwd"), os.stat(spare.state.cwd)
+        # An ended process has no cwd entry.
+        theirs, ours = os.stat(f"/proc/{waiting.shell.pid}/cwd"), os.stat(waiting.state.cwd)
     except OSError:
         return False
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)

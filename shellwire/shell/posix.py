@@ -1,12 +1,12 @@
-"""A POSIX sh (dash, busybox ash): carries the working directory and exported variables.
+"""A POSIX sh (dash, busybox ash) as a dialect: it carries cwd and exported variables.
 
 Such a shell can't mark a descriptor close-on-exec, and busybox may run its own programs without
-exec(3). So it holds none of ours while the command runs:
+exec(3). So it has none of our descriptors open while the command runs:
 
-- What to restore and the script come as descriptors 7 and 8, are read to their end, and closed. The
-  script is an assignment of the command's text to a variable, which is then given to ``eval``.
-- The report is written to a file of the daemon that the shell opens by its path, at the end of the
-  main line or in an EXIT trap. On a signal no trap is run.
+- The restore text and the script are descriptors 7 and 8, which are read to the end and closed. The
+  script assigns the command's text to a variable, and the shell passes that to ``eval``.
+- The report goes to a file of the daemon, which the shell opens by its path, after the command or
+  in an EXIT trap. On a signal no trap runs.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _REPORT = (
     r'\command printf "%s\0" TOKEN; \command pwd -L; \command printf "\0"; \export -p; '
     r'\command printf "\0%s" TOKEN'
 )
-# A file that can't be written to, for ``ulimit -f``, is told of through a pipe.
+# If the file can't be written (``ulimit -f``), the shell says so through a pipe.
 _TELL = (
     f'{{ {{ {_REPORT}; }} >|"$__shellwire_f" '
     '|| \\command printf x >|"$__shellwire_l"; } 2>/dev/null'
 )
-# A trap that the shell does not know would end it, but for ``command``.
+# An unknown signal name in trap would end the shell, if not for ``command``.
 _QUIET = r'\set +euxvnCf; \command trap "" XFSZ; '
 _RUN = '. /dev/fd/7; . /dev/fd/8; exec 7<&- 8<&-; eval "$__shellwire_c"'
 _TEMPLATE = (
@@ -61,7 +61,7 @@ _OWN = (
 
 
 class Posix(Dialect):
-    """A shell of which no more is known than POSIX.1 says."""
+    """A shell used with the features of POSIX.1 only."""
 
     script_fd = 8
     restore_fd = 7
@@ -98,10 +98,10 @@ class Posix(Dialect):
         return b"" if have is want else None
 
     def script(self, patch: bytes, text: bytes) -> bytes:
-        # The variable is gone by the time that the command could see it.
+        # The variable is unset before the command could see it.
         return b"__shellwire_c=" + quote(b"unset -v __shellwire_c; " + text) + b"\n"
 
-    def where(self, report: bytes, lost: bytes) -> bytes:
+    def report_paths(self, report: bytes, lost: bytes) -> bytes:
         return b"__shellwire_f=%s __shellwire_l=%s\n" % (quote(report), quote(lost))
 
     def payload(self, report: bytes, token: bytes) -> bytes | None:
@@ -123,7 +123,7 @@ class Posix(Dialect):
     def reports(self, name: bytes, variable: Variable) -> bool:
         return variable.exported and IDENTIFIER.match(name) is not None and not _ignored(name)
 
-    def become(self, program: str, *, interactive: bool) -> bytes:
+    def exec_program(self, program: str, *, interactive: bool) -> bytes:
         return b"exec " + quote(program.encode())
 
 

@@ -1,8 +1,8 @@
-"""PowerShell, both Windows' own and pwsh: carries the working directory and the environment.
+"""PowerShell (powershell.exe and pwsh) as a dialect: it carries cwd and environment.
 
-A command runs as a script file, called by another that reports when it has come back, also by
-``exit`` or an error that nobody caught. Its exit code is that of the last program that it ran, or
-of ``exit``; 1 after such an error.
+A command runs as a script file. Another script calls it, and reports when the call has returned,
+also after ``exit`` or an uncaught error. The exit code is that of ``exit`` or of the last program
+that ran; after an uncaught error it is 1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shellwire.shell.state import State, Variable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Without this mark Windows PowerShell takes a script for the system's code page.
+# Without this mark Windows PowerShell reads a script in the system's code page.
 _BOM = b"\xef\xbb\xbf"
 
 _TEXT = """$utf8 = New-Object Text.UTF8Encoding $false
@@ -55,8 +55,8 @@ class PowerShell(FileDialect):
         return [self.path, *options, "-File", path]
 
     def start(self, state: State, token: bytes, *, report: bool) -> Start:
-        told = _REPORT.replace("{token}", token.decode()) if report else ""
-        text = _TEXT.replace("{report}", told)
+        reporting = _REPORT.replace("{token}", token.decode()) if report else ""
+        text = _TEXT.replace("{report}", reporting)
         return Start((), folded(environment(state)), _BOM + text.encode())
 
     def script(self, patch: bytes, text: bytes) -> bytes:
@@ -72,7 +72,7 @@ class PowerShell(FileDialect):
     def reports(self, name: bytes, variable: Variable) -> bool:
         return variable.exported and not ignored(name)
 
-    def become(self, program: str, *, interactive: bool) -> bytes:
+    def exec_program(self, program: str, *, interactive: bool) -> bytes:
         quoted = program.replace("'", "''")
         return f"& '{quoted}'".encode()
 

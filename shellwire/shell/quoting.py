@@ -1,4 +1,4 @@
-"""Shell words: quoting bytes for a shell, and reading the quoted forms that shells print; pure."""
+"""Quote bytes for a shell, and parse the quoted words that shells print; pure functions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PIECE = re.compile(
 
 
 def quote(data: bytes) -> bytes:
-    """Return ``data`` as one word that any POSIX shell reads back as the same bytes."""
+    """Return ``data`` as one word that every POSIX shell reads as the same bytes."""
     if _SAFE.match(data):
         return data
     return b"'" + data.replace(b"'", b"'\\''") + b"'"
@@ -45,11 +45,11 @@ def _ansi_c(match: re.Match[bytes]) -> bytes:
 
 
 def unquote(word: bytes) -> bytes:
-    """Return the bytes that a quoted word stands for.
+    """Return the bytes of a quoted word.
 
-    Understands what shells print: ``'…'``, ``"…"``, ``$'…'`` with octal and hexadecimal escapes,
-    backslashes, and any of them side by side. Raises ValueError at anything else: an unquoted
-    character with a meaning to the shell, or a quote that does not end.
+    Accepts the forms that shells print: ``'…'``, ``"…"``, ``$'…'`` with octal and hexadecimal
+    escapes, backslashes, and any sequence of these. Raises ValueError for anything else, such as
+    an unquoted special character or an unterminated quote.
     """
     if word.startswith(b'"') and word.endswith(b'"') and len(word) > 1 and b"\\" not in word:
         if b'"' in word[1:-1]:

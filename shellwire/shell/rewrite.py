@@ -1,9 +1,8 @@
-"""``A && B &`` as it is meant: A in the foreground, only B in the background.
+"""Rewrite ``A && B &`` so that A runs in the foreground, and only B in the background.
 
-To a shell it is one list, all of which runs in a background subshell: a ``cd`` in it is lost, and
-so is the word that A failed. It becomes ``A && { B & };``, on the same line. Only a list that
-stands at the top of the command is touched, with operators of one kind; what the grammar can't
-parse without an error runs as it is.
+A shell runs the whole list in a background subshell: a ``cd`` in it is lost, and a failure of A
+stays unseen. The list becomes ``A && { B & };``, on the same line. Only lists at the top level of
+the command, with one kind of operator, are rewritten. A command that does not parse is unchanged.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ _LIST = re.compile(rb"&&|\|\|")
 # Neither &&, nor part of a redirection (>& <& &>), of |& or of a case's ;&.
 _LONE = re.compile(rb"(?<![&><|;])&(?![&>])")
 
-LONGEST = 64 * 1024
-"""Bytes of a command beyond which it runs as it is: everybody waits while it is parsed."""
+MAX_BYTES = 64 * 1024
+"""Longest command that is rewritten, in bytes: all clients wait while it is parsed."""
 
 _OPERATORS = frozenset({"&&", "||"})
 
-# A shell forgets the ! of a pipeline that is in the background by itself.
-_NOT_ALONE = frozenset({"negated_command", "function_definition"})
+# A shell ignores the ! of a background pipeline.
+_NOT_AS_LAST = frozenset({"negated_command", "function_definition"})
 
-# The grammar takes these for the names of commands where they make no sense.
+# In a wrong place the grammar parses these as command names.
 _RESERVED = frozenset({b"do", b"done", b"elif", b"else", b"esac", b"fi", b"in", b"then", b"}"})
 _LONGEST_WORD = max(map(len, _RESERVED))
 
@@ -46,18 +45,18 @@ def _parser() -> Parser | None:
 
 
 def is_available() -> bool:
-    """Whether the grammar is installed. Looks for it without loading it."""
+    """Whether the grammar is installed; does not load it."""
     from importlib.util import find_spec
 
     return find_spec("tree_sitter") is not None and find_spec("tree_sitter_bash") is not None
 
 
 def rewrite(command: bytes) -> bytes:
-    """Return ``command`` with each list that ends in ``&`` put as it is meant.
+    """Return ``command`` with each list that ends in ``&`` rewritten.
 
-    The same bytes where there is no such list. The grammar is loaded when first it is needed.
+    Returns the same bytes if there is no such list. The grammar is loaded on first use.
     """
-    if len(command) > LONGEST or not (_LIST.search(command) and _LONE.search(command)):
+    if len(command) > MAX_BYTES or not (_LIST.search(command) and _LONE.search(command)):
         return command
     parser = _parser()
     if parser is None:
@@ -77,8 +76,8 @@ def rewrite(command: bytes) -> bytes:
 
 
 def _last_operand(statement: Node) -> int | None:
-    """Return where the last operand of a list begins; None if it is no list to be rewritten."""
-    # The grammar hangs the redirections of the last operand around the list.
+    """Return the offset of a list's last operand; None if the list must not be rewritten."""
+    # The grammar puts the redirections of the last operand around the whole list.
     node = statement.child(0) if statement.type == "redirected_statement" else statement
     if node is None or node.type != "list":
         return None
@@ -89,7 +88,7 @@ def _last_operand(statement: Node) -> int | None:
         operators |= {child.type for child in node.children} & _OPERATORS
         node = node.child(0)
         operands.append(node)
-    if last is None or last.type in _NOT_ALONE or len(operators) != 1:
+    if last is None or last.type in _NOT_AS_LAST or len(operators) != 1:
         return None
     if any(operand is not None and _is_reserved(operand) for operand in operands):
         return None
@@ -97,5 +96,5 @@ def _last_operand(statement: Node) -> int | None:
 
 
 def _is_reserved(operand: Node) -> bool:
-    # A list's text is copied whole: only what may be a word is looked at.
+    # Reading a node's text copies all of it, so the length is checked first.
     return operand.end_byte - operand.start_byte <= _LONGEST_WORD and operand.text in _RESERVED

@@ -1,4 +1,4 @@
-"""A started shell as its job sees it, however it was started."""
+"""The interface of a started shell, as its job uses it."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shellwire.process.input_writer import Sink
+    from shellwire.process.output_reader import Source
     from shellwire.process.pty import Terminal
-    from shellwire.process.read import Source
 
 MAX_REPORT = 16 * 1024 * 1024
-"""Bytes of a report that are read at most."""
+"""Most bytes of a report that are read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a shell's descriptors 0 to 2 are: pipes, or with ``size`` (cols, rows) a terminal."""
+class Stdio:
+    """The kind of a shell's descriptors 0 to 2: pipes, or with ``size`` (cols, rows) a terminal."""
 
     stdin: bool = False
-    """Whether it can be sent input; without, it reads end-of-file at once (pipes only)."""
+    """Whether it takes input; otherwise it reads end-of-file at once (pipes only)."""
 
     size: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
 class Shell(ABC):
-    """A started shell and our ends of what it reads and writes."""
+    """A started shell, with our ends of its pipes or terminal."""
 
     pid: int
     tag: bytes
     token: bytes
     outputs: dict[str, Source]
-    """What to read: ``stdout`` and, on pipes, ``stderr``; on a terminal the master."""
+    """The sources to read: ``stdout`` and, with pipes, ``stderr``; on a terminal the master."""
     stdin: Sink | None
     terminal: Terminal | None
 
     @abstractmethod
     def run(self, script: bytes) -> None:
-        """Give the shell what it waits for: a dialect's script. Once only."""
+        """Send the shell the script that it waits for (see ``Dialect.script``). Once only."""
 
     @abstractmethod
     def take_report(self) -> bytes:
-        """Return what the shell reported, after it has ended. Once only."""
+        """Return the report of the ended shell. Call it once only."""
 
     @abstractmethod
     def discard(self) -> None:
-        """End a shell that nobody uses, and give its descriptors back. It is still to be reaped."""
+        """Kill an unused shell and close its descriptors. The caller must have it reaped."""
 
     def close(self) -> None:
-        """Give back the descriptors of a shell that nobody uses."""
+        """Close the descriptors of an unused shell."""
         self.close_input()
         self.take_report()
         for source in self.outputs.values():
             source.close()
 
     def close_input(self) -> None:
-        """Drop what was not read of the command and its input."""
+        """Drop the unread rest of the command and its input."""
         if self.stdin is not None:
             self.stdin.close()

@@ -1,6 +1,6 @@
-"""The state that one command hands to the next, as immutable values; pure.
+"""The state that a command leaves for the next: immutable values and pure functions.
 
-Everything is bytes: a path, a value or an alias need not be valid in any encoding.
+All text is bytes: a path, a value or an alias may be invalid in any encoding.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 
 IDENTIFIER = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
-"""A name that a shell can use as a variable (POSIX.1, 3.216 Name)."""
+"""A valid name of a shell variable (POSIX.1, 3.216 Name)."""
 
 OUR_PREFIX = b"__shellwire_"
-"""Variables of our own inside a shell begin with this and belong to no state."""
+"""Prefix of our own variables inside a shell; they are in no state."""
 
-# What execve(2) counts of a variable besides name and value: "=", NUL and a pointer. So no context
-# within its bound can be too large to start a shell with.
-_EACH = 10
+# Bytes that execve(2) counts for a variable besides name and value: "=", NUL and a pointer. So a
+# context within its size limit is never too large to start a shell.
+_OVERHEAD = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
     """A shell variable: ``flags`` are the letters of ``declare``; x alone is a plain export.
 
-    ``value`` holds the bytes of a scalar, and the literal ``(...)`` of an array. None is a variable
-    that has attributes and no value yet, such as ``declare -A m`` or ``export X`` makes.
+    ``value`` is the bytes of a scalar, or the literal ``(...)`` of an array. It is None for a
+    variable with attributes but no value, as made by ``declare -A m`` or ``export X``.
     """
 
     value: bytes | None
@@ -38,18 +38,18 @@ class Variable:
 
     @property
     def exported(self) -> bool:
-        """Whether programs see it."""
+        """Whether programs get it in their environment."""
         return "x" in self.flags
 
     @property
     def is_array(self) -> bool:
-        """Whether ``value`` is an array's literal."""
+        """Whether ``value`` is the literal of an array."""
         return "a" in self.flags or "A" in self.flags
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A shell function's definition, as the shell prints it."""
+    """A shell function: its definition as printed by the shell."""
 
     text: bytes
     exported: bool = False
@@ -57,7 +57,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a command starts from and what it leaves: all that a context holds."""
+    """The state before or after a command: the content of a context."""
 
     cwd: bytes
     variables: Mapping[bytes, Variable] = field(default_factory=dict)
@@ -65,15 +65,15 @@ class State:
     aliases: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def size(self) -> int:
-        """Return the bytes that the names and values take, a little more for each of them."""
+        """Return the bytes of all names and values, plus some overhead for each."""
         count = len(self.variables) + len(self.functions) + len(self.aliases)
-        total = len(self.cwd) + _EACH * count
+        total = len(self.cwd) + _OVERHEAD * count
         total += sum(len(name) + len(each.value or b"") for name, each in self.variables.items())
         total += sum(len(name) + len(each.text) for name, each in self.functions.items())
         return total + sum(len(name) + len(text) for name, text in self.aliases.items())
 
-    def told(self) -> dict[bytes, bytes]:
-        """Return the exported variables as a program sees them: PWD is the directory."""
+    def program_environment(self) -> dict[bytes, bytes]:
+        """Return the environment that a program gets: the exported variables, with PWD set."""
         pwd = {b"PWD": self.cwd} if self.cwd.startswith(b"/") else {}
         return {**self.environment(), **pwd}
 
@@ -88,7 +88,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a command changed: new values by name, None where it removed one."""
+    """The changes made by a command: new values by name, None for a removed name."""
 
     cwd: bytes | None = None
     variables: Mapping[bytes, Variable | None] = field(default_factory=dict)
@@ -106,10 +106,10 @@ def difference(
     visible: Callable[[bytes, Variable], bool],
     removals: bool = True,
 ) -> Change:
-    """Return what has to be done to ``start`` to reach ``end``.
+    """Return the change that turns ``start`` into ``end``.
 
-    ``visible(name, variable)`` says whether the shell would have reported that variable of
-    ``start``: one that it can't report is not taken for removed. Without ``removals`` nothing is.
+    ``visible(name, variable)`` says whether the shell can report that variable of ``start``: a
+    variable that it can't report does not count as removed. Without ``removals`` none does.
     """
     variables = _difference(start.variables, end.variables, removals=removals)
     for name, after in list(variables.items()):
@@ -126,7 +126,7 @@ def difference(
 def _difference(
     start: Mapping[bytes, V], end: Mapping[bytes, V], *, removals: bool
 ) -> dict[bytes, V | None]:
-    # Most are the same object: what is read of the same line is remembered.
+    # Most values are the same object, for parsed lines are cached.
     changed: dict[bytes, V | None] = {
         name: value
         for name, value in end.items()
@@ -138,7 +138,7 @@ def _difference(
 
 
 def apply(state: State, change: Change) -> State:
-    """Return ``state`` with ``change`` made to it."""
+    """Return ``state`` with ``change`` applied."""
     return replace(
         state,
         cwd=state.cwd if change.cwd is None else change.cwd,

@@ -1,17 +1,17 @@
-"""Text of a request and of what is told, as the bytes that a shell and the kernel take: UTF-8.
+"""Convert text of messages to the bytes that a shell and the kernel use, and back: UTF-8.
 
-Not ``os.fsencode``: clients send characters whatever the locale of the daemon is. A byte that is
-not UTF-8 is a lone surrogate in Python (PEP 383).
+``os.fsencode`` won't do: it depends on the daemon's locale, and clients do not. In Python a byte
+that is not UTF-8 is a lone surrogate (PEP 383).
 """
 
 from __future__ import annotations
 
 
 def encoded(text: str) -> bytes:
-    """Return the bytes of ``text``."""
+    """Return ``text`` as bytes."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def decoded(data: bytes) -> str:
-    """Return the text of ``data``."""
+    """Return ``data`` as text."""
     return data.decode("utf-8", "surrogateescape")

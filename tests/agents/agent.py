@@ -1,4 +1,4 @@
-"""An agent: the official SDK's client, and the server that it starts as any agent does."""
+"""An agent for tests: the official SDK's client, with a server started as agents start it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECONDS = PATIENCE
 
 
 def parameters(home: Path, cwd: Path, **env: str) -> StdioServerParameters:
-    """Return how to start the server for the daemon of ``home``."""
+    """Return the parameters that start the server for the daemon of ``home``."""
     return StdioServerParameters(
         command=sys.executable,
         args=["-m", "shellwire", "mcp"],
@@ -43,9 +43,9 @@ def parameters(home: Path, cwd: Path, **env: str) -> StdioServerParameters:
 
 
 class Agent:
-    """``with Agent(…) as agent: agent.call("run_command", command="pwd")``.
+    """An agent: ``with Agent(…) as agent: agent.call("run_command", command="pwd")``.
 
-    The client lives in a loop and a thread of its own, so that many tests can have one server.
+    The client runs on an event loop in a thread, so that many tests can share one server.
     """
 
     def __init__(self, server: StdioServerParameters, stderr: Path) -> None:
@@ -95,7 +95,7 @@ class Agent:
         await self._life
 
     async def _live(self, connected: asyncio.Event) -> None:
-        # One task from beginning to end: a scope of anyio is left by who entered it.
+        # One task for all of it: an anyio scope must be left by the task that entered it.
         with self._stderr.open("w") as stderr:
             async with Client(stdio_client(self._server, stderr)) as self.client:
                 connected.set()
@@ -106,22 +106,22 @@ class Agent:
         return self._stderr.read_text()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin something of the client's."""
+        """Start a coroutine of the client."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def begin_call(self, tool: str, **arguments: Any) -> Future[CallToolResult]:
-        """Begin to call a tool; to cancel what this returns is to cancel the request."""
+        """Start a tool call; cancelling the future cancels the request."""
         return self.begin(self.client.call_tool(tool, arguments))
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool that works; return the structured result."""
+        """Call a tool that succeeds; return its structured result."""
         done = self.begin_call(tool, **arguments).result(SECONDS)
         assert not done.is_error, done
         found: dict[str, Any] = done.structured_content
         return found
 
     def refused(self, tool: str, **arguments: Any) -> str:
-        """Call a tool that does not work; return the one line that says why."""
+        """Call a tool that fails; return its one-line error."""
         done = self.begin_call(tool, **arguments).result(SECONDS)
         assert done.is_error, done
         assert done.structured_content is None

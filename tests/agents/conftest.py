@@ -1,4 +1,4 @@
-"""A server beside the shared daemon, for all tests that need no other."""
+"""An agent on the shared daemon, for all tests that need no server of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def agent(daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    """Yield an agent whose commands run on the shared daemon; it has said nothing on stderr."""
+    """Yield an agent on the shared daemon; check that its server wrote nothing to stderr."""
     directory = tmp_path_factory.mktemp("agent")
     stderr = directory / "stderr"
     with Agent(parameters(daemon.home, directory), stderr) as agent:

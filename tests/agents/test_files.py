@@ -1,4 +1,4 @@
-"""The tools about files."""
+"""The file tools."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def here(agent: Agent, tmp_path: Path) -> Path:
-    """Return a directory that the agent's commands stand in."""
+    """Return the directory in which the agent's commands run."""
     agent.call("run_command", command=f"cd {tmp_path}")
     return tmp_path
 
 
-def test_what_is_written_is_read(agent: Agent, here: Path) -> None:
+def test_read_returns_what_was_written(agent: Agent, here: Path) -> None:
     text = "$HOME `x` 'q' \"d\" \\n\ta €😀\r\n"
     written = agent.call("write_file", path="new/a.txt", content=text)
     path = here / "new" / "a.txt"
@@ -38,7 +38,7 @@ def test_what_is_written_is_read(agent: Agent, here: Path) -> None:
 
 
 @pytest.mark.long
-def test_pieces_end_between_characters(agent: Agent, here: Path) -> None:
+def test_pieces_split_no_character(agent: Agent, here: Path) -> None:
     text = "aé€😀" * 50
     (here / "pieces").write_text(text)
     for length in (4, 5, 6, 7, 999):
@@ -55,7 +55,7 @@ def test_pieces_end_between_characters(agent: Agent, here: Path) -> None:
         assert seen == text
 
 
-def test_behind_its_end(agent: Agent, here: Path) -> None:
+def test_offset_past_the_end(agent: Agent, here: Path) -> None:
     (here / "short").write_text("12345")
     (here / "empty").touch()
     for path, size in (("short", 5), ("empty", 0)):
@@ -64,7 +64,7 @@ def test_behind_its_end(agent: Agent, here: Path) -> None:
         assert agent.call("read_file", path=path)["size"] == size
 
 
-def test_paths_count_from_where_the_commands_stand(agent: Agent, here: Path) -> None:
+def test_relative_paths_start_at_the_saved_directory(agent: Agent, here: Path) -> None:
     (here / "sub").mkdir()
     (here / "link").symlink_to("sub")
     assert agent.call("write_file", path="sub/../a", content="a")["path"] == str(here / "a")
@@ -76,7 +76,7 @@ def test_paths_count_from_where_the_commands_stand(agent: Agent, here: Path) -> 
     assert agent.refused("read_file", path="../none/a").startswith("NOT_FOUND: ")
 
 
-def test_bytes_are_no_text(agent: Agent, here: Path) -> None:
+def test_binary_content_is_marked(agent: Agent, here: Path) -> None:
     (here / "bytes").write_bytes(b"a\xff\xfe\x80\x80\x80\x80b")
     assert agent.call("read_file", path="bytes", length=4)["is_text"] is False
     read = agent.call("read_file", path="bytes")
@@ -85,7 +85,7 @@ def test_bytes_are_no_text(agent: Agent, here: Path) -> None:
     assert agent.call("read_file", path="nul")["is_text"] is False
 
 
-def test_an_edit_is_exact(agent: Agent, here: Path) -> None:
+def test_edit_needs_exactly_one_occurrence(agent: Agent, here: Path) -> None:
     path = here / "edited"
     path.write_bytes(b"one\ntwo\none\n\xff aaa\n")
     path.chmod(0o750)
@@ -95,37 +95,37 @@ def test_an_edit_is_exact(agent: Agent, here: Path) -> None:
     assert edited["hash"] == hashlib.sha256(path.read_bytes()).hexdigest()
     before = path.read_bytes()
     assert "more than once" in agent.refused("edit_file", path="edited", old="aa", new="b")
-    assert "does not stand" in agent.refused("edit_file", path="edited", old="two", new="b")
+    assert "does not occur" in agent.refused("edit_file", path="edited", old="two", new="b")
     assert agent.refused("edit_file", path="none", old="a", new="b").startswith("NOT_FOUND: ")
     assert path.read_bytes() == before
 
 
-def test_an_edit_in_a_file_of_crlf(agent: Agent, here: Path) -> None:
-    """A model reads and writes LF: what it says is meant with the file's own line ends."""
+def test_edit_keeps_crlf_line_ends(agent: Agent, here: Path) -> None:
+    """A model reads and writes LF: its edits get the file's own line ends."""
     path = here / "crlf"
     path.write_bytes(b"one\r\ntwo\r\nthree\r\n")
     agent.call("edit_file", path="crlf", old="one\ntwo\n", new="1\n2\n\n")
     assert path.read_bytes() == b"1\r\n2\r\n\r\nthree\r\n"
     agent.call("edit_file", path="crlf", old="three", new="3\n4")  # one line becomes two
     assert path.read_bytes() == b"1\r\n2\r\n\r\n3\r\n4\r\n"
-    agent.call("edit_file", path="crlf", old="3\r\n4", new="5\n6")  # said to the letter
+    agent.call("edit_file", path="crlf", old="3\r\n4", new="5\n6")  # CRLF in `old`: literal
     assert path.read_bytes() == b"1\r\n2\r\n\r\n5\n6\r\n"
-    # Not every line end is one any more: nothing is guessed.
-    assert "does not stand" in agent.refused("edit_file", path="crlf", old="1\n2", new="x")
+    # Mixed line ends now: no conversion.
+    assert "does not occur" in agent.refused("edit_file", path="crlf", old="1\n2", new="x")
     agent.call("edit_file", path="crlf", old="5\n6", new="7\n8")
     assert path.read_bytes() == b"1\r\n2\r\n\r\n7\n8\r\n"
     (here / "twice").write_bytes(b"a\r\nb\r\na\r\n")
     assert "more than once" in agent.refused("edit_file", path="twice", old="a\n", new="x")
 
 
-def test_what_is_no_file_is_named(agent: Agent, here: Path) -> None:
+def test_errors_name_the_path(agent: Agent, here: Path) -> None:
     for path, named in ((".", here), ("./.", here), ("/", "/"), ("sub/..", here)):
         (here / "sub").mkdir(exist_ok=True)
         assert f"{named}: not a regular file" in agent.refused("read_file", path=path)
     assert f"{here}/none: " in agent.refused("read_file", path="./none")
 
 
-def test_lines_are_found(agent: Agent, here: Path) -> None:
+def test_search_finds_lines(agent: Agent, here: Path) -> None:
     (here / "src").mkdir()
     (here / "src" / "a.py").write_text("import os\nprint(1)\n")
     found = agent.call("search_files", query="print(")

@@ -1,4 +1,4 @@
-"""The server itself: the daemon that it starts, what it leaves, its streams, its ends."""
+"""The MCP server: starting a daemon, shutdown, signals, and a clean stdout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def home(tmp_path: Path) -> Iterator[CommandLine]:
-    """Yield a home without a daemon; the one that is started in it ends with the block."""
+    """Yield a home without a daemon; one started there ends with the block."""
     cli = CommandLine(tmp_path / "home")
     try:
         yield cli
@@ -48,7 +48,7 @@ def test_it_starts_a_daemon_and_leaves_it_running(tmp_path: Path) -> None:
             while len(agent.call("list_processes")["processes"]) < 3:
                 pass
             first = cli.home.pid_file.read_text()
-            # The daemon goes away, and the next call brings another one.
+            # After the daemon has stopped, the next call starts another one.
             cli.ok("stop")
             assert long.result(SECONDS) is not None
             assert agent.refused("read_output", id=job).startswith("NOT_FOUND: ")
@@ -69,7 +69,7 @@ def test_it_starts_a_daemon_and_leaves_it_running(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_several_start_it_at_the_same_time(tmp_path: Path) -> None:
+def test_concurrent_servers_start_one_daemon(tmp_path: Path) -> None:
     with home(tmp_path) as cli, ExitStack() as stack:
         agents = [
             stack.enter_context(Agent(parameters(cli.home.root, tmp_path), tmp_path / f"{number}"))
@@ -91,7 +91,7 @@ def test_no_daemon_can_be_started(tmp_path: Path) -> None:
             assert "config.toml:1: port: expected an integer" in line
 
 
-def test_a_daemon_elsewhere_is_not_started(tmp_path: Path) -> None:
+def test_a_remote_daemon_is_not_started(tmp_path: Path) -> None:
     server = parameters(tmp_path / "home", tmp_path, SHELLWIRE_URL="ws://127.0.0.1:9")
     with Agent(server, tmp_path / "stderr") as agent:
         line = agent.refused("list_processes")
@@ -99,7 +99,7 @@ def test_a_daemon_elsewhere_is_not_started(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
-def test_a_daemon_of_a_name(daemon: Daemon, tmp_path: Path) -> None:
+def test_daemon_of_a_saved_host(daemon: Daemon, tmp_path: Path) -> None:
     with home(tmp_path) as cli:
         assert "no host 'box' is saved" in cli.refused("mcp", "-H", "box", code=255)
         save_host(cli.home, "box", Host(daemon.url, daemon.token))
@@ -108,12 +108,12 @@ def test_a_daemon_of_a_name(daemon: Daemon, tmp_path: Path) -> None:
         with Agent(named, tmp_path / "stderr") as agent:
             done = agent.call("run_command", command="pwd; exit 4")
         assert done["exit_code"] == 4
-        assert done["stdout"] != f"{tmp_path}\n"  # our directories mean nothing there
+        assert done["stdout"] != f"{tmp_path}\n"  # a remote daemon does not have our directories
         assert not cli.home.pid_file.exists()
 
 
 class Raw:
-    """The server's pipes, without an SDK."""
+    """The server's pipes, used without an SDK."""
 
     def __init__(self, daemon: Daemon) -> None:
         server = parameters(daemon.home, daemon.home.parent)
@@ -131,7 +131,7 @@ class Raw:
         self.process.stdin.flush()
 
     def ask(self, number: int, method: str, **params: Any) -> dict[str, Any]:
-        """Send a request, and return what comes for it."""
+        """Send a request and return its answer."""
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         self.send(json.dumps(request).encode())
         return self.answer(number)
@@ -148,7 +148,7 @@ class Raw:
         return self.ask(number, "tools/call", name=tool, arguments=arguments)["result"]
 
     def initialize(self) -> None:
-        """As agents do that know the first generation of the protocol."""
+        """Initialize as agents of the first protocol generation do."""
         info = {"name": "raw", "version": "1"}
         self.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo=info)
         self.send(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
@@ -225,12 +225,12 @@ for module in pkgutil.walk_packages(shellwire.__path__, "shellwire."):
 """
 
 
-def test_without_the_extra(tmp_path: Path) -> None:
+def test_without_the_mcp_extra(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    # A package that is not there, in front of the one that is.
+    # An import error that shadows the installed package.
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as u\n"
         "found = u.find_spec\n"
@@ -248,5 +248,5 @@ def test_without_the_extra(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "Error: `python -m shellwire mcp` needs the extra mcp:"
-        " `pip install 'shellwire[mcp]'` installs it\n"
+        " `pip install '.[mcp]'` in a checkout installs it\n"
     )

@@ -1,4 +1,4 @@
-"""Skills: where they are written, and what is left alone."""
+"""Skills: where they are written, and which existing files are left alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACES = {
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the directory of a home and of a project, in whose depth we are."""
+    """Return a home with a project in it, and work deep inside the project."""
     inside = tmp_path / "project" / "src" / "deep"
     inside.mkdir(parents=True)
     (tmp_path / "project" / ".git").mkdir()
@@ -42,7 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_each_agent_gets_what_it_reads(place: Path, agent: Agent) -> None:
+def test_each_agent_gets_its_format(place: Path, agent: Agent) -> None:
     skill = skill_for(agent)
     assert skill.path == place / PLACES[agent]
     assert skill.change() == "new"
@@ -51,7 +51,7 @@ def test_each_agent_gets_what_it_reads(place: Path, agent: Agent) -> None:
     text = skill.path.read_text()
     _, head, body = text.split("---\n", 2)
     fields = dict(re.findall(r"(\w+): (.+)\n", head))
-    # What YAML takes for a plain scalar, of a length that each agent takes.
+    # A plain YAML scalar, of a length that every agent accepts.
     assert not re.search(r": | #", fields["description"])
     assert len(fields.pop("description")) <= 1024
     assert fields == {
@@ -66,21 +66,21 @@ def test_each_agent_gets_what_it_reads(place: Path, agent: Agent) -> None:
     assert len(text.split()) < 500  # it is read into a model's context
 
 
-def test_directories_may_have_been_moved(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directories_from_the_environment(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(place / "c"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "x"))
     assert skill_for("claude").path == place / "c/skills/shellwire/SKILL.md"
     assert skill_for("opencode").path == place / "x/opencode/skills/shellwire/SKILL.md"
-    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # which is to be ignored, says its standard
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # its specification ignores such paths
     assert skill_for("opencode").path == place / PLACES["opencode"]
     monkeypatch.chdir(place)
     assert skill_for("cursor").path == place / ".cursor/rules/shellwire.mdc"
 
 
-def test_an_older_one_is_replaced(place: Path) -> None:
+def test_an_older_skill_is_replaced(place: Path) -> None:
     skill = skill_for("claude")
     skill.install()
-    # As an older release would have written it.
+    # As written by an older release.
     older = type(skill)(skill.path, older_text(skill.text))
     skill.path.unlink()
     older.install()
@@ -91,7 +91,7 @@ def test_an_older_one_is_replaced(place: Path) -> None:
 
 
 def older_text(text: str) -> str:
-    """Return another text with a mark that is right."""
+    """Return another text with a valid mark."""
     content = "---\nname: shellwire\n---\nonce\n"
     mark = text.splitlines()[-1]
     digest = hashlib.sha256(content.encode()).hexdigest()
@@ -99,14 +99,14 @@ def older_text(text: str) -> str:
 
 
 @pytest.mark.parametrize("edit", ["append", "prepend", "inside", "no mark", "foreign", "empty"])
-def test_what_somebody_else_wrote_is_left_alone(place: Path, edit: str) -> None:
+def test_foreign_or_edited_files_are_left_alone(place: Path, edit: str) -> None:
     skill = skill_for("copilot")
     skill.install()
     text = skill.path.read_text()
     edited = {
         "append": f"{text}\nmine\n",
         "prepend": f"mine\n{text}",
-        "inside": text.replace("State carries over", "State is lost"),
+        "inside": text.replace("State persists", "State is lost"),
         "no mark": text[: text.rindex("<!--")],
         "foreign": "mine\n",
         "empty": "",
@@ -118,7 +118,7 @@ def test_what_somebody_else_wrote_is_left_alone(place: Path, edit: str) -> None:
     assert skill.path.read_text() == edited
 
 
-def test_what_is_no_file_is_left_alone(place: Path) -> None:
+def test_other_file_types_are_left_alone(place: Path) -> None:
     skill = skill_for("codex")
     skill.path.mkdir(parents=True)
     with pytest.raises(SkillError, match="Is a directory"):

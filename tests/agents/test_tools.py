@@ -1,4 +1,4 @@
-"""What the tools do, as the official SDK's client sees it; it checks each result's schema too."""
+"""The tools, called through the official SDK's client, which also validates result schemas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = {
 }
 
 
-def test_what_a_model_is_told(agent: Agent) -> None:
+def test_instructions_and_descriptions(agent: Agent) -> None:
     tools = agent.begin(agent.client.list_tools()).result(SECONDS).tools
     assert {tool.name for tool in tools} == NAMES
     assert agent.client.instructions == GUIDE
@@ -41,12 +41,12 @@ def test_what_a_model_is_told(agent: Agent) -> None:
     assert reading == {
         *("read_output", "list_processes", "get_context", "read_file", "search_files")
     }
-    for word in ("State carries over", "until", "ready", "leave things running", *NAMES):
+    for word in ("State persists", "until", "ready", "leave a process running", *NAMES):
         if not word.endswith("_context"):
             assert word in GUIDE
 
 
-def test_commands_keep_what_the_last_one_left(agent: Agent, tmp_path: Path) -> None:
+def test_state_persists_between_commands(agent: Agent, tmp_path: Path) -> None:
     first = agent.call("run_command", command=f"cd {tmp_path}; X=5; f() {{ echo $X; }}")
     assert (first["exit_code"], first["reason"], first["committed"]) == (0, "exited", True)
     assert first["cwd"] == str(tmp_path)
@@ -99,7 +99,7 @@ def test_progress_is_reported(agent: Agent, tmp_path: Path) -> None:
 
 
 def ended(agent: Agent, command: str) -> dict[str, Any]:
-    """Return what is said of a command, once it has ended."""
+    """Return a command's entry in the list once it has ended."""
     for process in agent.call("list_processes")["processes"]:
         if process["command"] == command:
             agent.call("read_output", id=process["id"], until="never", wait=SECONDS)
@@ -108,7 +108,7 @@ def ended(agent: Agent, command: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_list_is_what_lives_and_the_last_ten(agent: Agent) -> None:
+def test_list_has_live_jobs_and_the_last_ten_ended(agent: Agent) -> None:
     job = agent.call("start_process", command="cat")["id"]
     commands = [f"true {number}" for number in range(12)]
     for command in commands:
@@ -116,11 +116,11 @@ def test_the_list_is_what_lives_and_the_last_ten(agent: Agent) -> None:
     found = agent.call("list_processes")["processes"]
     assert job in [each["id"] for each in found if each["state"] == "running"]
     assert [each["command"] for each in found if each["state"] == "ended"] == commands[2:]
-    # One that is not in the list any more is still there.
+    # A process left out of the list can still be read.
     agent.call("kill_process", id=job)
 
 
-def test_to_cancel_the_request_ends_the_command(agent: Agent, tmp_path: Path) -> None:
+def test_cancelling_a_request_ends_its_command(agent: Agent, tmp_path: Path) -> None:
     command = f"echo begun; : {tmp_path}; trap '' INT; sleep 600"
     call = agent.begin_call("run_command", command=command)
     job = ""
@@ -133,7 +133,7 @@ def test_to_cancel_the_request_ends_the_command(agent: Agent, tmp_path: Path) ->
     assert (found["reason"], found["is_yours"]) == ("killed", True)
 
 
-def test_to_cancel_a_wait_leaves_the_process_alone(agent: Agent) -> None:
+def test_cancelling_a_wait_leaves_the_process(agent: Agent) -> None:
     job = agent.call("start_process", command="cat")["id"]
     waiting = threading.Event()
 
@@ -176,17 +176,17 @@ def test_a_server_that_fails(agent: Agent) -> None:
     assert (page["output"], page["matched"], page["exit_code"]) == ("no such port\n", False, 9)
 
 
-def test_a_line_end_of_a_terminal(agent: Agent) -> None:
+def test_until_matches_terminal_line_ends(agent: Agent) -> None:
     job = agent.call("start_process", command="read; seq 3; cat", terminal=True)["id"]
     agent.call("send_input", id=job, text="\n")
     page = agent.call("read_output", id=job, until="1\n2\n", wait=SECONDS)
     assert (page["matched"], page["output"].endswith("1\r\n2\r\n")) == (True, True)
-    # What has its line ends already, and what comes as it is.
+    # Text with CRLF already, and output in raw mode.
     page = agent.call("read_output", id=job, until="2\r\n", wait=SECONDS)
     assert page["matched"] is True
     raw = agent.call("start_process", command="stty raw; printf '2\n'; cat", terminal=True)["id"]
     assert agent.call("read_output", id=raw, until="2\n", wait=SECONDS)["matched"] is True
-    # Without a terminal the text is sought as it is.
+    # Without a terminal the text is searched literally.
     piped = agent.call("start_process", command="printf '1\r\n2\n'; cat")["id"]
     page = agent.call("read_output", id=piped, until="1\n", wait=1)
     assert page["matched"] is False
@@ -239,7 +239,11 @@ def test_named_contexts(agent: Agent, tmp_path: Path) -> None:
         ("run_command", {"command": "a\0b"}, "INVALID_MESSAGE: command: expected a string without"),
         ("run_command", {"command": ":", "cwd": "/none"}, "spawn_failed: cwd /none: there is no "),
         ("start_process", {"command": ":", "cwd": "/none"}, "spawn_failed: cwd /none: there is no"),
-        ("list_processes", {"x\ny": 1}, r"INVALID_MESSAGE: x\ny: no such argument; there are: n"),
+        (
+            "list_processes",
+            {"x\ny": 1},
+            r"INVALID_MESSAGE: x\ny: no such argument; the arguments are: n",
+        ),
         ("read_output", {"id": "none"}, "NOT_FOUND: "),
         ("read_output", {"id": "none", "cursor": -1}, "NOT_FOUND: "),
         ("read_output", {"id": ""}, "INVALID_MESSAGE: id: expected a string of length >= 1"),
@@ -249,9 +253,7 @@ def test_named_contexts(agent: Agent, tmp_path: Path) -> None:
         ("set_context", {"unset": ["A="]}, "INVALID_MESSAGE: unset[0]: expected a name"),
     ],
 )
-def test_one_line_says_what_is_wrong(
-    agent: Agent, tool: str, arguments: dict[str, Any], line: str
-) -> None:
+def test_errors_are_one_line(agent: Agent, tool: str, arguments: dict[str, Any], line: str) -> None:
     assert agent.refused(tool, **arguments).startswith(line)
 
 

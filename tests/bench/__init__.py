@@ -1,1 +1,1 @@
-"""The benchmarks: that they run, say what is so, and write it down whole. Never how fast."""
+"""Tests of the benchmarks: that they run and report correctly. They never test speed."""

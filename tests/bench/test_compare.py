@@ -1,4 +1,4 @@
-"""A comparison goes on, whatever a peer does, and says what it did."""
+"""A comparison continues when a peer fails, and reports the failure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from bench.measure import Effort
 from bench.peers import compare, work
 from bench.peers.environment import Missing
-from bench.peers.peer import Batch, Cannot, Peer, whole
+from bench.peers.peer import Batch, Peer, Unsupported, require_bytes
 from bench.peers.shellwire import Current
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LEAST = Effort(0.001)
 
 
 class Odd(Peer):
-    """Can do what none of these tests asks for."""
+    """A peer that supports no operation of these tests."""
 
     name = "odd"
     closed = 0
@@ -61,13 +61,13 @@ class Failing(Odd):
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *kinds: type[Peer]) -> dict[str, Any]:
-    """Compare ``kinds`` by the first line alone."""
+    """Compare ``kinds`` in the first line only."""
     monkeypatch.setattr(compare, "KINDS", kinds)
     monkeypatch.setattr(compare, "GROUPS", work.GROUPS[:1])
     return compare.compare(LEAST)
 
 
-def test_what_goes_wrong_stands_in_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_reported_in_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(monkeypatch, Absent, Broken, Failing, Odd)
     assert found["versions"] == {
         "absent": "no network ¦ none",
@@ -85,19 +85,19 @@ def test_what_goes_wrong_stands_in_its_column(monkeypatch: pytest.MonkeyPatch) -
     assert all(cell["value"] is None for cell in line["cells"].values())
 
 
-def test_what_was_started_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_started_peer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Odd.closed
     run(monkeypatch, Odd)
     assert Odd.closed == before + 1
 
 
-def test_a_peer_must_send_all() -> None:
-    whole(10, 10)
+def test_a_peer_must_send_all_output() -> None:
+    require_bytes(10, 10)
     with pytest.raises(RuntimeError, match="9 of 10 bytes"):
-        whole(9, 10)
+        require_bytes(9, 10)
 
 
-# Our own column, with a real daemon ---------------------------------------------------------------
+# The column of this checkout, with a real daemon -------------------------------------------------
 
 
 @pytest.fixture
@@ -110,8 +110,8 @@ def current() -> Iterator[Current]:
         peer.close()
 
 
-def test_ours_does_every_line(current: Current) -> None:
-    assert len(current.run(Batch(["export N=1", 'test "$N" = 1'], keep=True))) == 2
+def test_this_checkout_supports_every_line(current: Current) -> None:
+    assert len(current.run(Batch(["export N=1", 'test "$N" = 1'], keep_state=True))) == 2
     with pytest.raises(RuntimeError, match="exited with 1"):
         current.run(Batch(["false"]))
     assert current.at_once(4, 2) > 0
@@ -122,19 +122,18 @@ def test_ours_does_every_line(current: Current) -> None:
     assert current.version()
 
 
-def test_ours_leaves_nothing(current: Current) -> None:
+def test_this_checkout_leaves_no_process(current: Current) -> None:
     current.flood()
     (pid,) = current.pids()
     current.close()
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_no_line_is_beyond_ours() -> None:
-    """What a peer may refuse, ours does."""
+def test_this_checkout_overrides_every_optional_operation() -> None:
     refused = [name for name, method in vars(Peer).items() if _refuses(method)]
     assert refused
     assert [name for name in refused if getattr(Current, name) is vars(Peer)[name]] == []
 
 
 def _refuses(method: object) -> bool:
-    return Cannot.__name__ in getattr(getattr(method, "__code__", None), "co_names", ())
+    return Unsupported.__name__ in getattr(getattr(method, "__code__", None), "co_names", ())

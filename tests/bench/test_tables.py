@@ -1,4 +1,4 @@
-"""The tables, the chart and the block of a document, from results that are known."""
+"""The tables, the chart and a document's block, made from fixed results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 import shellwire
-from bench import chart, floors, readme, shares, tables, where
+from bench import chart, cpu_profile, floors, readme, tables, where
 from bench.measure import Effort, Row, pairs, percentile, ratio
 
 KEYS = {"paced": "×", "state": "×", "output": "of", "echo50": "×", "start": "s", "idle": "MiB"}
@@ -44,7 +44,7 @@ def test_the_comparison(compared: dict[str, Any]) -> None:
     assert lines[2] == "| the output, of | 2.00 | **3.00** (a note) | <no> |"
 
 
-def test_what_is_lost_is_said(compared: dict[str, Any]) -> None:
+def test_losses_are_listed(compared: dict[str, Any]) -> None:
     assert tables.losses(compared) == ["the output: other 3.00; ours 2.00 of."]
     compared["lines"][0]["cells"] = {
         **compared["lines"][0]["cells"],
@@ -77,7 +77,7 @@ def test_a_short_run_says_so(compared: dict[str, Any]) -> None:
     assert "SHORT RUN" in chart.draw(compared)
 
 
-def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_block_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "README.md"
     begin, end = readme.BEGIN, readme.END
     file.write_text(f"before\n{begin}\nold \\1\n{end}\nafter\n")
@@ -89,7 +89,7 @@ def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
         readme.replace(file, "new")
 
 
-def test_pairs_stand_side_by_side_in_changing_order() -> None:
+def test_pairs_are_adjacent_in_alternating_order() -> None:
     order: list[str] = []
 
     def side(name: str, seconds: float) -> float:
@@ -134,9 +134,9 @@ def test_a_real_daemon_passes_every_point() -> None:
 @pytest.mark.parametrize(
     ("path", "begins"),
     [
-        ("shell/launch.py", "the next shell"),
+        ("shell/launch.py", "starting the next shell"),
         ("shell/context.py", "the context"),
-        ("jobs/pump.py", "pipes"),
+        ("jobs/pump.py", "events of pipes"),
         ("jobs/job.py", "the job"),
         ("server/app.py", "the connection"),
         ("daemon/journal.py", "the journal"),
@@ -144,17 +144,17 @@ def test_a_real_daemon_passes_every_point() -> None:
         ("/elsewhere/x.py", "the event loop"),
     ],
 )
-def test_the_rooms_of_the_daemon(path: str, begins: str) -> None:
+def test_the_parts_of_the_daemon(path: str, begins: str) -> None:
     names: dict[str, Any] = {}
     file = Path(shellwire.__file__).parent / path
     exec(compile("import sys\nframe = sys._getframe()", str(file), "exec"), names)
-    assert shares.room(names["frame"]).startswith(begins)
+    assert cpu_profile.part_of(names["frame"]).startswith(begins)
 
 
 @pytest.mark.long
-def test_the_parts_by_themselves() -> None:
+def test_the_lower_bounds() -> None:
     found = floors.floors(Effort(0.001))
-    coarse = {"shell_cpu", *shares.ROOMS}  # counted in ticks
+    coarse = {"shell_cpu", *cpu_profile.PARTS}  # counted in ticks
     assert all(value > 0 for name, value in found.items() if name not in coarse)
     table = floors.table({**found, "shell_cpu": 1500.0})
     assert table.count("\n| ") == 24

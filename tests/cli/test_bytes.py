@@ -1,4 +1,4 @@
-"""What a user types that is not UTF-8; and that a second signal ends whatever waits."""
+"""Arguments that are not UTF-8; a second signal ends every command that waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
-from tests.client.hostile import STATUS, Hostile, told
+from tests.client.hostile import STATUS, HostileServer, message_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def test_a_directory_that_is_not_there(here: CommandLine, tmp_path: Path) -> Non
     assert err == b"Error: cwd %s/n\\xe9: there is no such directory\n" % os.fsencode(tmp_path)
 
 
-def test_what_jobs_tells_of_it(here: CommandLine) -> None:
+def test_jobs_shows_such_a_command(here: CommandLine) -> None:
     with subprocess.Popen(
         [*PROGRAM, "exec", b"echo \xe9\xee\xbe\x80; read x"],
         env=here.environment,
@@ -84,7 +84,7 @@ def test_an_id_that_is_no_text(here: CommandLine, words: tuple[str, ...]) -> Non
     [("exec", b"printf \xff"), ("exec", "-C", b"/\xff", "pwd"), ("exec", "-e", b"A=\xff", "env")],
 )
 async def test_a_daemon_that_is_too_old(cli: CommandLine, words: tuple[bytes | str, ...]) -> None:
-    old = Hostile(lambda _: b"", status=told(STATUS | {"features": []}))
+    old = HostileServer(lambda _: b"", status=message_frame(STATUS | {"features": []}))
     async with old.serve():
         process = await asyncio.create_subprocess_exec(
             *(*PROGRAM, *words),
@@ -114,9 +114,9 @@ async def test_signals_end_what_no_answer_ends(
         if message["type"] != "kill_session" or not answers_kill:
             return b""
         said = {"code": "SESSION_NOT_FOUND", "message": "no job has the id", "id": message["id"]}
-        return told({"type": "error", "request_id": message["request_id"], **said})
+        return message_frame({"type": "error", "request_id": message["request_id"], **said})
 
-    server = Hostile(answers)
+    server = HostileServer(answers)
     async with server.serve():
         process = await asyncio.create_subprocess_exec(
             *(*PROGRAM, "exec", "true"),

@@ -1,4 +1,4 @@
-"""``clients``: who is known, and who may not connect."""
+"""``clients``: list, revoke and restore clients."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def listed(cli: CommandLine) -> dict[str, dict[str, Any]]:
     return {entry["client_id"]: entry for entry in entries}
 
 
-def test_nobody_is_known(cli: CommandLine) -> None:
+def test_no_clients_yet(cli: CommandLine) -> None:
     assert listed(cli) == {}
-    assert cli.ok("clients", "list") == "no client is known yet\n"
+    assert cli.ok("clients", "list") == "no clients yet\n"
     assert not cli.home.root.exists()
 
 
@@ -48,7 +48,7 @@ def test_revoke_and_restore_without_a_daemon(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("command", ["revoke", "restore"])
-def test_what_can_be_no_client_id_is_refused(cli: CommandLine, command: str) -> None:
+def test_impossible_client_ids_are_refused(cli: CommandLine, command: str) -> None:
     for wrong in ("", "x" * 129, "\udcff"):
         assert "a client_id" in cli.refused("clients", command, wrong, code=2)
     assert not cli.home.root.exists()
@@ -93,7 +93,7 @@ def test_a_revocation_ends_the_connection_and_lasts(cli: CommandLine) -> None:
         pass
 
 
-def test_it_takes_effect_where_nobody_reads_it(cli: CommandLine) -> None:
+def test_it_takes_effect_if_printing_fails(cli: CommandLine) -> None:
     cli.start()
     with cli.connected("a") as connection:
         assert unread(cli, "clients", "revoke", "a") == 141
@@ -128,7 +128,7 @@ def test_a_strange_name_cannot_command_the_terminal(cli: CommandLine) -> None:
     assert listed(cli)["a\x1b[2J\nb"]["is_revoked"]
 
 
-def test_a_damaged_file_is_said_and_kept(cli: CommandLine) -> None:
+def test_a_damaged_file_is_reported_and_kept(cli: CommandLine) -> None:
     cli.home.ensure()
     cli.home.clients_file.write_text("{")
     for command in (["list"], ["revoke", "a"], ["restore", "a"]):
@@ -136,10 +136,10 @@ def test_a_damaged_file_is_said_and_kept(cli: CommandLine) -> None:
     assert cli.home.clients_file.read_text() == "{"
 
 
-def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:
+def test_a_failed_reload_is_reported(cli: CommandLine) -> None:
     cli.start()
     cli.home.socket_file.unlink()
     done = cli("clients", "revoke", "a")
     assert done.returncode == 1
-    assert "the change is stored, but the daemon does not know" in done.stderr
+    assert "the change is stored, but the daemon did not reload" in done.stderr
     assert "No such file" in cli.refused("clients", "list")

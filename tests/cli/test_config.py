@@ -30,7 +30,7 @@ def shown(cli: CommandLine) -> dict[str, dict[str, Any]]:
 
 def test_without_a_file_the_defaults_hold(cli: CommandLine) -> None:
     del cli.environment["SHELLWIRE_LOGIN_ENV"]
-    assert "(there is none)" in cli.ok("config", "show")
+    assert "(does not exist)" in cli.ok("config", "show")
     found = shown(cli)
     assert {each["source"] for each in found.values()} == {"default"}
     defaults = json.loads(json.dumps({"daemon": False, **asdict(Settings())}))
@@ -81,9 +81,9 @@ def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("\nprot = 1", 2, r"prot: there is no such setting (is port meant?)"),
-        ("max-queue = 1", 1, "max-queue: there is no such setting (is max_queue meant?)"),
-        ("[server]\nport = 1", 1, "server: there is no such setting"),
+        ("\nprot = 1", 2, r"prot: unknown setting (is port meant?)"),
+        ("max-queue = 1", 1, "max-queue: unknown setting (is max_queue meant?)"),
+        ("[server]\nport = 1", 1, "server: unknown setting"),
         ("host.name = 1", 1, "host: expected a string."),
         ('grace = 1\nport = "1"', 2, "port: expected an integer."),
         ("port = true", 1, "port: expected an integer."),
@@ -104,7 +104,7 @@ def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
         ("port = 1\n=", 2, "Invalid statement"),
     ],
 )
-def test_what_is_wrong_is_one_line_with_its_number(
+def test_an_error_is_one_line_with_its_line_number(
     cli: CommandLine, text: str, line: int, said: str
 ) -> None:
     write(cli, text)
@@ -121,7 +121,7 @@ def test_every_reader_refuses_it_whatever_overrides_it(
     assert not cli.home.token_file.exists()
 
 
-def test_the_rest_does_without_it(cli: CommandLine) -> None:
+def test_other_commands_do_not_read_it(cli: CommandLine) -> None:
     write(cli, "[")
     assert cli("start", "--help").returncode == 0
     assert cli("config", "show", "--help").returncode == 0

@@ -11,8 +11,8 @@ import click
 import pytest
 
 from shellwire.cli.files.cp import cp_command
-from shellwire.cli.files.progress import amount, line
-from shellwire.cli.files.target import Where, parsed
+from shellwire.cli.files.location import Location, parse_location
+from shellwire.cli.files.progress import format_bytes, format_progress
 from shellwire.home.hosts import Host, save_host
 from tests.cli.command_line import PROGRAM, CommandLine
 from tests.cli.terminal import Terminal
@@ -75,8 +75,8 @@ def shape(directory: Path, *, times: bool = False) -> dict[str, tuple[object, ..
         ("/a:b", (None, "/a:b")),
     ],
 )
-def test_sides(word: str, meant: tuple[str | None, str]) -> None:
-    assert parsed(word) == Where(*meant)
+def test_local_and_remote_paths(word: str, meant: tuple[str | None, str]) -> None:
+    assert parse_location(word) == Location(*meant)
 
 
 @pytest.mark.parametrize("flags", ["", "-pz"])
@@ -91,7 +91,7 @@ def test_a_tree_there_and_back(box: CommandLine, tree: Path, tmp_path: Path, fla
 
 
 @pytest.mark.long
-def test_into_what_is_there(box: CommandLine, tree: Path, tmp_path: Path) -> None:
+def test_into_an_existing_directory(box: CommandLine, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "here").mkdir()
     box.ok("cp", f"{tree}/a", f"{tree}/sub/run", f"box:{tmp_path}/there")
@@ -115,7 +115,7 @@ def test_the_default_daemon_and_its_home(here: CommandLine, tmp_path: Path) -> N
 
 
 @pytest.mark.long
-def test_what_fails_is_told_and_the_rest_copied(
+def test_failures_are_reported_and_the_rest_is_copied(
     box: CommandLine, tree: Path, tmp_path: Path
 ) -> None:
     os.mkfifo(tree / "fifo")
@@ -143,7 +143,7 @@ def test_what_fails_is_told_and_the_rest_copied(
 
 
 @pytest.mark.long
-def test_from_there_to_there(
+def test_between_two_remote_paths(
     box: CommandLine, own_daemon: Callable[..., Daemon], tree: Path, tmp_path: Path
 ) -> None:
     other = own_daemon()
@@ -170,7 +170,7 @@ def test_from_there_to_there(
     assert os.listdir(there / "empty") == ["a"]
 
 
-def test_a_symlink_is_what_it_leads_to(box: CommandLine, tree: Path, tmp_path: Path) -> None:
+def test_symlinks_are_followed(box: CommandLine, tree: Path, tmp_path: Path) -> None:
     (tree / "sub" / "again").symlink_to("deep")
     (tree / "empty" / "out").symlink_to(tree / "sub")
     (tree / "sub" / "up").symlink_to("../empty")  # and empty/out leads here
@@ -188,7 +188,7 @@ def test_a_symlink_is_what_it_leads_to(box: CommandLine, tree: Path, tmp_path: P
         assert (target / "sub" / "up").is_dir()
 
 
-def test_a_symlink_to_what_the_source_is_in(box: CommandLine, tree: Path, tmp_path: Path) -> None:
+def test_a_symlink_to_an_ancestor(box: CommandLine, tree: Path, tmp_path: Path) -> None:
     source = tree / "sub"
     links = {"up": "..", "root": "/", "deep/far": str(tmp_path), "deep/self": str(source)}
     for name, leads_to in links.items():
@@ -208,9 +208,7 @@ def test_a_symlink_to_what_the_source_is_in(box: CommandLine, tree: Path, tmp_pa
 
 @pytest.mark.long
 @pytest.mark.parametrize("flags", ["-r", "-rp"])
-def test_directories_that_nothing_can_be_put_into(
-    box: CommandLine, tmp_path: Path, flags: str
-) -> None:
+def test_read_only_directories(box: CommandLine, tmp_path: Path, flags: str) -> None:
     source, merged = tmp_path / "source", tmp_path / "merged"
     for name in ("locked", "ro", "deep/er/ro", "deep/er/locked"):
         (source / name).mkdir(parents=True)
@@ -291,7 +289,7 @@ def test_no_connection(box: CommandLine, tmp_path: Path) -> None:
     assert "not running" in box.refused("cp", f"{tmp_path}/f", ":", code=255)
 
 
-async def test_a_cut_is_told_once(daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_lost_connection_is_reported_once(daemon: Daemon, tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "home")
     content = os.urandom(12_000_000)
     (tmp_path / "large").write_bytes(content)
@@ -309,8 +307,8 @@ async def test_a_cut_is_told_once(daemon: Daemon, tmp_path: Path) -> None:
         url = proxy.url
     assert (process.returncode, out) == (0, b"")
     cut, back = err.decode().splitlines()
-    assert cut == f"shellwire: {url} broke off the connection; trying again"
-    assert back == "shellwire: connected again"
+    assert cut == f"shellwire: {url} broke off the connection; reconnecting"
+    assert back == "shellwire: reconnected"
     assert (tmp_path / "there").read_bytes() == content
 
 
@@ -328,7 +326,7 @@ def test_a_file_that_is_too_large_is_named(
     assert (tmp_path / "there" / "sub" / "run").exists()
 
 
-def test_on_a_terminal_one_sees_how_far_it_is(box: CommandLine, tmp_path: Path) -> None:
+def test_the_progress_bar_on_a_terminal(box: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(os.urandom(30_000_000))
     with Terminal(box, "cp", f"{tmp_path}/large", f"box:{tmp_path}/there") as terminal:
         terminal.sees("large  ")
@@ -338,8 +336,8 @@ def test_on_a_terminal_one_sees_how_far_it_is(box: CommandLine, tmp_path: Path) 
     assert (tmp_path / "there").stat().st_size == 30_000_000
 
 
-def test_the_bar() -> None:
-    assert line("f", 50, 100, 10.0) == "f   50%     50 B     10 B/s  00:05 left"
-    assert line("f\x1b", 0, 10, 0.0) == "f\\x1b    0%      0 B      0 B/s  --:-- left"
-    assert line("f", 0, 7300 * 2**20, 2.0**20).endswith("  1.0 MiB/s  2:01:40 left")
-    assert amount(1e15) == "909.5 TiB"
+def test_the_text_of_the_progress_bar() -> None:
+    assert format_progress("f", 50, 100, 10.0) == "f   50%     50 B     10 B/s  00:05 left"
+    assert format_progress("f\x1b", 0, 10, 0.0) == "f\\x1b    0%      0 B      0 B/s  --:-- left"
+    assert format_progress("f", 0, 7300 * 2**20, 2.0**20).endswith("  1.0 MiB/s  2:01:40 left")
+    assert format_bytes(1e15) == "909.5 TiB"

@@ -1,4 +1,4 @@
-"""``shellwire cp``: what scp does with names, and what is told where that can't be done."""
+"""``shellwire cp``: names as scp treats them, special targets, and error messages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.cli.files.passage import Passage, passage_to
-from shellwire.client.files.paths import child, from_root
+from shellwire.cli.files.stream_target import StreamTarget, open_stream_target
+from shellwire.client.files.paths import child, name_absolutely
 from shellwire.errors import Conflict, FileSystemError
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
 
@@ -24,7 +24,9 @@ def f(tmp_path: Path) -> Path:
 
 
 @pytest.mark.long
-def test_no_directory_is_made_in_silence(box: CommandLine, f: Path, tmp_path: Path) -> None:
+def test_missing_parent_directories_are_not_created(
+    box: CommandLine, f: Path, tmp_path: Path
+) -> None:
     (tmp_path / "d").mkdir()
     for end in ("box:", ""):
         source = f"{f}" if end else f"box:{f}"
@@ -46,7 +48,7 @@ def test_no_directory_is_made_in_silence(box: CommandLine, f: Path, tmp_path: Pa
 
 
 @pytest.mark.long
-def test_to_what_is_no_file(box: CommandLine, f: Path, tmp_path: Path) -> None:
+def test_to_stdout_and_devices(box: CommandLine, f: Path, tmp_path: Path) -> None:
     assert box.ok("cp", f"box:{f}", "/dev/stdout") == "content\n"
     assert box.ok("cp", f"box:{f}", "/dev/fd/1") == "content\n"
     assert box.ok("cp", f"box:{f}", "/dev/null") == ""
@@ -65,9 +67,9 @@ def test_to_what_is_no_file(box: CommandLine, f: Path, tmp_path: Path) -> None:
         assert reader.communicate(timeout=SECONDS)[0] == b"content\n"
 
 
-def test_what_was_written_to_a_pipe_is_not_taken_back() -> None:
+def test_a_stream_target_can_not_restart() -> None:
     source, target = os.pipe()
-    with open(source, "rb") as reader, Passage(target, "/dev/stdout") as passage:
+    with open(source, "rb") as reader, StreamTarget(target, "/dev/stdout") as passage:
         assert (passage.read(10), passage.truncate()) == (b"", 0)
         assert passage.write(b"half") == 4
         with pytest.raises(Conflict, match="/dev/stdout: the file changed"):
@@ -75,17 +77,17 @@ def test_what_was_written_to_a_pipe_is_not_taken_back() -> None:
         assert reader.read(4) == b"half"
 
 
-def test_which_names_are_no_files(tmp_path: Path) -> None:
+def test_which_paths_are_streams(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     for path in (tmp_path, tmp_path / "f", tmp_path / "no", tmp_path / "f" / "no"):
-        assert passage_to(str(path)) is None
+        assert open_stream_target(str(path)) is None
     for name in ("/dev/fd/987654", "/proc/self/fd/99999999999999999999"):
         with pytest.raises(OSError, match="Bad file descriptor"):
-            passage_to(name)
+            open_stream_target(name)
 
 
 @pytest.mark.long
-def test_what_is_in_the_directory_above(box: CommandLine, tmp_path: Path) -> None:
+def test_the_entries_of_the_parent_directory(box: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "d" / "sub").mkdir(parents=True)
     (tmp_path / "d" / "f").write_text("f")
     for number, (source, end) in enumerate(
@@ -130,8 +132,8 @@ def test_times_before_1970(box: CommandLine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "..", "", "a/b"])
-def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
-    with pytest.raises(FileSystemError, match=r"^box:/srv: holds "):
+def test_a_hostile_name_is_reported_with_its_host(name: str) -> None:
+    with pytest.raises(FileSystemError, match=r"^box:/srv: contains "):
         child("/srv", name, "box:")
 
 
@@ -144,8 +146,8 @@ def test_a_hostile_name_is_told_with_its_host(name: str) -> None:
         (f"{'x' * 200}…: the name is too long", "/" + "x" * 300),
     ],
 )
-def test_what_is_said_of_a_path_names_its_host(said: str, path: str) -> None:
-    assert from_root(said, path, "box:") == f"box:/{said}"
+def test_messages_about_a_path_name_its_host(said: str, path: str) -> None:
+    assert name_absolutely(said, path, "box:") == f"box:/{said}"
 
 
 def test_warnings_are_no_errors(box: CommandLine, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Standard descriptors that were closed: nothing of ours takes their place."""
+"""Closed standard descriptors: no other file takes their numbers."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def test_the_exit_code_is_the_commands_and_the_rest_arrives(
 
 
 @pytest.mark.parametrize("words", [("jobs",), ("status",), ("exec", "exit 3 >&-")])
-def test_what_has_nowhere_to_be_printed_is_dropped(
-    here: CommandLine, words: tuple[str, ...]
-) -> None:
+def test_output_to_closed_streams_is_dropped(here: CommandLine, words: tuple[str, ...]) -> None:
     done = subprocess.run(
         closing("<&- >&- 2>&-", *words), env=here.environment, timeout=SECONDS, check=False
     )

@@ -1,4 +1,4 @@
-"""Commands that are started and left, found again by id or name, and their last lines."""
+"""``exec -d``, jobs by id, prefix and name, and ``logs --tail``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def name_of(base: str) -> str:
 
 
 @pytest.mark.long
-def test_it_is_started_and_left(here: CommandLine) -> None:
+def test_it_is_started_and_detached(here: CommandLine) -> None:
     name = name_of("build.1")
     with ended(
         here.begin(
@@ -56,10 +56,10 @@ def test_it_is_started_and_left(here: CommandLine) -> None:
 
 
 @pytest.mark.long
-def test_what_can_not_be_started_or_is_no_use(here: CommandLine, tmp_path: Path) -> None:
+def test_refused_and_failed_starts(here: CommandLine, tmp_path: Path) -> None:
     line = here.refused("exec", "-d", "-C", "/no/such", "true", code=255)
     assert line == "Error: cwd /no/such: there is no such directory\n"
-    assert "-d is not for --with" in here.refused(
+    assert "-d excludes --with" in here.refused(
         "exec", "-d", "--with", str(tmp_path), "true", code=2
     )
     for name in ("", "a b", "a/b", "x" * 65, "é"):
@@ -67,7 +67,7 @@ def test_what_can_not_be_started_or_is_no_use(here: CommandLine, tmp_path: Path)
 
 
 @pytest.mark.long
-def test_a_terminal_to_come_back_to(here: CommandLine) -> None:
+def test_reattaching_to_a_terminal(here: CommandLine) -> None:
     first = here.ok("exec", "-d", "-t", "--name", name_of("first"), "stty size; exec cat").strip()
     second = here.ok("exec", "-d", "-t", "exec cat").strip()
     here.ok("exec", "-d", "sleep 1000")  # has none
@@ -86,11 +86,11 @@ def test_a_terminal_to_come_back_to(here: CommandLine) -> None:
     here.ok("kill", second)
     while job_of(here, second)["state"] != "ended":
         pass
-    assert "no terminal is open" in here.refused("attach", code=255)
+    assert "no open terminal" in here.refused("attach", code=255)
 
 
 @pytest.mark.long
-def test_the_beginning_of_an_id(cli: CommandLine) -> None:
+def test_a_prefix_of_an_id(cli: CommandLine) -> None:
     cli.start()
     with cli.connected("a") as client:
         for job_id in ("abcd1", "abcd2", "xyz", "xyzw"):
@@ -168,7 +168,7 @@ def test_the_last_lines(here: CommandLine) -> None:
 
 
 @pytest.mark.long
-def test_of_a_job_that_writes_only_so_many_lines(here: CommandLine) -> None:
+def test_tail_of_a_short_output(here: CommandLine) -> None:
     name = name_of("writes")
     here.ok("exec", "-d", "--name", name, "while sleep 0.001; do echo x; done")
     while here.ok("logs", name).count("x") < 3:

@@ -50,7 +50,7 @@ main(["status"])
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-def test_what_nobody_expected_is_one_line_too(cli: CommandLine, level: str) -> None:
+def test_an_unexpected_error_is_one_line_too(cli: CommandLine, level: str) -> None:
     done = subprocess.run(
         [PROGRAM[0], "-c", UNEXPECTED],
         env={**cli.environment, "SHELLWIRE_LOG_LEVEL": level},
@@ -85,7 +85,7 @@ def test_a_full_disk_is_one_line(cli: CommandLine, command: list[str]) -> None:
     assert done.stderr == "Error: can't write the output: No space left on device\n"
 
 
-def test_where_nothing_can_be_said_the_code_tells(cli: CommandLine) -> None:
+def test_the_exit_code_without_stderr(cli: CommandLine) -> None:
     with open("/dev/full", "wb") as full:
         for command, code in (["nonsense"], 2), (["stop"], 1), (["status"], 3):
             done = subprocess.run(
@@ -100,7 +100,7 @@ def test_where_nothing_can_be_said_the_code_tells(cli: CommandLine) -> None:
 
 def test_what_stdout_cannot_encode_is_escaped(cli: CommandLine) -> None:
     cli.environment["PYTHONIOENCODING"] = "latin-1:strict"
-    assert cli.ok("clients", "revoke", "🦀") == "revoked \\U0001f980\n"
+    assert cli.ok("clients", "revoke", "🦀") == "revoked client \\U0001f980\n"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_stdout_cannot_encode_is_escaped(cli: CommandLine) -> None:
         ("start --port", "Option '--port' requires an argument."),
     ],
 )
-def test_rubbish_is_one_line(cli: CommandLine, words: str, said: str) -> None:
+def test_wrong_command_lines_are_one_line(cli: CommandLine, words: str, said: str) -> None:
     line = cli.refused(*words.split(), code=2)
     assert line.endswith(said.format("python -m shellwire") + "\n")
 
@@ -202,7 +202,7 @@ def test_from_a_checkout_it_is_run_sh(checkout: Path, monkeypatch: pytest.Monkey
     assert called_as() == "./run.sh"
 
 
-def test_what_is_on_path_has_a_name(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_path_it_has_its_name(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = Path(sys.argv[0])
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin")
     assert called_as() == "shellwire"
@@ -218,7 +218,9 @@ def test_another_environment_has_no_run_sh(checkout: Path) -> None:
     assert called_as() == sys.argv[0]
 
 
-def test_it_is_told_from_nowhere_too(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_called_as_from_a_removed_directory(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone = checkout / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)

@@ -1,4 +1,4 @@
-"""Commands there, as if they ran here: streams, signals, exit codes."""
+"""``shellwire exec``: streams, signals, exit codes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_bytes_are_bytes(here: CommandLine) -> None:
     assert ran(here, "tee /dev/stderr", stdin=content) == (0, content, content)
 
 
-def test_half_a_character_comes_at_once(here: CommandLine) -> None:
+def test_incomplete_characters_are_not_held_back(here: CommandLine) -> None:
     words = ("exec", r"printf 'ab\342'; read; printf '\202\254'")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with ended(here.begin(*words, **pipes)) as process:
@@ -71,20 +71,20 @@ def test_options(here: CommandLine) -> None:
     assert ran(here, "-s", context, "pwd; echo $KEPT")[1] == b"/var\n1\n"
     assert b"'abc' is not a valid number of seconds" in ran(here, "--timeout", "abc", ":")[2]
     code, _, err = ran(here, "--timeout", "0.2", "sleep 100")
-    assert (code, err) == (124, b"shellwire: ended: its time was over\n")
+    assert (code, err) == (124, b"shellwire: timed out\n")
 
 
 def test_a_signal_is_the_number_that_a_shell_has_for_it(here: CommandLine) -> None:
     assert ran(here, "kill -KILL $$")[0] == 137
 
 
-def test_what_can_not_start(here: CommandLine) -> None:
+def test_failed_starts(here: CommandLine) -> None:
     code, out, err = ran(here, "-C", "/no/such", "true")
     assert (code, out) == (255, b"")
     assert err == b"Error: cwd /no/such: there is no such directory\n"
 
 
-def test_our_secrets_are_in_no_command(here: CommandLine, daemon: Daemon) -> None:
+def test_commands_do_not_see_the_token(here: CommandLine, daemon: Daemon) -> None:
     done = here("exec", "env", env={"SHELLWIRE_URL": daemon.url, "SHELLWIRE_TOKEN": daemon.token})
     assert done.returncode == 0
     assert "SHELLWIRE_URL" not in done.stdout
@@ -126,7 +126,7 @@ def test_the_second_interrupt_ends_it(here: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_what_ends_us_ends_the_command(here: CommandLine, number: signal.Signals) -> None:
+def test_signals_end_the_command(here: CommandLine, number: signal.Signals) -> None:
     with begun(here, "sleep 100") as process:
         process.send_signal(number)
         assert process.wait(SECONDS) == 143
@@ -159,7 +159,7 @@ def test_a_full_disk_is_said(here: CommandLine) -> None:
     assert done.returncode == 1
 
 
-async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_lost_connection_is_restored(daemon: Daemon, tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "home")
     async with Proxy(daemon.url) as proxy:
         save_host(cli.home, "far", Host(proxy.url, daemon.token))
@@ -185,9 +185,7 @@ async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
         assert (tmp_path / "runs").read_text() == "once\n"
 
 
-async def test_what_ends_us_ends_us_also_without_a_connection(
-    daemon: Daemon, tmp_path: Path
-) -> None:
+async def test_signals_end_us_without_a_connection(daemon: Daemon, tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "home")
     async with Proxy(daemon.url) as proxy:
         save_host(cli.home, "far", Host(proxy.url, daemon.token))
@@ -202,11 +200,11 @@ async def test_what_ends_us_ends_us_also_without_a_connection(
         assert process.stderr is not None
         assert await process.stdout.readline() == b"begun\n"
         await proxy.stop()
-        assert b"trying again" in await process.stderr.readline()
+        assert b"reconnecting" in await process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         _, err = await process.communicate()
     assert process.returncode == -signal.SIGTERM
-    assert b"goes on there" in err
+    assert b"keeps running on the host" in err
 
 
 # Jobs --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A daemon that is none, or is somebody's: what it sends costs one line, and little memory."""
+"""A hostile server: whatever it sends ends in one line and little memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_NESTING
 from tests import forked
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine
-from tests.client.hostile import STATUS, Hostile, frame, told
+from tests.client.hostile import STATUS, HostileServer, frame, message_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ JOB = {
 }
 
 
-async def asked(cli: CommandLine, server: Hostile, *words: str) -> tuple[int, str, str]:
+async def asked(cli: CommandLine, server: HostileServer, *words: str) -> tuple[int, str, str]:
     """Run a command that talks to this server; return its exit code, stdout and stderr."""
     async with server.serve():
         variables = {"SHELLWIRE_URL": server.url, "SHELLWIRE_TOKEN": "0" * 64}
@@ -50,7 +50,7 @@ async def asked(cli: CommandLine, server: Hostile, *words: str) -> tuple[int, st
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-async def refused(cli: CommandLine, server: Hostile, *words: str) -> str:
+async def refused(cli: CommandLine, server: HostileServer, *words: str) -> str:
     """Return the one line that a command says; it has not tried again."""
     code, out, err = await asked(cli, server, *words)
     assert (code, out) == (255, ""), err
@@ -63,7 +63,7 @@ async def refused(cli: CommandLine, server: Hostile, *words: str) -> str:
 
 def answering(**fields: Any) -> Callable[[dict[str, Any]], bytes]:
     """Return what answers each message with these fields and its ids."""
-    return lambda heard: told(
+    return lambda heard: message_frame(
         {"id": heard.get("id"), "request_id": heard.get("request_id"), **fields}
     )
 
@@ -92,8 +92,8 @@ NOT_MESSAGES = {
 
 @pytest.mark.parametrize("content", NOT_MESSAGES.values(), ids=NOT_MESSAGES)
 @pytest.mark.parametrize("first", [True, False], ids=["status", "answer"])
-async def test_what_is_no_message(cli: CommandLine, content: bytes, first: bool) -> None:
-    server = Hostile(lambda _: frame(content), status=frame(content) if first else None)
+async def test_malformed_messages(cli: CommandLine, content: bytes, first: bool) -> None:
+    server = HostileServer(lambda _: frame(content), status=frame(content) if first else None)
     assert "is no shellwire: it has sent" in await refused(cli, server, "jobs")
 
 
@@ -108,7 +108,9 @@ async def test_what_is_no_message(cli: CommandLine, content: bytes, first: bool)
     ids=["binary", "reserved bits", "unknown opcode", "long ping"],
 )
 async def test_a_frame_that_no_daemon_sends(cli: CommandLine, answer: bytes) -> None:
-    assert "is no shellwire: it has sent" in await refused(cli, Hostile(lambda _: answer), "jobs")
+    assert "is no shellwire: it has sent" in await refused(
+        cli, HostileServer(lambda _: answer), "jobs"
+    )
 
 
 WRONG: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any]], bytes]]] = {
@@ -152,12 +154,14 @@ WRONG: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any]], bytes]]] = {
 async def test_a_field_of_a_wrong_type(
     cli: CommandLine, words: tuple[str, ...], answers: Callable[[dict[str, Any]], bytes]
 ) -> None:
-    await refused(cli, Hostile(answers), *words)
+    await refused(cli, HostileServer(answers), *words)
 
 
 @pytest.mark.parametrize("wrong", [{"limits": 1}, {"limits": {}}, {"features": "x"}, {"jobs": [1]}])
 async def test_a_status_of_a_wrong_type(cli: CommandLine, wrong: dict[str, Any]) -> None:
-    await refused(cli, Hostile(lambda _: b"", status=told(STATUS | wrong)), "exec", "true")
+    await refused(
+        cli, HostileServer(lambda _: b"", status=message_frame(STATUS | wrong)), "exec", "true"
+    )
 
 
 def bomb() -> bytes:
@@ -175,7 +179,7 @@ async def test_a_message_that_inflates_without_end(
     cli: CommandLine, first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = frame(bomb(), first=0xC1)
-    server = Hostile(lambda _: answer, status=answer if first else None, deflate=True)
+    server = HostileServer(lambda _: answer, status=answer if first else None, deflate=True)
     # A child of this process.
     monkeypatch.setattr(forked.SERVER, "can_run", lambda *_: False)
     assert f"more than {MAX_DAEMON_MESSAGE} bytes" in await refused(cli, server, "jobs")
@@ -186,20 +190,20 @@ async def test_a_message_that_inflates_without_end(
 
 async def test_a_message_that_never_ends(cli: CommandLine) -> None:
     endless = frame(b"x" * (8 << 20), first=0x01) + 20 * frame(b"x" * (8 << 20), first=0x00)
-    server = Hostile(lambda _: endless)
+    server = HostileServer(lambda _: endless)
     assert f"more than {MAX_DAEMON_MESSAGE} bytes" in await refused(cli, server, "jobs")
 
 
-async def test_what_jobs_shows_is_escaped(cli: CommandLine) -> None:
+async def test_the_output_of_jobs_is_escaped(cli: CommandLine) -> None:
     ended = {**JOB, "exit_code": 3, "reason": ESCAPE}
-    code, out, err = await asked(cli, Hostile(jobs_list([JOB, ended])), "jobs")
+    code, out, err = await asked(cli, HostileServer(jobs_list([JOB, ended])), "jobs")
     assert (code, err) == (0, "")
     assert out.replace("\n", "").isprintable()
     assert out.count("\n") == 3
     assert f"{SHOWN} 3" in out
 
 
-async def test_what_exec_says_is_escaped(cli: CommandLine) -> None:
+async def test_messages_of_exec_are_escaped(cli: CommandLine) -> None:
     result = {
         "type": "result",
         "exit_code": 0,
@@ -216,9 +220,11 @@ async def test_what_exec_says_is_escaped(cli: CommandLine) -> None:
     def answers(heard: dict[str, Any]) -> bytes:
         if heard["type"] != "execute":
             return b""
-        return told({**notice, "id": heard["id"]}) + told({**result, "id": heard["id"]})
+        return message_frame({**notice, "id": heard["id"]}) + message_frame(
+            {**result, "id": heard["id"]}
+        )
 
-    code, out, err = await asked(cli, Hostile(answers), "exec", "true")
+    code, out, err = await asked(cli, HostileServer(answers), "exec", "true")
     assert (code, out) == (0, "")
     assert err == f"shellwire: {SHOWN}\nshellwire: {SHOWN}\n"
 
@@ -227,13 +233,15 @@ async def test_what_exec_says_is_escaped(cli: CommandLine) -> None:
 async def test_an_error_is_escaped(cli: CommandLine, words: tuple[str, ...]) -> None:
     operation = {"exec": "execute"}.get(words[0])
     answers = answering(type="error", code="NOT_FOUND", message=ESCAPE, operation=operation)
-    code, out, err = await asked(cli, Hostile(answers), *words)
+    code, out, err = await asked(cli, HostileServer(answers), *words)
     assert (code, out) == (255 if words[0] == "exec" else 1, "")
     assert err == f"Error: {SHOWN}\n"
 
 
-async def test_what_login_and_a_refusal_say_is_escaped(cli: CommandLine, tmp_path: object) -> None:
-    server = Hostile(lambda _: b"", status=told(STATUS | {"version": ESCAPE}))
+async def test_messages_of_login_and_refusals_are_escaped(
+    cli: CommandLine, tmp_path: object
+) -> None:
+    server = HostileServer(lambda _: b"", status=message_frame(STATUS | {"version": ESCAPE}))
     async with server.serve():
         process = await asyncio.create_subprocess_exec(
             *(*PROGRAM, "login", "box", server.url),
@@ -243,21 +251,25 @@ async def test_what_login_and_a_refusal_say_is_escaped(cli: CommandLine, tmp_pat
         )
         out, _ = await asyncio.wait_for(process.communicate(b"0" * 64 + b"\n"), SECONDS)
     assert process.returncode == 0
-    assert out.decode() == f"box is {server.url} (shellwire {SHOWN})\n"
-    refusal = told({"type": "error", "id": None, "code": "CLIENT_REJECTED", "message": ESCAPE})
-    code, _, err = await asked(cli, Hostile(lambda _: b"", status=refusal), "jobs")
+    assert out.decode() == f"saved host box: {server.url} (shellwire {SHOWN})\n"
+    refusal = message_frame(
+        {"type": "error", "id": None, "code": "CLIENT_REJECTED", "message": ESCAPE}
+    )
+    code, _, err = await asked(cli, HostileServer(lambda _: b"", status=refusal), "jobs")
     assert (code, err) == (255, f"Error: {SHOWN}\n")
 
 
-async def test_an_error_that_names_no_message_fails_what_waits(cli: CommandLine) -> None:
-    answers = told({"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"})
+async def test_an_error_without_an_id_fails_all_requests(cli: CommandLine) -> None:
+    answers = message_frame(
+        {"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"}
+    )
     for words in (("exec", "true"), ("jobs",)):
-        code, out, err = await asked(cli, Hostile(lambda _: answers), *words)
+        code, out, err = await asked(cli, HostileServer(lambda _: answers), *words)
         assert (code, out, err) == (255 if words[0] == "exec" else 1, "", "Error: no JSON\n")
 
 
 async def test_no_redirect_is_followed(cli: CommandLine) -> None:
-    there = Hostile(lambda _: b"")
+    there = HostileServer(lambda _: b"")
     asked_for: list[bytes] = []
 
     async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

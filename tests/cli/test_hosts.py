@@ -34,11 +34,11 @@ def login(cli: CommandLine, url: str, token: str) -> subprocess.CompletedProcess
 
 
 @pytest.mark.long
-def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
-    assert away.ok("hosts") == "no host is saved\n"
+def test_login_and_logout(away: CommandLine, daemon: Daemon) -> None:
+    assert away.ok("hosts") == "no saved hosts\n"
     done = login(away, daemon.url, f"{daemon.token}\n")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"box is {daemon.url}/ws (shellwire ")
+    assert done.stdout.startswith(f"saved host box: {daemon.url}/ws (shellwire ")
     assert stat.S_IMODE(away.home.hosts_file.stat().st_mode) == 0o600
     assert away.ok("exec", "-H", "box", "echo there") == "there\n"
     assert json.loads(away.ok("hosts", "--json")) == [{"name": "box", "url": f"{daemon.url}/ws"}]
@@ -50,7 +50,7 @@ def test_in_and_out(away: CommandLine, daemon: Daemon) -> None:
     who = away.ok("whoami", "-H", "box")
     assert who.startswith(f"{user} at {daemon.url}/ws (box), shellwire ")
     assert away.ok("jobs", "-H", "box") == jobs  # it has left none
-    assert away.ok("logout", "box") == "forgot box\n"
+    assert away.ok("logout", "box") == "forgot host box\n"
     assert away.refused("logout", "box") == "Error: no host 'box' is saved\n"
     assert "no host 'box'" in away.refused("jobs", "-H", "box", code=255)
 
@@ -73,18 +73,18 @@ def test_a_token_is_typed_unseen(away: CommandLine, daemon: Daemon) -> None:
         terminal.sees(f"Token of {daemon.url}/ws: ")
         terminal.type(f"{daemon.token}\r")
         assert terminal.exits() == 0
-        assert b"box is" in terminal.rest
+        assert b"saved host box" in terminal.rest
         assert daemon.token.encode() not in terminal.rest
 
 
-def test_what_is_refused_is_not_saved(away: CommandLine, daemon: Daemon) -> None:
+def test_refused_logins_are_not_saved(away: CommandLine, daemon: Daemon) -> None:
     done = login(away, daemon.url, "wrong")
     assert (done.returncode, done.stderr) == (255, "Error: the token is missing or wrong\n")
     done = login(away, "ws://127.0.0.1:1", "x")
     assert (done.returncode, done.stderr.count("\n")) == (255, 1)
     done = login(away, daemon.url, "")
     assert done.returncode == 2
-    assert "no token was given" in done.stderr
+    assert "no token given" in done.stderr
     assert not away.home.hosts_file.exists()
 
 
@@ -97,7 +97,7 @@ def test_plaintext_is_warned_of(away: CommandLine) -> None:
     done = login(away, "ws://host.invalid", "x")
     assert done.returncode == 255
     warning, error = done.stderr.splitlines()
-    assert warning.startswith("Warning: nothing is encrypted on the way to host.invalid")
+    assert warning.startswith("Warning: the connection to host.invalid is not encrypted")
     assert error.startswith("Error: ws://host.invalid/ws can't be reached: ")
 
 

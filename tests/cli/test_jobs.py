@@ -1,4 +1,4 @@
-"""`jobs`: what lives, and the last ten that have ended."""
+"""``jobs``: running jobs and the last ten that ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def listed(cli: CommandLine, *flags: str) -> list[str]:
 
 
 @pytest.mark.long
-async def test_what_lives_and_the_last_ten(own_daemon: Callable[..., Daemon]) -> None:
+async def test_running_jobs_and_the_last_ten(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     cli = CommandLine(daemon.home)
     client = await daemon.client(local=True)

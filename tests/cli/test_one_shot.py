@@ -1,4 +1,4 @@
-"""The command line shuts nobody out of a daemon elsewhere, and is not remembered there."""
+"""The command line takes no client slot of a daemon and leaves no client_id in it."""
 
 from __future__ import annotations
 

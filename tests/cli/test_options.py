@@ -33,7 +33,7 @@ def parse(*flags: str, **variables: str) -> Settings:
     return found[0]
 
 
-def test_nothing_said_means_the_defaults() -> None:
+def test_the_defaults() -> None:
     assert parse() == Settings()
 
 
@@ -46,7 +46,7 @@ def test_only_the_variable_that_is_wrong_is_named(cli: CommandLine) -> None:
 
 def test_a_host_comes_after_the_command(cli: CommandLine) -> None:
     refused = cli.refused("-H", "box", "whoami", code=2)
-    assert "No such option '-H' here: it comes after the command." in refused
+    assert "No such option '-H' here: it goes after the command." in refused
 
 
 def test_every_setting_has_a_flag_and_a_variable(cli: CommandLine) -> None:
@@ -158,7 +158,7 @@ def test_a_variable_that_means_nothing_is_said(cli: CommandLine) -> None:
         done = cli(*command)
         assert done.returncode == 0
         assert done.stderr == (
-            "Warning: SHELLWIRE_\\x1b[2J means nothing here\n"
-            "Warning: SHELLWIRE_PROT means nothing here (is SHELLWIRE_PORT meant?)\n"
+            "Warning: SHELLWIRE_\\x1b[2J is no known variable\n"
+            "Warning: SHELLWIRE_PROT is no known variable (is SHELLWIRE_PORT meant?)\n"
         )
     assert cli.ok("token")

@@ -106,18 +106,18 @@ async def clones(here: CommandLine, place: Path, count: int) -> None:
 
 
 @pytest.fixture
-def wait_writable(own_daemon: Callable[..., Daemon]) -> CommandLine:
+def free_daemon(own_daemon: Callable[..., Daemon]) -> CommandLine:
     """Return a command line whose daemon runs as many commands at once as are pushed."""
     return CommandLine(own_daemon("--max-processes", str(2 * AT_ONCE)).home)
 
 
 @pytest.mark.long
 @pytest.mark.needs("rsync")
-async def test_rsync_pushes_what_has_changed(wait_writable: CommandLine, tmp_path: Path) -> None:
-    await pushes(wait_writable, tmp_path, AT_ONCE)
+async def test_rsync_pushes_what_has_changed(free_daemon: CommandLine, tmp_path: Path) -> None:
+    await pushes(free_daemon, tmp_path, AT_ONCE)
 
 
 @pytest.mark.long
 @pytest.mark.needs("git")
-async def test_git_clones(wait_writable: CommandLine, tmp_path: Path) -> None:
-    await clones(wait_writable, tmp_path, AT_ONCE)
+async def test_git_clones(free_daemon: CommandLine, tmp_path: Path) -> None:
+    await clones(free_daemon, tmp_path, AT_ONCE)

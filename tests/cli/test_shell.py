@@ -1,4 +1,4 @@
-"""Terminals there, on a terminal here."""
+"""``shellwire shell`` and ``attach`` on a real terminal."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_shell(here: CommandLine) -> None:
         assert terminal.exits() == 7
 
 
-def test_our_terminal_is_left_as_it_was(here: CommandLine) -> None:
+def test_the_terminal_is_restored(here: CommandLine) -> None:
     script = f"stty -g; {shlex.quote(sys.executable)} -m shellwire shell; echo; stty -g"
     with Terminal(here, "version") as terminal:
         terminal.begin(here, ["/bin/sh", "-c", script], 100, 30)
@@ -78,7 +78,7 @@ def test_detach_and_attach(here: CommandLine) -> None:
         terminal.type("~.")
         assert terminal.exits() == 0
         job_id = job_id_in(terminal.rest)
-        assert b"it ends when nobody has used it for 7 days" in terminal.rest
+        assert b"the job ends after 7 days without use" in terminal.rest
     with Terminal(here, "attach", job_id, cols=90, rows=25) as terminal:
         terminal.sees("ready")  # what is kept of its output
         terminal.does('echo "$A in $PWD, $(stty size)"', "kept in /usr, 25 90")
@@ -96,7 +96,7 @@ runpy.run_module("shellwire", run_name="__main__")
 
 
 @pytest.mark.parametrize("program", [["-m", "shellwire", "shell"], ["-c", DEAF]])
-def test_a_terminal_that_closes_ends_nothing(here: CommandLine, program: list[str]) -> None:
+def test_closing_the_terminal_detaches(here: CommandLine, program: list[str]) -> None:
     with Terminal(here, "version") as terminal:
         terminal.begin(here, [sys.executable, *program], 100, 30)
         terminal.does("echo r''eady $$", "ready ")
@@ -131,7 +131,7 @@ def test_a_command_on_a_terminal(here: CommandLine) -> None:
         terminal.sees("begun")
         terminal.child.sendcontrol("c")
         assert terminal.exits() == 130
-    assert "-E is for -t" in here.refused("exec", "-E", "true", code=2)
+    assert "-E needs -t" in here.refused("exec", "-E", "true", code=2)
     with Terminal(here, "exec", "-t", "echo begun; sleep 100") as terminal:
         terminal.sees("begun")
         terminal.child.kill(signal.SIGTERM)
@@ -139,7 +139,7 @@ def test_a_command_on_a_terminal(here: CommandLine) -> None:
 
 
 @pytest.mark.long
-def test_a_terminal_is_told_what_ours_can(here: CommandLine) -> None:
+def test_terminal_variables_are_sent(here: CommandLine) -> None:
     ours = {"TERM": "xterm-ours", "COLORTERM": "24bit", "LANG": "C.UTF-8", "LC_TIME": "C"}
     here.environment |= {**ours, "LC_ALL": "", "TERM_PROGRAM": "x"}
     context = f"term-{os.getpid()}"
@@ -167,7 +167,7 @@ def test_a_terminal_is_told_what_ours_can(here: CommandLine) -> None:
     assert here.ok("exec", "-s", context, "echo $TERM $LANG $LC_TIME") == "theirs theirs\n"
 
 
-async def test_a_cut_is_not_felt(daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_lost_connection_is_restored(daemon: Daemon, tmp_path: Path) -> None:
     cli = CommandLine(tmp_path)
     async with Proxy(daemon.url) as proxy:
         save_host(cli.home, "far", Host(proxy.url, daemon.token))
@@ -179,8 +179,8 @@ def _work_through_cuts(cli: CommandLine, loop: asyncio.AbstractEventLoop, proxy:
         terminal.does("echo r''eady", "ready")
         for number in range(3):
             loop.call_soon_threadsafe(proxy.cut, "rst")
-            terminal.sees("broke off the connection; trying again")
-            terminal.sees("connected again")
+            terminal.sees("broke off the connection; reconnecting")
+            terminal.sees("reconnected")
             terminal.does(f"echo ans''wer {number}", f"answer {number}")
         # A closed laptop: the program is gone, and nobody was told.
         os.kill(terminal.child.pid, signal.SIGKILL)
@@ -197,7 +197,7 @@ def _jobs(cli: CommandLine) -> list[dict[str, str]]:
     return found
 
 
-async def test_answers_to_what_is_replayed_are_not_typed(here: CommandLine, daemon: Daemon) -> None:
+async def test_replies_to_a_replay_are_not_sent(here: CommandLine, daemon: Daemon) -> None:
     async with Client(daemon.url, token=daemon.token) as c:
         ask = "printf '\\033[6nasked'"
         job_id = await c.start(f"stty raw -echo; {ask}; cat -v", pty=True)
@@ -218,7 +218,7 @@ def _answer_as_a_terminal(here: CommandLine, job_id: str) -> None:
         assert terminal.exits() == 0
 
 
-async def test_what_has_no_terminal_is_followed_and_left(here: CommandLine, daemon: Daemon) -> None:
+async def test_attach_to_a_job_without_a_terminal(here: CommandLine, daemon: Daemon) -> None:
     async with Client(daemon.url, token=daemon.token) as c:
         job_id = await c.start("echo out; while read line; do echo got $line; done; exit 6")
         await c.read_output(job_id, wait=PATIENCE, until="out")

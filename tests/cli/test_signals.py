@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # forkpty(3) in a process with threads, which pexpect does at once followed by exec.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
-HINT = "`exec -d` starts a command that goes on when its terminal closes"
+HINT = "a command started with `exec -d` keeps running when its terminal closes"
 SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
 
@@ -53,12 +53,12 @@ def test_a_queued_command_is_cancelled(busy: CommandLine, words: tuple[str, ...]
             terminal.child.kill(number)
             assert terminal.exits() == 128 + number
             hint = f"; {HINT}" if number == signal.SIGHUP else ""
-            assert lines(terminal.rest) == [f"shellwire: cancelled before it ran{hint}"]
+            assert lines(terminal.rest) == [f"shellwire: cancelled while queued{hint}"]
     with Terminal(busy, *words, "true") as terminal:
         terminal.sees("queued at position 1")
         terminal.child.sendcontrol("c")  # a key on a terminal that is raw; and yet for us
         assert terminal.exits() == 130
-        assert lines(terminal.rest)[-1] == "shellwire: cancelled before it ran"
+        assert lines(terminal.rest)[-1] == "shellwire: cancelled while queued"
     assert "queued" not in busy.ok("jobs")
 
 
@@ -70,12 +70,12 @@ def test_a_queued_command_without_any_terminal(busy: CommandLine) -> None:
             process.send_signal(number)
             _, err = process.communicate(timeout=SECONDS)
         assert process.returncode == 128 + number
-        assert err.startswith("shellwire: cancelled before it ran")
+        assert err.startswith("shellwire: cancelled while queued")
         assert err.count("\n") == 1
 
 
 @pytest.mark.long
-def test_a_queued_command_is_left(busy: CommandLine) -> None:
+def test_detaching_from_a_queued_command(busy: CommandLine) -> None:
     with Terminal(busy, "exec", "-t", "true") as terminal:
         terminal.sees("queued at position 1")
         terminal.type("~.")
@@ -138,7 +138,7 @@ def test_a_signal_while_it_connects(deaf: CommandLine, number: signal.Signals) -
 # Running -----------------------------------------------------------------------------------------
 
 
-def test_at_sighup_a_line_names_d(here: CommandLine) -> None:
+def test_sighup_prints_a_hint_at_d(here: CommandLine) -> None:
     with ended(here.begin("exec", "echo up; sleep 1000", stdout=-1, stderr=-1)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
@@ -147,7 +147,7 @@ def test_at_sighup_a_line_names_d(here: CommandLine) -> None:
         assert (process.returncode, err) == (143, f"shellwire: killed; {HINT}\n")
 
 
-def test_what_was_ignored_stays_ignored(here: CommandLine) -> None:
+def test_ignored_signals_stay_ignored(here: CommandLine) -> None:
     words = shlex.join([*PROGRAM, "exec", "echo up; read x; echo $x"])
     shell = ["sh", "-c", f"trap '' HUP; exec {words}"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -160,7 +160,7 @@ def test_what_was_ignored_stays_ignored(here: CommandLine) -> None:
 
 
 @pytest.mark.long
-def test_a_reader_that_takes_nothing_keeps_nobody(here: CommandLine) -> None:
+def test_a_stuck_reader_does_not_delay_the_exit(here: CommandLine) -> None:
     with ended(here.begin("exec", "echo up; yes", stdin=-3, stdout=-1, stderr=-1)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
@@ -189,16 +189,16 @@ CTRL_C = "\x03"
 @pytest.mark.parametrize(
     ("words", "ending", "code", "line"),
     [
-        (("exec", "-t"), signal.SIGTERM, 143, "no connection; job"),
+        (("exec", "-t"), signal.SIGTERM, 143, "no connection: job"),
         (("exec", "-t"), signal.SIGHUP, 129, HINT),
-        (("exec", "-t"), CTRL_C, 130, "no connection; job"),
+        (("exec", "-t"), CTRL_C, 130, "no connection: job"),
         (("exec", "-t"), "\r~.", 0, "detached"),
-        (("exec", "-t", "-E"), CTRL_C, 130, "no connection; job"),
+        (("exec", "-t", "-E"), CTRL_C, 130, "no connection: job"),
         (("shell",), CTRL_C, 0, "detached"),
         (("shell",), signal.SIGTERM, 0, "detached"),
     ],
 )
-async def test_it_is_left_without_a_connection(
+async def test_leaving_without_a_connection(
     daemon: Daemon,
     tmp_path: Path,
     words: tuple[str, ...],
@@ -212,7 +212,7 @@ async def test_it_is_left_without_a_connection(
         with Terminal(cli, words[0], "-H", "far", *words[1:], *COMMAND[words[0]]) as terminal:
             await asyncio.to_thread(begin, terminal, words[0])
             await proxy.stop()
-            await asyncio.to_thread(terminal.sees, "trying again")
+            await asyncio.to_thread(terminal.sees, "reconnecting")
             if isinstance(ending, str):
                 for _ in range(3 if ending == CTRL_C else 1):
                     terminal.type(ending)

@@ -35,7 +35,7 @@ def test_only_the_first_start_shows_the_token(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("words", ["run --port 0", "start --port 0"])
-def test_the_foreground_tells_a_log_only_where_the_token_is(cli: CommandLine, words: str) -> None:
+def test_the_foreground_prints_no_token_to_a_log(cli: CommandLine, words: str) -> None:
     process = cli.begin(*words.split(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     said = "".join(iter(process.stdout.readline, "\n"))  # as far as the empty line
@@ -75,7 +75,7 @@ def test_too_few_descriptors_is_the_reason(cli: CommandLine) -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: a process may open 64 files here (ulimit -n), and shellwire needs 256\n"
+        "Error: the limit of open files is 64 (ulimit -n), and shellwire needs 256\n"
     )
 
 
@@ -136,7 +136,7 @@ def test_a_home_of_0_1_4_holds(cli: CommandLine) -> None:
         pass
 
 
-def test_a_second_one_is_refused(cli: CommandLine) -> None:
+def test_a_second_daemon_is_refused(cli: CommandLine) -> None:
     status = cli.start()
     line = cli.refused("start", "--daemon", "--port", "0")
     assert f"already running (pid {status['pid']}" in line
@@ -237,7 +237,7 @@ def test_a_killed_daemon_is_followed_by_another(cli: CommandLine) -> None:
     assert cli.start()["pid"] != first["pid"]
 
 
-def test_a_home_that_cannot_be_is_said(cli: CommandLine) -> None:
+def test_an_impossible_home_is_reported(cli: CommandLine) -> None:
     cli.home.root.touch()
     for command in (["start", "--daemon"], ["run"], ["status"], ["stop"], ["token"]):
         assert "irectory" in cli.refused(*command)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
 
 
-def test_not_running_is_said_on_stdout(cli: CommandLine) -> None:
+def test_not_running_is_printed_to_stdout(cli: CommandLine) -> None:
     done = cli("status")
     assert (done.returncode, done.stdout, done.stderr) == (3, "shellwire is not running\n", "")
     done = cli("status", "--json")
@@ -92,7 +92,7 @@ def test_one_of_0_1_4_is_asked_where_it_listens(cli: CommandLine) -> None:
     assert "warning" not in found
 
 
-def test_alive_and_silent_is_said(cli: CommandLine) -> None:
+def test_a_daemon_that_does_not_answer(cli: CommandLine) -> None:
     pid = cli.start()["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:

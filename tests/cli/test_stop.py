@@ -1,4 +1,4 @@
-"""``stop`` returns when nothing is left."""
+"""``stop`` returns when the daemon is gone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
 
 
-def test_when_it_returns_process_and_pid_file_are_gone(cli: CommandLine) -> None:
+def test_it_waits_until_process_and_pid_file_are_gone(cli: CommandLine) -> None:
     pid = cli.start()["pid"]
     assert cli.ok("stop") == "shellwire has stopped\n"
     assert pidfile.start_time(pid) is None
@@ -27,7 +27,7 @@ def test_nothing_to_stop(cli: CommandLine) -> None:
     assert "not running" in cli.refused("stop")
 
 
-def test_a_stranger_with_the_pid_is_left_alone(cli: CommandLine) -> None:
+def test_another_process_with_the_pid_is_not_killed(cli: CommandLine) -> None:
     cli.home.ensure()
     cli.home.pid_file.write_text(f'{{"pid": {os.getpid()}, "start_time": 1}}')
     assert "not running" in cli.refused("stop")

@@ -12,7 +12,7 @@ import pytest
 
 from shellwire.cli.files.manifest import symlink
 from shellwire.cli.files.sync import sync_command
-from tests.cli.sides import contents, links_in, names, sync
+from tests.cli.sync_pair import contents, links_in, names, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def test_changes_go_to_the_other_side(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     planned = sync(box, sides, "--dry-run")
-    assert planned == (0, [f"make there {there}", "push a", "push sub/b"], [])
+    assert planned == (0, [f"create remote {there}", "push a", "push sub/b"], [])
     assert not there.exists()
     assert sync(box, sides) == planned
     assert contents(there) == contents(here)
@@ -46,7 +46,7 @@ def test_deleted_only_if_asked(box: CommandLine, sides: tuple[Path, Path]) -> No
     (here / "sub" / "b").unlink()
     (there / "a").unlink()
     assert sync(box, sides) == (0, [], [])
-    said = ["delete here a", "delete there sub/b"]
+    said = ["delete local a", "delete remote sub/b"]
     assert sync(box, sides, "--delete", "--dry-run") == (0, said, [])
     assert (there / "sub" / "b").exists()
     assert sync(box, sides, "--delete") == (0, said, [])
@@ -58,7 +58,7 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     (here / "empty").mkdir()
     (here / "deep" / "er").mkdir(parents=True)
-    told = [f"make there {there}", "push a", "push deep/er", "push empty", "push sub/b"]
+    told = [f"create remote {there}", "push a", "push deep/er", "push empty", "push sub/b"]
     assert sync(box, sides, "--dry-run") == (0, told, [])
     assert sync(box, sides) == (0, told, [])
     assert names(there) == names(here)
@@ -69,7 +69,7 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (there / "a").mkdir()
     (here / "empty").rmdir()
     (here / "empty").write_text("a file now")
-    told = ["delete there sub/b", "pull a", "pull deep/er/new", "push empty"]
+    told = ["delete remote sub/b", "pull a", "pull deep/er/new", "push empty"]
     assert sync(box, sides, "--delete") == (0, told, [])
     assert names(there) == names(here) == ["a", "deep", "deep/er", "deep/er/new", "empty"]
     assert sync(box, sides, "--delete") == (0, [], [])
@@ -80,7 +80,7 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (there / "empty").write_text("another")
     code, told, warned = sync(box, sides)
     assert (code, told) == (3, [])
-    assert warned == ["Error: conflict: empty: a directory here, a file there"]
+    assert warned == ["Error: conflict: empty: a directory locally, a file remotely"]
 
 
 @pytest.mark.long
@@ -112,10 +112,10 @@ def test_a_change_of_kind_deletes_only_if_asked(box: CommandLine, sides: tuple[P
         3,
         ["pull empty", "push e"],
         [
-            "Error: conflict: c: a directory here, a file there",
-            "Error: conflict: d: a file here, a symlink there",
-            "Error: conflict: full: a directory here, a file there",
-            "Error: conflict: link: a file here, a symlink there",
+            "Error: conflict: c: a directory locally, a file remotely",
+            "Error: conflict: d: a file locally, a symlink remotely",
+            "Error: conflict: full: a directory locally, a file remotely",
+            "Error: conflict: link: a file locally, a symlink remotely",
         ],
     )
     assert sync(box, sides, "--dry-run") == wanted
@@ -140,7 +140,7 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
         (here / name).symlink_to(target)
     (here / "out").symlink_to("../here/a")
     told = [f"push {name}" for name in ("a", "broken", "dir", "sub/b", "sub/self", "sub/up")]
-    told.insert(0, f"make there {there}")
+    told.insert(0, f"create remote {there}")
     warned = ["Warning: out: a symlink that leads out, and not synced"]
     assert sync(box, sides) == (0, told, warned)
     assert {name: os.readlink(there / name) for name in links} == links
@@ -153,7 +153,7 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (here / "broken").unlink()
     (here / "a").unlink()
     (here / "a").symlink_to("sub/b")
-    told = ["delete there broken", "pull dir", "pull made", "pull sub/up", "push a"]
+    told = ["delete remote broken", "pull dir", "pull made", "pull sub/up", "push a"]
     assert sync(box, sides, "--delete") == (0, told, warned)
     (here / "out").unlink()
     assert sync(box, sides, "--delete") == (0, [], [])
@@ -179,7 +179,7 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
         ("a/b", "c/../d", False),  # c may be a symlink itself
     ],
 )
-def test_what_stays_in_the_tree(path: str, target: str, stays: bool) -> None:
+def test_which_symlinks_stay_in_the_tree(path: str, target: str, stays: bool) -> None:
     found = symlink(path, target)
     assert (found is not None) == stays
     assert found is None or (found.target, found.kind) == (target, "symlink")
@@ -188,19 +188,19 @@ def test_what_stays_in_the_tree(path: str, target: str, stays: bool) -> None:
 @pytest.mark.long
 def test_directories_that_are_not_there(box: CommandLine, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    assert "there is neither" in box.refused("sync", str(here), f"box:{there}")
+    assert "Error: neither" in box.refused("sync", str(here), f"box:{there}")
     here.mkdir()
-    assert box.ok("sync", "--dry-run", str(here), f"box:{there}") == f"make there {there}\n"
+    assert box.ok("sync", "--dry-run", str(here), f"box:{there}") == f"create remote {there}\n"
     assert not there.exists()
-    assert box.ok("sync", str(here), f"box:{there}") == f"make there {there}\n"
+    assert box.ok("sync", str(here), f"box:{there}") == f"create remote {there}\n"
     assert there.is_dir()
     here.rmdir()
-    assert box.ok("sync", f"box:{there}", str(here)) == f"make here {here}\n"
+    assert box.ok("sync", f"box:{there}", str(here)) == f"create local {here}\n"
     assert here.is_dir()
 
 
 @pytest.mark.long
-def test_what_changed_on_both_sides(box: CommandLine, sides: tuple[Path, Path]) -> None:
+def test_conflicts(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     there.mkdir()
     (there / "a").write_text("other")
@@ -216,14 +216,14 @@ def test_what_changed_on_both_sides(box: CommandLine, sides: tuple[Path, Path]) 
     code, said, warned = sync(box, sides, "--delete")
     assert (code, said) == (3, [])
     assert warned == [
-        "Error: conflict: a: changed here, deleted there",
-        "Error: conflict: sub/b: deleted here, changed there",
+        "Error: conflict: a: changed locally, deleted remotely",
+        "Error: conflict: sub/b: deleted locally, changed remotely",
     ]
     assert (here / "a").read_text() == "mine"
     assert (there / "sub" / "b").read_text() == "theirs"
 
 
-def test_what_is_no_file_is_told_and_left(
+def test_special_files_are_reported_and_skipped(
     box: CommandLine, sides: tuple[Path, Path], tmp_path: Path
 ) -> None:
     here, there = sides
@@ -304,4 +304,4 @@ def test_a_pair_has_one_manifest_by_whatever_name(
     alias = there.with_name("alias")
     alias.symlink_to(there)
     (there / "a").unlink()
-    assert sync(box, (here, alias), "--delete") == (0, ["delete here a"], [])
+    assert sync(box, (here, alias), "--delete") == (0, ["delete local a"], [])

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.cli.files.guard import lost, refuse_many
-from shellwire.cli.files.manifest import DIRECTORY, Act, File, Stamp
-from shellwire.cli.files.scan import Scan, look_here
+from shellwire.cli.files.deletion_guard import refuse_mass_deletion, vanished_reason
+from shellwire.cli.files.local_scan import stat_local
+from shellwire.cli.files.manifest import DIRECTORY, CachedHash, File
+from shellwire.cli.files.plan import Change
+from shellwire.cli.files.scan import Scan
 from shellwire.errors import DeletionRefused
 from tests.cli.command_line import SECONDS, CommandLine, ended
-from tests.cli.sides import contents, manifest_of, names, sha256, sync
+from tests.cli.sync_pair import contents, manifest_of, names, sha256, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +38,8 @@ def test_a_side_that_is_suddenly_empty(
     before = contents(other)
     emptied(vanished)
     why = (
-        f"Error: {vanished} is empty, and the last sync knew 3 files and directories in it:"
-        " nothing is done; --force-delete deletes all the same"
+        f"Error: {vanished} is empty, and the last sync had 3 files and directories in it:"
+        " nothing was done; --force-delete skips this check"
     )
     assert sync(box, sides, "--delete", "--dry-run") == (3, [], [why])
     assert sync(box, sides, "--delete") == (3, [], [why])
@@ -73,12 +75,12 @@ def test_another_directory_in_its_place(box: CommandLine, sides: tuple[Path, Pat
     assert names(there) == ["a", "sub", "sub/b"]
     # What was known comes into it: now it is the same one again.
     (here / "a").write_text("a")
-    told = ["delete there sub/b", "push another"]
+    told = ["delete remote sub/b", "push another"]
     assert sync(box, sides, "--delete") == (0, told, [])
     # In the same directory all names may be new.
     (here / "a").rename(here / "b")
     (here / "another").rename(here / "c")
-    told = ["delete there a", "delete there another", "push b", "push c"]
+    told = ["delete remote a", "delete remote another", "push b", "push c"]
     assert sync(box, sides, "--delete") == (0, told, [])
 
 
@@ -94,8 +96,8 @@ def test_more_than_half_of_many(box: CommandLine, sides: tuple[Path, Path]) -> N
         3,
         [],
         [
-            "Error: 12 of the 22 files that the last sync knew would be deleted: nothing is done;"
-            " --force-delete deletes all the same"
+            "Error: 12 of the 22 files of the last sync would be deleted: nothing was done;"
+            " --force-delete skips this check"
         ],
     )
     assert names(there) == before
@@ -122,37 +124,41 @@ def test_it_stops_watching(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert names(here) == ["a", "came", "sub", "sub/b"]
 
 
-def test_what_is_much() -> None:
+def test_mass_deletions() -> None:
     known = {f"{number}": File("hash", False) for number in range(21)} | {"d": DIRECTORY}
-    gone = [Act("delete there", each) for each in known]
-    refuse_many(gone[:10], known)
+    gone = [Change("delete remote", each) for each in known]
+    refuse_mass_deletion(gone[:10], known)
     with pytest.raises(DeletionRefused, match="11 of the 21 files"):
-        refuse_many(gone[:11], known)
-    mixed = [*gone[:6], *(act._replace(what="delete here") for act in gone[6:11])]
+        refuse_mass_deletion(gone[:11], known)
+    mixed = [*gone[:6], *(change._replace(action="delete local") for change in gone[6:11])]
     with pytest.raises(DeletionRefused):
-        refuse_many(mixed, known)
+        refuse_mass_deletion(mixed, known)
     # What becomes a directory or a symlink is lost as well; another content is not.
     for what in (DIRECTORY, File("symlink x", False)):
         with pytest.raises(DeletionRefused):
-            refuse_many([act._replace(what="push", file=what) for act in gone], known)
-    refuse_many([act._replace(what="push", file=File("new", False)) for act in gone], known)
-    refuse_many([act._replace(what="conflict") for act in gone], known)
+            refuse_mass_deletion(
+                [change._replace(action="push", file=what) for change in gone], known
+            )
+    refuse_mass_deletion(
+        [change._replace(action="push", file=File("new", False)) for change in gone], known
+    )
+    refuse_mass_deletion([change._replace(action="conflict") for change in gone], known)
     del known["20"]
-    refuse_many(gone, known)  # of few all may go
+    refuse_mass_deletion(gone, known)  # of few all may go
 
 
-def test_what_is_a_vanished_side() -> None:
+def test_vanished_reason() -> None:
     side, known = Scan(), {"a": File("hash", False), "d": DIRECTORY}
-    assert lost("/x", side, known, None) == "/x is gone"
-    assert lost("/x", side, {}, None) == ""  # the first time
+    assert vanished_reason("/x", side, known, None) == "/x is gone"
+    assert vanished_reason("/x", side, {}, None) == ""  # the first time
     side.exists, side.root = True, (1, 2)
-    assert lost("/x", side, known, (1, 2)) == "/x is empty"
+    assert vanished_reason("/x", side, known, (1, 2)) == "/x is empty"
     side.files["new"] = File("hash", False)
-    assert lost("/x", side, known, (1, 2)) == ""
-    assert lost("/x", side, known, None) == ""  # nobody knows which it was
-    assert "another directory" in lost("/x", side, known, (1, 3))
+    assert vanished_reason("/x", side, known, (1, 2)) == ""
+    assert vanished_reason("/x", side, known, None) == ""  # nobody knows which it was
+    assert "another directory" in vanished_reason("/x", side, known, (1, 3))
     side.files["d"] = DIRECTORY
-    assert lost("/x", side, known, (1, 3)) == ""
+    assert vanished_reason("/x", side, known, (1, 3)) == ""
 
 
 @pytest.mark.long
@@ -170,11 +176,11 @@ def test_other_contents_of_the_same_size_and_time(
     (here / "2").replace(here / "1")
     (there / "3").write_text("x")
     os.utime(there / "3", ns=(past, past))
-    assert sync(box, sides, "--delete") == (0, ["delete there 2", "pull 3", "push 1"], [])
+    assert sync(box, sides, "--delete") == (0, ["delete remote 2", "pull 3", "push 1"], [])
     assert contents(here) == contents(there)
     assert ((there / "1").read_text(), (here / "3").read_text()) == ("2", "x")
     (there / "1").replace(there / "3")
-    assert sync(box, sides, "--delete") == (0, ["delete here 1", "pull 3"], [])
+    assert sync(box, sides, "--delete") == (0, ["delete local 1", "pull 3"], [])
     assert (here / "3").read_text() == "2"
 
 
@@ -189,7 +195,7 @@ def test_a_further_link_to_a_file_that_is_replaced(
     for name in ("l1", "l2"):
         (there / name).write_text("new")
     (there / "l3").unlink()
-    assert sync(box, sides, "--delete") == (0, ["delete here l3", "pull l1", "pull l2"], [])
+    assert sync(box, sides, "--delete") == (0, ["delete local l3", "pull l1", "pull l2"], [])
     assert (here / "a").read_text() == "a"
 
 
@@ -202,7 +208,7 @@ def test_checksum_reads_all(box: CommandLine, sides: tuple[Path, Path]) -> None:
     manifest.load()
     old = File(sha256("old"), False)
     manifest.common["a"] = old
-    manifest.here["a"] = Stamp(look_here(str(here / "a")), old.hash)
+    manifest.local_hashes["a"] = CachedHash(stat_local(str(here / "a")), old.hash)
     manifest.save()
     (sides[1] / "a").write_text("new")
     assert sync(box, sides, "--dry-run") == (0, ["pull a"], [])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.cli.files.manifest import DIRECTORY
-from tests.cli.sides import manifest_of, names, sync
+from tests.cli.sync_pair import manifest_of, names, sync
 from tests.unprivileged import Unprivileged, can_drop, unprivileged
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def test_directories_without_write_permission(user: Unprivileged) -> None:
     (back / "mod" / "deep" / "er").rmdir()
     for path in ("mod", "mod/deep"):
         os.chmod(back / path, 0o555)
-    told = ["delete there mod/deep/er/f", "delete there mod/f", "push mod/new"]
+    told = ["delete remote mod/deep/er/f", "delete remote mod/f", "push mod/new"]
     assert sync(user, (back, there), "--delete") == (0, told, [])
-    told = [each.replace("there", "here").replace("push", "pull") for each in told]
+    told = [each.replace("remote", "local").replace("push", "pull") for each in told]
     assert sync(user, (here, there), "--delete") == (0, told, [])
     del wanted["mod/deep/er"]
     assert modes(here) == modes(there) == wanted
@@ -114,7 +114,7 @@ def test_modes_come_back_after_an_error(user: Unprivileged) -> None:
     assert modes(here) == modes(there) == wanted
 
 
-def test_a_command_takes_such_directories_along(user: Unprivileged) -> None:
+def test_exec_with_such_directories(user: Unprivileged) -> None:
     here = user.top / "src"
     wanted = closed(here, "mod", "mod/deep")
     command = "cat mod/deep/f; chmod u+w mod; echo x >mod/new; mkdir -m 555 mod/made; chmod 555 mod"

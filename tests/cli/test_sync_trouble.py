@@ -1,4 +1,4 @@
-"""``shellwire sync`` that is killed, cut off or beaten to it: nothing is lost."""
+"""``shellwire sync`` killed, disconnected or run twice at once: no change is lost."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shellwire.cli.files.manifest import DIRECTORY, File, blocked, decided
-from shellwire.cli.files.scan import Stopped, scan_here
+from shellwire.cli.files.local_scan import Stopped, scan_local
+from shellwire.cli.files.manifest import DIRECTORY, File
+from shellwire.cli.files.plan import is_within, plan_changes
 from shellwire.home.hosts import Host, save_host
 from tests.cli.command_line import PROGRAM, SECONDS, CommandLine, ended
-from tests.cli.sides import contents, manifest_of, names, sha256, sync
+from tests.cli.sync_pair import contents, manifest_of, names, sha256, sync
 from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def test_one_after_the_other(box: CommandLine, sides: tuple[Path, Path]) -> None
         with manifest_of(box, sides).lock() as take:
             assert take()
             assert sync(box, sides, "--dry-run")[0] == 0  # changes nothing, and waits for nobody
-            begun = box.begin("sync", str(here), f"box:{there}", stdout=DEVNULL, stderr=PIPE)
-            second = stack.enter_context(ended(begun))
+            pending = box.begin("sync", str(here), f"box:{there}", stdout=DEVNULL, stderr=PIPE)
+            second = stack.enter_context(ended(pending))
             assert second.stderr is not None
-            told = f"Warning: {here}: another sync of it is at work; waiting for its end\n"
+            told = f"Warning: {here}: waiting for another sync of it to end\n"
             assert second.stderr.readline() == told
             assert not there.exists()
         assert second.wait(SECONDS) == 0
@@ -49,7 +50,7 @@ def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
     sync(box, sides)
     manifest = manifest_of(box, sides)
     manifest.load()
-    manifest.begun = {  # so it is while it works
+    manifest.pending = {  # so it is while it works
         "a": (False, File(sha256("pushed"), False)),
         "new": (False, File(sha256("new"), False)),
         "pulled": (True, File(sha256("pulled"), False)),
@@ -70,7 +71,7 @@ def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert contents(here) == contents(there)
     assert not unfinished.exists()
     manifest.load()
-    assert manifest.begun == {}
+    assert manifest.pending == {}
 
 
 @pytest.mark.long
@@ -84,7 +85,7 @@ def test_killed_before_the_new_one_came(box: CommandLine, sides: tuple[Path, Pat
         (side / "a").unlink()
     (here / "a").mkdir()
     assert sync(box, sides)[0] == 3
-    manifest.begun = {"a": (False, DIRECTORY)}
+    manifest.pending = {"a": (False, DIRECTORY)}
     manifest.save()
     assert sync(box, sides) == (0, ["push a"], [])
     assert (there / "a").is_dir()
@@ -124,7 +125,7 @@ def test_nothing_goes_through_a_symlink(box: CommandLine, sides: tuple[Path, Pat
     (here / "sub" / "new").write_text("n")
     (here / "sub" / "more").mkdir()
     code, told, warned = sync(box, sides, "--delete")
-    assert (code, told) == (1, ["delete here sub/b"])
+    assert (code, told) == (1, ["delete local sub/b"])
     assert warned == [
         "Error: sub/more: " + (why := f"{there}/sub: a symlink is in the way"),
         f"Error: sub/new: {why}",
@@ -133,7 +134,7 @@ def test_nothing_goes_through_a_symlink(box: CommandLine, sides: tuple[Path, Pat
     assert names(there / "other") == []
 
 
-def test_what_can_not_be_read(tmp_path: Path) -> None:
+def test_unreadable_files(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         root.chmod(0o755)
@@ -149,7 +150,7 @@ def test_what_can_not_be_read(tmp_path: Path) -> None:
         was = os.geteuid()
         os.seteuid(was or 65534)  # root could read all of it
         try:
-            scan = scan_here(directory, {}, lambda: False)
+            scan = scan_local(directory, {}, lambda: False)
         finally:
             os.seteuid(was)
         (root / "closed").chmod(0o700)
@@ -163,10 +164,10 @@ def test_what_can_not_be_read(tmp_path: Path) -> None:
     # What was not seen is not deleted.
     common = {**scan.files, "closed": DIRECTORY, "closed/f": File(sha256("closed"), False)}
     common["listed/link"] = File("symlink f", False)
-    assert decided(common, scan.files, common, delete=True, apart=scan.failed) == []
+    assert plan_changes(common, scan.files, common, delete=True, excluded=scan.failed) == []
 
 
-def test_a_file_that_never_stands_still(tmp_path: Path) -> None:
+def test_a_file_that_changes_all_the_time(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
     with (tmp_path / "log").open("a") as log:
 
@@ -175,10 +176,10 @@ def test_a_file_that_never_stands_still(tmp_path: Path) -> None:
             log.flush()
             return False
 
-        scan = scan_here(str(tmp_path), {}, grow)
+        scan = scan_local(str(tmp_path), {}, grow)
     assert scan.failed == {"log": "it changes while it is read"}
     with pytest.raises(Stopped):
-        scan_here(str(tmp_path), {}, lambda: True)
+        scan_local(str(tmp_path), {}, lambda: True)
 
 
 @pytest.mark.long
@@ -190,7 +191,7 @@ def test_a_side_that_is_gone_takes_nothing_with_it(
     there.rename(tmp_path / "elsewhere")
     code, _, (warned,) = sync(box, sides, "--delete")
     assert code == 3
-    assert warned.startswith(f"Error: {there} is gone, which was synced before: nothing is done;")
+    assert warned.startswith(f"Error: {there} is gone, but was synced before: nothing was done;")
     assert sync(box, sides)[0] == 1
     (tmp_path / "elsewhere").rename(there)
     here.rename(tmp_path / "moved")
@@ -198,15 +199,15 @@ def test_a_side_that_is_gone_takes_nothing_with_it(
     assert code == 3
     assert contents(there)
     Path(warned.partition("remove ")[2].partition(";")[0]).unlink()
-    assert sync(box, sides) == (0, [f"make here {here}", "pull a", "pull sub/b"], [])
+    assert sync(box, sides) == (0, [f"create local {here}", "pull a", "pull sub/b"], [])
 
 
-def test_it_watches(box: CommandLine, sides: tuple[Path, Path]) -> None:
+def test_watch(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
-    begun = box.begin("sync", "--watch", str(here), f"box:{there}", stdout=-1)
-    with ended(begun) as watching:
+    pending = box.begin("sync", "--watch", str(here), f"box:{there}", stdout=-1)
+    with ended(pending) as watching:
         assert watching.stdout is not None
-        assert watching.stdout.readline() == f"make there {there}\n"
+        assert watching.stdout.readline() == f"create remote {there}\n"
         seen = [watching.stdout.readline(), watching.stdout.readline()]
         assert sorted(seen) == ["push a\n", "push sub/b\n"]
         (there / "c").write_text("c")
@@ -218,7 +219,7 @@ def test_it_watches(box: CommandLine, sides: tuple[Path, Path]) -> None:
     assert contents(here) == contents(there)
 
 
-async def test_it_says_when_the_daemon_is_gone_and_back(
+async def test_watch_reports_lost_and_restored_connections(
     daemon: Daemon, sides: tuple[Path, Path], tmp_path: Path
 ) -> None:
     here, there = sides
@@ -238,10 +239,10 @@ async def test_it_says_when_the_daemon_is_gone_and_back(
                 pass
             target, proxy.target = proxy.target, "ws://127.0.0.1:1"
             proxy.cut("rst")
-            assert (await process.stderr.readline()).endswith(b"; trying again\n")
+            assert (await process.stderr.readline()).endswith(b"; reconnecting\n")
             (here / "new").touch()
             proxy.target = target
-            assert await process.stderr.readline() == b"shellwire: connected again\n"
+            assert await process.stderr.readline() == b"shellwire: reconnected\n"
             while await process.stdout.readline() != b"push new\n":
                 pass
             process.send_signal(signal.SIGINT)
@@ -261,29 +262,31 @@ files = st.dictionaries(
 
 
 @given(files, files, files, st.booleans())
-def test_nothing_that_changed_is_lost(
+def test_no_change_is_lost(
     common: dict[str, File], here: dict[str, File], there: dict[str, File], delete: bool
 ) -> None:
-    acts = {act.path: act.what for act in decided(common, here, there, delete=delete)}
-    conflicts = {path for path, what in acts.items() if what == "conflict"}
+    changes = {
+        change.path: change.action for change in plan_changes(common, here, there, delete=delete)
+    }
+    conflicts = {path for path, action in changes.items() if action == "conflict"}
     for path in {*common, *here, *there}:
         before, ours, theirs = common.get(path), here.get(path), there.get(path)
-        what = acts.get(path)
-        if blocked(path, conflicts - {path}):
-            assert what is None
+        action = changes.get(path)
+        if is_within(path, conflicts - {path}):
+            assert action is None
         elif ours != before and theirs != before:
-            assert what == (None if ours == theirs else "conflict")
+            assert action == (None if ours == theirs else "conflict")
         elif ours == theirs:
-            assert what is None
+            assert action is None
         elif ours is None or (theirs is None and before is not None):
-            gone, side = ("delete there", there) if ours is None else ("delete here", here)
+            gone, side = ("delete remote", there) if ours is None else ("delete local", here)
             below = [each for each in side if each.startswith(f"{path}/")]
-            kept = any(acts.get(each) != gone for each in below)
-            assert what == ("pull" if before is None else gone if delete and not kept else None)
+            kept = any(changes.get(each) != gone for each in below)
+            assert action == ("pull" if before is None else gone if delete and not kept else None)
         else:
             side, old, new = (there, theirs, ours) if ours != before else (here, ours, theirs)
             full = any(each.startswith(f"{path}/") for each in side)
             loses = old is not None and new is not None and old.kind != new.kind
             loses = loses and (full or old != DIRECTORY)
             taken = "push" if ours != before else "pull"
-            assert what == ("conflict" if loses and not delete else taken)
+            assert action == ("conflict" if loses and not delete else taken)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shellwire.cli.tail import split
+from shellwire.cli.tail import split_lines
 from shellwire.client import Chunk
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ PIECES = st.lists(
 def test_nothing_is_lost_and_each_line_ends_where_it_says(
     pieces: list[tuple[Stream, bytes]],
 ) -> None:
-    lines = split(chunks(pieces))
+    lines = split_lines(chunks(pieces))
     for stream in STREAMS:
         whole = b"".join(data for each, data in pieces if each == stream)
         mine = [line for line in lines if line.stream == stream]
@@ -49,5 +49,5 @@ def test_nothing_is_lost_and_each_line_ends_where_it_says(
 
 def test_a_line_counts_where_it_ends() -> None:
     pieces: list[tuple[Stream, bytes]] = [("stdout", b"a"), ("stderr", b"x\n"), ("stdout", b"b\nc")]
-    found = [(line.stream, line.data) for line in split(chunks(pieces))]
+    found = [(line.stream, line.data) for line in split_lines(chunks(pieces))]
     assert found == [("stderr", b"x\n"), ("stdout", b"ab\n"), ("stdout", b"c")]

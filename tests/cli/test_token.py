@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from tests.cli.command_line import CommandLine
 
 
-def test_none_yet(cli: CommandLine) -> None:
+def test_no_token_yet(cli: CommandLine) -> None:
     assert "no token" in cli.refused("token")
     assert "no token" in cli.refused("token", "show")
     assert not cli.home.root.exists()
 
 
 @pytest.mark.parametrize("content", ["", "0" * 63, "no token"])
-def test_a_malformed_one_is_not_called_missing(cli: CommandLine, content: str) -> None:
+def test_a_malformed_token_is_not_reported_missing(cli: CommandLine, content: str) -> None:
     cli.home.ensure()
     cli.home.token_file.write_text(content)
     line = cli.refused("token")
     assert "auth.token is malformed" in line
-    assert "token rotate` makes a new token" in line
+    assert "token rotate` or the next start creates a new token" in line
     assert cli.home.token_file.read_text() == content
 
 
@@ -56,7 +56,7 @@ def test_a_running_daemon_acts_at_once(cli: CommandLine) -> None:
         pass
 
 
-def test_it_takes_effect_where_nobody_reads_it(cli: CommandLine) -> None:
+def test_it_takes_effect_if_printing_fails(cli: CommandLine) -> None:
     cli.start()
     with cli.connected("a") as connection:
         assert unread(cli, "token", "rotate") == 141
@@ -64,11 +64,11 @@ def test_it_takes_effect_where_nobody_reads_it(cli: CommandLine) -> None:
             connection.recv(SECONDS)
 
 
-def test_a_daemon_that_was_not_told_is_said(cli: CommandLine) -> None:
+def test_a_failed_reload_is_reported(cli: CommandLine) -> None:
     cli.start()
     cli.home.socket_file.unlink()
     done = cli("token", "rotate")
     assert done.returncode == 1
     assert done.stdout == cli.ok("token")
-    assert done.stderr.startswith("Error: the change is stored, but the daemon does not know")
+    assert done.stderr.startswith("Error: the change is stored, but the daemon did not reload")
     assert done.stderr.count("\n") == 1

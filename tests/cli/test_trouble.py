@@ -1,4 +1,4 @@
-"""What goes wrong costs one line, and the exit code tells what kind it is."""
+"""Each error is one line, and its exit code tells the kind."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_no_such_job(here: CommandLine, words: tuple[str, ...], code: int) -> No
     assert here.refused(*words, "nothing", code=code) == "Error: no job has the id nothing\n"
 
 
-def test_an_address_where_nobody_is(cli: CommandLine) -> None:
+def test_an_address_without_a_daemon(cli: CommandLine) -> None:
     done = cli("exec", "true", env={"SHELLWIRE_URL": "ws://127.0.0.1:1"})
     assert done.returncode == 255
     assert done.stderr == "Error: ws://127.0.0.1:1/ws can't be reached: Connection refused\n"

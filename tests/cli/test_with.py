@@ -1,4 +1,4 @@
-"""``shellwire exec --with``: directories that a command takes along, and what comes back."""
+"""``shellwire exec --with``: directories synced before and after a command."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def copies(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.long
-def test_there_and_back(box: CommandLine, tmp_path: Path) -> None:
+def test_sync_before_and_after(box: CommandLine, tmp_path: Path) -> None:
     src, lib = tmp_path / "src", tmp_path / "lib"
     src.mkdir()
     lib.mkdir()
@@ -93,13 +93,13 @@ def test_from_different_places(box: CommandLine, tmp_path: Path) -> None:
     assert len(os.listdir(tmp_path / "user" / ".cache" / "shellwire" / "with")) == 1
 
 
-def test_what_can_not_be_taken_along(box: CommandLine, tmp_path: Path) -> None:
+def test_refused_directories(box: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "a" / "src").mkdir(parents=True)
     (tmp_path / "src").mkdir()
     user = tmp_path / "user"
     two = (f"--with={tmp_path}/src", f"--with={tmp_path}/a/src")
     for words, why in (
-        (("--with", "/"), "--with /: a whole file system can't be taken along."),
+        (("--with", "/"), "--with /: a whole file system can't be synced."),
         (two, f"--with: {tmp_path}/src and {tmp_path}/a/src have the same name."),
     ):
         done = box("exec", "-H", "box", *words, "echo it runs")
@@ -113,7 +113,7 @@ def test_what_can_not_be_taken_along(box: CommandLine, tmp_path: Path) -> None:
     assert copies(tmp_path) == []
 
 
-def test_what_a_copy_has_lost_is_not_deleted_here(box: CommandLine, tmp_path: Path) -> None:
+def test_files_missing_in_a_copy_are_not_deleted(box: CommandLine, tmp_path: Path) -> None:
     src = tmp_path / "src"
     (src / "sub").mkdir(parents=True)
     for name in ("a", "b", "sub/c"):
@@ -146,7 +146,7 @@ def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines() == [
         "Error: conflict: f: changed on both sides",
-        f"Error: {src} and its copy in {copy} differ: nothing is run",
+        f"Error: {src} and its copy {copy} differ: the command was not run",
     ]
     (src / "f").write_text("there\n")
     assert box.ok(*words, "cat f; touch f") == "there\n"
@@ -167,7 +167,7 @@ def test_one_after_the_other(box: CommandLine, tmp_path: Path) -> None:
             more = (str(lib), f"--with={src}", f"--with={src}/.", "ls ../src")
             second = stack.enter_context(ended(box.begin(*words, *more, stdout=PIPE, stderr=PIPE)))
             assert second.stderr is not None
-            assert "waiting for its end" in second.stderr.readline()
+            assert "waiting for another sync" in second.stderr.readline()
             go.write("two")
         assert second.communicate(timeout=SECONDS)[0] == "one\ntwo\n"
         assert (first.wait(SECONDS), second.returncode) == (0, 0)
@@ -182,7 +182,7 @@ def test_usage(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_what_the_command_deletes_and_what_vanishes(box: CommandLine, tmp_path: Path) -> None:
+def test_deletions_by_the_command_and_vanished_copies(box: CommandLine, tmp_path: Path) -> None:
     src = tmp_path / "src"
     src.mkdir()
     for number in range(30):

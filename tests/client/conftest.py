@@ -1,4 +1,4 @@
-"""Our own client, at the daemon that all tests share; and nothing that asyncio complains about."""
+"""Clients of the shared daemon, and a check that asyncio reports no unhandled exception."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def no_complaints(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """Fail a test after which asyncio logs an exception that nobody took."""
+    """Fail a test if asyncio logs an exception that was never retrieved."""
     for name in ("URL", "TOKEN", "CLIENT_ID"):
         monkeypatch.delenv(f"SHELLWIRE_{name}", raising=False)
     yield
@@ -32,20 +32,20 @@ def no_complaints(
 
 @pytest.fixture
 async def c(daemon: Daemon) -> AsyncIterator[Client]:
-    """Yield a client that is connected."""
+    """Yield a connected client."""
     async with Client(daemon.url, token=daemon.token) as c:
         yield c
 
 
 @pytest.fixture
 async def proxy(daemon: Daemon) -> AsyncIterator[Proxy]:
-    """Yield a proxy before the shared daemon."""
+    """Yield a proxy in front of the shared daemon."""
     async with Proxy(daemon.url) as proxy:
         yield proxy
 
 
 @pytest.fixture
 async def through(daemon: Daemon, proxy: Proxy) -> AsyncIterator[Client]:
-    """Yield a client that is connected through the proxy."""
+    """Yield a client connected through the proxy."""
     async with Client(proxy.url, token=daemon.token, ping_interval=2) as c:
         yield c

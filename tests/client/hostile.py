@@ -1,4 +1,4 @@
-"""A server that takes a client in as a daemon does, and then says what no daemon says."""
+"""A server that accepts a client like a daemon, then sends what no daemon sends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def frame(payload: bytes, *, first: int = 0x81) -> bytes:
-    """Return a frame of a server; ``first`` is its first byte (RFC 6455, 5.2)."""
+    """Return a server's frame with ``payload``; ``first`` is its first byte (RFC 6455, 5.2)."""
     if len(payload) < 126:
         head = struct.pack("!BB", first, len(payload))
     elif len(payload) < 65536:
@@ -44,15 +44,15 @@ def frame(payload: bytes, *, first: int = 0x81) -> bytes:
     return head + payload
 
 
-def told(message: Any) -> bytes:
-    """Return a message's frame."""
+def message_frame(message: Any) -> bytes:
+    """Return a message as a frame."""
     return frame(json.dumps(message).encode())
 
 
-class Hostile:
-    """Answers ``auth`` with ``status``, and each later message with what ``answers`` returns.
+class HostileServer:
+    """Answers ``auth`` with ``status``, and each later message with the result of ``answers``.
 
-    Both are bytes: frames, or what is none.
+    Both are bytes: frames, or invalid data.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Hostile:
         self.connections = 0
         self.url = ""
         self._answers = answers
-        self._status = told(STATUS) if status is None else status
+        self._status = message_frame(STATUS) if status is None else status
         self._deflate = deflate
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
 
     @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[Hostile]:
+    async def serve(self) -> AsyncIterator[HostileServer]:
         """Serve on a free port while the block runs."""
 
-        # Not the task that asyncio makes of a coroutine: it complains when that is cancelled.
+        # A plain function: asyncio would log the cancellation of its own task for a coroutine.
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             tasks.append(asyncio.create_task(self._connected(reader, writer)))
 

@@ -1,8 +1,9 @@
-"""Where a client finds its daemon, and what it says if it finds none."""
+"""Where a client finds its daemon, and the errors if there is none."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from socket import AF_INET
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from aiohttp import web
 from aiohttp.abc import ResolveResult
 
 from shellwire.client import Client
-from shellwire.client.endpoint import Place, checked
+from shellwire.client.endpoint import Endpoint, checked
 from shellwire.errors import (
     ClientRejected,
     InvalidAnswer,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 async def refused(c: Client) -> ShellwireError:
-    """Return what entering raises: one line."""
+    """Return the error raised on entering; it has one line."""
     with pytest.raises(ShellwireError) as refusal:
         async with asyncio.timeout(PATIENCE), c:
             pytest.fail("it connected")
@@ -48,11 +49,12 @@ async def test_the_local_daemon_is_the_default(
     monkeypatch.setenv("SHELLWIRE_HOME", str(daemon.home))
     async with Client() as c:
         assert (await c.run("echo hi")).stdout == "hi\n"
-        # Its Unix socket: no token was needed, and nobody has written it down.
-        assert c.client_id not in (daemon.home / "clients.json").read_text()
+        # Over the Unix socket: without a token, and not recorded in clients.json.
+        clients = daemon.home / "clients.json"
+        assert not clients.exists() or c.client_id not in clients.read_text()
 
 
-async def test_a_local_daemon_without_its_socket(
+async def test_a_local_daemon_without_a_socket(
     own_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = own_daemon("--grace", "0")
@@ -62,7 +64,7 @@ async def test_a_local_daemon_without_its_socket(
         assert (await c.run("echo hi")).stdout == "hi\n"
 
 
-async def test_the_variables(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment_variables(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_URL", daemon.url)
     monkeypatch.setenv("SHELLWIRE_TOKEN", daemon.token)
     monkeypatch.setenv("SHELLWIRE_CLIENT_ID", "of the variable")
@@ -74,11 +76,11 @@ async def test_the_variables(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_token_goes_to_no_other_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_TOKEN", "secret")
-    assert Place.find("ws://here:1").token == "secret"
+    assert Endpoint.find("ws://here:1").token == "secret"
     monkeypatch.setenv("SHELLWIRE_URL", "ws://here:1")
-    assert Place.find("ws://here:1").token == "secret"
-    assert Place.find("ws://there:1").token is None
-    assert Place.find("ws://there:1", "given").token == "given"
+    assert Endpoint.find("ws://here:1").token == "secret"
+    assert Endpoint.find("ws://there:1").token is None
+    assert Endpoint.find("ws://there:1", "given").token == "given"
 
 
 @pytest.mark.parametrize(
@@ -98,27 +100,27 @@ def test_urls(given: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "given", ["localhost:7842", "ws://", "ftp://a", "ws://a:port", "ws://a:70000", "ws://u@a", "é"]
 )
-def test_what_is_no_url(given: str) -> None:
+def test_invalid_urls(given: str) -> None:
     with pytest.raises(InvalidUrl) as refusal:
         Client(given)
     assert str(refusal.value).startswith(given)
 
 
 async def test_no_daemon(tmp_path: Path) -> None:
-    assert isinstance(await refused(Client.at(Place(home=Home(tmp_path)), "x")), NotRunning)
+    assert isinstance(await refused(Client.at(Endpoint(home=Home(tmp_path)), "x")), NotRunning)
     error = await refused(Client("ws://127.0.0.1:1"))
     assert type(error) is Unreachable
     assert str(error) == "ws://127.0.0.1:1/ws can't be reached: Connection refused"
 
 
-async def test_a_socket_that_was_left_behind(
+async def test_a_stale_socket(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon()
     daemon.process.kill()
     daemon.failure()
     assert (daemon.home / "daemon.sock").is_socket()
-    error = await refused(Client.at(Place(home=Home(daemon.home)), "x"))
+    error = await refused(Client.at(Endpoint(home=Home(daemon.home)), "x"))
     assert isinstance(error, NotRunning)
 
 
@@ -131,7 +133,7 @@ async def test_wrong_tokens(own_daemon: Callable[..., Daemon]) -> None:
         await refused(Client(daemon.url, token="wrong"))
     assert isinstance(await refused(Client(daemon.url, token="wrong")), InvalidToken)
     async with Client(daemon.url, token=daemon.token):
-        pass  # others' wrong tokens keep no right one out
+        pass  # wrong tokens of others don't block a right one
 
 
 async def test_one_client_at_a_time(own_daemon: Callable[..., Daemon]) -> None:
@@ -142,9 +144,7 @@ async def test_one_client_at_a_time(own_daemon: Callable[..., Daemon]) -> None:
         assert "first" in str(error)
 
 
-async def test_a_host_that_is_not_the_daemons(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refused_host_name(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(
         self: object, host: str, port: int = 0, family: int = 0
     ) -> list[ResolveResult]:
@@ -156,7 +156,7 @@ async def test_a_host_that_is_not_the_daemons(
     assert "(403)" in str(await refused(Client(url, token=daemon.token)))
 
 
-async def test_what_answers_is_something_else() -> None:
+async def test_a_server_that_is_not_shellwire() -> None:
     async def chat(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -177,9 +177,29 @@ async def test_what_answers_is_something_else() -> None:
     await runner.cleanup()
 
 
-def test_a_code_that_is_new_is_told_too() -> None:
+def test_unknown_error_codes_are_shown() -> None:
     error = from_wire("TOO_LATE", "come earlier")
     assert isinstance(error, WireError)
     assert (error.code, str(error)) == ("TOO_LATE", "come earlier")
     assert type(from_wire("TOO_LATE", "")) is type(error)
     assert WireError.code == "INTERNAL_ERROR"
+
+
+@pytest.mark.needs("openssl")
+async def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=box"]
+    made = await asyncio.create_subprocess_exec(
+        *request, "-keyout", key, "-out", certificate, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert await made.wait() == 0
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    error = await refused(Client(f"wss://127.0.0.1:{port}", token="x"))
+    assert isinstance(error, Unreachable)
+    # Older releases of OpenSSL write "self signed".
+    assert str(error).replace("-", " ").endswith("reached: TLS: self signed certificate")
+    server.close()
+    await server.wait_closed()

@@ -1,4 +1,4 @@
-"""Files there: small and large, whole and in part, and behind a connection that is cut."""
+"""File methods: small and large files, pieces, and transfers over cut connections."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.client import Client
-from shellwire.client.endpoint import Place
-from shellwire.client.files.download import about
+from shellwire.client.endpoint import Endpoint
+from shellwire.client.files.download import parse_metadata
 from shellwire.client.files.paths import child
 from shellwire.client.files.relay import relay
 from shellwire.errors import (
@@ -46,32 +46,32 @@ CUTS = 10
 
 
 def sha256(data: bytes) -> str:
-    """Return the hash as the client gives it."""
+    """Return the SHA-256 as the client returns it."""
     return hashlib.sha256(data).hexdigest()
 
 
 def random_bytes(size: int, seed: int = 1) -> bytes:
-    """Return bytes that nothing compresses."""
+    """Return incompressible bytes."""
     return random.Random(seed).randbytes(size)
 
 
 def names(directory: Path) -> list[str]:
-    """Return what is in a directory."""
+    """Return the names in a directory."""
     return sorted(each.name for each in directory.iterdir())
 
 
 @pytest.fixture(params=["tcp", "unix"])
 async def either(daemon: Daemon, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """Yield a client by TCP, and one by the Unix socket."""
-    place = Place(daemon.url, daemon.token)
+    """Yield a client over TCP, and one over the Unix socket."""
+    place = Endpoint(daemon.url, daemon.token)
     if request.param == "unix":
-        place = Place(home=Home(daemon.home))
+        place = Endpoint(home=Home(daemon.home))
     async with Client.at(place, "files") as c:
         yield c
 
 
 @pytest.mark.parametrize("size", [0, 1, 600_000, LARGE])
-async def test_there_and_back(either: Client, tmp_path: Path, size: int) -> None:
+async def test_upload_and_download(either: Client, tmp_path: Path, size: int) -> None:
     content = random_bytes(size)
     there, here = tmp_path / "a" / "there é?#%", tmp_path / "here"
     assert await either.write_file(str(there), content) == sha256(content)
@@ -92,9 +92,7 @@ async def test_there_and_back(either: Client, tmp_path: Path, size: int) -> None
 
 
 @pytest.mark.parametrize("compress", [False, True])
-async def test_modes_times_and_what_is_compressed(
-    c: Client, tmp_path: Path, compress: bool
-) -> None:
+async def test_modes_times_and_compression(c: Client, tmp_path: Path, compress: bool) -> None:
     here, there, back = (str(tmp_path / name) for name in ("here", "there", "back"))
     content = b"shellwire " * 300_000
     (tmp_path / "here").write_bytes(content)
@@ -103,7 +101,7 @@ async def test_modes_times_and_what_is_compressed(
     await c.upload(here, there, compress=compress)
     assert stat.S_IMODE(os.stat(there).st_mode) == 0o751 & ~0o022
     assert os.stat(there).st_mtime_ns != os.stat(here).st_mtime_ns
-    # Its content is there already; mode and time are not.
+    # The content is already in place; mode and time are not.
     await c.upload(here, there, compress=compress, preserve=True)
     await c.download(there, back, compress=compress, preserve=True)
     for each in (there, back):
@@ -115,7 +113,7 @@ async def test_modes_times_and_what_is_compressed(
     assert (tmp_path / "back").read_bytes() == content
 
 
-async def test_names_that_are_no_text(c: Client, tmp_path: Path) -> None:
+async def test_names_that_are_not_utf_8(c: Client, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9 \xef\xbe\x80")
     await c.write_file(str(tmp_path / name), "x")
     (info,) = await c.list_dir(str(tmp_path))
@@ -127,14 +125,14 @@ async def test_names_that_are_no_text(c: Client, tmp_path: Path) -> None:
     assert not await c.remove(info.path)
 
 
-async def test_paths_count_from_home(c: Client, daemon: Daemon) -> None:
+async def test_relative_paths_start_at_home(c: Client, daemon: Daemon) -> None:
     home = (await c.run("cd && pwd -P")).stdout.strip()
     assert await c.resolve("~") == home
     assert await c.resolve("~/a") == await c.resolve("a") == f"{home}/a"
     assert await c.resolve("/a") == "/a"
 
 
-async def test_paths_may_be_objects(c: Client, tmp_path: Path) -> None:
+async def test_path_objects(c: Client, tmp_path: Path) -> None:
     await c.write_file(tmp_path / "a", "text")
     assert await c.read_file(PurePosixPath(tmp_path) / "a") == b"text"
     assert await c.straight(tmp_path / "x" / "a") == str(tmp_path / "x" / "a")
@@ -142,7 +140,7 @@ async def test_paths_may_be_objects(c: Client, tmp_path: Path) -> None:
     assert await c.remove(tmp_path / "a")
 
 
-async def test_believing(c: Client, tmp_path: Path) -> None:
+async def test_expected_hashes(c: Client, tmp_path: Path) -> None:
     there = str(tmp_path / "f")
     for content in (b"one", random_bytes(LARGE)):
         first = await c.write_file(there, "first")
@@ -160,7 +158,7 @@ async def test_believing(c: Client, tmp_path: Path) -> None:
     assert names(tmp_path) == ["f", "new"]
 
 
-async def test_searching(c: Client, tmp_path: Path) -> None:
+async def test_search(c: Client, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\nyes = 2\n")
     found = await c.search(r"Y\w+ = [2-9]", str(tmp_path), regex=True)
     ((path, number, line, start, end),) = found.matches
@@ -171,7 +169,7 @@ async def test_searching(c: Client, tmp_path: Path) -> None:
         await c.search("(", str(tmp_path), regex=True)
 
 
-async def test_what_can_not_be(c: Client, daemon: Daemon, tmp_path: Path) -> None:
+async def test_errors(c: Client, daemon: Daemon, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     (tmp_path / "d" / "e").mkdir(parents=True)
     os.mkfifo(tmp_path / "fifo")
@@ -199,14 +197,16 @@ async def test_what_can_not_be(c: Client, daemon: Daemon, tmp_path: Path) -> Non
             await work
     assert await c.remove(d, recursive=True)
     async with Client(daemon.url, token=daemon.token) as other:
-        other._web._place = Place(daemon.url, "wrong")
+        other._http._endpoint = Endpoint(daemon.url, "wrong")
         with pytest.raises(InvalidToken):
             await other.upload(f, f"{f}2")
     assert names(tmp_path) == ["f", "fifo"]
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
-async def test_ten_cuts(daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str) -> None:
+async def test_transfers_survive_ten_cuts(
+    daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str
+) -> None:
     content = os.urandom(BULK)
     here, there = tmp_path / "here", tmp_path / "there"
     (here if way == "up" else there).write_bytes(content)
@@ -226,7 +226,7 @@ async def test_ten_cuts(daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str) 
 
 
 @pytest.mark.long
-async def test_from_one_to_another_through_cuts(
+async def test_relay_survives_cuts(
     daemon: Daemon, own_daemon: Callable[..., Daemon], proxy: Proxy, tmp_path: Path
 ) -> None:
     content = os.urandom(BULK)
@@ -252,7 +252,7 @@ async def test_from_one_to_another_through_cuts(
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
-async def test_what_is_passed_on_changes(
+async def test_relay_of_a_changing_file(
     daemon: Daemon, proxy: Proxy, c: Client, tmp_path: Path
 ) -> None:
     source, target, other = (tmp_path / name for name in ("source", "target", "other"))
@@ -273,7 +273,7 @@ async def test_what_is_passed_on_changes(
 
 
 @pytest.mark.parametrize("way", ["up", "down", "across"])
-async def test_what_is_compressed_on_the_way(
+async def test_compression_in_transit(
     daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str
 ) -> None:
     here, there, back = tmp_path / "here", tmp_path / "there", tmp_path / "back"
@@ -292,7 +292,7 @@ async def test_what_is_compressed_on_the_way(
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
-async def test_another_process_goes_on(
+async def test_another_process_resumes(
     daemon: Daemon, proxy: Proxy, tmp_path: Path, way: str
 ) -> None:
     content = random_bytes(LARGE)
@@ -318,7 +318,7 @@ async def test_another_process_goes_on(
     assert names(tmp_path) == ["here", "there"]
 
 
-async def test_a_write_whose_answer_is_lost(
+async def test_a_write_with_a_lost_answer(
     daemon: Daemon, proxy: Proxy, c: Client, tmp_path: Path
 ) -> None:
     there = tmp_path / "f"
@@ -334,7 +334,7 @@ async def test_a_write_whose_answer_is_lost(
         assert await writing == sha256(b"new")
 
 
-async def test_a_file_that_changes_on_the_way(daemon: Daemon, proxy: Proxy, tmp_path: Path) -> None:
+async def test_download_of_a_changing_file(daemon: Daemon, proxy: Proxy, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     there.write_bytes(random_bytes(LARGE))
     after = random_bytes(LARGE, seed=2)
@@ -351,22 +351,22 @@ async def test_a_file_that_changes_on_the_way(daemon: Daemon, proxy: Proxy, tmp_
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc"])
-def test_a_name_that_leads_elsewhere(name: str) -> None:
+def test_directory_entries_with_unsafe_names(name: str) -> None:
     assert child("/d", "a") == child("/d/", "a") == "/d/a"
     with pytest.raises(FileSystemError):
         child("/d", name)
 
 
 @pytest.mark.parametrize("tag", ["", "x", "../" * 22, "0" * 63, "0" * 64 + "-gzip"])
-def test_a_hash_that_is_none(tag: str) -> None:
+def test_invalid_hashes(tag: str) -> None:
     headers = {"Shellwire-Mtime": "1.5", "Shellwire-Mode": "0644", "Content-Length": "1"}
-    found = about("f", {**headers, "ETag": f'"{"0" * 64}"'})
+    found = parse_metadata("f", {**headers, "ETag": f'"{"0" * 64}"'})
     assert (found.hash, found.size, found.mtime_ns) == ("0" * 64, 1, 1_500_000_000)
     with pytest.raises(FileSystemError):
-        about("f", {**headers, "ETag": f'"{tag}"'})
+        parse_metadata("f", {**headers, "ETag": f'"{tag}"'})
 
 
-async def test_what_changes_while_it_is_sent_is_named(c: Client, tmp_path: Path) -> None:
+async def test_upload_of_a_changing_file_names_it(c: Client, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(random_bytes(LARGE))
 

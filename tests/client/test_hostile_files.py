@@ -1,4 +1,4 @@
-"""What a daemon that is none says of a file: one error, and no endless loop."""
+"""Invalid HTTP answers to file requests: one error, and no endless retries."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.client.endpoint import Place
-from shellwire.client.files.content import Local
-from shellwire.client.files.upload import Upload, Wish
-from shellwire.client.files.web import Web
+from shellwire.client.endpoint import Endpoint
+from shellwire.client.files.content import LocalContent
+from shellwire.client.files.http_client import HttpClient
+from shellwire.client.files.upload import Upload
+from shellwire.client.files.upload_options import UploadOptions
 from shellwire.client.reconnect_notice import Outage
 from shellwire.errors import InvalidAnswer, Unreachable
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def _answering(answer: str, asked: list[bytes]) -> AsyncIterator[str]:
-    """Yield the URL of a server that answers each request with the same."""
+    """Yield the URL of a server that gives the same answer to every request."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -44,9 +45,11 @@ _JSON = "Content-Type: application/json\r\n"
 
 
 async def _upload(url: str, patience: float) -> None:
-    web = Web(Place(url=url, token="t"), None, patience, Outage())
+    web = HttpClient(Endpoint(url=url, token="t"), None, patience, Outage())
     try:
-        await Upload(web, Local(io.BytesIO(b"hello"), "here"), "/x", Wish(), None).run()
+        await Upload(
+            web, LocalContent(io.BytesIO(b"hello"), "here"), "/x", UploadOptions(), None
+        ).run()
     finally:
         await web.close()
 
@@ -61,7 +64,7 @@ async def _upload(url: str, patience: float) -> None:
         *(_said("404 Not Found", _JSON, each) for each in ("null", "[1]", "{}", "{", "[" * 9999)),
     ],
 )
-async def test_nonsense_is_not_asked_for_again(answer: str) -> None:
+async def test_invalid_answers_are_not_retried(answer: str) -> None:
     asked: list[bytes] = []
     async with _answering(answer, asked) as url:
         with pytest.raises(InvalidAnswer):
@@ -69,9 +72,9 @@ async def test_nonsense_is_not_asked_for_again(answer: str) -> None:
     assert len(asked) == 1
 
 
-async def test_an_upload_of_which_nothing_is_taken_is_given_up() -> None:
+async def test_an_upload_without_progress_is_given_up() -> None:
     asked: list[bytes] = []
     async with _answering(_said("409 Conflict", "Upload-Offset: 0\r\n"), asked) as url:
-        with pytest.raises(Unreachable, match="takes nothing of /x"):
+        with pytest.raises(Unreachable, match="accepts no data for /x"):
             await _upload(url, 0.5)
     assert 4 <= len(asked) < 60

@@ -1,4 +1,4 @@
-"""Shells, attaching, pages, contexts, and the rest of what a client does."""
+"""Shells, attaching, output pages, contexts and the client's other methods."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def read_until(job: Job, text: str) -> str:
-    """Return what it writes, up to a text."""
+    """Return a job's output up to ``text``."""
     seen = ""
     async with asyncio.timeout(PATIENCE):
         while text not in seen:
@@ -59,7 +59,7 @@ async def test_signals(c: Client) -> None:
         assert (await sh.wait()).exit_code == 7
 
 
-async def test_a_shell_that_ends_by_itself(c: Client) -> None:
+async def test_a_shell_that_exits(c: Client) -> None:
     async with c.shell("echo bye; exit 3") as sh:
         assert await sh.read() == "bye\r\n"
         assert await sh.read() == ""
@@ -77,7 +77,7 @@ async def test_a_session_without_a_terminal(c: Client) -> None:
         assert cat.result.exit_code == 0
 
 
-async def test_a_session_finds_no_slot(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_session_without_a_free_slot(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0", "--max-processes", "1")
     async with Client(daemon.url, token=daemon.token) as c, c.shell():
         with pytest.raises(TooManyProcesses):
@@ -111,7 +111,7 @@ async def test_attaching(c: Client, daemon: Daemon) -> None:
             assert (await state_of(other, sh.id)).state == "running"
 
 
-async def test_what_is_not_there(c: Client) -> None:
+async def test_unknown_jobs(c: Client) -> None:
     with pytest.raises(NotFound) as refusal:
         await c.attach("nothing").wait()
     assert refusal.value.code == "NOT_FOUND"
@@ -154,7 +154,7 @@ async def test_jobs_are_typed(c: Client) -> None:
     assert (job.command, job.exit_code, job.state) == ("exit 9", 9, "ended")
 
 
-async def test_a_name(c: Client) -> None:
+async def test_job_names(c: Client) -> None:
     job_id = await c.start("read x; echo got $x; read x", name="by-name", detach_ttl=0)
     assert {job.id: job.name for job in await c.jobs()}[job_id] == "by-name"
     async with c.attach("by-name") as job:
@@ -166,13 +166,13 @@ async def test_a_name(c: Client) -> None:
         assert "got it" in (await c.read_output("by-name")).data
         await c.kill("by-name")
         assert (await job.wait()).reason == "killed"
-    # Of an ended one too, from where it was left.
+    # Also after the job has ended, from the last offset.
     assert (await c.attach("by-name", 4).wait()).id == job_id
     with pytest.raises(NotFound):
         await c.attach("no-such-name").begin()
 
 
-async def test_two_jobs_of_one_name(c: Client) -> None:
+async def test_duplicate_job_names(c: Client) -> None:
     await c.start("cat", name="taken")
     with pytest.raises(DuplicateId, match="name taken is in use"):
         await c.run("true", name="taken")
@@ -193,13 +193,13 @@ async def test_a_transient_client_is_not_remembered(
     assert [each["client_id"] for each in clients] == ["app"]
 
 
-async def test_bytes_come_at_once_and_text_when_it_is_whole(c: Client) -> None:
+async def test_bytes_arrive_at_once_and_text_in_whole_characters(c: Client) -> None:
     command = "printf 'a\\342'; read; printf '\\202\\254'; printf '\\303' >&2"
     seen: list[tuple[bytes, str]] = []
     async with c.stream(command, open_stdin=True) as job:
         async for chunk in job:
             seen.append((chunk.bytes, chunk.data))
-            if chunk.end == 2:  # while it waits for us to have them
+            if chunk.end == 2:  # the job waits until these two bytes are read
                 await job.write("\n")
     assert b"".join(data for data, _ in seen) in (b"a\xe2\x82\xac\xc3", b"a\xe2\xc3\x82\xac")
     assert sorted("".join(text for _, text in seen)) == sorted("a€\ufffd")

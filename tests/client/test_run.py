@@ -1,4 +1,4 @@
-"""Commands: whole results, streams, input, and what becomes of them when nobody wants them."""
+"""Commands: results, streams, input, and what happens when their client goes away."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 async def state_of(c: Client, job_id: str) -> JobInfo:
-    """Return what the daemon says of a job."""
+    """Return a job's entry in the list."""
     (job,) = [each for each in await c.jobs() if each.id == job_id]
     return job
 
 
 async def newest(c: Client, client_id: str | None = None) -> JobInfo:
-    """Return this client's newest job, or another's."""
+    """Return the newest job of this client, or of another one."""
     client_id = client_id or c.client_id
     return [each for each in await c.jobs() if each.client_id == client_id][-1]
 
 
 async def ended(c: Client, job_id: str) -> JobInfo:
-    """Return a job when it has ended."""
+    """Return a job's entry once it has ended."""
     async with asyncio.timeout(PATIENCE):
         while (job := await state_of(c, job_id)).state != "ended":
             pass
@@ -42,7 +42,7 @@ async def ended(c: Client, job_id: str) -> JobInfo:
 
 
 async def until(c: Client, wanted: Callable[[JobInfo], bool]) -> None:
-    """Return when one of this client's jobs is as wanted."""
+    """Return once a job of this client satisfies ``wanted``."""
     async with asyncio.timeout(PATIENCE):
         while not [job for job in await c.jobs() if job.client_id == c.client_id and wanted(job)]:
             pass
@@ -76,7 +76,7 @@ async def test_its_options(c: Client) -> None:
     assert "/no/such" in (result.error or "")
 
 
-async def test_it_returns_all_whatever_its_size(c: Client, tmp_path: Path) -> None:
+async def test_run_returns_all_output(c: Client, tmp_path: Path) -> None:
     content = os.urandom(10_000_000)
     (tmp_path / "big").write_bytes(content)
     result = await c.run(f"cat {tmp_path}/big; cat {tmp_path}/big >&2")
@@ -84,7 +84,7 @@ async def test_it_returns_all_whatever_its_size(c: Client, tmp_path: Path) -> No
     assert result.stderr_bytes == content
 
 
-async def test_more_than_the_daemon_lets_commands_write(own_daemon: Callable[..., Daemon]) -> None:
+async def test_no_output_limit_by_default(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0", "--max-output", "1000", "--buffer", "4096")
     async with Client(daemon.url, token=daemon.token) as c:
         result = await c.run("seq 100000")
@@ -109,12 +109,12 @@ async def test_head_and_tail(c: Client) -> None:
     assert not (await c.run("seq 100000")).truncated
 
 
-async def test_input_that_nobody_reads(c: Client) -> None:
+async def test_unread_input(c: Client) -> None:
     result = await c.run("exit 4", input=b"\xff" * 6_000_000)
     assert result.exit_code == 4
 
 
-async def test_input_of_a_command_that_waits(own_daemon: Callable[..., Daemon]) -> None:
+async def test_input_of_a_queued_command(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0", "--max-processes", "1", "--max-clients", "2")
     async with (
         Client(daemon.url, token=daemon.token) as c,
@@ -140,7 +140,7 @@ async def test_a_stream(c: Client) -> None:
     assert stream.result.exit_code == 5
 
 
-async def test_a_stream_that_is_left_ends(c: Client) -> None:
+async def test_leaving_a_stream_ends_its_command(c: Client) -> None:
     async with c.stream("yes") as stream:
         async for _ in stream:
             break
@@ -150,7 +150,7 @@ async def test_a_stream_that_is_left_ends(c: Client) -> None:
     assert (await ended(c, bare.id)).reason == "killed"
 
 
-async def test_a_stream_whose_reader_is_slow_blocks_the_command(c: Client) -> None:
+async def test_a_slow_reader_blocks_the_command(c: Client) -> None:
     async with c.stream("yes") as stream:
         await anext(aiter(stream))
         other = await c.run("echo meanwhile")
@@ -158,7 +158,7 @@ async def test_a_stream_whose_reader_is_slow_blocks_the_command(c: Client) -> No
         assert (await state_of(c, stream.id)).end <= 2 * 1024 * 1024
 
 
-async def test_a_run_that_is_cancelled_ends_its_command(c: Client) -> None:
+async def test_cancelling_run_ends_its_command(c: Client) -> None:
     running = asyncio.create_task(c.run("sleep 100"))
     await until(c, lambda job: job.command == "sleep 100" and job.state == "running")
     running.cancel()
@@ -168,7 +168,7 @@ async def test_a_run_that_is_cancelled_ends_its_command(c: Client) -> None:
     assert (job.state, job.reason) == ("ended", "killed")
 
 
-async def test_what_the_client_leaves_ends_with_it(daemon: Daemon, c: Client) -> None:
+async def test_closing_the_client_ends_its_commands(daemon: Daemon, c: Client) -> None:
     async with Client(daemon.url, token=daemon.token) as other:
         stream = other.stream("sleep 100")
         await stream.begin()
@@ -190,7 +190,7 @@ async def test_refusals_are_raised(own_daemon: Callable[..., Daemon]) -> None:
             await c.run("x" * 17_000_000)
 
 
-async def test_what_runs_on_in_the_background_does_no_harm(c: Client) -> None:
+async def test_background_output_is_ignored(c: Client) -> None:
     result = await c.run("yes & echo $! >&2")
     pid = result.stderr.split()[0]
     assert (await c.run("echo after")).stdout == "after\n"
@@ -203,7 +203,7 @@ async def test_a_notice_is_in_the_result(c: Client) -> None:
     assert [notice.code for notice in result.notices] == ["CWD_GONE"]
 
 
-async def test_reading_text_tells_of_a_gap_once(c: Client, daemon: Daemon) -> None:
+async def test_read_reports_a_gap_once(c: Client, daemon: Daemon) -> None:
     async with c.stream("yes | head -c 5000000; read", open_stdin=True) as stream:
         async for chunk in stream:
             if chunk.end == 5_000_000:
@@ -212,7 +212,7 @@ async def test_reading_text_tells_of_a_gap_once(c: Client, daemon: Daemon) -> No
             await c.attach(stream.id).begin()
         async with (
             Client(daemon.url, token=daemon.token) as other,
-            other.attach(stream.id) as late,  # whoever is later than the buffer reaches
+            other.attach(stream.id) as late,  # later than the buffer reaches back
         ):
             with pytest.raises(OutputLost):
                 await late.read()
@@ -221,7 +221,7 @@ async def test_reading_text_tells_of_a_gap_once(c: Client, daemon: Daemon) -> No
         assert (await stream.wait()).exit_code == 0
 
 
-async def test_what_crosses_is_compressed_if_the_daemon_does(
+async def test_messages_are_compressed_if_the_daemon_offers_it(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon("--compress")

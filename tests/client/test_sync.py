@@ -1,4 +1,4 @@
-"""The same client, blocking; and daemons for one block."""
+"""The blocking client, and ephemeral daemons."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def c(daemon: Daemon) -> Iterator[Client]:
-    """Yield a client that is connected."""
+    """Yield a connected client."""
     with Client(daemon.url, token=daemon.token) as c:
         yield c
 
 
-def test_behind_its_block_it_is_closed(daemon: Daemon) -> None:
+def test_closed_after_its_block(daemon: Daemon) -> None:
     with Client(daemon.url, token=daemon.token) as c:
         job = c.stream("echo")
     for use in (lambda: c.run("echo"), c.jobs, lambda: c.read_file(Path("/x")), job.__enter__):
@@ -40,34 +40,34 @@ def test_behind_its_block_it_is_closed(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("ephemeral", [False, True])
-def test_before_its_block_it_is_not_open(ephemeral: bool) -> None:
+def test_not_open_before_its_block(ephemeral: bool) -> None:
     c = Client.ephemeral() if ephemeral else Client("ws://127.0.0.1:1/ws", token="t")
     for use in (lambda: c.run("echo"), c.jobs, lambda: c.read_file("/x"), lambda: c.shell()):
         with pytest.raises(Disconnected, match="use it in a block"):
             use()
 
 
-def test_it_has_one_block(daemon: Daemon) -> None:
+def test_one_block_only(daemon: Daemon) -> None:
     with Client(daemon.url, token=daemon.token) as c:
-        with pytest.raises(Disconnected, match="had its block"):
+        with pytest.raises(Disconnected, match="has been used in a block"):
             c.__enter__()
         assert c.run("echo still").stdout == "still\n"
-    with pytest.raises(Disconnected, match="had its block"):
+    with pytest.raises(Disconnected, match="has been used in a block"):
         c.__enter__()
 
 
-def test_it_can_be_inspected() -> None:
+def test_pydoc_and_mock_work() -> None:
     assert "Run a command" in pydoc.render_doc(Client)
     mock.create_autospec(Client)
 
 
 @pytest.mark.parametrize("name", ["Client", "Job", "Context"])
-def test_it_is_the_same(name: str) -> None:
+def test_same_methods_as_the_asynchronous_client(name: str) -> None:
     theirs, ours = getattr(asynchronous, name), getattr(sync, name)
-    # These are how it is made, and what only a coroutine can use.
-    apart = {"at", "close", "begin", "leave", "chunks", "resume", "take", "fail", "farewell"}
-    apart |= {"next_chunk", "end_with", "is_unanswered"}
-    # These are for who follows a terminal, and does other things meanwhile.
+    # Constructors, and methods that only a coroutine can use.
+    apart = {"at", "close", "begin", "leave", "chunks", "resume", "receive", "fail"}
+    apart |= {"closing_message", "next_chunk", "end_with", "is_unanswered"}
+    # Methods for programs that show a terminal and do other things meanwhile.
     apart |= {"is_connected", "is_queued", "was_queued", "until_it_runs", "abandon"}
     apart |= {"is_unanswered"}
     named = {each for each in dir(theirs) if not each.startswith("_")} - apart
@@ -135,7 +135,7 @@ def test_an_interrupt_ends_the_command(c: Client) -> None:
     main = threading.main_thread().ident
     assert main is not None
     threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):  # while the next line is waited for
+    with pytest.raises(KeyboardInterrupt):  # while waiting for the next line
         next(chunks)
     assert c.attach(stream.id).wait().reason == "killed"
 
@@ -153,7 +153,7 @@ def test_from_several_threads(c: Client) -> None:
     assert sorted(found) == [f"{number}\n" for number in range(8)]
 
 
-def test_a_daemon_for_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ephemeral(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_URL", "ws://127.0.0.1:1")
     with Client.ephemeral() as c:
         result = c.run("echo $PPID; sleep 100 & echo $!; env | grep SHELLWIRE_URL")
@@ -166,7 +166,7 @@ def test_a_daemon_for_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not home.exists()
 
 
-def test_one_that_does_not_start() -> None:
+def test_ephemeral_that_does_not_start() -> None:
     with (
         pytest.raises(StartError, match="no-such-host"),
         Client.ephemeral("--host", "no-such-host"),

@@ -1,4 +1,4 @@
-"""Bytes in what the client sends; and what can't be sent fails at once."""
+"""Bytes in text fields, and values that can't be sent: they fail at once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shellwire.client import Client
-from shellwire.client.endpoint import Place
-from shellwire.client.files.web import Web
+from shellwire.client.endpoint import Endpoint
+from shellwire.client.files.http_client import HttpClient
 from shellwire.client.reconnect_notice import Outage
 from shellwire.client.sync import Client as Blocking
 from shellwire.errors import InvalidAnswer, InvalidMessage, WireError
-from tests.client.hostile import STATUS, Hostile, told
+from tests.client.hostile import STATUS, HostileServer, message_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ async def test_bytes_of_every_kind_arrive(c: Client, tmp_path: Path) -> None:
     assert (await c.run(f"printf %s '{TEXT}'")).stdout_bytes == BYTES
     assert (await c.run('printf %s "$A"', env={"A": TEXT})).stdout_bytes == BYTES
     assert (await c.run("cat", input=TEXT)).stdout_bytes == BYTES
-    longer = TEXT * 50_000  # too long to go with the command
+    longer = TEXT * 50_000  # too long for the command's message
     assert (await c.run("cat", input=longer)).stdout_bytes == BYTES * 50_000
     place = f"{tmp_path}/{TEXT}"
     os.mkdir(place)
@@ -49,7 +49,7 @@ async def test_bytes_of_every_kind_arrive(c: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\ud83d\ude00"], ids=["half", "pair"])
-async def test_what_is_neither_character_nor_byte(c: Client, text: str) -> None:
+async def test_unpaired_surrogates_are_refused(c: Client, text: str) -> None:
     for options in ({"input": text}, {"env": {"A": text}}, {"cwd": text}, {"context": text}):
         with pytest.raises(InvalidMessage):
             await c.run("true", **options)
@@ -61,7 +61,7 @@ async def test_what_is_neither_character_nor_byte(c: Client, text: str) -> None:
     assert (await c.run("echo on")).stdout == "on\n"
 
 
-async def test_an_id_is_text(c: Client) -> None:
+async def test_ids_must_be_text(c: Client) -> None:
     job_id = "\udcff"
     for work in (c.kill(job_id), c.read_output(job_id), c.attach(job_id).begin()):
         with pytest.raises(InvalidMessage, match="id"):
@@ -71,12 +71,12 @@ async def test_an_id_is_text(c: Client) -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-async def test_no_number(c: Client, number: float) -> None:
+async def test_non_finite_numbers_are_refused(c: Client, number: float) -> None:
     with pytest.raises(InvalidMessage):
         await c.run("true", timeout=number)
 
 
-async def test_what_no_json_has(c: Client) -> None:
+async def test_values_without_json_are_refused(c: Client) -> None:
     wrong: Any = b"true"
     with pytest.raises(TypeError):
         await c.run(wrong)
@@ -90,7 +90,7 @@ def test_the_blocking_client(daemon: Daemon) -> None:
             c.run("\ud800")
 
 
-async def test_a_daemon_that_is_too_old(c: Client) -> None:
+async def test_a_daemon_without_text_bytes(c: Client) -> None:
     def answers(heard: dict[str, Any]) -> bytes:
         private.append(heard["command"])
         result = {
@@ -105,10 +105,10 @@ async def test_a_daemon_that_is_too_old(c: Client) -> None:
             "committed": True,
             "bytes": {"stdout": 0, "stderr": 0},
         }
-        return told(result)
+        return message_frame(result)
 
     private: list[str] = []
-    old = Hostile(answers, status=told(STATUS | {"features": ["attach"]}))
+    old = HostileServer(answers, status=message_frame(STATUS | {"features": ["attach"]}))
     async with old.serve(), Client(old.url, token="0") as client:
         with pytest.raises(InvalidMessage, match=r"command: '.*\\xff.*' is not UTF-8.*too old"):
             await client.run("printf \udcff")
@@ -119,9 +119,11 @@ async def test_a_daemon_that_is_too_old(c: Client) -> None:
     assert old.heard[0]["text"] == "bytes"
 
 
-async def test_an_error_that_names_no_message_fails_all_that_waits() -> None:
-    error = told({"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"})
-    server = Hostile(lambda _: error)
+async def test_an_error_without_an_id_fails_all_requests() -> None:
+    error = message_frame(
+        {"type": "error", "id": None, "code": "INVALID_JSON", "message": "no JSON"}
+    )
+    server = HostileServer(lambda _: error)
     async with server.serve(), Client(server.url, token="0") as client:
         with pytest.raises(WireError, match="no JSON"):
             await client.run("true")
@@ -129,8 +131,8 @@ async def test_an_error_that_names_no_message_fails_all_that_waits() -> None:
             await client.context().get()
 
 
-async def test_a_broken_trust_is_not_mended(c: Client) -> None:
-    server = Hostile(lambda _: told([1]))
+async def test_no_reconnect_after_an_invalid_message(c: Client) -> None:
+    server = HostileServer(lambda _: message_frame([1]))
     async with server.serve(), Client(server.url, token="0") as client:
         for _ in range(2):
             with pytest.raises(InvalidAnswer, match="is no shellwire"):
@@ -139,7 +141,7 @@ async def test_a_broken_trust_is_not_mended(c: Client) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_of_a_file_is_not_followed(status: int) -> None:
+async def test_file_redirects_are_not_followed(status: int) -> None:
     heads: list[bytes] = []
 
     def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -160,7 +162,9 @@ async def test_a_redirect_of_a_file_is_not_followed(status: int) -> None:
     port = server.sockets[0].getsockname()[1]
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         heads.clear()
-        web = Web(Place(url=f"ws://127.0.0.1:{port}/ws", token="secret"), None, 5, Outage())
+        web = HttpClient(
+            Endpoint(url=f"ws://127.0.0.1:{port}/ws", token="secret"), None, 5, Outage()
+        )
         with pytest.raises(InvalidAnswer, match=rf"a redirect \({status}\) to .*not followed"):
             await web.ask(method, "/file", {})
         await web.close()

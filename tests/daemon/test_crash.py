@@ -1,4 +1,4 @@
-"""A daemon that is killed: what it left ends at the next start, and nothing else does."""
+"""After a daemon is killed, the next start ends the processes that it left, and no others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def again(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Yield a function that kills the daemon of one home, if there is one, and starts another."""
+    """Yield a function that kills the home's daemon, if one runs, and starts another."""
     daemons: list[Daemon] = []
 
     def start(*flags: str) -> Daemon:
@@ -54,7 +54,7 @@ async def _pids(client: Client, command: str, count: int, **fields: object) -> l
 
 @pytest.fixture
 def stranger() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Yield a function that starts a process that is no daemon's; each ends with the test."""
+    """Yield a function that starts a process outside any daemon; each ends with the test."""
     begun: list[subprocess.Popen[bytes]] = []
 
     def start(**env: str) -> subprocess.Popen[bytes]:
@@ -74,13 +74,13 @@ LEFT = {
     f"echo $$; {FOREVER} >/dev/null 2>&1": 1,
     IGNORES: 1,
     f"setsid {FOREVER} >/dev/null 2>&1 & echo $!; wait": 1,
-    # Without the tag, but of a session whose leader has it; and the child of one that has it.
+    # Without the tag, but in a session whose leader has it; and a child of a process with it.
     f"env -i {FOREVER} >/dev/null 2>&1 & echo $!; wait": 1,
     f"setsid sh -c 'env -i setsid {FOREVER} & echo $! >&3; wait' 3>&1 >/dev/null 2>&1 & wait": 1,
 }
 
 
-async def test_what_it_left_ends(
+async def test_processes_that_it_left_are_ended(
     again: Callable[..., Daemon], stranger: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     client = await again("--max-processes", "8").client()
@@ -102,7 +102,7 @@ async def test_what_it_left_ends(
     assert "was killed" in (daemon.home / "daemon.log").read_text()
 
 
-async def test_strangers_live_on(
+async def test_other_processes_are_not_ended(
     again: Callable[..., Daemon], stranger: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     daemon = again()
@@ -130,7 +130,7 @@ async def test_strangers_live_on(
     assert not is_alive(pid)
 
 
-async def test_what_is_older_than_the_daemon_is_not_its(
+async def test_processes_older_than_the_daemon_are_not_ended(
     again: Callable[..., Daemon], stranger: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     old = stranger(SHELLWIRE_JOB="0123456789abcdef.0")
@@ -139,7 +139,7 @@ async def test_what_is_older_than_the_daemon_is_not_its(
     daemon.process.communicate(timeout=PATIENCE)
     journal = daemon.home / "jobs.journal"
     head = json.loads(journal.read_text().split("\n")[1])
-    # They may have begun within the same tick of the clock.
+    # They may have started in the same clock tick.
     journal.write_text(f'\n["daemon","0123456789abcdef",{head[2] + 1}]')
     again()
     assert is_alive(old.pid)
@@ -152,7 +152,7 @@ def _environ(pid: int) -> dict[str, str]:
         }
 
 
-async def test_one_that_was_started_by_one_of_its_jobs(
+async def test_a_daemon_started_by_a_job_of_the_crashed_one(
     again: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     daemon = again()
@@ -162,7 +162,7 @@ async def test_one_that_was_started_by_one_of_its_jobs(
     tag = _environ(pid)["SHELLWIRE_JOB"]
     daemon.process.kill()
     daemon.process.communicate(timeout=PATIENCE)
-    # It bears the tag of the job, and so does who starts it; the next one must end neither.
+    # The next daemon and its starter both have the job's tag; recovery must end neither.
     script = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
     done = await asyncio.to_thread(
         subprocess.run,
@@ -184,7 +184,7 @@ async def test_one_that_was_started_by_one_of_its_jobs(
         cli(daemon, "stop")
 
 
-async def test_a_job_that_was_lost(again: Callable[..., Daemon]) -> None:
+async def test_a_lost_job(again: Callable[..., Daemon]) -> None:
     daemon = again()
     client = await daemon.client("resumes")
     job = await client.start(f"echo seen; {FOREVER}", id="command", timeout=0)
@@ -209,7 +209,7 @@ async def test_a_job_that_was_lost(again: Callable[..., Daemon]) -> None:
                 "pids": [],
             }.items()
         )
-    # It was seen that far, so that far it was written, though nothing is left of it.
+    # The client has seen the output up to there: the offset is valid, although no output is left.
     answer = await attached(client, "command", after=seen)
     assert (answer["state"], answer["after"], answer["end"]) == ("ended", seen, seen)
     result = (await client.finish("command")).messages
@@ -232,7 +232,7 @@ async def test_a_job_that_was_lost(again: Callable[..., Daemon]) -> None:
     assert (ended["reason"], ended["exit_code"]) == ("lost", -1)
     page = await client.ask({"type": "read_output", "id": "session", "wait_ms": 10_000})
     assert (page["state"], page["exit_code"]) == ("ended", -1)
-    # It never runs twice; what had ended before is not remembered.
+    # The id of a lost job stays taken; jobs that had ended before are not remembered.
     assert (await client.run(":", id="command")).last["code"] == "DUPLICATE_ID"
     for kind in ("attach", "read_output"):
         assert (await client.ask({"type": kind, "id": "ended"}))["code"] == "NOT_FOUND"
@@ -260,9 +260,9 @@ async def test_crash_after_crash(again: Callable[..., Daemon]) -> None:
 
 
 @pytest.mark.long
-async def test_killed_in_the_middle_of_ending(again: Callable[..., Daemon]) -> None:
+async def test_killed_during_recovery(again: Callable[..., Daemon]) -> None:
     daemon = again()
-    # It takes the two seconds.
+    # Ending them takes two seconds.
     (pid,) = await _pids(await daemon.client(), IGNORES, 1)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.process.communicate(timeout=PATIENCE)
@@ -276,7 +276,7 @@ async def test_killed_in_the_middle_of_ending(again: Callable[..., Daemon]) -> N
     assert not is_alive(pid)
 
 
-async def test_a_start_that_fails_forgets_nothing(again: Callable[..., Daemon]) -> None:
+async def test_a_failed_start_keeps_the_journal(again: Callable[..., Daemon]) -> None:
     daemon = again()
     client = await daemon.client("resumes")
     await client.session(id="1", command="cat")
@@ -318,7 +318,7 @@ async def test_token_clients_and_revocations_are_kept(again: Callable[..., Daemo
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'["daemon"]', b"[" * 100_000, None])
-async def test_a_damaged_journal_prevents_nothing(
+async def test_a_damaged_journal_does_not_stop_the_start(
     again: Callable[..., Daemon], tmp_path: Path, content: bytes | None
 ) -> None:
     journal = tmp_path / "home" / "jobs.journal"
@@ -336,7 +336,7 @@ async def test_a_damaged_journal_prevents_nothing(
     assert said == (2 if content is None else 0)
 
 
-async def test_a_journal_that_can_not_be_written_prevents_nothing(
+async def test_an_unwritable_journal_does_not_stop_the_start(
     again: Callable[..., Daemon],
 ) -> None:
     daemon = again("--max-processes", "8")
@@ -348,7 +348,7 @@ async def test_a_journal_that_can_not_be_written_prevents_nothing(
     (pid,) = await _pids(client, f"echo $$; {FOREVER} >/dev/null 2>&1", 1, id="unnoted")
     assert '"unnoted"' not in journal.read_text()
     assert (await client.run("echo on")).out == "on\n"
-    # It was written anew, without what made it too long.
+    # The journal was rewritten, without the lines that made it too long.
     assert journal.stat().st_size < 1000
     assert (daemon.home / "daemon.log").read_text().count("jobs.journal: File too large") == 1
     daemon = again()
@@ -359,7 +359,7 @@ async def test_a_journal_that_can_not_be_written_prevents_nothing(
     await client.close()
 
 
-async def test_only_so_many_are_remembered_as_lost(again: Callable[..., Daemon]) -> None:
+async def test_at_most_max_lost_jobs_are_remembered(again: Callable[..., Daemon]) -> None:
     daemon = again()
     journal = daemon.home / "jobs.journal"
     with journal.open("a") as file:

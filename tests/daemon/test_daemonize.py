@@ -1,4 +1,4 @@
-"""The pipe between a start and its daemon. The start as a whole: tests/cli/test_start.py."""
+"""The pipe between a daemon and its starter. The whole start: tests/cli/test_start.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOME = Home(Path("/h"))
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, Reporter]]:
-    """Return the start's end and the daemon's."""
+    """Return the starter's end and the daemon's end."""
     reader, writer = os.pipe()
     reporter = Reporter(writer)
     yield reader, reporter
@@ -36,14 +36,14 @@ def test_the_first_report_counts(pipe: tuple[int, Reporter]) -> None:
     assert _await_report(reader, HOME) == Started(os.getpid(), "::1", 7842)
 
 
-def test_a_reason_arrives_in_one_line(pipe: tuple[int, Reporter]) -> None:
+def test_the_reason_is_one_line(pipe: tuple[int, Reporter]) -> None:
     reader, reporter = pipe
     reporter.failed("no\n  room")
     with pytest.raises(StartError, match=r"^no room$"):
         _await_report(reader, HOME)
 
 
-def test_a_daemon_that_died_is_said() -> None:
+def test_a_daemon_that_died_is_reported() -> None:
     reader, writer = os.pipe()
     os.close(writer)
     with pytest.raises(StartError, match=r"ended before it was ready; see /h/daemon\.log"):
@@ -51,7 +51,7 @@ def test_a_daemon_that_died_is_said() -> None:
     os.close(reader)
 
 
-def test_a_daemon_that_nobody_waits_for_does_not_stay() -> None:
+def test_a_daemon_without_a_starter_ends() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with pytest.raises(StartError, match="did not wait"):

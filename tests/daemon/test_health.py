@@ -1,4 +1,4 @@
-"""What comes back from ``/health`` is either an answer or one line."""
+"""A query of ``/health`` gives an answer or a one-line error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def http(body: bytes, status: str = "200 OK") -> bytes:
 
 @contextlib.contextmanager
 def answering(server: socket.socket, answer: bytes) -> Iterator[list[bytes]]:
-    """Take one request at ``server`` and answer it with these very bytes."""
+    """Accept one request at ``server``, and answer it with exactly these bytes."""
     requests: list[bytes] = []
 
     def serve() -> None:
@@ -57,7 +57,7 @@ def test_a_healthy_daemon_answers(server: socket.socket) -> None:
     assert b"Host: 127.0.0.1:" in requests[0]
 
 
-def test_its_socket_does_too(tmp_path: Path) -> None:
+def test_its_unix_socket_answers_too(tmp_path: Path) -> None:
     home = Home(tmp_path)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(home.socket_file))
@@ -81,25 +81,25 @@ def test_its_socket_does_too(tmp_path: Path) -> None:
     ],
     ids=range(9),
 )
-def test_another_answer_is_none(server: socket.socket, answer: bytes) -> None:
+def test_an_invalid_answer_is_unreachable(server: socket.socket, answer: bytes) -> None:
     port = port_of(server)
     with answering(server, answer), pytest.raises(Unreachable, match=f"127.0.0.1:{port}") as caught:
         health.ask_port("127.0.0.1", port, seconds=10)
     assert "\n" not in str(caught.value)
 
 
-def test_silence_is_said(server: socket.socket) -> None:
+def test_no_answer_is_unreachable(server: socket.socket) -> None:
     with pytest.raises(Unreachable, match="timed out"):
         health.ask_port("127.0.0.1", port_of(server), seconds=0.01)
 
 
-def test_a_closed_port_is_said(server: socket.socket) -> None:
+def test_a_closed_port_is_unreachable(server: socket.socket) -> None:
     port = port_of(server)
     server.close()
     with pytest.raises(Unreachable, match="refused"):
         health.ask_port("127.0.0.1", port, seconds=10)
 
 
-def test_a_missing_socket_is_said(tmp_path: Path) -> None:
+def test_a_missing_socket_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"daemon\.sock does not answer: No such file"):
         health.ask_socket(Home(tmp_path), seconds=10)

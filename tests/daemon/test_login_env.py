@@ -1,4 +1,4 @@
-"""A daemon that was started with a bare environment, and one that was not."""
+"""A daemon started with a bare environment, and one started with a full one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
 
 
 def seen(cli: CommandLine) -> list[str]:
-    """Return what a command of the daemon sees of what the profile sets."""
+    """Return the variables of the profile, as a command of the daemon sees them."""
     with cli.connected("a") as connection:
         command = 'printf "%s|" "$FROM_PROFILE" "$LANG" "$PATH" "${SHLVL-}"'
         message = {"type": "execute", "id": "1", "command": command, "collect": True}
@@ -58,7 +58,7 @@ def log_of(cli: CommandLine) -> str:
     return cli.home.log_file.read_text()
 
 
-def test_a_bare_start_takes_what_the_login_shell_has(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_bare_start_takes_the_login_shells_environment(cli: CommandLine, tmp_path: Path) -> None:
     cli.start()
     taken, lang, path, *_ = seen(cli)
     assert (taken, lang) == ("taken", "C")
@@ -89,7 +89,7 @@ def test_otherwise_the_login_shell_is_not_run(
     assert ("login shell" in log_of(cli)) == asked
 
 
-def test_a_profile_that_fails_costs_a_line(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_failing_profile_is_logged(cli: CommandLine, tmp_path: Path) -> None:
     for name in (".bash_profile", ".profile", ".zprofile"):
         (tmp_path / name).write_text("exit 3\n")
     cli.start()

@@ -1,4 +1,4 @@
-"""The log is private, a line a record, and never in the way."""
+"""The log is private, has one line per record, and never blocks the daemon."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    """Give pytest its handlers back."""
+    """Restore pytest's handlers."""
     root = logging.getLogger()
     before = root.handlers[:], root.level, logging.raiseExceptions
     root.handlers = []
@@ -62,7 +62,7 @@ def test_a_client_cannot_forge_a_record_or_command_the_terminal(home: Home) -> N
     assert line.endswith(r"client a\n2026-01-01 INFO forged\r\x1b[2J\u009b2J\ud800\u2028")
 
 
-def test_what_aiohttp_reports_is_not_quoted(home: Home) -> None:
+def test_text_of_aiohttp_records_is_not_logged(home: Home) -> None:
     set_up(home)
     for name in ("aiohttp.server", "aiohttp.web", "aiohttp.websocket"):
         for _ in range(50):
@@ -77,7 +77,7 @@ def test_what_aiohttp_reports_is_not_quoted(home: Home) -> None:
     assert "ValueError in tests.daemon.test_logs" in lines[0]
 
 
-def test_asyncio_reports_one_of_a_kind_a_second(home: Home) -> None:
+def test_asyncio_records_are_rate_limited(home: Home) -> None:
     set_up(home)
     theirs: Exception = aiohttp.http.HttpProcessingError(message="the token")
     for error in [theirs] * 20 + [KeyError("a defect")] * 20:
@@ -109,14 +109,14 @@ def test_it_rotates_and_stays_private(home: Home, monkeypatch: pytest.MonkeyPatc
     files = sorted(home.root.iterdir())
     assert [file.name for file in files] == [
         "daemon.log",
-        *(f"daemon.log.{number}" for number in range(1, logs.KEPT + 1)),
+        *(f"daemon.log.{number}" for number in range(1, logs.BACKUPS + 1)),
     ]
     assert {mode(file) for file in files} == {0o600}
     assert all(file.stat().st_size <= 500 for file in files)
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "/no/such/directory/log"])
-def test_what_cannot_be_written_is_lost_in_silence(
+def test_a_record_that_cannot_be_written_is_dropped(
     home: Home, target: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     home.log_file.symlink_to(target)
@@ -128,7 +128,7 @@ def test_what_cannot_be_written_is_lost_in_silence(
     assert capfd.readouterr() == ("", "")
 
 
-def test_it_goes_on_when_writing_works_again(home: Home) -> None:
+def test_logging_continues_when_writing_works_again(home: Home) -> None:
     home.log_file.mkdir()
     set_up(home)
     log.error("lost")
@@ -137,11 +137,13 @@ def test_it_goes_on_when_writing_works_again(home: Home) -> None:
     assert "kept" in home.log_file.read_text()
 
 
-def test_the_foreground_sees_it_too(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+def test_in_the_foreground_stderr_gets_it_too(
+    home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
     logs.set_up(home, Settings(), foreground=True)
     log.info("started")
     for handler in logging.getLogger().handlers:
-        handler.close()  # what waits to be written is written first
+        handler.close()  # writes the queued records first
     assert capfd.readouterr().err == home.log_file.read_text()
 
 

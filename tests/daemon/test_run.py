@@ -1,4 +1,4 @@
-"""The daemon's life: failing to start, signals, and a home that fails while it runs."""
+"""Running the daemon: failed starts, signals, and a home that fails at run time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
 
 @pytest.fixture
 def foreground(cli: CommandLine) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Yield a function that starts ``shellwire run`` in a way of its own."""
+    """Yield a function that starts ``shellwire run`` with given options of Popen."""
     begun: list[subprocess.Popen[str]] = []
 
     def start(**how: Any) -> subprocess.Popen[str]:
@@ -53,14 +53,14 @@ def foreground(cli: CommandLine) -> Iterator[Callable[..., subprocess.Popen[str]
         process.communicate(timeout=SECONDS)
 
 
-def test_a_reader_of_stderr_that_has_stopped_stops_nothing(
+def test_a_blocked_stderr_does_not_stop_the_daemon(
     cli: CommandLine, foreground: Callable[..., subprocess.Popen[str]]
 ) -> None:
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     process = foreground(stderr=writing)
     os.close(writing)
-    for number in range(60):  # each is two lines of the log, which holds more than the pipe by then
+    for number in range(60):  # two log lines each: together more than a pipe can hold
         assert run(cli, f"echo {number}") == f"{number}\n"
     assert cli.home.log_file.stat().st_size > 4096
     cli.ok("stop")
@@ -69,12 +69,12 @@ def test_a_reader_of_stderr_that_has_stopped_stops_nothing(
 
 
 def left_in(home: Path) -> set[str]:
-    """Return which of the files that only a running daemon has are there."""
+    """Return the existing files of those that only a running daemon has."""
     return {path.name for path in home.iterdir()} & {"daemon.pid", "daemon.sock"}
 
 
 def run(cli: CommandLine, command: str) -> str:
-    """Run a command in the daemon; return what it wrote."""
+    """Run a command in the daemon; return its output."""
     with cli.connected("runs") as connection:
         connection.send(
             json.dumps({"type": "execute", "id": "x", "command": command, "collect": True})
@@ -94,13 +94,15 @@ def run(cli: CommandLine, command: str) -> str:
         (("--host", "192.0.2.1", "--insecure-plaintext"), "cannot assign requested address"),
     ],
 )
-def test_what_can_not_start_says_why(cli: CommandLine, flags: tuple[str, ...], reason: str) -> None:
+def test_a_failed_start_gives_the_reason(
+    cli: CommandLine, flags: tuple[str, ...], reason: str
+) -> None:
     for start in (("run",), ("start", "--daemon")):
         assert reason in cli.refused(*start, "--port", "0", *flags)
     assert not left_in(cli.home.root)
 
 
-def test_a_failure_half_way_leaves_nothing(cli: CommandLine) -> None:
+def test_a_start_that_fails_half_way_cleans_up(cli: CommandLine) -> None:
     cli.home.ensure()
     cli.home.socket_file.mkdir()
     assert "daemon.sock" in cli.refused("run", "--port", "0")
@@ -139,7 +141,7 @@ def test_a_signal_during_the_start(patched_daemon: Callable[..., Daemon]) -> Non
     assert not left_in(daemon.home)
 
 
-def test_what_its_starter_ignores_it_ignores(
+def test_signals_ignored_by_the_starter_stay_ignored(
     cli: CommandLine, foreground: Callable[..., subprocess.Popen[str]]
 ) -> None:
     def ignore() -> None:
@@ -150,12 +152,12 @@ def test_what_its_starter_ignores_it_ignores(
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGINT)
     assert run(cli, "echo lives") == "lives\n"
-    # But for this one, or nothing could end it in order.
+    # SIGTERM is never ignored, or no signal could stop the daemon in order.
     process.send_signal(signal.SIGTERM)
     assert process.wait(SECONDS) == 0
 
 
-def test_what_its_starter_left_open_reaches_no_command(
+def test_inherited_descriptors_reach_no_command(
     cli: CommandLine, foreground: Callable[..., subprocess.Popen[str]]
 ) -> None:
     reading, writing = os.pipe()
@@ -183,7 +185,7 @@ async def test_the_home_is_removed_while_it_runs(tmp_path: Path) -> None:
         assert (await other.ask({"type": "reload"}))["type"] == "ack"
         assert (await other.run("echo too")).out == "too\n"
         assert not daemon.home.exists()
-        # Another may be at home there now; the old one leaves it as it is.
+        # The path may be another daemon's home now; the old daemon leaves it alone.
         second = Daemon(daemon.home)
         try:
             before = {path.name: path.stat().st_mtime_ns for path in second.home.iterdir()}
@@ -199,7 +201,7 @@ async def test_the_home_is_removed_while_it_runs(tmp_path: Path) -> None:
     assert daemon.process.returncode == 0
 
 
-async def test_a_home_that_was_removed_is_not_made_again(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_removed_home_is_not_created_again(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     client = await daemon.client()
     shutil.rmtree(daemon.home)
@@ -210,7 +212,7 @@ async def test_a_home_that_was_removed_is_not_made_again(own_daemon: Callable[..
     assert daemon.failure().count(f"{daemon.home} was removed") == 1
 
 
-async def test_revocations_outlive_the_home(own_daemon: Callable[..., Daemon]) -> None:
+async def test_revocations_stay_when_the_home_is_removed(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-clients", "3")
     Clients.load(Home(daemon.home)).revoke("bad")
     client = await daemon.client()
@@ -219,7 +221,7 @@ async def test_revocations_outlive_the_home(own_daemon: Callable[..., Daemon]) -
     await client.ask({"type": "reload"})
     with pytest.raises(AssertionError, match="CLIENT_REJECTED"):
         await daemon.client("bad")
-    # Back in its place, it is read again.
+    # Once the home is back, it is read again.
     daemon.home.with_name("moved").rename(daemon.home)
     Clients.load(Home(daemon.home)).restore("bad")
     await client.ask({"type": "reload"})
@@ -227,10 +229,10 @@ async def test_revocations_outlive_the_home(own_daemon: Callable[..., Daemon]) -
     await client.close()
 
 
-async def test_the_disk_is_full(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_full_disk(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-clients", "3")
     first = await daemon.client("first")
-    # No file may grow any more; for Python, which ignores SIGXFSZ, that is an error of write(2).
+    # No file may grow any more. Python ignores SIGXFSZ, so write(2) fails.
     _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (0, hard))
     second = await daemon.client("second")
@@ -267,16 +269,16 @@ async def test_an_exception_in_a_callback_is_logged(patched_daemon: Callable[...
         """
         import asyncio
         from shellwire.server.connections import Connections
-        enter = Connections.enter
+        add = Connections.add
         def broken():
             raise ZeroDivisionError("this is a defect")
         async def broken_task():
             broken()
-        def entered(self, connection):
+        def broken_add(self, connection):
             asyncio.get_running_loop().call_soon(broken)
             asyncio.create_task(broken_task())
-            enter(self, connection)
-        Connections.enter = entered
+            add(self, connection)
+        Connections.add = broken_add
         """
     )
     client = await daemon.client()

@@ -1,8 +1,8 @@
-"""A phone with Termux, as far as this machine can be made to look like one.
+"""A simulated phone with Termux.
 
-A prefix with its own bin and tmp, nothing else on PATH, no account, no psutil, and none of what
-Python for Android lacks; whoever opens or starts something of /bin, /usr/bin or the system's /tmp
-fails.
+It has a prefix with its own bin and tmp, nothing else on PATH, no account and no psutil, and lacks
+the functions that Python for Android lacks. Opening or starting a file in /bin, /usr/bin or the
+system's /tmp fails.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _PROGRAMS = ("bash", "env", "id", "mktemp", "sleep", "tty")
 
 
 class Phone:
-    """Its directories, and the environment that Termux gives a shell."""
+    """The phone's directories, and the environment that Termux gives a shell."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -151,7 +151,7 @@ async def test_nothing_stays_in_tmp(phone: Phone, client: Client) -> None:
 
 
 @pytest.mark.needs("dash")
-async def test_no_bash_but_a_sh(tmp_path: Path) -> None:
+async def test_sh_without_bash(tmp_path: Path) -> None:
     phone = Phone(tmp_path)
     (phone.prefix / "bin" / "bash").unlink()
     phone.link("sh", shutil.which("dash") or "dash")
@@ -176,8 +176,8 @@ def test_in_the_background_with_few_processes(tmp_path: Path) -> None:
         phone("stop")
 
 
-def test_what_is_foreign_is_not_to_be_had(phone: Phone) -> None:
-    # The tests above can fail.
+def test_foreign_paths_are_unavailable(phone: Phone) -> None:
+    # Without this check the tests above might pass for nothing.
     tried = "import subprocess; subprocess.run(['/bin/sh', '-c', 'exit'])"
     done = subprocess.run(
         [sys.executable, "-c", tried],

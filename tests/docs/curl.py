@@ -1,7 +1,7 @@
-"""Running the examples with curl in PROTOCOL.md: by a shell, against a daemon.
+"""Run the curl examples of PROTOCOL.md in a shell, against a daemon.
 
-``$ `` begins a command, which goes on behind a backslash; the lines below it are what it prints.
-``…`` stands for anything in a line, on a line of its own for any number of lines.
+``$ `` begins a command, which continues after a backslash; the lines below it are its output.
+``…`` matches any text within a line; a line with only ``…`` matches any number of lines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _END = re.compile(r"(?<!\\)\n")
 
 
 def play(daemon: Daemon, text: str, directory: Path) -> None:
-    """Run each command in ``directory``; an AssertionError says where it printed something else."""
+    """Run each command in ``directory``; raise AssertionError where the output differs."""
     environ = {
         **os.environ,
         "AUTH": f"Authorization: Bearer {daemon.token}",

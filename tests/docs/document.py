@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+
+MANUAL = ["README.md", *sorted(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))]
+"""The pages for users."""
+
+PAGES = [*MANUAL, "CONTRIBUTING.md", "CHANGELOG.md", "PROTOCOL.md", "bench/README.md"]
+"""All our pages."""
 
 _HEADING = re.compile(r"(#{1,6}) (.+)")
 _FENCE = re.compile(r"```(.*)")
@@ -107,9 +114,27 @@ class Document:
             found.append(section)
         return found
 
-    def links(self) -> list[str]:
-        """Return the files that it links to."""
-        return re.findall(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)", self.text)
+    def links(self) -> list[tuple[str, str]]:
+        """Return its links within the repository: each path from the root, and anchor or ''."""
+        text = _without_fences(self.text)
+        found: list[tuple[str, str]] = []
+        for target in re.findall(r"\]\((?!https?://)([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", text):
+            path, _, anchor = "".join(target).partition("#")
+            if path:
+                path = os.path.normpath((Path(self.name).parent / path).as_posix())
+            found.append((path or self.name, anchor))
+        return found
+
+    def anchors(self) -> set[str]:
+        """Return the anchors of its headings, as GitHub makes them."""
+        titles = [
+            re.sub(r"[^\w\- ]", "", section.title.lower()).replace(" ", "-")
+            for section in self.sections[1:]
+        ]
+        found = set(titles)
+        for title in {title for title in titles if titles.count(title) > 1}:
+            found.update(f"{title}-{number}" for number in range(1, titles.count(title)))
+        return found
 
     def of_kind(self, kind: str) -> list[Block]:
         """Return the fenced blocks whose info string begins with ``kind``."""

@@ -1,8 +1,8 @@
-"""Playing the raw HTTP and WebSocket examples of PROTOCOL.md over a plain socket.
+"""Play the raw HTTP and WebSocket examples of PROTOCOL.md over a plain socket.
 
-``> `` lines are sent and ``< `` lines are received: first an HTTP head, which an empty line ends,
-and perhaps a body; after ``101`` frames, as the bytes of the header in hexadecimal and the payload
-as text (or all of it in hexadecimal). ``..`` is a byte that varies.
+``> `` lines are sent and ``< `` lines are received. First comes an HTTP head, which an empty line
+ends, and perhaps a body. After ``101`` each line is a frame: its header in hexadecimal and its
+payload as text (or both in hexadecimal). ``..`` is a byte that varies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FRAME = re.compile(r"((?:(?:[0-9a-f]{2}|\.\.)(?: |$))+)(.*)", re.DOTALL)
 
 
 class Raw:
-    """Plays one example."""
+    """A player of one example."""
 
     def __init__(self, daemon: Daemon, text: str) -> None:
         self._lines = [
@@ -33,7 +33,7 @@ class Raw:
         self._stream = self._socket.makefile("rb")
 
     def play(self) -> None:
-        """Play it; an AssertionError says where the daemon differed."""
+        """Play the example; raise AssertionError where the daemon differs."""
         with self._socket, self._stream:
             while self._lines:
                 sent = self._take(">")
@@ -61,7 +61,7 @@ class Raw:
             name, _, value = line.partition(": ")
             assert pattern.mismatch(value, headers.get(name.lower(), "")) is None, (line, headers)
         if " 101 " in status:
-            # What follows the empty line are frames, and theirs are the lines after it.
+            # The lines after the empty line are frames: put them back.
             self._lines[:0] = [("<", line) for line in rest[len(head) + 1 :]]
             return True
         body = self._stream.read(int(headers.get("content-length", 0))).decode()

@@ -1,13 +1,12 @@
-"""What a transcript says was received, compared with what was.
+"""Patterns of received messages in transcripts, and their comparison with real messages.
 
-A pattern is JSON with four liberties:
+A pattern is JSON with four extensions:
 
-- ``<int>``, ``<float>`` and ``<string>``, quoted as a whole value, stand for any value of that
-  type (an integer is a float too). Inside a longer string they stand for what such a value looks
-  like.
-- ``…`` after the last field of an object: there may be further fields. Without it there may not.
-- ``…`` as an element of an array: any number of elements.
-- ``<token>`` is the daemon's; it is put in before anything is compared.
+- ``<int>``, ``<float>`` and ``<string>``, quoted as a whole value, match any value of that type (an
+  integer is a float too). Inside a longer string they match the text of such a value.
+- ``…`` after the last field of an object allows further fields; without it none are allowed.
+- ``…`` as an element of an array matches any number of elements.
+- ``<token>`` is replaced by the daemon's token before the comparison.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import re
 from typing import Any
 
 _MORE = "…"
-# A string, which stays as it is, or a mark of ours and what ends it.
+# A string, which stays unchanged, or a "…" with the bracket or comma after it.
 _LOOSE = re.compile(r'("(?:[^"\\]|\\.)*")|…\s*([],}])')
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "<int>": int,
@@ -28,7 +27,7 @@ _INSIDE = {"<int>": r"-?\d+", "<float>": r"-?\d+(?:\.\d+)?", "<string>": r".*"}
 
 
 def parse(text: str) -> Any:
-    """Return the pattern that ``text`` is."""
+    """Parse a pattern."""
     return json.loads(_LOOSE.sub(_strict, text))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.docs.document import ROOT, Document, code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONTRIBUTING = Document("CONTRIBUTING.md")
 
@@ -77,3 +81,22 @@ def test_every_dependency_has_a_reason() -> None:
 def test_the_files_that_it_names() -> None:
     for name in re.findall(r"`((?:shellwire|tests)/[\w./]+)`", CONTRIBUTING.text):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("heading", ["A command's way through the code", "An output byte's way"])
+def test_the_functions_that_it_names(heading: str) -> None:
+    (table,) = CONTRIBUTING.section(heading).tables
+    assert [row["step"] for row in table] == [str(1 + number) for number in range(len(table))]
+    for row in table:
+        tree = ast.parse((ROOT / code(row["file"])).read_text())
+        assert code(row["function"]) in set(_functions(tree)), row
+
+
+def _functions(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                    yield f"{node.name}.{each.name}"

@@ -1,4 +1,4 @@
-"""The examples work, and what goes wrong costs the user of the longer ones one line."""
+"""The examples work, and the longer ones report each failure in one line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.live import Daemon
 
-README = Document("README.md")
+PAGE = Document("docs/clients.md")
 SECONDS = PATIENCE
 MOST_LINES = {"hello": 20, "run": 40, "page": 70}
 USAGE = "[-i] COMMAND, with SHELLWIRE_URL and SHELLWIRE_TOKEN set"
@@ -35,7 +35,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 class Example:
-    """One of the clients: its text in a file of its own."""
+    """One of the example clients, copied to its own file."""
 
     def __init__(self, file: Path, *interpreter: str, needs: tuple[str, ...] = ()) -> None:
         self.name = file.name
@@ -48,16 +48,16 @@ class Example:
             self._environ["PATH"] = f"{Path(tool(name)).parent}:{self._environ['PATH']}"
 
     def calls(self, daemon: Daemon) -> None:
-        """Have it talk to this daemon from now on."""
+        """Make the example use this daemon."""
         self._environ |= {"SHELLWIRE_URL": daemon.url, "SHELLWIRE_TOKEN": daemon.token}
 
     def change(self, old: str, new: str) -> None:
-        """Change its text, as whoever copies it does."""
+        """Change the example's text, like a user who copies it."""
         assert self._text.count(old) == 1
         self._file.write_text(self._text.replace(old, new))
 
     def begin(self, *words: str, **variables: str) -> subprocess.Popen[str]:
-        """Start it."""
+        """Start the example."""
         return subprocess.Popen(
             [*self._command, *words],
             env={**self._environ, **variables},
@@ -68,13 +68,13 @@ class Example:
         )
 
     def __call__(self, *words: str, stdin: str = "", **variables: str) -> Done:
-        """Have it run ``words`` in the daemon's shell."""
+        """Run ``words`` in the daemon's shell through the example."""
         with self.begin(*words, **variables) as process:
             out, err = process.communicate(stdin, timeout=SECONDS)
             return Done(words, process.returncode, out, err)
 
     def fails(self, *words: str, **variables: str) -> str:
-        """Return the one line in which it says why it failed."""
+        """Run the example, which must fail; return its one line of error."""
         done = self(*words, **variables)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.count("\n") == 1, done.stderr
@@ -82,14 +82,14 @@ class Example:
 
 
 def tool(name: str) -> str:
-    """Return the path of a program that the test is marked to need."""
+    """Return the path of a program that the test's ``needs`` marker names."""
     found = components.find(name)
     assert found is not None, name
     return found
 
 
 def made(kind: str, stem: str, directory: Path) -> Example:
-    """Return the example of that name and language; it calls nobody yet."""
+    """Return the example with this name and language, without a daemon."""
     if kind == "python":
         return Example(directory / f"{stem}.py", sys.executable)
     if kind == "shell":
@@ -104,25 +104,25 @@ def made(kind: str, stem: str, directory: Path) -> Example:
 
 @pytest.fixture(params=["python", "javascript"])
 def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
-    """Return one that calls nobody yet."""
+    """Return an example without a daemon."""
     return made(request.param, "run", tmp_path)
 
 
 @pytest.fixture
 def start(own_daemon: Callable[..., Daemon]) -> Callable[..., Daemon]:
-    """Return a function that starts a daemon, which admits one client as by default."""
+    """Return a function that starts a daemon with the default limit of one client."""
     return partial(own_daemon, "--grace", "0")
 
 
 @pytest.fixture
 def run(example: Example, daemon: Daemon) -> Iterator[Example]:
-    """Yield one that calls the daemon that all tests share."""
+    """Yield an example that uses the shared daemon."""
     example.calls(daemon)
     yield example
-    example("cd /")  # its client_id, and so its context, is that of the next test
+    example("cd /")  # the next test has the same client_id, and so the same context
 
 
-# What it is for ----------------------------------------------------------------------------------
+# Purpose -----------------------------------------------------------------------------------------
 
 
 def test_it_streams_and_exits_like_the_command(run: Example) -> None:
@@ -132,36 +132,36 @@ def test_it_streams_and_exits_like_the_command(run: Example) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "/usr\nhé\n", "")
 
 
-def test_it_takes_much_output(run: Example) -> None:
+def test_it_handles_long_output(run: Example) -> None:
     done = run("seq 200000")
     assert done.stdout == "".join(f"{number}\n" for number in range(1, 200_001))
 
 
-def test_its_stdin_is_the_commands_if_asked(run: Example) -> None:
+def test_it_forwards_stdin_only_on_request(run: Example) -> None:
     done = run("-i", "cat", stdin="hé\n" * 10_000)
     assert (done.returncode, done.stdout, done.stderr) == (0, "hé\n" * 10_000, "")
-    with run.begin("cat; echo over") as process:  # nobody closes its stdin meanwhile
+    with run.begin("cat; echo over") as process:  # its stdin stays open meanwhile
         assert process.wait(SECONDS) == 0
         assert process.stdout is not None
         assert process.stdout.read() == "over\n"
 
 
-# What may happen to a command --------------------------------------------------------------------
+# Endings of a command ----------------------------------------------------------------------------
 
 
-def test_a_timeout_is_said(run: Example) -> None:
+def test_a_timeout_is_reported(run: Example) -> None:
     run.change("120", "0.2")
     done = run("echo begun; exec sleep 60")
     assert done.returncode == 128 + signal.SIGTERM
     assert (done.stdout, done.stderr) == ("begun\n", f"{run.name}: timed_out\n")
 
 
-def test_a_signal_is_the_number_that_a_shell_has_for_it(run: Example) -> None:
+def test_a_signal_gives_the_exit_code_of_a_shell(run: Example) -> None:
     done = run("kill -KILL $$")
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGKILL, "", "")
 
 
-def test_what_cannot_start_says_why(run: Example) -> None:
+def test_a_failed_start_says_why(run: Example) -> None:
     field = {"run.py": '"cwd": "/no/such"', "run.mjs": 'cwd: "/no/such"'}[run.name]
     on = {"run.py": '"on_disconnect": "kill"', "run.mjs": 'on_disconnect: "kill"'}[run.name]
     run.change(on, f"{on}, {field}")
@@ -171,7 +171,7 @@ def test_what_cannot_start_says_why(run: Example) -> None:
     assert "/no/such" in done.stderr
 
 
-# What it can't do --------------------------------------------------------------------------------
+# Failures ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_what_cannot_start_says_why(run: Example) -> None:
         (["true"], {"SHELLWIRE_URL": ""}),
     ],
 )
-def test_what_is_missing_is_said(
+def test_a_missing_setting_is_reported(
     example: Example, words: list[str], variables: dict[str, str]
 ) -> None:
     given = {"SHELLWIRE_URL": "ws://127.0.0.1:1", "SHELLWIRE_TOKEN": "x", **variables}
@@ -198,18 +198,18 @@ def test_what_is_missing_is_said(
         ("nonsense", "nonsense"),
     ],
 )
-def test_a_wrong_address_is_said(example: Example, url: str, said: str) -> None:
+def test_a_wrong_address_is_reported(example: Example, url: str, said: str) -> None:
     line = example.fails("true", SHELLWIRE_URL=url, SHELLWIRE_TOKEN="x")
     assert said in line.lower().replace("econnrefused", "refused")
 
 
-def test_a_wrong_token_is_said(run: Example) -> None:
+def test_a_wrong_token_is_reported(run: Example) -> None:
     line = run.fails("true", SHELLWIRE_TOKEN="wrong")
     assert line == "INVALID_TOKEN: the token is missing or wrong\n"
 
 
 async def _begun(example: Example, *words: str) -> subprocess.Popen[str]:
-    """Start it with a command that has begun to run when this returns."""
+    """Start ``example`` with a command, and wait until the command runs."""
     process = example.begin("echo begun;", *words)
     assert process.stdout is not None
     assert await asyncio.to_thread(process.stdout.readline) == "begun\n"
@@ -229,7 +229,7 @@ async def test_one_client_at_a_time(example: Example, start: Callable[..., Daemo
     name = f"{example.name}@{platform.node()}"
     line = await asyncio.to_thread(example.fails, "true", SHELLWIRE_CLIENT_ID="another")
     assert line.startswith(f"CLIENT_REJECTED: every client slot is taken, by {name};")
-    # The same one takes over.
+    # The same client_id takes over.
     done = await asyncio.to_thread(example, "echo second")
     assert (done.returncode, done.stdout, done.stderr) == (0, "second\n", "")
     code, err = await _end(first)
@@ -239,7 +239,7 @@ async def test_one_client_at_a_time(example: Example, start: Callable[..., Daemo
     assert "replaced" in err
 
 
-async def test_two_names_at_a_time(example: Example, start: Callable[..., Daemon]) -> None:
+async def test_two_client_ids_at_a_time(example: Example, start: Callable[..., Daemon]) -> None:
     daemon = start("--max-clients", "3")
     example.calls(daemon)
     first = await _begun(example, "cd /usr; sleep 60")
@@ -252,7 +252,7 @@ async def test_two_names_at_a_time(example: Example, start: Callable[..., Daemon
     await client.close()
 
 
-async def test_a_revocation_is_said(example: Example, start: Callable[..., Daemon]) -> None:
+async def test_a_revocation_is_reported(example: Example, start: Callable[..., Daemon]) -> None:
     daemon = start()
     example.calls(daemon)
     running = await _begun(example, "sleep 60")
@@ -270,7 +270,7 @@ async def test_a_revocation_is_said(example: Example, start: Callable[..., Daemo
     assert line == f"CLIENT_REJECTED: client {name} is revoked\n"
 
 
-async def test_the_end_of_the_daemon_is_said(
+async def test_the_end_of_the_daemon_is_reported(
     example: Example, start: Callable[..., Daemon]
 ) -> None:
     daemon = start()
@@ -295,7 +295,7 @@ async def test_an_interrupt_is_no_traceback(example: Example, start: Callable[..
     code, err = await _end(running)
     assert code in (130, -signal.SIGINT)
     assert err == ""
-    # And its command ends with it: that is what on_disconnect says.
+    # on_disconnect "kill" ends the command too.
     client = await daemon.client(local=True)
     (job,) = client.status["jobs"]
     asking = {"type": "read_output", "id": job["id"], "after": len("begun\n"), "wait_ms": 20_000}
@@ -303,7 +303,7 @@ async def test_an_interrupt_is_no_traceback(example: Example, start: Callable[..
     await client.close()
 
 
-async def test_a_reader_that_leaves_is_one_line(
+async def test_a_closed_stdout_is_reported_in_one_line(
     example: Example, start: Callable[..., Daemon]
 ) -> None:
     example.calls(start())
@@ -331,7 +331,7 @@ async def test_a_reader_that_leaves_is_one_line(
         pytest.param("shell", marks=pytest.mark.needs("bash", "websocat", "jq")),
     ],
 )
-def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) -> None:
+def test_the_short_clients(kind: str, daemon: Daemon, tmp_path: Path) -> None:
     hello = made(kind, "hello", tmp_path)
     if kind == "python":
         assert hello(":").stderr == "set SHELLWIRE_URL\n"
@@ -349,8 +349,8 @@ def test_the_clients_of_the_readme(kind: str, daemon: Daemon, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("kind", "name"), [("python", "hello.py"), ("javascript", "hello.mjs")])
-def test_the_readme_shows_them(kind: str, name: str) -> None:
-    (block,) = [each for each in README.of_kind(kind) if each.heading == "Talk to it"]
+def test_the_page_shows_them(kind: str, name: str) -> None:
+    (block,) = PAGE.of_kind(kind)
     assert (ROOT / "examples" / name).read_text(encoding="utf-8") == block.text + "\n"
 
 

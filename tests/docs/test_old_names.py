@@ -1,61 +1,20 @@
-"""Names that were replaced by the field's terms do not come back, nor do modules by their old path.
-
-Until release 0.3 CONTRIBUTING lists what each is called now.
-"""
+"""Old names and module paths are gone, and their successors in CONTRIBUTING's list exist."""
 
 from __future__ import annotations
 
 import ast
-import importlib.util
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.document import ROOT
+from tests.docs.document import ROOT, Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Dotted paths below shellwire. server.access is not among them: another module has the name now.
-MODULES = [
-    "jobs.absence",
-    "jobs.kept",
-    "jobs.readable",
-    "daemon.detach",
-    "server.hub",
-    "server.bulk",
-    "server.bulk.patience",
-    "server.bulk.pour",
-    "server.bulk.wanted",
-    "server.bulk.admission",
-    "server.bulk.receiving",
-    "server.bulk.sending",
-    "server.file_lane",
-    "server.file_acts",
-    "server.file_worker",
-    "server.render_files",
-    "shell.spares",
-    "shell.words",
-    "process.leftovers",
-    "process.send",
-    "process.signals",
-    "process.feed",
-    "home.litter",
-    "client.link",
-    "client.place",
-    "client.outage",
-    "cli.lazily",
-    "cli.program",
-    "cli.console",
-    "cli.follow",
-    "cli.files.several",
-    "cli.files.ends",
-    "cli.files.where",
-    "cli.files.pair",
-    "cli.files.work",
-    "cli.files.bar",
-]
+CONTRIBUTING = Document("CONTRIBUTING.md")
 
 IDENTIFIERS = {
     "Absence",
@@ -86,13 +45,31 @@ IDENTIFIERS = {
 FUNCTIONS = {"told"}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_an_old_module_is_gone(module: str) -> None:
-    try:
-        found = importlib.util.find_spec(f"shellwire.{module}")
-    except ModuleNotFoundError:  # its package is gone too
-        found = None
-    assert found is None
+def renamed() -> list[tuple[str, str]]:
+    """Return the old and the new name in each line of the list in CONTRIBUTING."""
+    (block,) = [each for each in CONTRIBUTING.of_kind("text") if each.heading == "Old names"]
+    pairs = [line.split(" → ") for line in block.text.splitlines()]
+    return [(old, new) for old, new in pairs]
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name below ``shellwire`` is a module, or an attribute in one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found: object = import_module(".".join(["shellwire", *parts[:count]]))
+        except ModuleNotFoundError:
+            continue
+        for each in parts[count:]:
+            found = getattr(found, each, None)
+        return found is not None
+    return False
+
+
+@pytest.mark.parametrize(("old", "new"), renamed())
+def test_an_old_name_is_gone(old: str, new: str) -> None:
+    assert not exists(old)
+    assert exists(new)
 
 
 @pytest.mark.parametrize("room", ["shellwire", "tests", "bench"])

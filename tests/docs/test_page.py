@@ -1,4 +1,4 @@
-"""The page for a browser, in a browser."""
+"""The example page for a browser, tested in a browser."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _LISTENING = re.compile(r"listening on (ws://\S+)")
 
 
 class Page:
-    """A page that is open in a browser, by the DevTools protocol."""
+    """An open page of a browser, controlled through the DevTools protocol."""
 
     def __init__(self, ws: ClientConnection) -> None:
         self._ws = ws
         self._number = 0
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call a method of the protocol; return its result."""
+        """Call a DevTools method; return its result."""
         self._number += 1
         number = self._number
         await self._ws.send(json.dumps({"id": number, "method": method, "params": parameters}))
@@ -59,11 +59,11 @@ class Page:
                 pass
 
     async def until(self, condition: str) -> None:
-        """Wait until that is so."""
+        """Wait until a JavaScript condition is true."""
         await self.do(f"new Promise((r) => setInterval(() => ({condition}) && r(true), 10))")
 
     async def do(self, script: str) -> Any:
-        """Run JavaScript; return what it gives, awaited."""
+        """Run JavaScript; return its awaited value."""
         done = await self.call(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
         )
@@ -71,23 +71,23 @@ class Page:
         return done["result"].get("value")
 
     async def fill(self, **values: str) -> None:
-        """Fill fields in."""
+        """Fill in form fields."""
         for name, value in values.items():
             await self.do(f"document.getElementById({name!r}).value = {json.dumps(value)}")
 
     async def submit(self, form: str) -> None:
-        """Send a form, as Enter does."""
+        """Submit a form, as Enter does."""
         await self.do(f"document.getElementById({form!r}).requestSubmit()")
 
     async def shows(self, text: str) -> None:
-        """Wait until that is on the screen."""
+        """Wait until ``text`` is on the screen."""
         screen = "document.getElementById('screen').textContent"
         await self.until(f"{screen}.includes({json.dumps(text)})")
 
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    """Serve the examples; yield where."""
+    """Serve the examples; yield their URL."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None: ...
@@ -103,7 +103,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[str]:
-    """Start a browser; yield where its DevTools protocol is."""
+    """Start a browser; yield the URL of its DevTools protocol."""
     with subprocess.Popen(
         [
             find("chromium") or "chromium",
@@ -118,7 +118,7 @@ def browser(tmp_path: Path) -> Iterator[str]:
         try:
             assert process.stderr is not None
             found = next(filter(None, map(_LISTENING.search, process.stderr)), None)
-            assert found, "the browser has not started"
+            assert found, "the browser did not start"
             yield found[1]
         finally:
             process.terminate()
@@ -127,7 +127,7 @@ def browser(tmp_path: Path) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def opened(browser: str, url: str) -> AsyncIterator[Page]:
-    """Open a page; yield it."""
+    """Open ``url`` in the browser; yield the page."""
     async with connect(browser, max_size=None, proxy=None, open_timeout=PATIENCE) as ws:
         targets = (await Page(ws).call("Target.getTargets"))["targetInfos"]
         target = next(each["targetId"] for each in targets if each["type"] == "page")
@@ -155,7 +155,7 @@ async def test_the_page(own_daemon: Callable[..., Daemon], site: str, browser: s
         await page.fill(text="echo $((40 + 2)); read; echo back $((40 + 3))")
         await page.submit("line")
         await page.shows("\n42\n")
-        # It comes back to its shell after a cut.
+        # After a broken connection the page reconnects to its shell.
         await page.do("window.old = ws")
         proxy.cut("rst")
         await page.until("ws !== old && !text.disabled")

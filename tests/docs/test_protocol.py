@@ -1,4 +1,4 @@
-"""Every transcript in PROTOCOL.md is what a daemon does."""
+"""A daemon behaves as every transcript and example in PROTOCOL.md shows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_curl(block: Block, daemon: Daemon, tmp_path: Path) -> None:
     await asyncio.to_thread(curl.play, daemon, block.text, tmp_path)
 
 
-def test_no_block_is_forgotten() -> None:
+def test_every_kind_of_block_is_known() -> None:
     kinds = {"transcript", "http", "json", "text", "curl"}
     assert {block.kind for block in PROTOCOL.blocks} == kinds
     assert len(TRANSCRIPTS) > 20

@@ -1,4 +1,4 @@
-"""What plays the transcripts notices every kind of difference."""
+"""The players of transcripts and examples detect every kind of difference."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_wrong_example_with_curl_fails(daemon: Daemon, tmp_path: Path, text: s
 
 
 def test_a_right_example_with_curl(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
-    # Other tests may have had the shared one shut us out.
+    # Other tests may have made the shared daemon delay or refuse wrong tokens.
     right = '$ echo ab; echo c\na…\n…\n$ curl -sS $FILES/ | head -c 7\n{"code"'
     curl.play(own_daemon(), right, tmp_path)
 

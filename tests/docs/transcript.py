@@ -1,22 +1,21 @@
-"""Playing the transcripts of PROTOCOL.md against a daemon.
+"""Play the transcripts of PROTOCOL.md against a daemon.
 
-One line is one step; a line that begins with two blanks continues the one above it::
+One line is one step; a line that begins with two spaces continues the line above::
 
     > {"type": "ping"}              the client sends this
     < {"type": "pong"}              the daemon sends this next (a pattern, see pattern.py)
     < close 4000                    the daemon closes the connection with this code
     > close                         the client closes it
-    $ shellwire stop                this command is run to its end beside the conversation
+    $ shellwire stop                this command runs to its end, outside the conversation
     ! kill -9                       the daemon is killed, and another one started in its home
-    laptop> {"type": "auth", …      a second connection, by a name of its own
-    # words                         a remark
+    laptop> {"type": "auth", …      a second connection, with its own name
+    # words                         a comment
 
-The word ``transcript`` may be followed by flags of ``start``: then it is played by a daemon of its
-own. A transcript whose first message is not ``auth`` is played by a client that is authenticated
-already, with ``protocol: 1``.
+Flags of ``start`` may follow the word ``transcript``: then the transcript gets its own daemon. If
+the first message is not ``auth``, the client is already authenticated, with ``protocol: 1``.
 
-Output may arrive in several pieces where the transcript shows one, and client_ids get a suffix on
-the wire, so that no transcript meets the jobs of another.
+Output may arrive in several pieces where the transcript shows one. On the wire client_ids get a
+suffix, so that no transcript sees the jobs of another.
 """
 
 from __future__ import annotations
@@ -52,20 +51,20 @@ _numbers = count(1)
 
 
 class Mismatch(AssertionError):
-    """The daemon did not do what the transcript says."""
+    """The daemon's behaviour differs from the transcript."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line: who (the connection's name), what (``<``, ``>``, ``$`` or ``!``), and the rest."""
+    """One line: the connection's name, the mark (``<``, ``>``, ``$`` or ``!``), and the rest."""
 
-    who: str
-    what: str
+    connection: str
+    mark: str
     text: str
 
 
 def parse(text: str) -> list[Step]:
-    """Return the steps of a transcript, without its remarks."""
+    """Return the steps of a transcript, without its comments."""
     lines: list[str] = []
     for line in text.splitlines():
         if line.startswith("  "):
@@ -82,10 +81,10 @@ def parse(text: str) -> list[Step]:
 
 
 class Player:
-    """Plays one transcript. ``play`` raises Mismatch at the first difference.
+    """A player of one transcript. ``play`` raises Mismatch at the first difference.
 
-    ``directory`` is an empty one, for those that say ``<directory>``; ``again(home=…)`` starts a
-    daemon in the home of one that was killed.
+    ``directory`` is an empty directory that replaces ``<directory>``; ``again(home=…)`` starts a
+    daemon in the home of a killed one.
     """
 
     def __init__(
@@ -105,13 +104,13 @@ class Player:
         self._open: dict[str, ClientConnection] = {}
 
     async def play(self) -> None:
-        """Play it, and see that nothing more comes and that no job is left."""
+        """Play the transcript; check that no further message arrives and that no job is left."""
         try:
             for step in self._steps:
                 try:
                     await self._play(step)
                 except Mismatch as problem:
-                    line = f"{step.who}{step.what} {step.text}"
+                    line = f"{step.connection}{step.mark} {step.text}"
                     raise Mismatch(f"{problem}\n  the transcript: {line}") from None
             for ws in self._open.values():
                 await self._see_silence(ws)
@@ -120,26 +119,26 @@ class Player:
                 await ws.close()
 
     async def _play(self, step: Step) -> None:
-        if step.what == "$":
+        if step.mark == "$":
             await asyncio.to_thread(self._run, self._to_wire(step.text))
             return
-        if step.what == "!":
+        if step.mark == "!":
             await self._kill(step)
             return
-        ws = self._open.get(step.who) or await self._connect(step)
-        if step.what == "<" and step.text.startswith("close"):
+        ws = self._open.get(step.connection) or await self._connect(step)
+        if step.mark == "<" and step.text.startswith("close"):
             await self._see_close(step, ws)
-        elif step.what == "<":
+        elif step.mark == "<":
             await self._see(step, ws)
         elif step.text == "close":
-            await self._open.pop(step.who).close()
+            await self._open.pop(step.connection).close()
         else:
             await ws.send(self._sent(step.text))
 
     # Connections ---------------------------------------------------------------------------------
 
     async def _connect(self, step: Step) -> ClientConnection:
-        ws = self._open[step.who] = await self._daemon.connect()
+        ws = self._open[step.connection] = await self._daemon.connect()
         if '"auth"' not in step.text:
             auth = {"type": "auth", "client_id": "docs", "token": self._daemon.token, "protocol": 1}
             self._clients.add("docs")
@@ -150,7 +149,7 @@ class Player:
 
     async def _kill(self, step: Step) -> None:
         assert step.text == "kill -9", step
-        assert self._again is not None, "the daemon that all tests share is not to be killed"
+        assert self._again is not None, "a test must not kill the shared daemon"
         self._daemon.process.kill()
         while self._open:
             _, ws = self._open.popitem()
@@ -183,7 +182,7 @@ class Player:
         message: dict[str, Any] = json.loads(str(text).replace(self._suffix, ""))
         return message
 
-    # What came -----------------------------------------------------------------------------------
+    # Received messages ---------------------------------------------------------------------------
 
     async def _see(self, step: Step, ws: ClientConnection) -> None:
         wanted = pattern.parse(self._filled(step.text))
@@ -204,14 +203,14 @@ class Player:
             raise Mismatch(f"the daemon: {text!r}")
         except websockets.ConnectionClosed:
             pass
-        del self._open[step.who]
+        del self._open[step.connection]
         if ws.close_code != int(step.text.split()[1]):
             raise Mismatch(f"the daemon: close {ws.close_code} {ws.close_reason}")
 
     async def _see_silence(self, ws: ClientConnection) -> None:
         alive = ["?"]
         deadline = time.monotonic() + PATIENCE
-        while alive and time.monotonic() < deadline:  # one that is being ended takes a moment
+        while alive and time.monotonic() < deadline:  # ending a job takes a moment
             await ws.send(json.dumps({"type": "list_jobs", "request_id": "the end"}))
             answer = await self._receive(ws)
             if answer.get("request_id") != "the end":
@@ -240,7 +239,7 @@ class Player:
 
 
 def _is_a_piece(message: dict[str, Any], wanted: Any) -> bool:
-    """Whether ``message`` is the beginning of the output that the transcript shows."""
+    """Return whether ``message`` is the beginning of the output that the transcript shows."""
     if message["type"] != "output" or wanted.get("type") != "output":
         return False
     data = wanted.get("data", "")
@@ -248,5 +247,5 @@ def _is_a_piece(message: dict[str, Any], wanted: Any) -> bool:
 
 
 def flags(block: Block) -> Iterable[str]:
-    """Return the flags that the transcript's daemon is to have."""
+    """Return the flags of the transcript's daemon."""
     return block.info.split()[1:]

@@ -1,7 +1,7 @@
-"""A client that follows its jobs through every break, as PROTOCOL.md says, and keeps account.
+"""A client that follows jobs through every disconnect (PROTOCOL.md), and checks each byte.
 
-``python -m tests.faults.follow URL TOKEN CLIENT_ID COMMAND`` runs one command and prints, as one
-JSON object, what came of it: for tests that stop a client, which must be a process then.
+``python -m tests.faults.follow URL TOKEN CLIENT_ID COMMAND`` runs one command and prints the
+outcome as a JSON object: for tests that stop a client with SIGSTOP, which takes a process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Message = dict[str, Any]
 
 @dataclass
 class Ledger:
-    """What came of one job: each byte once, and no byte missing that no gap tells of."""
+    """The output of one job: no byte twice, and none missing without a gap."""
 
     request: Message
     seen: int = 0
@@ -52,7 +52,7 @@ class Ledger:
         return str(self.request["id"])
 
     def take(self, message: Message) -> None:
-        """Enter one message of this job."""
+        """Record a message of this job."""
         kind = message["type"]
         self.arrived = True
         assert self.last is None or message.get("background"), message
@@ -79,14 +79,14 @@ class Ledger:
             await self._moved.wait()
 
     def digest(self, stream: str = "stdout") -> str:
-        """Return the hash of what came."""
+        """Return the SHA-256 of the received output."""
         return sha256(self.streams[stream]).hexdigest()
 
 
 class Follower:
-    """Runs commands on the daemon at ``url()``, and follows them until each has ended.
+    """Runs commands on the daemon at ``url()`` and follows each to its end.
 
-    When ``proxy`` has fallen silent it does not wait for an end, but connects anew.
+    When ``proxy`` has fallen silent, it reconnects without waiting for the connection to end.
     """
 
     def __init__(
@@ -94,13 +94,13 @@ class Follower:
     ) -> None:
         self.ledgers: dict[str, Ledger] = {}
         self.connections = 0
-        """How many times it has tried to connect."""
+        """Connection attempts so far."""
         self._url = url
         self._auth = {"type": "auth", "token": token, "client_id": client_id, "protocol": 1}
         self._proxy = proxy
 
     def add(self, name: str, command: str, **fields: Any) -> Ledger:
-        """Have it run a command, from its next connection on."""
+        """Run a command, starting with the next connection; return its ledger."""
         request = {"type": "execute", "id": name, "command": command, "encoding": "base64"}
         self.ledgers[name] = Ledger({**request, "timeout": 0, **fields})
         return self.ledgers[name]
@@ -142,7 +142,7 @@ class Follower:
         except websockets.ConnectionClosed:
             pass
         finally:
-            # The closing handshake is for who has time.
+            # Skip the closing handshake: it takes time.
             ws.transport.abort()
 
     async def _serve(self, ws: ClientConnection) -> None:

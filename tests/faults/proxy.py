@@ -1,4 +1,4 @@
-"""A TCP proxy that does to a connection what networks do: ends it, breaks it, or falls silent."""
+"""A TCP proxy that simulates network faults: closed, reset and silent connections."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Link:
         self._ending: Ending = "fin"
 
     def cut_after(self, count: int, ending: Ending) -> None:
-        """End when ``count`` more bytes have passed, in both directions together."""
+        """End after ``count`` more bytes, counting both directions together."""
         self._left, self._ending = count, ending
         if count <= 0:
             self.cut(ending)
 
     def cut(self, ending: Ending) -> None:
-        """End now, towards both sides."""
+        """End now, on both sides."""
         if ending == "silence":
             self.stall()
             return
         for writer in self._writers:
             if ending == "rst":
-                # close(2) with a linger of 0 sends RST (socket(7)).
+                # close(2) with a linger time of 0 sends RST (socket(7)).
                 sock: socket.socket = writer.get_extra_info("socket")
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -52,15 +52,15 @@ class Link:
                 writer.close()
 
     def stall(self) -> None:
-        """Pass nothing on from now."""
+        """Forward nothing from now on."""
         self._flowing.clear()
 
     def stall_answers(self) -> None:
-        """Pass nothing on from now that comes from the daemon."""
+        """Forward nothing from the daemon from now on."""
         self._answering.clear()
 
     def resume(self) -> None:
-        """Pass on again, with what came meanwhile."""
+        """Forward again, beginning with the data held back."""
         self._flowing.set()
         self._answering.set()
 
@@ -85,24 +85,25 @@ class Link:
         return False
 
     def abort(self) -> None:
-        """Give both sockets back."""
+        """Close both sockets."""
         for writer in self._writers:
             writer.transport.abort()
 
 
 class Proxy:
-    """Listens on a free port of loopback and passes connections on to ``url``, while it is so.
+    """Listens on a free loopback port and forwards connections to ``url`` until stopped.
 
-    ``cut`` and ``stall`` concern the connections that there are, ``cut_after`` one that is to come.
+    ``cut`` and ``stall`` affect open connections, ``cut_after`` a future one.
     """
 
     def __init__(self, url: str) -> None:
         self.target = url
-        """Where the next connection goes to."""
+        """The target of new connections."""
         self.silent = asyncio.Event()
-        """Set when ``cut_after`` has made one fall silent, which nothing else tells; clear it."""
+        """Set when ``cut_after`` has made a connection fall silent: nothing else shows it. Clear it
+        after."""
         self.passed = 0
-        """Bytes that crossed in connections that are over, in both directions together."""
+        """Bytes forwarded by finished connections, both directions together."""
         self._server: asyncio.Server | None = None
         self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,22 +111,22 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The URL for clients."""
         assert self._server is not None
         host, port = self._server.sockets[0].getsockname()
         return f"ws://{host}:{port}"
 
     @property
     def planned(self) -> int:
-        """How many ends that ``cut_after`` has planned are left for connections to come."""
+        """Ends planned by ``cut_after`` that no connection has used yet."""
         return len(self._plans)
 
     async def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
 
     async def stop(self) -> None:
-        """Give everything back; connections that there are break."""
+        """Close everything; open connections break."""
         if self._server is not None:
             self._server.close()
         for link in self._links:
@@ -144,7 +145,7 @@ class Proxy:
         await self.stop()
 
     def cut(self, ending: Ending = "fin") -> None:
-        """End every connection now."""
+        """End every open connection now."""
         for link in self._links:
             link.cut(ending)
 
@@ -156,22 +157,22 @@ class Proxy:
         self._plans.append((count, ending))
 
     def stall(self) -> None:
-        """Pass nothing on from now, and end nothing."""
+        """Forward nothing from now on, and close nothing."""
         for link in self._links:
             link.stall()
 
     def stall_answers(self) -> None:
-        """Pass nothing on from now that comes from the daemon."""
+        """Forward nothing from the daemon from now on."""
         for link in self._links:
             link.stall_answers()
 
     def resume(self) -> None:
-        """Pass on again."""
+        """Forward again."""
         for link in self._links:
             link.resume()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task of our own: those that asyncio makes are not waited for at the end.
+        # A task of our own: asyncio does not wait for its tasks at shutdown.
         task = asyncio.create_task(self._pass(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

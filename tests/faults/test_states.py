@@ -1,7 +1,7 @@
-"""The registry and its buffers, driven at random, against plain lists of bytes.
+"""The job registry and its buffers under random operations, compared with plain lists of bytes.
 
-Real shells write, through real pipes, what they are sent; readers attach, credit, take and are cut
-in any order. Nothing here waits for time: after each step all has come to rest.
+Real shells write through real pipes; readers attach, credit, read and are cut in any order. There
+are no timed waits: each step runs until everything is idle.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from shellwire.jobs.model import JobKey, Outcome, Request
 from shellwire.jobs.registry import Registry
 from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
-from shellwire.shell.context import birth_state
+from shellwire.shell.context import initial_state
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _bytes(length: int, chance: random.Random) -> bytes:
     return chance.randbytes(length)
 
 
-# Hypothesis likes little data best, but here much is needed to come to an edge.
+# Hypothesis prefers small data, but here it takes much data to reach a limit.
 _CHANCE = st.integers(0, 9).map(random.Random)
 _TEXTS = st.builds(_text, st.integers(1, 100), _CHANCE)
 _BYTES = st.builds(_bytes, st.integers(1, 150), _CHANCE)
@@ -66,22 +66,22 @@ _BYTES = st.builds(_bytes, st.integers(1, 150), _CHANCE)
 
 @dataclass(eq=False)
 class Writer:
-    """A job, and the list of bytes that it must have written."""
+    """A job, and the bytes that it must have written."""
 
     job: Job
     written: bytearray = field(default_factory=bytearray)
     is_text: bool = True
-    """Whether all of it is whole characters."""
+    """Whether everything written consists of whole characters."""
 
     @property
     def received(self) -> int:
-        """How much of that has come."""
+        """Bytes of it received so far."""
         return self.job.buffer.end
 
 
 @dataclass(eq=False)
 class Reader:
-    """A viewer, and what it has taken."""
+    """A viewer, and the output that it has taken."""
 
     writer: Writer
     viewer: Viewer
@@ -95,7 +95,7 @@ class Reader:
 
     @property
     def credited_end(self) -> int:
-        """The end of what it has consumed: a gap counts when all before it is."""
+        """End of the consumed output; a gap counts as consumed once all before it is."""
         end = self.credited or 0
         for begin, close in self.holes:
             if begin <= end:
@@ -104,13 +104,13 @@ class Reader:
 
     @property
     def most(self) -> int:
-        """How much of the job's output may be read for it."""
+        """Limit of the job's output that may be read for this viewer."""
         if self.is_text:
-            return self.viewer.reach
+            return self.viewer.max_offset
         return (self.seen if self.credited is None else self.credited_end) + self.viewer.window
 
     def take(self, limit: int) -> bool:
-        """Take what comes next, and hold it to what must come. Returns whether anything did."""
+        """Take the next event and check it. Returns whether there was one."""
         buffer = self.writer.job.buffer
         at = self.viewer.offset
         assert at == self.seen or self.is_text
@@ -118,7 +118,7 @@ class Reader:
         if isinstance(event, Piece):
             self._piece(event, limit)
         elif isinstance(event, Gap):
-            # Never while what it has not taken fits the buffer.
+            # No gap while the unread output fits the buffer.
             assert event.start >= at
             assert event.start == at or self.is_text
             assert buffer.start <= event.end <= buffer.start + 3 * self.is_text
@@ -149,10 +149,10 @@ class Reader:
             assert piece.end <= self.credited_end + self.viewer.window
 
     def check(self) -> None:
-        """See that what it has taken is all that was written since it came, but for the gaps."""
+        """Check that the output taken is all that was written since attaching, except gaps."""
         if self.is_text:
             whole = self.writer.written[max(0, self.after - 3) : self.viewer.offset]
-            # From its first character on all has come, but for what is passed over at the end.
+            # Everything from the first whole character on, except an unfinished one at the end.
             assert self.holes or bytes(self.data) in whole
             assert self.holes or len(self.data) >= self.viewer.offset - self.after - 3
             return
@@ -163,7 +163,7 @@ class Reader:
 
 
 class Machine(RuleBasedStateMachine):
-    """Steps are rules; what must hold is asserted where it is seen."""
+    """The state machine: steps are rules, and invariants are asserted where they are seen."""
 
     writers = Bundle("writers")
     readers = Bundle("readers")
@@ -187,7 +187,7 @@ class Machine(RuleBasedStateMachine):
         async def make() -> None:
             self.reaper = Reaper()
             engine = Engine(Bash(shutil.which("bash") or "bash"), self.reaper, CAPACITY)
-            contexts = Contexts(birth_state(os.environb, "/"))
+            contexts = Contexts(initial_state(os.environb, "/"))
             self.registry = Registry(
                 engine, contexts, max_processes=AT_ONCE, retention=KEPT, detach_ttl=0
             )
@@ -249,7 +249,7 @@ class Machine(RuleBasedStateMachine):
         self._end(writer)
 
     def _end(self, writer: Writer) -> None:
-        self.ended.append((writer, writer.job.kept_bytes))
+        self.ended.append((writer, writer.job.readers.kept_bytes))
         while len(self.ended) > KEPT.jobs or (
             len(self.ended) > 1 and sum(size for _, size in self.ended) > KEPT.total_bytes
         ):
@@ -270,7 +270,7 @@ class Machine(RuleBasedStateMachine):
     # Readers -------------------------------------------------------------------------------------
 
     def _most(self, writer: Writer) -> int:
-        """Return how much may have come by now: a window more than the fastest reader has had."""
+        """Return the most that may have been received: one window past the fastest reader."""
         readers = [each for each in self.everybody if each.writer is writer]
         return max((each.most for each in readers), default=len(writer.written))
 
@@ -288,11 +288,11 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         job = self.registry.find("another", writer.job.key.id)
         with pytest.raises(InvalidMessage):
-            job.offset(job.buffer.end + 1, "after", text=is_text)
+            job.readers.offset(job.buffer.end + 1, "after", text=is_text)
         wanted = max(0, job.buffer.end - back)
-        after = job.offset(wanted, "after", text=is_text)
+        after = job.readers.offset(wanted, "after", text=is_text)
         assert wanted - 3 * is_text <= after <= wanted
-        viewer = job.view(lambda: None, after=after, window=window, text=is_text)
+        viewer = job.readers.view(lambda: None, after=after, window=window, text=is_text)
         assert viewer.window <= CAPACITY
         credited = None if window is None else after
         reader = Reader(writer, viewer, after, after, credited, is_text)
@@ -324,7 +324,7 @@ class Machine(RuleBasedStateMachine):
     def _leave(self, reader: Reader) -> None:
         self.everybody.remove(reader)
         reader.check()
-        reader.writer.job.leave(reader.viewer)
+        reader.writer.job.readers.leave(reader.viewer)
 
     def _rest(self, writer: Writer) -> None:
         if writer in self.alive:
@@ -362,7 +362,7 @@ Machine.TestCase.settings = settings(
     max_examples=int(os.environ.get("STATE_EXAMPLES", "25")),
     stateful_step_count=40,
     deadline=None,
-    # What fails waits in vain, so a smaller example would take too long to find.
+    # A failing step waits for its timeout, so shrinking an example would take too long.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -1,4 +1,4 @@
-"""A directory that is a root, with something outside of it to be reached."""
+"""A root directory, with a file outside of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    """Return an empty directory; beside it lies ``outside/secret``."""
+    """Return an empty directory; ``outside/secret`` lies beside it."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret").write_text("secret")
     (tmp_path / "root").mkdir()
@@ -25,7 +25,7 @@ def top(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def root(top: Path) -> Iterator[Root]:
-    """Yield ``top``, open. Whatever else was opened must be closed by the end."""
+    """Yield ``top`` as an open root; check that no other descriptor stays open."""
     with Root(os.fsencode(top)) as root:
         before = set(os.listdir("/dev/fd"))
         yield root

@@ -1,4 +1,4 @@
-"""What stands for the home in these tests, and a race that is run for real."""
+"""A fake journal of temporary files, and a directory that races with a symlink."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from shellwire.files.root import Root
 
 
-class Noted:
-    """The temporary files that there are, as the home would note them."""
+class FakeJournal:
+    """The temporary files that exist, as the home would note them."""
 
     def __init__(self) -> None:
         self.paths: list[bytes] = []
@@ -36,19 +36,19 @@ class Noted:
 def begin(
     root: Root, path: bytes, *, limits: FileLimits | None = None, create_parents: bool = True
 ) -> Replacement:
-    """Begin to write ``path``, with no limits unless some are given."""
+    """Begin to write ``path``; without limits by default."""
     limits = limits or FileLimits()
-    return Replacement(root, path, Noted(), limits, create_parents=create_parents)
+    return Replacement(root, path, FakeJournal(), limits, create_parents=create_parents)
 
 
 def names(directory: Path) -> list[str]:
-    """Return all names in a directory, also those with a dot in front."""
+    """Return all names in a directory, also hidden ones."""
     return sorted(os.listdir(directory))
 
 
 @contextlib.contextmanager
 def swapping(directory: Path, target: Path) -> Iterator[None]:
-    """Make ``directory`` a directory and a symlink to ``target`` in turns, as fast as possible."""
+    """Swap ``directory`` with a symlink to ``target``, as often as possible."""
     spare, link = directory.with_name("spare"), directory.with_name("link")
     link.symlink_to(target)
     over = threading.Event()
@@ -58,7 +58,7 @@ def swapping(directory: Path, target: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 os.rename(path, directory)
                 return
-            # What makes directories on the way has made it anew, and may have moved a file there.
+            # A writer has made the directory again, and may have moved a file into it.
             with contextlib.suppress(OSError):
                 for name in os.listdir(directory):
                     os.rename(directory / name, spare / name)

@@ -1,4 +1,4 @@
-"""gzip and zstd: what goes in comes out, in bounded pieces, or is refused."""
+"""gzip and zstd: round trips in bounded pieces, and refusal of invalid data."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def compressed(kind: Compression, data: bytes) -> bytes:
 
 
 @given(st.sampled_from(KINDS), st.lists(st.binary()), st.integers(1, 50))
-def test_it_comes_back(kind: Compression, parts: list[bytes], step: int) -> None:
-    # Several may stand one after the other, and each is cut anywhere.
+def test_round_trip(kind: Compression, parts: list[bytes], step: int) -> None:
+    # Concatenated streams, each cut anywhere.
     data = b"".join(compressed(kind, part) for part in parts)
     found = bytearray()
     decompressor = Decompressor(kind)
@@ -45,7 +45,7 @@ def test_it_comes_back(kind: Compression, parts: list[bytes], step: int) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bomb_comes_in_pieces(kind: Compression) -> None:
+def test_bombs_are_decompressed_in_pieces(kind: Compression) -> None:
     size = 64 * 1024 * 1024
     pieces: list[int] = []
     decompressor = Decompressor(kind)
@@ -55,7 +55,7 @@ def test_a_bomb_comes_in_pieces(kind: Compression) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_none_is_refused(kind: Compression) -> None:
+def test_invalid_data_is_refused(kind: Compression) -> None:
     def drop(_: bytes) -> None:
         pass
 
@@ -70,7 +70,7 @@ def test_what_is_none_is_refused(kind: Compression) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_files_of_them(kind: Compression) -> None:
+def test_file_objects(kind: Compression) -> None:
     target = io.BytesIO()
     writer = CompressingWriter(target, kind)
     for number in range(1000):
@@ -83,5 +83,5 @@ def test_files_of_them(kind: Compression) -> None:
         assert gzip.decompress(target.getvalue()).startswith(b"0\n1\n")
 
 
-def test_both_are_here() -> None:
+def test_both_are_available() -> None:
     assert all(map(is_available, KINDS))

@@ -1,4 +1,4 @@
-"""Nothing leads out of a root, and what stays within is reached."""
+"""Confinement: no path leads out of a root, and paths within it work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shellwire.errors import (
     WireError,
 )
 from shellwire.files import change, walk
-from shellwire.files.entry import look
+from shellwire.files.entry import stat_entry
 from shellwire.files.hashes import Hashes
 from shellwire.files.read import read
 from shellwire.files.root import MAX_PATH, Root
@@ -53,7 +53,7 @@ def content(root: Root, path: bytes) -> bytes:
         (b"missing/x", NotFound),
     ],
 )
-def test_paths_that_lead_nowhere(root: Root, top: Path, path: bytes, kind: type) -> None:
+def test_refused_paths(root: Root, top: Path, path: bytes, kind: type) -> None:
     (top / "a").mkdir()
     (top / "a" / "file").touch()
     with pytest.raises(kind):
@@ -63,7 +63,7 @@ def test_paths_that_lead_nowhere(root: Root, top: Path, path: bytes, kind: type)
 @pytest.mark.parametrize(
     "path", [b"a/b/file", b"./a//b/./file", b"a/b/file/", b"in", b"up/file", b"absolute", b"two"]
 )
-def test_paths_that_stay_within(root: Root, top: Path, path: bytes) -> None:
+def test_paths_within_the_root(root: Root, top: Path, path: bytes) -> None:
     (top / "a" / "b").mkdir(parents=True)
     (top / "a" / "b" / "file").write_text("here")
     (top / "in").symlink_to("a/b/file")
@@ -88,7 +88,7 @@ def test_symlinks_that_lead_out(root: Root, top: Path, target: str) -> None:
         with pytest.raises(PathEscape):
             begin(root, path)
     with pytest.raises(PathEscape):
-        look(root, b"link")
+        stat_entry(root, b"link")
     with pytest.raises(PathEscape):
         change.make_directory(root, b"directory/new")
     with pytest.raises(PathEscape):
@@ -104,15 +104,15 @@ def test_magic_links_are_read_and_not_followed(top: Path) -> None:
         assert content(root, b"comm")
 
 
-def test_a_root_of_everything(top: Path) -> None:
+def test_slash_as_root(top: Path) -> None:
     (top / "link").symlink_to(top.parent / "outside")
     with Root(b"/") as root:
         path = os.fsencode(top / "link" / "secret").lstrip(b"/")
         assert content(root, path) == b"secret"
-        assert look(root, b"").name == b"/"
+        assert stat_entry(root, b"").name == b"/"
 
 
-def test_circles_end(root: Root, top: Path) -> None:
+def test_symlink_loops_end(root: Root, top: Path) -> None:
     (top / "a").symlink_to("b")
     (top / "b").symlink_to("a")
     with pytest.raises(FileSystemError, match="symbolic links"):
@@ -124,8 +124,8 @@ def test_links_to_the_root_itself(root: Root, top: Path) -> None:
     (top / "a").mkdir()
     (top / "a" / "up").symlink_to("..")
     for path in (b"self", b"a/up", b"a/up/self"):
-        assert look(root, path).is_directory
-    assert look(root, b"a/up/a").name == b"a"
+        assert stat_entry(root, path).is_directory
+    assert stat_entry(root, b"a/up/a").name == b"a"
     (top / "file").write_text("x")
     assert content(root, b"a/up/self/file") == b"x"
 
@@ -170,7 +170,7 @@ def test_special_files_are_refused_at_once(root: Root, top: Path) -> None:
                 content(devices, path)
 
 
-def test_a_race_for_a_directory_lets_nothing_out(root: Root, top: Path) -> None:
+def test_a_racing_symlink_does_not_escape(root: Root, top: Path) -> None:
     (top / "d").mkdir()
     (top / "d" / "secret").write_text("ours")
     (top / "d" / "moved").touch()
@@ -183,14 +183,14 @@ def test_a_race_for_a_directory_lets_nothing_out(root: Root, top: Path) -> None:
         lambda: begin(root, b"d/new", create_parents=False).commit(None, Hashes()),
         lambda: change.delete(root, b"d/new", recursive=False),
         lambda: change.delete(root, b"d/made", recursive=True),
-        # Not the secret: into a directory that is made anew meanwhile it would be lost.
+        # Not the secret itself: a write into a directory that is being remade would be lost.
         lambda: change.rename(root, b"d/moved", b"d/renamed"),
         lambda: change.rename(root, b"d/renamed", b"d/moved"),
         lambda: found.extend(walk.search(root, b"d", "secret", **how)),
     ]
     with swapping(top / "d", outside):
         for turn in itertools.count():
-            # A reader that always comes in between would prove nothing; the test's timeout ends it.
+            # If every read hits the moment in between, nothing is proved; the timeout ends that.
             if turn >= TURNS and read_there:
                 break
             for act in acts:

@@ -1,4 +1,4 @@
-"""Lists, patterns and searches."""
+"""Listings, globs and searches."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_globs(root: Root, top: Path, pattern: str, expected: list[str]) -> None
     assert globbed(root, pattern) == expected
 
 
-def test_what_a_glob_passes_over(root: Root, top: Path) -> None:
+def test_what_globs_skip(root: Root, top: Path) -> None:
     tree(top, "a/b", ".h/g", "z")
     (top / "link").symlink_to("a")
     (top / "loop").symlink_to(".")
@@ -77,12 +77,12 @@ def test_any_pattern_compiles(pattern: str, path: str) -> None:
         assert not pattern.strip("/")
 
 
-def test_lists(root: Root, top: Path) -> None:
+def test_listings(root: Root, top: Path) -> None:
     tree(top, "b", "A", "z/y", "C/x", ".h")
     (top / "link").symlink_to("z")
     (top / "out").symlink_to("/etc")
     (top / "gone").symlink_to("nowhere")
-    with walk.Directory(root, b"", include_hidden=False) as directory:
+    with walk.Listing(root, b"", include_hidden=False) as directory:
         found = [
             (entry.name, entry.is_directory, entry.is_symlink) for entry in directory.entries()
         ]
@@ -95,19 +95,19 @@ def test_lists(root: Root, top: Path) -> None:
         (b"gone", False, True),
         (b"out", False, True),
     ]
-    with walk.Directory(root, b"link", include_hidden=True) as directory:
+    with walk.Listing(root, b"link", include_hidden=True) as directory:
         assert [entry.path for entry in directory.entries()] == [b"link/y"]
     for path, kind in ((b"b", NotDirectory), (b"gone", NotFound)):
         with pytest.raises(kind):
-            walk.Directory(root, path, include_hidden=False)
+            walk.Listing(root, path, include_hidden=False)
 
 
-def test_a_directory_that_may_only_be_listed(root: Root, top: Path) -> None:
+def test_a_readable_directory_without_search_permission(root: Root, top: Path) -> None:
     tree(top, "d/f")
     (top / "d").chmod(0o444)
     was = os.geteuid()
-    with walk.Directory(root, b"d", include_hidden=True) as directory:
-        os.seteuid(was or 65534)  # root may do all
+    with walk.Listing(root, b"d", include_hidden=True) as directory:
+        os.seteuid(was or 65534)  # permissions don't apply to root
         try:
             with pytest.raises(FileSystemError, match="d/f: permission denied"):
                 directory.entries()
@@ -160,7 +160,7 @@ def test_long_lines_are_shown_around_the_match(root: Root, top: Path) -> None:
 
 def test_depth_is_bounded(root: Root, top: Path) -> None:
     directory = os.open(top, os.O_RDONLY)
-    for _ in range(1200):  # deeper than Python recurses, and than a process may have descriptors
+    for _ in range(1200):  # deeper than Python's recursion limit and the limit on descriptors
         os.mkdir("d", dir_fd=directory)
         below = os.open("d", os.O_RDONLY, dir_fd=directory)
         os.close(directory)

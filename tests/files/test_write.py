@@ -1,4 +1,4 @@
-"""A file has its old content or its new one, and what was begun leaves nothing."""
+"""Atomic writes: a file has its old content or its new one; failed writes leave nothing."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from shellwire.files import change
 from shellwire.files.hashes import Hashes
 from shellwire.files.limits import FileLimits
 from shellwire.files.root import Root
-from shellwire.files.uploads import UploadRoom, Uploads
-from shellwire.files.write import check_expected, expecting
+from shellwire.files.uploads import UploadQuota, Uploads
+from shellwire.files.write import check_expected, hash_precondition
 from tests.files.observe import begin, names
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ OLD = hashlib.sha256(b"old").hexdigest()
 def put(root: Root, path: bytes, data: bytes, expected: str | None = None) -> None:
     replacement = begin(root, path)
     replacement.write(data)
-    replacement.commit(expecting(expected), HASHES)
+    replacement.commit(hash_precondition(expected), HASHES)
 
 
 def test_mode_and_inode(root: Root, top: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_symlink_within_is_written_through(root: Root, top: Path) -> None:
     assert (top / "sub/born").read_text() == "born"
 
 
-def test_beliefs(root: Root, top: Path) -> None:
+def test_preconditions(root: Root, top: Path) -> None:
     (top / "file").write_text("old")
     put(root, b"file", b"new", OLD.upper())
     for path in (b"file", b"missing"):
@@ -96,14 +96,14 @@ def test_beliefs(root: Root, top: Path) -> None:
 
 
 def commit_at_once(replacements: list[Replacement], expected: str) -> list[int]:
-    """Commit all of them in threads; return which were put in their place."""
+    """Commit all of them in threads; return the numbers of those that succeeded."""
     won: list[int] = []
     start = threading.Barrier(len(replacements))
 
     def race(number: int) -> None:
         start.wait()
         with contextlib.suppress(Conflict):
-            replacements[number].commit(expecting(expected), HASHES)
+            replacements[number].commit(hash_precondition(expected), HASHES)
             won.append(number)
 
     threads = [threading.Thread(target=race, args=(n,)) for n in range(len(replacements))]
@@ -114,7 +114,7 @@ def commit_at_once(replacements: list[Replacement], expected: str) -> list[int]:
     return won
 
 
-def test_of_those_who_believe_the_same_one_is_right(root: Root, top: Path) -> None:
+def test_one_of_several_equal_preconditions_wins(root: Root, top: Path) -> None:
     for _ in range(30):
         (top / "file").write_text("old")
         begun = [begin(root, b"file") for _ in range(4)]
@@ -124,7 +124,7 @@ def test_of_those_who_believe_the_same_one_is_right(root: Root, top: Path) -> No
         assert (top / "file").read_text() == f"new {won}"
 
 
-def test_nothing_is_left_of_what_fails(root: Root, top: Path) -> None:
+def test_failed_writes_leave_nothing(root: Root, top: Path) -> None:
     (top / "directory").mkdir()
     for path in (b"directory", b""):
         with pytest.raises(IsDirectory):
@@ -148,7 +148,7 @@ def test_limits(root: Root, top: Path) -> None:
         upload.write(b"1234")
         with pytest.raises(InvalidArgument, match="at most 4 bytes"):
             upload.write(b"5")
-        # What was refused is not in it.
+        # The refused data was not written.
         upload.commit(None, HASHES)
         assert (top / "file").read_bytes() == b"1234"
     with pytest.raises(FileSystemError, match=r"no space left .* kept free \(--min-free\)"):
@@ -157,7 +157,7 @@ def test_limits(root: Root, top: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """/dev/shm may be had small only by root; a limit on the size of files fails as late."""
+    """Simulated by a limit on file sizes: mounting a small disk needs root."""
     (tmp_path / "file").write_text("old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -177,31 +177,31 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
 
 
-def test_the_room_of_all_uploads() -> None:
-    """However many names clients give themselves: 64 uploads, and 16 GiB unless it is one alone."""
-    room = UploadRoom(2)
+def test_upload_quota() -> None:
+    """64 uploads and 16 GiB in all, whatever names clients use; a single one may be larger."""
+    room = UploadQuota(2)
     for _ in range(64):
         room.open()
     with pytest.raises(QueueFull):
         room.open()
-    room.grow(2**40, 0)  # one alone may be as large as it may be
-    room.grow(5, 2**40)
+    room.reserve(2**40, 0)  # one alone may be as large as it may be
+    room.reserve(5, 2**40)
     with pytest.raises(QueueFull):
-        room.grow(1, 0)
+        room.reserve(1, 0)
     room.close(2**40 + 5)
     room.open()
-    room.grow(1, 0)
+    room.reserve(1, 0)
     with pytest.raises(QueueFull):
-        room.grow(2**40, 0)
-    room.give_back(1)
-    room.grow(2**40, 0)
-    wide = UploadRoom(100)  # what one client may have is permitted in any case
+        room.reserve(2**40, 0)
+    room.release(1)
+    room.reserve(2**40, 0)
+    wide = UploadQuota(100)  # a higher limit for one client raises the total
     for _ in range(100):
         wide.open()
 
 
 def test_uploads(root: Root, top: Path) -> None:
-    uploads = Uploads(2, HASHES, UploadRoom(2))
+    uploads = Uploads(2, HASHES, UploadQuota(2))
     first = uploads.add(lambda: begin(root, b"one"), None)
     uploads.add(lambda: begin(root, b"two"), None)
     with pytest.raises(QueueFull):
@@ -263,7 +263,7 @@ def test_making_directories(root: Root, top: Path) -> None:
         assert caught.value.code == "NOT_DIRECTORY"
 
 
-def test_hashes_are_of_what_is_there(root: Root, top: Path) -> None:
+def test_hashes_follow_the_content(root: Root, top: Path) -> None:
     hashes = Hashes()
     for data in (b"one", b"two", b"six"):  # the same size, and quicker than the clock may tick
         (top / "file").write_bytes(data)

@@ -1,4 +1,4 @@
-"""A home of one's own for each test."""
+"""A separate home for each test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """Return a home that exists and is empty."""
+    """Return an empty home that exists."""
     home = Home(tmp_path / "home")
     home.ensure()
     return home

@@ -1,4 +1,4 @@
-"""Other processes that use the same home, and modes."""
+"""Helpers: other processes that use the same home, and file modes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def mode(path: Path) -> int:
 
 
 def start_python(home: Home, code: str) -> subprocess.Popen[str]:
-    """Run ``code`` in another process, where ``home`` is this home."""
+    """Run ``code`` in another process, with this home as its variable ``home``."""
     return subprocess.Popen(
         [sys.executable, "-c", _PREAMBLE + code, str(home.root)],
         env={**os.environ, "PYTHONPATH": str(Path(shellwire.__file__).parents[1])},

@@ -1,4 +1,4 @@
-"""What a host means."""
+"""Loopback addresses, connectable addresses and URLs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_loopback(host: str) -> None:
     ["", "0.0.0.0", "::", "192.168.1.2", "8.8.8.8", "fe80::1", "::ffff:8.8.8.8", "example.com",
      "localhost.example.com", "127.0.0.1.example.com", "127.1", "2130706433"],
 )  # fmt: skip
-def test_everything_else(host: str) -> None:
+def test_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 

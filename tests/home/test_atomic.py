@@ -1,4 +1,4 @@
-"""Private files are replaced whole or not at all."""
+"""Private files are replaced completely or not at all."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_the_old_file_is_replaced_and_nothing_else_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_no_room_keeps_the_old_file_and_leaves_nothing(home: Home) -> None:
-    """RLIMIT_FSIZE stands in for a full disk: write(2) fails midway (EFBIG instead of ENOSPC)."""
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(home: Home) -> None:
+    """Use RLIMIT_FSIZE to simulate a full disk: write(2) fails midway (EFBIG, not ENOSPC)."""
     home.token_file.write_bytes(b"old")
     code = """
 import resource
@@ -62,7 +62,7 @@ except HomeError as error:
     assert list(home.root.iterdir()) == [home.token_file]
 
 
-def test_a_directory_in_its_place_is_said(tmp_path: Path) -> None:
+def test_a_directory_in_its_place_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.mkdir()
     with pytest.raises(HomeError, match="can't write"):
@@ -72,14 +72,14 @@ def test_a_directory_in_its_place_is_said(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_missing_directory_is_said(tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "gone" / "file"
     with pytest.raises(HomeError, match="No such file"):
         write_private(path, b"content")
     assert read_private(path) is None
 
 
-def test_a_fifo_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_fifo_does_not_block(tmp_path: Path) -> None:
     path = tmp_path / "file"
     os.mkfifo(path)
     with pytest.raises(HomeError, match="not a regular file"):
@@ -87,7 +87,7 @@ def test_a_fifo_holds_nobody_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o644, 0o600), (0o606, 0o600), (0o400, 0o400)])
-def test_reading_tightens(tmp_path: Path, before: int, after: int) -> None:
+def test_reading_tightens_the_mode(tmp_path: Path, before: int, after: int) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"content")
     path.chmod(before)
@@ -95,7 +95,7 @@ def test_reading_tightens(tmp_path: Path, before: int, after: int) -> None:
     assert mode(path) == after
 
 
-def test_a_file_below_a_file_is_said(tmp_path: Path) -> None:
+def test_a_path_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HomeError, match="Not a directory"):
         read_private(tmp_path / "file" / "below")

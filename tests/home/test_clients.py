@@ -1,4 +1,4 @@
-"""Clients are remembered, revocations never lost, and a damaged file never passed over."""
+"""Clients are remembered, revocations are never lost, and a damaged file is an error."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def put(home: Home, entries: object) -> None:
     home.clients_file.write_text(json.dumps(entries))
 
 
-def test_nobody_is_known_at_first(home: Home) -> None:
+def test_no_clients_at_first(home: Home) -> None:
     clients = Clients.load(home)
     assert clients.records() == []
     assert not clients.is_revoked("a")
     assert not home.clients_file.exists()
 
 
-def test_the_file_of_0_1_4_holds(home: Home) -> None:
+def test_the_file_of_0_1_4_is_read(home: Home) -> None:
     put(home, {"bad": {"first_seen": 1.5, "last_seen": 2.5, "is_revoked": True}})
     home.clients_file.chmod(0o644)
     clients = Clients.load(home)
@@ -56,7 +56,7 @@ def test_a_revocation_lasts_and_is_undone(home: Home) -> None:
     assert not Clients.load(home).restore("never seen")
 
 
-def test_who_was_never_seen_has_no_times(home: Home) -> None:
+def test_a_client_never_seen_has_no_times(home: Home) -> None:
     clients = Clients.load(home)
     clients.revoke("a")
     assert on_disk(home)["a"] == {"first_seen": None, "last_seen": None, "is_revoked": True}
@@ -72,11 +72,11 @@ def test_who_was_never_seen_has_no_times(home: Home) -> None:
     assert on_disk(home)["a"]["first_seen"] == record.first_seen
 
 
-def test_a_first_visit_that_waits_survives_a_revocation(home: Home) -> None:
+def test_an_unwritten_first_visit_survives_a_revocation(home: Home) -> None:
     clients = Clients.load(home)
     clients.revoke("a")
     with lock_held_elsewhere(home, "write_lock"), pytest.raises(HomeError):
-        Clients.seen(ours := Clients.load(home, patience=0.0), "a")
+        Clients.seen(ours := Clients.load(home, timeout=0.0), "a")
     Clients.load(home).restore("a")
     ours.reload()
     (record,) = ours.records()
@@ -86,7 +86,7 @@ def test_a_first_visit_that_waits_survives_a_revocation(home: Home) -> None:
     assert on_disk(home)["a"]["first_seen"] == record.first_seen
 
 
-def test_restoring_a_stranger_changes_nothing(home: Home) -> None:
+def test_restoring_an_unknown_client_changes_nothing(home: Home) -> None:
     assert not Clients.load(home).restore("stranger")
     assert not home.clients_file.exists()
 
@@ -121,7 +121,7 @@ for number in range(10):
     assert set(on_disk(home)) == expected
 
 
-def test_a_reload_shows_what_another_changed(home: Home) -> None:
+def test_a_reload_shows_changes_of_others(home: Home) -> None:
     ours = Clients.load(home)
     Clients.load(home).revoke("a")
     assert not ours.is_revoked("a")
@@ -132,7 +132,7 @@ def test_a_reload_shows_what_another_changed(home: Home) -> None:
     assert not ours.is_revoked("a")
 
 
-def test_a_first_visit_is_written_and_a_second_waits(home: Home) -> None:
+def test_a_first_visit_is_written_at_once_and_a_second_later(home: Home) -> None:
     clients = Clients.load(home)
     before = time.time()
     clients.seen("a")
@@ -155,7 +155,7 @@ def test_a_visit_long_after_is_written(home: Home) -> None:
     assert on_disk(home)["a"]["last_seen"] > 2.0
 
 
-def test_what_waits_survives_a_reload(home: Home) -> None:
+def test_unwritten_times_survive_a_reload(home: Home) -> None:
     clients = Clients.load(home)
     clients.seen("a")
     clients.seen("a")
@@ -181,7 +181,7 @@ def test_saving_nothing_writes_nothing(home: Home) -> None:
     assert not home.clients_file.exists()
 
 
-def test_the_oldest_are_forgotten_but_no_revocation(home: Home) -> None:
+def test_the_oldest_are_dropped_but_no_revocation(home: Home) -> None:
     entries = {f"seen {n:04}": entry(10.0 + n) for n in range(MAX_REMEMBERED)}
     revoked = {f"revoked {n:04}": entry(is_revoked=True) for n in range(20)}
     put(home, entries | revoked)
@@ -191,7 +191,7 @@ def test_the_oldest_are_forgotten_but_no_revocation(home: Home) -> None:
     assert "seen 0000" not in left
 
 
-def test_keys_that_we_do_not_know_are_kept(home: Home) -> None:
+def test_unknown_keys_are_kept(home: Home) -> None:
     put(home, {"a": {**entry(), "note": {"by": "somebody"}}})
     Clients.load(home).revoke("a")
     assert on_disk(home)["a"] == {**entry(is_revoked=True), "note": {"by": "somebody"}}
@@ -228,7 +228,7 @@ def test_any_text_can_be_a_client_id(home: Home) -> None:
     ],
     ids=range(18),
 )
-def test_a_damaged_file_is_refused_and_left_as_it_is(home: Home, content: bytes) -> None:
+def test_a_damaged_file_is_refused_and_unchanged(home: Home, content: bytes) -> None:
     clients = Clients.load(home)
     clients.revoke("a")
     home.clients_file.write_bytes(content)
@@ -247,7 +247,7 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(home: Home, content: bytes)
     assert home.clients_file.read_bytes() == content
 
 
-def test_a_visit_that_cannot_be_written_is_noted_all_the_same(home: Home) -> None:
+def test_a_visit_that_cannot_be_written_stays_in_memory(home: Home) -> None:
     clients = Clients.load(home)
     home.clients_file.mkdir()
     with pytest.raises(HomeError):

@@ -1,4 +1,4 @@
-"""Every key of the settings file has its line, and what is no TOML is said with one."""
+"""Every key of the settings file has its line number, and invalid TOML is reported with one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_key_has_the_line_on_which_it_begins(path: Path, newline: str, mark
     }
 
 
-def test_what_is_in_a_table_is_no_key_of_the_file(path: Path) -> None:
+def test_keys_in_a_table_are_not_keys_of_the_file(path: Path) -> None:
     path.write_text("port = 1\n[server]\nport = 2\nhost = 3\n")
     assert read_config(path) == {
         "port": Entry(1, 1),
@@ -55,7 +55,7 @@ def test_what_is_in_a_table_is_no_key_of_the_file(path: Path) -> None:
     }
 
 
-def test_no_file_says_nothing(path: Path) -> None:
+def test_no_file_is_empty(path: Path) -> None:
     assert read_config(path) == {}
     path.touch()
     assert read_config(path) == {}
@@ -76,7 +76,7 @@ def test_no_file_says_nothing(path: Path) -> None:
     ],
     ids=range(9),
 )
-def test_what_is_no_toml_is_one_line_with_its_number(path: Path, content: bytes, line: int) -> None:
+def test_invalid_toml_is_one_line_with_a_line_number(path: Path, content: bytes, line: int) -> None:
     path.write_bytes(content)
     with pytest.raises(HomeError) as caught:
         read_config(path)
@@ -84,7 +84,7 @@ def test_what_is_no_toml_is_one_line_with_its_number(path: Path, content: bytes,
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_file_is_said(path: Path) -> None:
+def test_a_directory_in_its_place_is_an_error(path: Path) -> None:
     path.mkdir()
     with pytest.raises(HomeError, match="not a regular file"):
         read_config(path)

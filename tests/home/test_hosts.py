@@ -1,4 +1,4 @@
-"""Saved hosts: private, whole, and a damaged file costs one line."""
+"""Saved hosts: private, replaced completely; a damaged file is a one-line error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal of live jobs: what is read back, whatever became of the file meanwhile."""
+"""The journal of live jobs is read back, whatever happened to the file meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from shellwire.errors import HomeError
 from shellwire.home import journal
-from shellwire.home.journal import Journal, Left, LiveJob, read_left
+from shellwire.home.journal import CrashedDaemon, Journal, LiveJob, read_crashed
 from shellwire.home.paths import Home
 from tests.home.helpers import start_python
 
@@ -37,31 +37,31 @@ def own(home: Home) -> Iterator[Journal]:
 
 
 def live(home: Home) -> list[LiveJob]:
-    left = read_left(home)
+    left = read_crashed(home)
     assert left is not None
     return list(left.jobs)
 
 
-def test_there_is_none(home: Home) -> None:
+def test_no_journal(home: Home) -> None:
     home.ensure()
-    assert read_left(home) is None
+    assert read_crashed(home) is None
 
 
-def test_what_is_alive_is_read_back(home: Home, own: Journal) -> None:
-    assert read_left(home) == Left(ABC, 7.0, ())
+def test_live_jobs_are_read_back(home: Home, own: Journal) -> None:
+    assert read_crashed(home) == CrashedDaemon(ABC, 7.0, ())
     for number in range(4):
         own.began(job(number))
     own.ended("abc.1")
     own.ended("abc.9")
-    assert read_left(home) == Left(ABC, 7.0, (job(0), job(2), job(3)))
+    assert read_crashed(home) == CrashedDaemon(ABC, 7.0, (job(0), job(2), job(3)))
     assert home.journal_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_the_one_before_left_is_carried_on(home: Home, own: Journal) -> None:
+def test_jobs_of_the_crashed_daemon_stay(home: Home, own: Journal) -> None:
     own.began(job(0))
     later = Journal(home, DEF, 8.0, live(home))
     later.begin()
-    assert read_left(home) == Left(DEF, 8.0, (job(0),))
+    assert read_crashed(home) == CrashedDaemon(DEF, 8.0, (job(0),))
     later.close()
 
 
@@ -77,7 +77,7 @@ def test_torn_and_foreign_lines_spoil_no_other(home: Home, own: Journal) -> None
     assert live(home) == [job(1)]
 
 
-def test_it_is_written_anew_when_it_is_long(
+def test_a_long_journal_is_rewritten(
     home: Home, own: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "REWRITE_AT", 10_000)
@@ -92,16 +92,16 @@ def test_it_is_written_anew_when_it_is_long(
 
 
 @pytest.mark.parametrize("instance", ["", "a", "abc", "ABC0" * 4, "abc0" * 5, "../" + "0" * 13])
-def test_a_forged_instance_means_nothing(home: Home, instance: str) -> None:
+def test_a_forged_instance_is_ignored(home: Home, instance: str) -> None:
     home.ensure()
     forged = Journal(home, instance, 7.0, [job(0)])
     forged.begin()
-    assert read_left(home) is None
+    assert read_crashed(home) is None
     forged.close()
 
 
 @pytest.mark.needs("/proc")
-def test_a_copy_of_a_live_daemons_journal_means_nothing(home: Home, tmp_path: Path) -> None:
+def test_a_copy_of_a_live_daemons_journal_is_ignored(home: Home, tmp_path: Path) -> None:
     home.ensure()
     code = f"""
 from shellwire.home.journal import Journal
@@ -117,12 +117,12 @@ sys.stdin.read()
         assert daemon.stdout.readline() == "begun\n"
         home.journal_file.write_bytes(elsewhere.journal_file.read_bytes())
         home.journal_file.chmod(0o600)
-        assert read_left(home) is None
+        assert read_crashed(home) is None
         daemon.communicate()
-    assert read_left(home) == Left(ABC, 7.0, ())
+    assert read_crashed(home) == CrashedDaemon(ABC, 7.0, ())
 
 
-def test_the_disk_is_full(home: Home, own: Journal) -> None:
+def test_a_full_disk(home: Home, own: Journal) -> None:
     own.began(job(0))
     size = home.journal_file.stat().st_size
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -139,7 +139,7 @@ def test_the_disk_is_full(home: Home, own: Journal) -> None:
             later.began(job(10))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    # What could not be noted then is noted with the next.
+    # The next write adds the records that could not be written.
     own.ended("abc.0")
     assert live(home) == [job(1), job(2)]
     later.began(job(9))
@@ -148,7 +148,7 @@ def test_the_disk_is_full(home: Home, own: Journal) -> None:
     assert os.listdir(home.root) == ["jobs.journal"]
 
 
-def test_the_home_is_gone(home: Home, own: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home_was_removed(home: Home, own: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     home.journal_file.unlink()
     home.root.rmdir()
     own.began(job(0))
@@ -157,23 +157,23 @@ def test_the_home_is_gone(home: Home, own: Journal, monkeypatch: pytest.MonkeyPa
         with pytest.raises(HomeError):
             own.began(job(number))
     own.remove()
-    # Another is at home there now.
+    # Another daemon's home is at that path now.
     home.ensure()
     other = Journal(home, DEF, 9.0, [])
     other.begin()
     own.remove()
-    assert read_left(home) == Left(DEF, 9.0, ())
+    assert read_crashed(home) == CrashedDaemon(DEF, 9.0, ())
     other.remove()
     assert not home.journal_file.exists()
     other.close()
 
 
 @pytest.mark.needs("/proc")
-def test_a_fifo_of_the_same_name_holds_nobody_up(home: Home, own: Journal, tmp_path: Path) -> None:
+def test_a_fifo_of_the_same_name_does_not_block(home: Home, own: Journal, tmp_path: Path) -> None:
     fifo = tmp_path / "jobs.journal"
     os.mkfifo(fifo)
     own.began(job(0))
-    # As another user may do it, if we are root.
+    # Another user may do this, if we are root.
     code = f"""
 os.open({str(fifo)!r}, os.O_RDONLY | os.O_NONBLOCK)
 print("open", flush=True)

@@ -1,4 +1,4 @@
-"""One daemon a home, one writer at a time, and no lock outlives its holder."""
+"""One daemon per home, one writer at a time, and no lock outlives its holder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_second_daemon_is_refused(home: Home) -> None:
         assert mode(home.lock_file) == 0o600
 
 
-def test_a_killed_daemon_holds_nothing(home: Home) -> None:
+def test_a_killed_daemon_holds_no_lock(home: Home) -> None:
     with lock_held_elsewhere(home, "daemon_lock") as holder:
         holder.kill()
         holder.wait()
@@ -37,7 +37,7 @@ def test_a_killed_daemon_holds_nothing(home: Home) -> None:
             pass
 
 
-def test_a_child_does_not_hold_the_lock_on(home: Home) -> None:
+def test_a_child_does_not_keep_the_lock(home: Home) -> None:
     with daemon_lock(home):
         child = subprocess.Popen(
             [sys.executable, "-c", "import sys; sys.stdin.read()"],
@@ -51,7 +51,7 @@ def test_a_child_does_not_hold_the_lock_on(home: Home) -> None:
         child.communicate()
 
 
-def test_its_holder_is_found_also_when_the_lock_is_gone(home: Home, tmp_path: Path) -> None:
+def test_the_holder_is_found_after_the_lock_file_was_removed(home: Home, tmp_path: Path) -> None:
     other = Home(tmp_path / "other")
     other.ensure()
     with (
@@ -68,15 +68,13 @@ def test_its_holder_is_found_also_when_the_lock_is_gone(home: Home, tmp_path: Pa
     assert daemon_lock_holder(home) is None
 
 
-def test_who_only_opens_the_lock_does_not_hold_it(home: Home) -> None:
+def test_opening_the_lock_file_does_not_hold_it(home: Home) -> None:
     with home.lock_file.open("w"):
         assert daemon_lock_holder(home) is None
 
 
-def test_where_nothing_tells_there_is_no_holder(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lock, "_HOLDERS", home.root / "no such file")
+def test_no_holder_without_proc_locks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_PROC_LOCKS", home.root / "no such file")
     with lock_held_elsewhere(home, "daemon_lock"):
         assert daemon_lock_holder(home) is None
 
@@ -90,6 +88,6 @@ def test_a_writer_waits_for_another(home: Home) -> None:
             pass
 
 
-def test_a_home_that_is_gone_is_said(tmp_path: Path) -> None:
+def test_a_removed_home_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match="No such file"), daemon_lock(Home(tmp_path / "gone")):
         pass

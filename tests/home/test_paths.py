@@ -1,4 +1,4 @@
-"""Where the home is, and that it is private."""
+"""The location of the home, and its privacy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_variable_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("unset", [None, ""])
-def test_without_it_the_home_directory_does(
+def test_the_default_is_in_the_home_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unset: str | None
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -27,7 +27,7 @@ def test_without_it_the_home_directory_does(
     assert Home.locate().root == tmp_path / ".shellwire"
 
 
-def test_a_relative_one_holds_after_chdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_relative_path_holds_after_chdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHELLWIRE_HOME", "here/../there")
     assert Home.locate().root == tmp_path / "there"
@@ -39,20 +39,20 @@ def test_a_tilde_is_a_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert Home.locate().root == tmp_path / "wire"
 
 
-def test_an_empty_home_directory_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_home_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "")
     monkeypatch.delenv("SHELLWIRE_HOME", raising=False)
     with pytest.raises(HomeError, match="set HOME or SHELLWIRE_HOME"):
         Home.locate()
 
 
-def test_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_user_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELLWIRE_HOME", "~no-such-user-here/wire")
     with pytest.raises(HomeError, match="no-such-user-here"):
         Home.locate()
 
 
-def test_a_relative_one_from_nowhere_is_said(
+def test_a_relative_path_from_a_removed_directory_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
@@ -72,13 +72,13 @@ def test_it_is_made_private_with_its_parents(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [0o755, 0o777, 0o500, 0o2770])
-def test_another_mode_is_set_right(tmp_path: Path, before: int) -> None:
+def test_another_mode_is_corrected(tmp_path: Path, before: int) -> None:
     tmp_path.chmod(before)
     Home(tmp_path).ensure()
     assert mode(tmp_path) == 0o700
 
 
-def test_what_others_use_is_not_taken_from_them(tmp_path: Path) -> None:
+def test_a_shared_directory_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     for shared in (tmp_path, Path("/")):
         before = shared.stat().st_mode
@@ -88,14 +88,14 @@ def test_what_others_use_is_not_taken_from_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["", "a/b"])
-def test_a_file_in_its_place_is_said(tmp_path: Path, below: str) -> None:
+def test_a_file_in_its_place_is_an_error(tmp_path: Path, below: str) -> None:
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(HomeError, match="irectory"):
         Home(file / below).ensure()
 
 
-def test_every_file_has_a_place_of_its_own() -> None:
+def test_every_file_has_its_own_path() -> None:
     home = Home(Path("/h"))
     files = {
         home.token_file,

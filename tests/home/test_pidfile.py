@@ -1,4 +1,4 @@
-"""A pid file is believed only about the very process that wrote it."""
+"""A pid file counts only if the process that wrote it still runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def put(home: Home, content: object) -> None:
     home.pid_file.write_text(json.dumps(content))
 
 
-def test_a_daemon_that_runs_is_found(home: Home, ours: DaemonRecord) -> None:
+def test_a_running_daemon_is_found(home: Home, ours: DaemonRecord) -> None:
     pidfile.write(home, ours)
     assert pidfile.read_live(home) == ours
     assert ours.url == "ws://[::1]:7842"
@@ -47,22 +47,22 @@ def test_a_daemon_that_runs_is_found(home: Home, ours: DaemonRecord) -> None:
     assert isinstance(written["start_time"], int)
 
 
-def test_no_file_is_no_daemon(home: Home) -> None:
+def test_without_a_file_no_daemon(home: Home) -> None:
     assert pidfile.read_live(home) is None
 
 
-def test_a_pid_that_was_used_again_is_no_daemon(home: Home, ours: DaemonRecord) -> None:
+def test_a_reused_pid_is_no_daemon(home: Home, ours: DaemonRecord) -> None:
     put(home, {"pid": ours.pid, "start_time": ours.start_time - 1})
     assert pidfile.read_live(home) is None
 
 
-def test_a_process_that_ended_is_no_daemon(other: subprocess.Popen[bytes]) -> None:
+def test_an_ended_process_is_no_daemon(other: subprocess.Popen[bytes]) -> None:
     started = pidfile.start_time(other.pid)
     assert started is not None
     record = DaemonRecord(other.pid, started)
     assert pidfile.is_live(record)
     other.kill()
-    # Dead, and not reaped: that is a zombie.
+    # Dead and not reaped: a zombie.
     os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
     assert not pidfile.is_live(record)
     other.wait()
@@ -76,7 +76,7 @@ def test_a_forged_file_names_no_daemon(
     forged = {"pid": other.pid, "start_time": pidfile.start_time(other.pid), **more}
     put(home, forged)
     assert pidfile.read_live(home) is None
-    # A daemon of this home that runs is found all the same; its lock tells.
+    # A running daemon of this home is still found, by its lock.
     with lock_held_elsewhere(home, "daemon_lock") as holder:
         true = {**forged, "pid": holder.pid, "start_time": pidfile.start_time(holder.pid)}
         put(home, {**true, "host": "127.0.0.1"})
@@ -87,7 +87,7 @@ def test_a_forged_file_names_no_daemon(
         assert found.pid == holder.pid
 
 
-def test_the_daemon_of_another_home_is_none_of_this_one(home: Home, tmp_path: Path) -> None:
+def test_the_daemon_of_another_home_is_not_ours(home: Home, tmp_path: Path) -> None:
     elsewhere = Home(tmp_path / "elsewhere")
     elsewhere.ensure()
     with lock_held_elsewhere(elsewhere, "daemon_lock") as holder:
@@ -135,13 +135,13 @@ def test_a_garbled_file_is_no_daemon(home: Home, content: bytes) -> None:
     assert pidfile.read_live(home) is None
 
 
-def test_wrong_details_are_left_out(home: Home, ours: DaemonRecord) -> None:
+def test_wrong_optional_fields_are_none(home: Home, ours: DaemonRecord) -> None:
     details = {"host": 1, "port": 70000, "version": None, "grace": "long"}
     put(home, {"pid": ours.pid, "start_time": ours.start_time, **details})
     assert pidfile.read_live(home) == DaemonRecord(ours.pid, ours.start_time)
 
 
-def test_only_ones_own_file_is_removed(home: Home, ours: DaemonRecord) -> None:
+def test_only_its_own_file_is_removed(home: Home, ours: DaemonRecord) -> None:
     newer = DaemonRecord(ours.pid, ours.start_time + 1, "127.0.0.1", 1)
     pidfile.write(home, newer)
     pidfile.remove(home, ours)
@@ -167,7 +167,7 @@ def test_a_hostile_name_does_not_shift_the_fields(tmp_path: Path) -> None:
             process.kill()
 
 
-def test_psutil_tells_the_same_where_there_is_no_proc(other: subprocess.Popen[bytes]) -> None:
+def test_psutil_gives_the_same_without_proc(other: subprocess.Popen[bytes]) -> None:
     started = pidfile._start_by_psutil(other.pid)
     assert started is not None
     assert started == pytest.approx(pidfile._start_by_psutil(other.pid))

@@ -1,4 +1,4 @@
-"""A home of any depth has an address for its socket."""
+"""A home with a path of any length has an address for its socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def deep(tmp_path: Path) -> Home:
-    """Return a home whose path is far too long for a socket."""
+    """Return a home whose path is too long for a socket address."""
     home = Home(tmp_path / ("d" * 100) / ("é" * 100))
     home.ensure()
     return home
@@ -31,7 +31,7 @@ def test_a_short_path_is_used_as_it_is() -> None:
         assert path == "/h/daemon.sock"
 
 
-def test_a_long_one_can_be_bound_and_connected(deep: Home) -> None:
+def test_a_long_path_can_be_bound_and_connected(deep: Home) -> None:
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
         with socket_address(deep) as path:
             server.bind(path)
@@ -44,7 +44,7 @@ def test_a_long_one_can_be_bound_and_connected(deep: Home) -> None:
 
 
 @pytest.mark.parametrize("shortener", [_by_descriptor, _by_symlink])
-def test_every_way_leads_there_and_leaves_nothing(
+def test_each_method_works_and_cleans_up(
     deep: Home, shortener: Callable[[Home], AbstractContextManager[str]]
 ) -> None:
     descriptors = os.listdir("/dev/fd")
@@ -56,14 +56,14 @@ def test_every_way_leads_there_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("shortener", [_by_descriptor, _by_symlink])
-def test_what_fails_inside_keeps_its_name(
+def test_an_exception_in_the_block_is_not_changed(
     deep: Home, shortener: Callable[[Home], AbstractContextManager[str]]
 ) -> None:
     with pytest.raises(ConnectionRefusedError), shortener(deep):
         raise ConnectionRefusedError
 
 
-def test_a_home_that_is_gone_is_said(deep: Home) -> None:
+def test_a_removed_home_is_an_error(deep: Home) -> None:
     deep.root.rmdir()
     with pytest.raises(HomeError, match="can't open"), socket_address(deep):
         pass

@@ -1,4 +1,4 @@
-"""Temporary files are noted, and only they are swept."""
+"""Temporary files are recorded, and only recorded files are removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = ".shellwire-0123456789abcdef"
 
 
 @pytest.fixture
-def litter(tmp_path: Path) -> HomeTempfiles:
+def tempfiles(tmp_path: Path) -> HomeTempfiles:
     (tmp_path / "home").mkdir()
     return HomeTempfiles(Home(tmp_path / "home"))
 
@@ -28,69 +28,71 @@ def noted(tmp_path: Path) -> list[str]:
     return os.listdir(tmp_path / "home" / "unfinished")
 
 
-def test_what_is_forgotten_is_not_swept(litter: HomeTempfiles, tmp_path: Path) -> None:
+def test_a_forgotten_file_is_not_removed(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
     (tmp_path / NAME).touch()
-    note = litter.note(os.fsencode(tmp_path / NAME))
+    note = tempfiles.note(os.fsencode(tmp_path / NAME))
     assert noted(tmp_path) == [NAME]
-    litter.forget(note)
+    tempfiles.forget(note)
     assert noted(tmp_path) == []
-    litter.sweep(delete_all)
+    tempfiles.sweep(delete_all)
     assert (tmp_path / NAME).exists()
 
 
-def test_what_is_noted_is_swept(litter: HomeTempfiles, tmp_path: Path) -> None:
+def test_a_recorded_file_is_removed(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
     (tmp_path / NAME).touch()
-    litter.note(os.fsencode(tmp_path / NAME))
-    litter.note(os.fsencode(tmp_path / ".shellwire-fedcba9876543210"))  # it did not come to that
-    litter.sweep(delete_all)
+    tempfiles.note(os.fsencode(tmp_path / NAME))
+    tempfiles.note(
+        os.fsencode(tmp_path / ".shellwire-fedcba9876543210")
+    )  # recorded, but never created
+    tempfiles.sweep(delete_all)
     assert noted(tmp_path) == []
     assert os.listdir(tmp_path) == ["home"]
-    litter.close()
+    tempfiles.close()
     assert os.listdir(tmp_path / "home") == []
 
 
-def test_nothing_else_is_swept(litter: HomeTempfiles, tmp_path: Path) -> None:
+def test_no_other_file_is_removed(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "home" / "unfinished").mkdir()
     for target in (tmp_path / "file", f"../../{NAME}", tmp_path / f"{NAME}0"):
         (tmp_path / "home" / "unfinished" / os.path.basename(target)).symlink_to(target)
-    litter.sweep(delete_all)
+    tempfiles.sweep(delete_all)
     assert noted(tmp_path) == []
     assert sorted(os.listdir(tmp_path)) == ["file", "home"]
 
 
-def test_a_directory_is_swept_with_all_that_is_in_it(litter: HomeTempfiles, tmp_path: Path) -> None:
+def test_a_directory_is_removed_with_its_content(tempfiles: HomeTempfiles, tmp_path: Path) -> None:
     (tmp_path / NAME / "sub" / "deeper").mkdir(parents=True)
     (tmp_path / NAME / NAME).touch()
     (tmp_path / NAME / "sub" / "link").symlink_to(tmp_path / "home")
-    litter.note(os.fsencode(tmp_path / NAME))
-    litter.sweep(delete_all)
+    tempfiles.note(os.fsencode(tmp_path / NAME))
+    tempfiles.sweep(delete_all)
     assert os.listdir(tmp_path) == ["home"]
     assert noted(tmp_path) == []
 
 
-def test_what_can_not_be_removed_is_told_and_tried_again(
-    litter: HomeTempfiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_failed_removal_is_logged_and_retried(
+    tempfiles: HomeTempfiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / NAME).touch()
-    litter.note(os.fsencode(tmp_path / NAME))
+    tempfiles.note(os.fsencode(tmp_path / NAME))
 
     def refused(path: bytes) -> bool:
         raise FileSystemError(f"{os.fsdecode(path)}: read-only")
 
-    litter.sweep(refused)
+    tempfiles.sweep(refused)
     assert "read-only" in caplog.text
-    litter.sweep(delete_all)
+    tempfiles.sweep(delete_all)
     assert os.listdir(tmp_path) == ["home"]
 
 
-def test_a_home_that_can_not_take_notes_costs_nothing(
-    litter: HomeTempfiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_record_that_cannot_be_written_is_no_error(
+    tempfiles: HomeTempfiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "home").rmdir()
-    litter.sweep(delete_all)
+    tempfiles.sweep(delete_all)
     for _ in range(2):
-        note = litter.note(os.fsencode(tmp_path / NAME))
+        note = tempfiles.note(os.fsencode(tmp_path / NAME))
         assert note is None
-        litter.forget(note)
+        tempfiles.forget(note)
     assert len(caplog.records) == 1

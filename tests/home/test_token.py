@@ -1,4 +1,4 @@
-"""The token is made once, survives, and is replaced only for a reason."""
+"""The token is created once, kept, and replaced only if malformed or rotated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OLD = "0123456789abcdef" * 4
 
 
-def test_the_first_is_created_and_then_kept(home: Home) -> None:
+def test_a_token_is_created_and_then_kept(home: Home) -> None:
     assert read_token(home) is None
     assert token_origin(home) == "created"
     token, origin = ensure_token(home)
@@ -31,7 +31,7 @@ def test_the_first_is_created_and_then_kept(home: Home) -> None:
 
 
 @pytest.mark.parametrize("content", [OLD, f"{OLD}\n", f"  {OLD}\r\n", OLD.upper()])
-def test_a_valid_one_is_kept_and_made_private(home: Home, content: str) -> None:
+def test_a_valid_token_is_kept_and_made_private(home: Home, content: str) -> None:
     home.token_file.write_text(content)
     home.token_file.chmod(0o644)
     assert ensure_token(home) == (content.strip(), "kept")
@@ -42,7 +42,7 @@ def test_a_valid_one_is_kept_and_made_private(home: Home, content: str) -> None:
     "content",
     [b"", b"\n", OLD[:-1].encode(), f"{OLD}0".encode(), b"g" * 64, b"\xff" * 64, b"\x00" * 64],
 )
-def test_a_malformed_one_is_replaced(home: Home, content: bytes) -> None:
+def test_a_malformed_token_is_replaced(home: Home, content: bytes) -> None:
     home.token_file.write_bytes(content)
     assert read_token(home) is None
     assert token_origin(home) == "replaced"
@@ -51,7 +51,7 @@ def test_a_malformed_one_is_replaced(home: Home, content: bytes) -> None:
     assert read_token(home) == token
 
 
-def test_rotation_gives_another(home: Home) -> None:
+def test_rotation_gives_a_new_token(home: Home) -> None:
     first = rotate_token(home)
     second = rotate_token(home)
     assert first != second
@@ -63,7 +63,7 @@ def test_rotation_needs_no_home_yet(tmp_path: Path) -> None:
     assert rotate_token(home) == read_token(home)
 
 
-def test_what_is_no_file_is_said(home: Home) -> None:
+def test_a_directory_in_its_place_is_an_error(home: Home) -> None:
     home.token_file.mkdir()
     with pytest.raises(HomeError, match="not a regular file"):
         ensure_token(home)

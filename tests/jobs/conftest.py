@@ -1,4 +1,4 @@
-"""Daemons for what has to hold whatever the system has."""
+"""Daemons with and without the features of Linux, for tests that must pass on any system."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.jobs.registries import Registries
 from tests.live import Daemon
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ spawn._OPENING_ACQUIRES = False
 def either(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:
-    """Yield a daemon that has all that Linux has to give, and then some that lack much of it."""
+    """Yield a daemon with all features of Linux, then daemons that lack some of them."""
     path = tmp_path_factory.mktemp("either")
     done = f"\nimport pathlib\npathlib.Path({str(path / 'done')!r}).touch()\n"
     (path / "sitecustomize.py").write_text(_LACKS[request.param] + done)
@@ -59,7 +60,15 @@ def either(
 
 @pytest.fixture
 async def ender(either: Daemon) -> AsyncIterator[Client]:
-    """Yield a client of each of these."""
+    """Yield a client of each of these daemons."""
     client = await either.client()
     yield client
     await client.close()
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Registries]:
+    """Yield a factory of registries, which are stopped at the end."""
+    registries = Registries()
+    yield registries
+    await registries.close()

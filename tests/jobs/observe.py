@@ -1,4 +1,4 @@
-"""What the kernel knows of a daemon's processes."""
+"""Inspect a daemon's processes through the kernel."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from tests.live import Daemon
 
-# Longer than any test runs, and by it a test knows its own.
+# Longer than any test runs. Tests recognise their own processes by the unusual number.
 FOREVER = "sleep 98765"
 
 
 def below(daemon: Daemon) -> list[str]:
-    """Return the command line and status of every process below the daemon, or born of it.
+    """Return the command line and status of every process that the daemon has started.
 
-    Where orphans are not the daemon's to adopt, they are known by the home in their environment.
+    Orphans that the daemon can't adopt are recognised by its home in their environment.
     """
     found = {}
     home = str(daemon.home)
@@ -61,7 +61,7 @@ def kinds(daemon: Daemon) -> dict[str, int]:
 
 
 async def becomes(condition: Callable[[], bool]) -> None:
-    """Return when ``condition()`` holds of what nothing tells."""
+    """Poll until ``condition()`` holds, where no event reports it."""
     async with asyncio.timeout(PATIENCE):
         for pause in chain([0.0] * 50, repeat(0.01)):
             if condition():
@@ -70,10 +70,10 @@ async def becomes(condition: Callable[[], bool]) -> None:
 
 
 def has_ended(pid: int) -> None:
-    """Return when our child ``pid`` has ended, and leave its status to whom it belongs."""
+    """Wait until our child ``pid`` has ended, without reaping it."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def reap(pid: int) -> int:
-    """Take the status of our child ``pid`` once it has ended: its code, or minus its signal."""
+    """Reap our child ``pid``. Returns its exit code, or minus its signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,4 +1,4 @@
-"""What a command leaves running: the result doesn't wait for it, and it never suffers for that."""
+"""Background processes: the result does not wait for them, and they run on undisturbed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 
 class Latch:
-    """Holds up shells that run its text until it is opened for so many of them."""
+    """Shells that run the gate's text wait until ``open(count)`` lets that many pass."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -79,7 +79,7 @@ async def test_later_output_arrives_marked(client: Client, gate: Latch) -> None:
     assert (await _info(client, job))["pids"] == []
 
 
-async def test_it_needs_to_hold_no_pipe(client: Client) -> None:
+async def test_a_process_without_our_pipes_counts(client: Client) -> None:
     ran = await client.run(f"{FOREVER} >/dev/null 2>&1 & echo $!")
     info = await _info(client, ran.last["id"])
     assert (info["state"], info["pids"]) == ("background", [int(ran.out)])
@@ -90,7 +90,7 @@ async def test_it_needs_to_hold_no_pipe(client: Client) -> None:
 async def test_the_grandchildren_count_too(client: Client) -> None:
     ran = await client.run(f"(setsid sh -c '{FOREVER} & echo $!; {FOREVER} & echo $!')")
     pids = [int(word) for word in ran.out.split()]
-    # One that is just being executed can't be told from a stranger, and is found a moment later.
+    # A process is not recognised while it executes a program; it is found a moment later.
     async with asyncio.timeout(PATIENCE):
         while sorted((await _info(client, ran.last["id"]))["pids"]) != sorted(pids):
             await client.ask({"type": "ping"})
@@ -99,12 +99,12 @@ async def test_the_grandchildren_count_too(client: Client) -> None:
     assert not any(is_alive(pid) for pid in pids)
 
 
-async def test_nobody_gets_sigpipe(
+async def test_no_process_gets_sigpipe(
     client: Client, daemon: Daemon, gate: Latch, tmp_path: Path
 ) -> None:
     other = await daemon.client()
     await other.run(f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID")
-    # Not when its client has left, either.
+    # Nor after its client has disconnected.
     await other.close()
     gate.open()
     await becomes(lambda: (tmp_path / "status").exists())
@@ -124,7 +124,7 @@ async def test_two_writers(client: Client, gate: Latch) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "told"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
-async def test_half_a_character_at_the_very_end(
+async def test_an_incomplete_character_at_the_end(
     client: Client, gate: Latch, encoding: str, told: list[str]
 ) -> None:
     ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding=encoding)
@@ -134,7 +134,7 @@ async def test_half_a_character_at_the_very_end(
     assert {each["end"] for each in messages} == {3}
 
 
-async def test_beyond_thirty_two_the_oldest_is_only_drained(
+async def test_output_is_discarded_beyond_thirty_two_jobs(
     own_daemon: Callable[..., Daemon], gate: Latch, tmp_path: Path
 ) -> None:
     daemon = own_daemon()
@@ -147,7 +147,7 @@ async def test_beyond_thirty_two_the_oldest_is_only_drained(
     assert [states[job]["state"] for job in jobs] == ["background"] * 34
     assert all(len(states[job]["pids"]) == 1 for job in jobs)
     gate.open(34)
-    # All of them are written to, whether their output is kept or not.
+    # All of them are made to write, whether their output is kept or discarded.
     await becomes(lambda: all((tmp_path / str(number)).exists() for number in range(34)))
     await becomes(lambda: all((tmp_path / str(n)).read_text() == "0\n" for n in range(34)))
     for job in jobs:
@@ -158,7 +158,7 @@ async def test_beyond_thirty_two_the_oldest_is_only_drained(
     await client.close()
 
 
-async def test_a_flood_in_the_background_costs_a_buffer(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_flood_in_the_background_uses_one_buffer(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--buffer", str(MIB), "--max-clients", "2")
     client, other = await daemon.client(), await daemon.client()
     ran = await client.run("yes & yes >&2 & echo $!")
@@ -173,7 +173,7 @@ async def test_a_flood_in_the_background_costs_a_buffer(own_daemon: Callable[...
     assert psutil.Process(daemon.pid).memory_info().rss < before + 12 * MIB
     await other.ask({"type": "kill_session", "id": ran.last["id"]})
     await _ended(other, ran.last["id"])
-    # It has not read what came, so it would not see the answer to a close.
+    # The client has not read the output, so it would not see the answer to a close.
     client.ws.transport.abort()
     await other.close()
 

@@ -1,4 +1,4 @@
-"""The buffer against a plain list of bytes: offsets, characters, eviction, gaps."""
+"""The buffer, compared with a plain list of bytes: offsets, characters, eviction, gaps."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _read(buffer: Buffer, offset: int, limit: int) -> list[Piece | Gap]:
 
 
 @given(_WRITES, st.integers(1, 50))
-def test_what_was_written_is_read_in_order(writes: list[Write], limit: int) -> None:
+def test_bytes_are_read_in_the_order_written(writes: list[Write], limit: int) -> None:
     buffer = Buffer(1 << 20)
     expected = _fill(buffer, writes)
     read: list[tuple[int, bool, int]] = []
@@ -129,7 +129,7 @@ def test_align_finds_where_a_character_begins(writes: list[Write], data: st.Data
         ([(STDOUT, b"\xf0"), (STDERR, b"\x9f\x98\x80")], 2, 2),
     ],
 )
-def test_where_it_aligns(writes: list[tuple[int, bytes]], offset: int, aligned: int) -> None:
+def test_where_align_cuts(writes: list[tuple[int, bytes]], offset: int, aligned: int) -> None:
     buffer = Buffer(64)
     for stream, data in writes:
         buffer.append(stream, data)
@@ -137,7 +137,7 @@ def test_where_it_aligns(writes: list[tuple[int, bytes]], offset: int, aligned: 
 
 
 @pytest.mark.parametrize("capacity", [4, 5, 64])
-def test_growing_keeps_what_is_there(capacity: int) -> None:
+def test_growing_keeps_the_content(capacity: int) -> None:
     buffer = Buffer(capacity)
     buffer.append(STDOUT, b"x" * capacity)
     buffer.grow(3)

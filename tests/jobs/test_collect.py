@@ -1,4 +1,4 @@
-"""The collector keeps of pieces what truncate_output keeps of the whole."""
+"""A collector of pieces keeps the same text as truncate_output keeps of the whole."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from shellwire.output import truncate_output
 
 
 @given(st.lists(st.text(max_size=20), max_size=30), st.integers(0, 120))
-def test_pieces_are_as_the_whole(pieces: list[str], max_chars: int) -> None:
+def test_pieces_give_the_same_text_as_the_whole(pieces: list[str], max_chars: int) -> None:
     collector = Collector(max_chars)
     for piece in pieces:
         collector.add(piece)
     assert collector.finish() == truncate_output("".join(pieces), max_chars)
 
 
-def test_it_holds_no_more_than_it_needs() -> None:
+def test_memory_is_bounded() -> None:
     collector = Collector(1000)
     for _ in range(10_000):
         collector.add("x" * 100)

@@ -1,4 +1,4 @@
-"""Text and bytes of one output, from any offset on, against the bytes of each stream."""
+"""Cursors: text and bytes from any offset, compared with a model of each stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shellwire.jobs.cursor import Cursor
 
 Kind = tuple[str, bool]
 
-# A byte or a few of them at a time, so that the streams meet inside characters.
+# One or a few bytes at a time, so that streams alternate within characters.
 _BYTES = st.one_of(
     st.sampled_from(
         [b"a", b"\xe2", b"\x82", b"\xac", b"\xf0", b"\x9f\x98", b"\x80", b"\xc3", b"\xff"]
@@ -37,7 +37,7 @@ _CHANCES = st.booleans()
 
 @dataclass
 class Model:
-    """What was written: each byte with its stream, and where streams ended."""
+    """The bytes written, each with its stream, and the offsets where streams ended."""
 
     capacity: int
     written: list[tuple[Kind, int]] = field(default_factory=list)
@@ -57,18 +57,18 @@ class Model:
         return bytes(byte for whose, byte in self.written[begin:end] if whose == kind)
 
     def text_from(self, kind: Kind, after: int) -> str:
-        """Return what a reader from ``after`` on gets once all streams have ended."""
+        """Return the text that a reader from ``after`` on gets once all streams have ended."""
         rest = self.bytes_of(kind, after, len(self.written))
-        waits = b"" if self.ended[kind] < after else self.waits(kind, after)
-        return (waits + rest).decode(errors="replace")
+        held_back = b"" if self.ended[kind] < after else self.held_back(kind, after)
+        return (held_back + rest).decode(errors="replace")
 
-    def waits(self, kind: Kind, after: int) -> bytes:
-        """Return what has come before ``after`` of a character whose rest may follow."""
+    def held_back(self, kind: Kind, after: int) -> bytes:
+        """Return the bytes before ``after`` of a character that is incomplete there."""
         return unfinished(self.bytes_of(kind, 0, after))
 
 
 def unfinished(data: bytes) -> bytes:
-    """Return what of the end of ``data`` other bytes may complete to a character."""
+    """Return the bytes at the end of ``data`` that may be the start of a character."""
     for length, least in ((3, 0xF0), (2, 0xE0), (1, 0xC2)):
         lead, *others = data[-length:] or b"\0"
         are_others = len(others) == length - 1 and all(0x80 <= byte <= 0xBF for byte in others)
@@ -82,7 +82,7 @@ KINDS: list[Kind] = [(stream, background) for background in (False, True) for st
 
 @dataclass
 class Reader:
-    """A cursor, and all that it has taken."""
+    """A cursor, and everything that it has returned."""
 
     cursor: Cursor
     texts: dict[Kind, str] = field(default_factory=lambda: dict.fromkeys(KINDS, ""))
@@ -109,7 +109,7 @@ class Reader:
 def _play(
     data: st.DataObject, buffer: Buffer, model: Model, readers: list[Reader], limit: int
 ) -> None:
-    """Write, end streams and read in any order; at last all has ended and been read."""
+    """Write, end streams and read in any order, until all streams have ended and are read."""
     for background in (False, True):
         ends = data.draw(_ENDS)
         for write in data.draw(_WRITES):
@@ -141,7 +141,7 @@ def test_a_live_reader_gets_the_text_of_each_stream(limit: int, data: st.DataObj
 
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 @settings(max_examples=100, deadline=None)
-def test_from_any_offset_on(limit: int, other: int, data: st.DataObject) -> None:
+def test_reading_from_any_offset(limit: int, other: int, data: st.DataObject) -> None:
     buffer, model = Buffer(1 << 20), Model(1 << 20)
     _play(data, buffer, model, [], limit)
     for after in range(buffer.end + 1):
@@ -155,7 +155,7 @@ def test_from_any_offset_on(limit: int, other: int, data: st.DataObject) -> None
 
 @given(st.integers(1, 9), st.data())
 @settings(max_examples=100, deadline=None)
-def test_who_goes_on_at_the_last_end_gets_every_later_byte_once(
+def test_a_second_reader_continues_without_loss_or_repetition(
     limit: int, data: st.DataObject
 ) -> None:
     buffer, model = Buffer(1 << 20), Model(1 << 20)
@@ -165,7 +165,7 @@ def test_who_goes_on_at_the_last_end_gets_every_later_byte_once(
         if data.draw(st.booleans()):
             reader.take(limit)
     at = reader.ends[-1] if reader.ends else 0
-    # What follows its last end was passed over, and is not lost to who begins there.
+    # The bytes after its last piece were held back; the second reader gets them.
     second = Reader(Cursor(buffer, buffer.align(at), text=True))
     for stream in (STDOUT, STDERR):
         model.finish(buffer, stream, background=False)
@@ -177,7 +177,7 @@ def test_who_goes_on_at_the_last_end_gets_every_later_byte_once(
 
 @given(st.integers(4, 20), st.integers(1, 9), st.data())
 @settings(max_examples=100, deadline=None)
-def test_eviction_is_one_exact_gap(capacity: int, limit: int, data: st.DataObject) -> None:
+def test_evicted_bytes_are_one_exact_gap(capacity: int, limit: int, data: st.DataObject) -> None:
     buffer, model = Buffer(capacity), Model(capacity)
     _play(data, buffer, model, [], limit)
     for after in range(buffer.end + 1):
@@ -188,17 +188,17 @@ def test_eviction_is_one_exact_gap(capacity: int, limit: int, data: st.DataObjec
             continue
         (gap,) = reader.gaps
         assert gap.start == after
-        # It ends where the first character begins that is whole.
+        # The gap ends where the first whole character begins.
         assert buffer.start <= gap.end <= buffer.start + 3
         skipped = {(kind, byte & 0xC0) for kind, byte in model.written[buffer.start : gap.end]}
         assert len(skipped) <= 1
         assert all(top == 0x80 for _, top in skipped)
-        assert not skipped or model.waits((*skipped,)[0][0], buffer.start)
+        assert not skipped or model.held_back((*skipped,)[0][0], buffer.start)
         for kind in KINDS:
             assert reader.texts[kind] == model.text_from(kind, gap.end)
 
 
-def test_a_gap_that_ends_where_a_stream_did_brings_what_whoever_begins_there_gets() -> None:
+def test_a_gap_up_to_the_end_of_a_stream_keeps_its_incomplete_character() -> None:
     buffer = Buffer(4)
     buffer.append(STDOUT, b"a\xc2")
     buffer.finish(STDOUT)
@@ -219,7 +219,7 @@ def _pieces(cursor: Cursor) -> list[tuple[bytes, int]]:
     return taken
 
 
-def test_what_is_unfinished_is_passed_over_by_text_and_given_at_once_as_bytes() -> None:
+def test_incomplete_characters_are_held_back_in_text_but_not_in_bytes() -> None:
     buffer = Buffer(64)
     text, raw = Cursor(buffer, 0, text=True), Cursor(buffer, 0, text=False)
     buffer.append(STDOUT, b"ab\xe2")
@@ -231,14 +231,14 @@ def test_what_is_unfinished_is_passed_over_by_text_and_given_at_once_as_bytes() 
     buffer.append(STDOUT, b"\xacc")
     assert _pieces(text) == [(b"\xe2\x82\xacc", 7)]
     assert _pieces(raw) == [(b"x", 4), (b"\x82\xacc", 7)]
-    # Other bytes may follow than those that would have completed it.
+    # An incomplete character may be followed by bytes that do not complete it.
     buffer.append(STDOUT, b"\xe2")
     buffer.append(STDOUT, b"d")
     assert _pieces(text) == [(b"\xe2d", 9)]
 
 
 @pytest.mark.parametrize("after", [2, 3])
-def test_a_streams_end_is_told_once_to_who_was_there_and_to_who_comes(after: int) -> None:
+def test_every_reader_gets_an_incomplete_character_once_when_its_stream_ends(after: int) -> None:
     buffer = Buffer(64)
     buffer.append(STDERR, b"\xc3")
     buffer.append(STDOUT, b"a\xe2")
@@ -252,19 +252,19 @@ def test_a_streams_end_is_told_once_to_who_was_there_and_to_who_comes(after: int
     assert live.has_read(3)
     assert _pieces(Cursor(buffer, after, text=True)) == [(b"\xe2", 3)]
     assert _pieces(Cursor(buffer, after, text=False)) == [(b"\xe2", 3)][: 3 - after]
-    # The other stream goes on, before it and after it.
+    # The other stream continues.
     buffer.append(STDERR, b"\xa9")
     assert _pieces(live) == [("é".encode(), 4)]
     assert _pieces(Cursor(buffer, 4, text=True)) == []
 
 
-def test_looking_back_is_quick_whatever_lies_behind() -> None:
+def test_looking_back_takes_bounded_time() -> None:
     buffer = Buffer(1 << 20)
     for _ in range(50_000):
         buffer.append(STDOUT, b"\x80")
         buffer.append(STDERR, b"\x80")
     for count in range(2000):
         buffer.append(STDOUT, b"x", background=True)
-        # It has written nothing in the background: a hundred thousand pieces are not looked at.
+        # stderr has written nothing in the background: the 100,000 older runs are not searched.
         assert buffer.since(buffer.end - 1, 1, text=True) is not None, count
         assert not buffer.finish(STDERR, background=True)

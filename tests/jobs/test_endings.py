@@ -1,4 +1,4 @@
-"""Every way in which a job is ended: the whole tree goes, and the answer tells the truth."""
+"""Every way to end a job: all its processes end, and the result says what happened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.jobs.observe import FOREVER, becomes, below, is_alive
 if TYPE_CHECKING:
     from tests.live import Client, Daemon, Message
 
-# Each prints "ready" when what is to be ended lives.
+# Each prints "ready" when the processes to be ended run.
 TREES = {
     "background children": f"{FOREVER} & {FOREVER} & echo ready; wait",
     "a session of its own": f"setsid {FOREVER} & sleep 0.05; echo ready; {FOREVER}",
@@ -50,7 +50,7 @@ async def test_the_whole_tree_ends(either: Daemon, ender: Client, tree: str) -> 
 
 
 @pytest.mark.parametrize("how", ["killed", "timed_out"])
-async def test_each_way_to_end_it(either: Daemon, ender: Client, how: str) -> None:
+async def test_each_request_that_ends_a_job(either: Daemon, ender: Client, how: str) -> None:
     result = await _end(ender, TREES["a double fork"], how)
     assert below(either) == []
     assert (result["reason"], result["signal"]) == (how, "SIGTERM")
@@ -74,7 +74,7 @@ async def _full_terminal(client: Client) -> str:
     return session
 
 
-async def test_what_ignores_term_is_killed(either: Daemon, ender: Client) -> None:
+async def test_a_job_that_ignores_term_is_killed(either: Daemon, ender: Client) -> None:
     jobs = [await ender.start(command) for command in STUBBORN.values()]
     for job in jobs:
         await ender.output_until(job, "ready")
@@ -86,7 +86,7 @@ async def test_what_ignores_term_is_killed(either: Daemon, ender: Client) -> Non
     assert below(either) == []
     assert {each["reason"] for each in ended} == {"killed"}
     assert [each["signal"] for each in ended[:2]] == ["SIGKILL", "SIGTERM"]
-    # Not before their grace was over.
+    # Not before the grace period was over.
     assert time.monotonic() - begun >= 2
 
 
@@ -115,7 +115,7 @@ async def test_an_idle_interactive_shell_heeds_the_hangup(client: Client) -> Non
         ),
     ],
 )
-async def test_a_trap_has_its_time_and_its_output_comes(
+async def test_a_trap_has_time_to_run_and_its_output_arrives(
     client: Client, command: str, output: str, code: int
 ) -> None:
     job = await client.start(command)
@@ -139,7 +139,7 @@ async def test_a_leader_that_exits_while_its_tree_is_ended(either: Daemon, ender
     command = f"trap 'exit 5' TERM; (trap 'sleep 0.3' TERM; {FOREVER}) & echo ready; wait"
     result = await _end(ender, command, "cancelled")
     assert (result["reason"], result["exit_code"]) == ("cancelled", 5)
-    # It was told only when all had ended.
+    # The outcome was sent only after all processes had ended.
     assert below(either) == []
 
 
@@ -167,7 +167,7 @@ async def test_exit_code_and_signal(
     assert (result["exit_code"], result["signal"], result["reason"]) == (code, name, "exited")
 
 
-async def test_a_fraction_of_a_second(client: Client) -> None:
+async def test_a_timeout_below_a_second(client: Client) -> None:
     result = (await client.run(FOREVER, timeout=0.05)).last
     assert result["reason"] == "timed_out"
     assert result["duration_ms"] >= 50
@@ -178,7 +178,9 @@ async def test_timeout_zero_is_none(client: Client) -> None:
     assert (result["exit_code"], result["reason"]) == (3, "exited")
 
 
-async def test_a_thousand_processes_end_and_nobody_waits(either: Daemon, ender: Client) -> None:
+async def test_a_thousand_processes_end_without_delaying_others(
+    either: Daemon, ender: Client
+) -> None:
     other = await either.client()
     job = await ender.start(f"for i in {{1..1000}}; do {FOREVER} & done; echo ready; wait")
     await ender.output_until(job, "ready")
@@ -189,7 +191,7 @@ async def test_a_thousand_processes_end_and_nobody_waits(either: Daemon, ender: 
     while not ended.done():
         assert (await other.ask({"type": "ping"}))["type"] == "pong"
         answers += 1
-        # A descriptor for each process would be more than a daemon may have.
+        # With one descriptor per process the daemon would exceed its limit.
         assert either.descriptors() < before + 100
     assert answers > 5
     assert (await ended).last["reason"] == "cancelled"
@@ -197,13 +199,13 @@ async def test_a_thousand_processes_end_and_nobody_waits(either: Daemon, ender: 
     await other.close()
 
 
-async def test_what_is_started_meanwhile_ends_too(either: Daemon, ender: Client) -> None:
+async def test_processes_started_during_an_ending_end_too(either: Daemon, ender: Client) -> None:
     command = "f() { while :; do sleep 0.001 & sleep 0.001; done; }; f & f & echo ready; wait"
     assert (await _end(ender, command, "killed"))["reason"] == "killed"
     assert below(either) == []
 
 
-async def test_ending_what_was_left_in_the_background(either: Daemon, ender: Client) -> None:
+async def test_ending_background_processes(either: Daemon, ender: Client) -> None:
     ran = await ender.run(f"echo $BASHPID; {FOREVER} & echo $!; exit 0")
     left = int(ran.out.split()[1])
     assert is_alive(left)

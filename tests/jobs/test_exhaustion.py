@@ -1,4 +1,4 @@
-"""When the system has nothing left to give: a typed answer, a free slot, nothing leaked."""
+"""Missing system resources: a typed error, a free slot, no leak."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.live import Daemon, Message
 
 
-async def test_every_descriptor_that_may_be_missing(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon("--spares", "0")  # which come and go by themselves
+async def test_running_out_of_descriptors_at_every_step(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--spares", "0")  # spare shells would change the count
     client = await daemon.client()
     await client.run(":", is_pty=True)
     before = daemon.descriptors()
@@ -28,18 +28,18 @@ async def test_every_descriptor_that_may_be_missing(own_daemon: Callable[..., Da
         for spare in range(14):
             resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (highest + 1 + spare, limits[1]))
             ran = await client.run("echo ok", is_pty=is_pty, stdin_data="x\n")
-            seen.add(_what(ran.last))
+            seen.add(_outcome(ran.last))
             resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)
             assert daemon.descriptors() <= before, (is_pty, spare)
     assert "spawn_failed: Too many open files" in seen
     assert "PTY_UNAVAILABLE" in seen
-    # Six in a row take six slots if one is not given back.
+    # A slot that was not freed would be missing now.
     for _ in range(6):
         assert (await client.run("echo ok")).out == "ok\n"
     await client.close()
 
 
-def _what(last: Message) -> str:
+def _outcome(last: Message) -> str:
     if last["type"] == "error":
         return str(last["code"])
     if last["reason"] == "spawn_failed":
@@ -107,7 +107,7 @@ assert os.listdir("/proc/self/fd") == before
 """
 
 
-def test_no_process_to_be_had() -> None:
+def test_no_process_can_be_outcome() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _NO_PROCESSES], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""A fault in any step of a job's ending: the job ends all the same, and says how."""
+"""A fault in any step of a job's ending: the job still ends, and reports it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shellwire.jobs.pump import Pump
 from shellwire.jobs.run import Run
 from shellwire.process import kill
 from shellwire.process.pty import Terminal
-from shellwire.process.strays import Strays
+from shellwire.process.orphans import OrphanTracker
 from shellwire.daemon.journal import HomeJournal
 from shellwire.shell.context import Context
 
@@ -49,14 +49,14 @@ FAULTS = [
     "Output.collected",
     "Engine.prewarm",
     "HomeJournal.ended",
-    "Strays.unclaimed",
+    "OrphanTracker.unclaimed",
     "Terminal.release",
     "kill.end",
 ]
 
 
 class Faulty:
-    """A daemon of one slot, in which one function can be made to fail."""
+    """A daemon with one slot, in which one function can be made to fail."""
 
     def __init__(self, root: Path) -> None:
         self._fault = root / "fault"
@@ -89,7 +89,7 @@ async def victim(faulty: Faulty) -> AsyncIterator[Client]:
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("fields", [{}, {"is_pty": True}, {"collect": True}], ids=str)
-async def test_it_exits(
+async def test_a_fault_when_the_job_exits(
     faulty: Faulty, victim: Client, name: str, fields: dict[str, object]
 ) -> None:
     faulty.fail(name)
@@ -101,7 +101,7 @@ async def test_it_exits(
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_it_is_ended(faulty: Faulty, victim: Client, name: str) -> None:
+async def test_a_fault_when_the_job_is_ended(faulty: Faulty, victim: Client, name: str) -> None:
     job = await victim.start(f"echo up; exec {FOREVER}", is_pty=True)
     await victim.output_until(job, "up")
     faulty.fail(name)

@@ -1,4 +1,4 @@
-"""Who may use which id, and how long a job that has ended is remembered."""
+"""Which ids are refused, and how long an ended job is retained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def _listed(client: Client) -> list[str]:
-    """Return the ids of the client's own jobs; other tests may have left some of the same id."""
+    """Return the ids of the client's own jobs; other tests may have used the same ids."""
     jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
     return [each["id"] for each in jobs if each["client_id"] == client.id]
 
@@ -74,7 +74,7 @@ async def test_another_clients_job(daemon: Daemon, client: Client) -> None:
         await each.close()
 
 
-async def test_what_is_not_there(client: Client) -> None:
+async def test_an_unknown_id(client: Client) -> None:
     codes = {
         "cancel_command": "NOT_FOUND",
         "kill_session": "SESSION_NOT_FOUND",

@@ -27,12 +27,12 @@ async def test_stdin_data_holds_any_character(client: Client) -> None:
     assert ran.out.split()[0] == hashlib.sha256(text.encode()).hexdigest()
 
 
-async def test_without_any_it_is_at_its_end(client: Client) -> None:
+async def test_without_input_stdin_is_at_end_of_file(client: Client) -> None:
     assert (await client.run("cat; echo end")).out == "end\n"
     assert (await client.run("cat; echo end", stdin_data="")).out == "end\n"
 
 
-async def test_open_stdin_goes_on_after_stdin_data(client: Client) -> None:
+async def test_open_stdin_continues_after_stdin_data(client: Client) -> None:
     job = await client.start("cat; echo end", stdin_data="first,", open_stdin=True)
     await client.output_until(job, "first,")
     await client.send({"type": "send_input", "id": job, "data": "second,"})
@@ -71,13 +71,13 @@ async def test_a_process_that_never_reads(client: Client) -> None:
         await client.ask({"type": "send_input", "id": job, "data": "x" * MIB}) for _ in range(6)
     ]
     codes = [each.get("code", each["type"]) for each in answers]
-    # The kernel's pipe takes a little of it.
+    # The kernel's pipe takes some of it.
     assert codes == ["ack"] * 4 + ["INPUT_FULL"] * 2
     assert (await client.ask({"type": "cancel_command", "id": job}))["type"] == "ack"
     assert (await client.finish(job)).last["reason"] == "cancelled"
 
 
-async def test_what_was_accepted_arrives_when_it_is_read(client: Client) -> None:
+async def test_accepted_input_arrives_when_it_is_read(client: Client) -> None:
     job = await client.start("read line; echo up; wc -c", open_stdin=True)
     for _ in range(3):
         answer = await client.ask({"type": "send_input", "id": job, "data": "x" * MIB})

@@ -1,4 +1,4 @@
-"""Mixed endings leave no zombie, no orphan, and no descriptor."""
+"""Jobs that end in different ways leave no zombie, no orphan, and no descriptor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every byte arrives once, whatever the size, the stream, and the speed of either side."""
+"""Every byte arrives once, whatever its size, its stream and the speed of either side."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def test_limits_by_default(own_daemon: Callable[..., Daemon]) -> None:
 
 
 async def test_a_limit_is_reached_with_a_reader_that_is_behind(client: Client) -> None:
-    # More than a window is dropped behind the limit, and the trap's output with it.
+    # Output beyond the limit is dropped, more than a window of it; so is the trap's.
     ran = await client.run(
         "trap 'echo late; exit 9' TERM; yes & wait", max_output_bytes=100, timeout=30
     )
@@ -133,12 +133,12 @@ async def test_collect(client: Client) -> None:
     assert result["stderr"] == "1\n2\n3\n4\n5\n6\n7\n"
 
 
-async def test_what_is_missing_of_collected_bytes_is_said_in_ascii(client: Client) -> None:
+async def test_truncated_binary_output_has_an_ascii_mark(client: Client) -> None:
     command = r"printf '\377%.0s' {1..1000}"
     result = await _collect(client, command, encoding="base64", max_chars=10)
     said = b"\n[... 990 characters left out ...]\n"
     assert base64.b64decode(result["stdout"]) == b"\xff" * 4 + said + b"\xff" * 6
-    # No more of it is held than it takes: twenty times the buffer passes.
+    # Memory is bounded: the output is twenty times the buffer.
     result = await _collect(client, "head -c 40000000 /dev/zero", max_output_bytes=0)
     assert result["bytes"]["stdout"] == 40_000_000
     result = await _collect(client, "printf '\\377\\0'", encoding="base64")
@@ -160,7 +160,7 @@ async def test_a_reader_that_pauses_gets_everything(own_daemon: Callable[..., Da
         jobs = (await other.ask({"type": "list_jobs"}))["jobs"]
         return int(jobs[0]["end"]) if jobs else 0
 
-    # It is held up after what the sockets and a window take, far from its end.
+    # The process blocks once sockets and window are full, far from its end.
     seen = -1
     while seen != (seen := await end()) or seen == 0:
         assert (await other.run("sleep 0.1; echo here")).out == "here\n"
@@ -182,10 +182,10 @@ async def _ends(client: Client) -> dict[str, int]:
     return {each["id"]: each["end"] for each in jobs if each["reason"] is None}
 
 
-async def test_an_exit_while_the_reader_is_a_whole_buffer_behind(
+async def test_an_exit_while_the_reader_is_one_buffer_behind(
     own_daemon: Callable[..., Daemon],
 ) -> None:
-    # Nothing is left between window and buffer, and what is in the kernel comes on top.
+    # The window is the whole buffer; the bytes in the kernel come on top.
     size = 65_536
     daemon = own_daemon("--max-clients", "2", "--buffer", str(size))
     slow, other = await daemon.client(), await daemon.client()
@@ -207,7 +207,9 @@ async def test_an_exit_while_the_reader_is_a_whole_buffer_behind(
     await other.close()
 
 
-async def test_one_that_never_reads_hinders_nobody(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_client_that_never_reads_does_not_block_others(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon("--max-clients", "2")
     deaf, other = await daemon.client(), await daemon.client()
     before = psutil.Process(daemon.pid).memory_info().rss
@@ -226,8 +228,8 @@ async def test_one_that_never_reads_hinders_nobody(own_daemon: Callable[..., Dae
     await other.close()
 
 
-async def test_what_is_too_much_counts_also_if_it_is_read_at_the_end(client: Client) -> None:
-    # Of a window of 10 bytes nothing is consumed, so all else is read when the leader has ended.
+async def test_the_output_limit_applies_to_the_last_read_too(client: Client) -> None:
+    # Nothing is consumed of a window of 10 bytes: the rest is read after the leader has ended.
     job = await client.start("printf %0200d 7", window=10, max_output_bytes=100)
     (first,) = await client.until("output", id=job)
     while (await client.ask({"type": "read_output", "id": job, "after": 10}))["end"] != 100:

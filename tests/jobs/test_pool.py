@@ -1,4 +1,4 @@
-"""Shells started in advance: a command can't tell that it got one, and none is left behind."""
+"""Shells started in advance: commands can't notice them, and none is left behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.live import Client
 
-# Asked of a shell that was started for its command, and of one that had waited.
+# Run in a shell started for this command, and in one from the pool.
 PROBES = {
     "flags and parameters": 'echo "$-" "$0" "$#" "$?" "$BASH_SUBSHELL" "$SHLVL" "${#BASH_ARGV[@]}"',
     "seconds": 'echo "$SECONDS"',
@@ -27,7 +27,7 @@ PROBES = {
     "descriptors of a child": "ls -l /proc/self/fd | awk '{print $9}'",
     "limits": "ulimit -a; cat /proc/$$/limits",
     "umask and nice": "umask; nice; cat /proc/$$/oom_score_adj",
-    # Read by the shell itself: while it starts a child it blocks signals.
+    # The shell reads this itself: while it starts a child, signals are blocked.
     "signals": "while read -r line; do case $line in Sig[BIC]*|Shd*) echo $line;; esac; done"
     " </proc/$$/status; trap -p INT TERM HUP PIPE CHLD",
     "terminal and session": "tty; ps -o tty= -p $$; [ $(ps -o sid=,pgid= -p $$) = $$ ]; echo $?",
@@ -43,7 +43,7 @@ PROBES = {
 
 @pytest.fixture(scope="module")
 def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, Daemon]]:
-    """Yield a daemon that starts every shell anew, and one that has two in advance."""
+    """Yield a daemon without a pool of shells, and one with a pool of two."""
     cwd = os.getcwd()
     os.chdir(tmp_path_factory.mktemp("born"))
     try:
@@ -65,7 +65,7 @@ async def clients(daemons: tuple[Daemon, Daemon]) -> AsyncIterator[tuple[Client,
 
 
 async def _waiting(daemon: Daemon, client: Client, count: int) -> list[int]:
-    """Run commands until so many shells wait; return their pids."""
+    """Run commands until ``count`` shells wait; return their pids."""
     while True:
         await client.run("sleep 0.01")
         waiting = daemon.children()
@@ -81,7 +81,7 @@ BEFORE = {
 
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("probe", PROBES)
-async def test_a_command_cant_tell(
+async def test_a_pooled_shell_looks_like_a_new_one(
     daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client], probe: str, before: str
 ) -> None:
     await _waiting(daemons[1], clients[1], 2)
@@ -92,10 +92,10 @@ async def test_a_command_cant_tell(
     assert (cold.code, cold.err) == (spare.code, spare.err)
 
 
-async def test_what_a_shell_was_not_started_with(
+async def test_changes_since_a_shell_was_started(
     daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
 ) -> None:
-    """Each command finds what the one before left, though its shell is older than that."""
+    """Each command finds the state of the one before, though its shell was started earlier."""
     daemon, client = daemons[1], clients[1]
     await _waiting(daemon, client, 2)
     for number in range(20):
@@ -107,7 +107,7 @@ async def test_what_a_shell_was_not_started_with(
     assert (await client.run("type f >/dev/null 2>&1 || echo gone; cd -")).out == "gone\n/usr\n"
 
 
-async def test_a_directory_made_anew(
+async def test_a_directory_removed_and_created_again(
     daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client], tmp_path: Path
 ) -> None:
     daemon, client = daemons[1], clients[1]
@@ -115,7 +115,7 @@ async def test_a_directory_made_anew(
     directory.mkdir()
     await client.run(f"cd '{directory}'")
     await _waiting(daemon, client, 2)
-    # The shells that wait stand in the one that is about to go.
+    # The waiting shells are in the directory that is about to be removed.
     await client.run(":")
     await client.run(":")
     await _waiting(daemon, client, 2)
@@ -125,7 +125,7 @@ async def test_a_directory_made_anew(
     assert (await client.run("ls")).out == "file\n"
 
 
-async def test_they_are_no_jobs_and_take_no_slot(
+async def test_waiting_shells_are_no_jobs_and_take_no_slot(
     daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
 ) -> None:
     daemon, client = daemons[1], clients[1]
@@ -138,20 +138,20 @@ async def test_they_are_no_jobs_and_take_no_slot(
         assert (await client.finish(job)).code == 0
 
 
-async def test_one_that_dies_is_not_used(
+async def test_a_dead_shell_is_not_used(
     daemons: tuple[Daemon, Daemon], clients: tuple[Client, Client]
 ) -> None:
     daemon, client = daemons[1], clients[1]
     waiting = await _waiting(daemon, client, 2)
     for pid in waiting:
         os.kill(pid, 9)
-    # One that is about to die, as a signal can't be seen coming, would be taken and tell so.
+    # A shell whose signal is still pending would be taken, and the command would fail.
     while set(waiting) & set(daemon.children()):
         await client.ask({"type": "ping"})
     assert (await client.run("echo alive")).out == "alive\n"
 
 
-async def test_they_die_with_the_daemon(own_daemon: Callable[..., Daemon]) -> None:
+async def test_waiting_shells_end_with_the_daemon(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--spares", "2")
     client = await daemon.client()
     spares = await _waiting(daemon, client, 2)

@@ -1,4 +1,4 @@
-"""The pump alone: room, pausing, draining, and the end of each stream."""
+"""The pump alone: budget, pausing, draining, and the end of each stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from shellwire.jobs.buffer import STDERR, STDOUT
 from shellwire.jobs.pump import Pump
-from shellwire.process.read import Reader
+from shellwire.process.output_reader import Reader
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Ends:
-    """Two pipes, what was read from them, and how much may be."""
+    """Two pipes, the bytes read from them, and the budget."""
 
     def __init__(self) -> None:
-        self.room = 1 << 20
+        self.budget = 1 << 20
         self.read: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
         self.closed = 0
         out, self.out = os.pipe()
@@ -33,7 +33,7 @@ class Ends:
     def pump(self) -> Pump:
         return Pump(
             self.outputs,
-            room=lambda: self.room,
+            budget=lambda: self.budget,
             received=lambda stream, data: self.read[stream].append(data),
             closed=self._on_closed,
         )
@@ -55,7 +55,7 @@ async def ends() -> AsyncIterator[Ends]:
 
 
 class Counting(Reader):
-    """Counts how often there was something to read."""
+    """Counts how often the source was readable."""
 
     turns = 0
 
@@ -67,8 +67,8 @@ class Counting(Reader):
         super().listen(turn)
 
 
-async def test_what_comes_by_the_page_is_read_in_one_turn(ends: Ends) -> None:
-    ends.room = 4095  # what a terminal gives at a time
+async def test_full_pages_are_read_in_one_turn(ends: Ends) -> None:
+    ends.budget = 4095  # what a terminal gives at a time
     ends.outputs["stdout"].close()
     out, writing = os.pipe()
     source = Counting(out)
@@ -101,13 +101,13 @@ async def test_each_stream_and_its_end(ends: Ends) -> None:
         os.write(ends.err, b"nobody reads")
 
 
-async def test_no_more_than_there_is_room(ends: Ends) -> None:
-    ends.room = 10
+async def test_reads_no_more_than_the_budget(ends: Ends) -> None:
+    ends.budget = 10
     pump = ends.pump()
     os.write(ends.out, b"x" * 25)
     await ends.until(STDOUT, 1)
     assert ends.read[STDOUT][0] == b"x" * 10
-    ends.room = 0
+    ends.budget = 0
     await becomes(lambda: pump.paused)
     seen = len(ends.read[STDOUT])
     pump.resume()
@@ -116,15 +116,15 @@ async def test_no_more_than_there_is_room(ends: Ends) -> None:
     for _ in range(20):
         await asyncio.sleep(0)
     assert (len(ends.read[STDOUT]), ends.read[STDERR]) == (seen, [])
-    ends.room = 100
+    ends.budget = 100
     pump.resume()
     await ends.until(STDOUT, 25)
     await ends.until(STDERR, 1)
     pump.close()
 
 
-async def test_drain_takes_all_that_is_there_whatever_the_room(ends: Ends) -> None:
-    ends.room = 0
+async def test_drain_ignores_the_budget(ends: Ends) -> None:
+    ends.budget = 0
     pump = ends.pump()
     written = os.write(ends.out, b"x" * 1_000_000)
     os.write(ends.err, b"y" * 10)
@@ -133,7 +133,7 @@ async def test_drain_takes_all_that_is_there_whatever_the_room(ends: Ends) -> No
     assert pump.waiting() >= written + 10
     pump.drain()
     assert b"".join(ends.read[STDOUT]) == b"x" * written
-    # The end of the one that nobody holds was seen at once; the other is still held.
+    # The end of the closed pipe was seen at once; the other pipe is still open.
     assert ends.read[STDERR] == [b"y" * 10, b""]
     assert pump.is_open
     pump.drain()

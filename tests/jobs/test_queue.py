@@ -1,4 +1,4 @@
-"""Four at a time, sixteen in the queue, first come first served; sessions never wait."""
+"""Four slots, a queue of sixteen, first come first served; sessions never wait."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_both_kinds_share_four_slots(first: Client, alone: Daemon) -> None
         "all 4 process slots are taken (--max-processes allows more), by "
     )
     assert all(holder in refused["message"] for holder in [session, *jobs])
-    # The refused id is free, and what it names now waits for nothing.
+    # The refused id is still free, and a session gets the freed slot at once.
     await _end(first, session)
     await second.session(id="s", command="cat")
     queued = await second.start("echo ran")
@@ -90,7 +90,7 @@ async def test_sixteen_wait_in_order(first: Client, alone: Daemon) -> None:
     assert (reasons["w7"], reasons["w0"]) == (("cancelled", None), ("killed", None))
     (queued,) = await _queue_one(second)
     assert queued["position"] == 15
-    # One slot: what runs in it runs in the order in which it came.
+    # With one free slot, commands run in the order of the queue.
     await _end(first, holders[0])
     order = [job for job in waiting if job not in ("w0", "w7")]
     finished = [(await first.until("result"))[-1]["id"] for _ in order]
@@ -109,7 +109,7 @@ async def _queue_one(client: Client) -> list[dict[str, object]]:
     return await client.until("command_queued", id="second-in-queue")
 
 
-async def test_only_what_waits_is_told_so(first: Client) -> None:
+async def test_only_queued_commands_are_reported_as_queued(first: Client) -> None:
     for _ in range(8):
         assert (await first.run(":")).of_type("command_queued") == []
     jobs = [await first.start("sleep 0.05") for _ in range(4)]
@@ -122,7 +122,7 @@ async def test_a_named_context_runs_one_at_a_time(first: Client, alone: Daemon) 
     waiting = [await first.start(f"echo {n}", context="lane", id=f"l{n}") for n in range(16)]
     for position, job in enumerate(waiting, 1):
         assert (await first.until("command_queued", id=job))[-1]["position"] == position
-    # They hold no slot, but places in the queue.
+    # Waiting commands take no slots, but places in the queue.
     assert (await first.run("echo free")).out == "free\n"
     assert (await first.run(":", context="lane")).last["code"] == "QUEUE_FULL"
     sessions = [await first.session(command="cat") for _ in range(3)]
@@ -131,7 +131,7 @@ async def test_a_named_context_runs_one_at_a_time(first: Client, alone: Daemon) 
     assert [(await first.until("result"))[-1]["id"] for _ in waiting] == waiting
 
 
-async def test_a_lane_does_not_hold_up_others(first: Client) -> None:
+async def test_a_busy_context_does_not_delay_others(first: Client) -> None:
     holders = [*await _hold(first, 1, context="a"), *await _hold(first, 3)]
     await first.start("echo a2", context="a", id="a2")
     await first.start("echo b1", context="b", id="b1")
@@ -153,14 +153,14 @@ async def test_the_timeout_counts_from_the_start(first: Client) -> None:
     slow = await first.start("sleep 0.5", context="elsewhere", timeout=60)
     await first.until("command_queued", id=slow)
     await _end(first, holders[1])
-    # Both together take longer than the first may; it is not its own time.
+    # Waiting does not count: together both take longer than the first one's timeout.
     ran = await first.finish(job)
     assert (ran.out, ran.last["reason"]) == ("done\n", "exited")
     await first.finish(slow)
     await _end(first, holders[0], *holders[2:])
 
 
-async def test_what_is_left_in_the_background_holds_no_slot(first: Client) -> None:
+async def test_background_processes_hold_no_slot(first: Client) -> None:
     for _ in range(6):
         assert (await first.run(f"{FOREVER} & :")).code == 0
     jobs = await _hold(first, 4)
@@ -205,7 +205,7 @@ async def test_a_queue_of_commands_that_cannot_start(own_daemon: Callable[..., D
     await client.close()
 
 
-async def test_what_is_told_of_the_holders(own_daemon: Callable[..., Daemon]) -> None:
+async def test_the_holders_in_the_message(own_daemon: Callable[..., Daemon]) -> None:
     client = await own_daemon("--max-processes", "12", "--max-queue", "0").client()
     odd = f"# \x1b]0;title\x07 \u202e {'long ' * 20}\n{FOREVER}"
     await client.session(id="odd \x1b[2J", command=odd)
@@ -223,15 +223,15 @@ async def test_what_is_told_of_the_holders(own_daemon: Callable[..., Daemon]) ->
         assert holder[1].startswith("# \\x1b]0;title\\x07 \\u202e long")
         since = datetime.strptime(f"{holder[2]} +0000", "%Y-%m-%d %H:%M:%S %z")
         assert abs(time.time() - since.timestamp()) < 600
-        # Ten of them are enough.
+        # The message names at most ten.
         assert "job8 " in message
         assert message.endswith("; and 2 more")
     await _end(client, "odd \x1b[2J", *jobs)
     await client.close()
 
 
-async def test_what_waits_takes_as_many_bytes_as_it_has(alone: Daemon, first: Client) -> None:
-    # PEP 393: in a str one of these makes each character four bytes.
+async def test_a_queued_request_takes_its_size_in_memory(alone: Daemon, first: Client) -> None:
+    # One such character makes a str take four bytes for each character (PEP 393).
     await _hold(first, 4)
     before = memory(alone)
     size = 2 * 1024 * 1024
@@ -242,5 +242,5 @@ async def test_what_waits_takes_as_many_bytes_as_it_has(alone: Daemon, first: Cl
         fields[where] = {"A": long} if where == "env" else f": {long}"
         await first.send({"type": "execute", "id": f"long-{number}", **fields})
         await first.until("command_queued", id=f"long-{number}")
-    # And what one more takes on its way in; as text it would be 48 and that.
+    # The limit includes the decoding of one request. As str they would take 48 * size.
     assert memory(alone) - before < 32 * size

@@ -1,4 +1,4 @@
-"""A ring holds what a queue of bytes would, in no more room than it may have."""
+"""A ring behaves like a queue of bytes, within its limits of memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ ACTS = st.lists(
 
 @example(0, [("append", 0)], 0, 0)
 @given(st.integers(0, 2000), ACTS, st.integers(0, 3000), st.integers(0, 3000))
-def test_it_is_a_queue(usual: int, acts: list[tuple[str, int]], begin: int, stop: int) -> None:
+def test_the_ring_is_a_queue(
+    usual: int, acts: list[tuple[str, int]], begin: int, stop: int
+) -> None:
     ring, queue, number = Ring(usual), bytearray(), 0
     for act, count in acts:
         if act == "append":

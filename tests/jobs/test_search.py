@@ -1,4 +1,4 @@
-"""Finding a text in two interleaved streams, against the streams put together."""
+"""Search for a text in two interleaved streams, compared with each stream as a whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.jobs.buffer import STDERR, STDOUT, STREAMS, Buffer, Piece
-from shellwire.jobs.search import Search, unfinished
+from shellwire.jobs.search import Search, match_start
 
 _TEXTS = st.text("ab", min_size=1, max_size=5).map(str.encode)
 _WRITES = st.lists(
@@ -60,4 +60,4 @@ def test_where_an_unfinished_text_may_begin(
         data, offsets = _offsets(pieces, stream)
         starts = (at for at in range(len(data)) if text.startswith(data[at:]) and data[at:] != text)
         expected += [offsets[at] for at in starts]
-    assert unfinished(pieces, text) == min(expected)
+    assert match_start(pieces, text) == min(expected)

@@ -1,4 +1,4 @@
-"""A daemon that stops leaves nothing behind and tells every job's end."""
+"""A daemon that stops leaves nothing behind and reports the outcome of every job."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ async def test_everything_ends(own_daemon: Callable[..., Daemon]) -> None:
     assert session in [each["id"] for each in ended]
 
 
-async def test_running_commands_have_their_grace(own_daemon: Callable[..., Daemon]) -> None:
+async def test_running_commands_have_a_grace_period(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "20")
     client = await daemon.client()
     job = await client.start("echo up; sleep 0.5; export LATE=1; echo done; exit 3")
     await client.output_until(job, "up")
     session = await client.session(command="cat")
     daemon.process.send_signal(signal.SIGTERM)
-    # Nothing new is taken, and the session does not wait for the command.
+    # Nothing new is admitted, and the session ends before the command does.
     assert (await client.until("session_ended", id=session))[-1]["reason"] == "killed"
     assert (await client.run(":")).last["code"] == "DAEMON_STOPPING"
     ran = await client.finish(job)
@@ -71,7 +71,7 @@ async def test_running_commands_have_their_grace(own_daemon: Callable[..., Daemo
     daemon.stop()
 
 
-async def test_everybody_is_told_who_waits_for_an_end(own_daemon: Callable[..., Daemon]) -> None:
+async def test_every_waiting_client_gets_the_outcome(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0.1", "--max-clients", "3")
     starter, viewer, asker = [await daemon.client() for _ in range(3)]
     shared = await starter.start(f"echo up; {FOREVER}")
@@ -97,7 +97,7 @@ async def test_everybody_is_told_who_waits_for_an_end(own_daemon: Callable[..., 
     assert daemon.process.returncode == 0
 
 
-async def test_a_second_signal_waits_no_longer(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_second_signal_ends_the_grace_period(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "600")
     client = await daemon.client()
     job = await client.start(f"echo up; {FOREVER}", timeout=0)
@@ -110,12 +110,12 @@ async def test_a_second_signal_waits_no_longer(own_daemon: Callable[..., Daemon]
     daemon.stop()
 
 
-async def test_a_thousand_ends_at_once_hide_no_signal(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_signal_arrives_among_a_thousand_exits(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0")
     client = await daemon.client()
     ran = await client.run(f"for i in {{1..1000}}; do {FOREVER} >&2 & echo $!; done", timeout=0)
     pids = [int(word) for word in ran.out.split()]
-    # The daemon hears of nothing until it is continued, and then of all at once.
+    # The stopped daemon gets all signals at once when it is continued.
     daemon.process.send_signal(signal.SIGSTOP)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -136,12 +136,12 @@ async def test_a_client_that_does_not_read_delays_it_little(
     await client.start("yes", max_output_bytes=0)
     begun = time.monotonic()
     await asyncio.to_thread(daemon.stop)
-    # WIRE: two seconds for it, and TERM suffices for the job. Far more would be the harness's.
+    # The daemon waits two seconds for the client; TERM ends the job. The rest is a margin.
     assert time.monotonic() - begun < 60
     client.ws.transport.abort()
 
 
-async def test_nothing_is_left_of_an_idle_one(own_daemon: Callable[..., Daemon]) -> None:
+async def test_an_idle_daemon_leaves_nothing(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--spares", "2")
     client = await daemon.client()
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Slots, queue and lanes: a state machine against a model, and its corners."""
+"""Slots, queue and contexts: a state machine against a model, and edge cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shellwire.errors import QueueFull, TooManyProcesses
 from shellwire.jobs.slots import Slots
 
 MAX_RUNNING, MAX_WAITING = 3, 5
-_LANES = st.sampled_from([None, None, "a", "b"])
+_CONTEXTS = st.sampled_from([None, None, "a", "b"])
 
 
 class Scheduling(RuleBasedStateMachine):
@@ -18,32 +18,32 @@ class Scheduling(RuleBasedStateMachine):
         super().__init__()
         self.slots: Slots[int] = Slots(MAX_RUNNING, MAX_WAITING)
         self.numbers = 0
-        self.lanes: dict[int, str | None] = {}
+        self.contexts: dict[int, str | None] = {}
         self.running: set[int] = set()
         self.waiting: list[int] = []
         self.begun: list[int] = []
 
-    def _new(self, lane: str | None) -> int:
+    def _new(self, context: str | None) -> int:
         self.numbers += 1
-        self.lanes[self.numbers] = lane
+        self.contexts[self.numbers] = context
         return self.numbers
 
     def _blocked(self, key: int) -> bool:
-        lane = self.lanes[key]
-        if lane is None:
+        context = self.contexts[key]
+        if context is None:
             return False
         ahead = self.waiting[: self.waiting.index(key)] if key in self.waiting else self.waiting
-        return any(self.lanes[each] == lane for each in [*self.running, *ahead])
+        return any(self.contexts[each] == context for each in [*self.running, *ahead])
 
-    @rule(lane=_LANES)
-    def admit(self, lane: str | None) -> None:
-        key = self._new(lane)
+    @rule(context=_CONTEXTS)
+    def admit(self, context: str | None) -> None:
+        key = self._new(context)
         must_wait = len(self.running) == MAX_RUNNING or self._blocked(key)
         if must_wait and len(self.waiting) == MAX_WAITING:
             with pytest.raises(QueueFull):
-                self.slots.admit(key, lane)
+                self.slots.admit_command(key, context)
             return
-        place = self.slots.admit(key, lane)
+        place = self.slots.admit_command(key, context)
         if must_wait:
             self.waiting.append(key)
             assert place == len(self.waiting)
@@ -57,9 +57,9 @@ class Scheduling(RuleBasedStateMachine):
         key = self._new(None)
         if len(self.running) == MAX_RUNNING:
             with pytest.raises(TooManyProcesses):
-                self.slots.take(key)
+                self.slots.admit_session(key)
             return
-        self.slots.take(key)
+        self.slots.admit_session(key)
         self.running.add(key)
 
     @precondition(lambda self: self.running or self.waiting)
@@ -90,35 +90,35 @@ class Scheduling(RuleBasedStateMachine):
         assert len(self.waiting) <= MAX_WAITING
 
     @invariant()
-    def nobody_waits_in_vain(self) -> None:
+    def only_blocked_keys_wait(self) -> None:
         if len(self.running) < MAX_RUNNING:
             assert all(self._blocked(key) for key in self.waiting)
 
     @invariant()
-    def lanes_are_single_and_ordered(self) -> None:
-        for lane in ("a", "b"):
-            assert sum(self.lanes[key] == lane for key in self.running) <= 1
-            order = [key for key in self.begun if self.lanes[key] == lane]
+    def contexts_are_single_and_ordered(self) -> None:
+        for context in ("a", "b"):
+            assert sum(self.contexts[key] == context for key in self.running) <= 1
+            order = [key for key in self.begun if self.contexts[key] == context]
             assert order == sorted(order)
 
 
 TestScheduling = Scheduling.TestCase
 
 
-def test_a_lane_waits_while_slots_are_free() -> None:
+def test_a_busy_context_waits_while_slots_are_free() -> None:
     slots: Slots[str] = Slots(4, 2)
-    assert slots.admit("first", "lane") == 0
-    assert slots.admit("second", "lane") == 1
-    assert slots.admit("other", None) == 0
-    assert slots.admit("third", "lane") == 2
+    assert slots.admit_command("first", "context") == 0
+    assert slots.admit_command("second", "context") == 1
+    assert slots.admit_command("other", None) == 0
+    assert slots.admit_command("third", "context") == 2
     with pytest.raises(QueueFull):
-        slots.admit("fourth", "lane")
+        slots.admit_command("fourth", "context")
     assert slots.leave("second") == []
     assert slots.leave("first") == ["third"]
 
 
-def test_no_queue_at_all() -> None:
+def test_a_queue_of_length_zero() -> None:
     slots: Slots[str] = Slots(1, 0)
-    slots.take("session")
+    slots.admit_session("session")
     with pytest.raises(QueueFull, match="no command may wait"):
-        slots.admit("command", None)
+        slots.admit_command("command", None)

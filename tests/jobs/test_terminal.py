@@ -1,4 +1,4 @@
-"""Terminals: size, signals, end-of-file, what is echoed, and nothing lost at the end."""
+"""Terminals: size, signals, end-of-file, echo, and complete output."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_signal_goes_to_the_foreground_group(client: Client) -> None:
 async def test_stdin_data_ends_with_end_of_file(client: Client, data: str, read: str) -> None:
     command = "stty -echo; printf '<%s>' \"$(cat; echo .)\"; read -t 0.1 x; echo $?"
     ran = await _pty(client, command, stdin_data=data)
-    # Exactly one end-of-file came behind it: `read` has waited (bash(1), read -t).
+    # Exactly one end-of-file followed: `read` has waited (bash(1), read -t).
     shown = read.replace("\n", "\r\n")
     assert ran.out.endswith(f"<{shown}.>142\r\n"), ran.out
 
@@ -97,14 +97,14 @@ async def test_closing_the_input_ends_cat_once(client: Client) -> None:
 )
 async def test_the_end_of_the_input_survives_a_change_of_mode(client: Client, data: str) -> None:
     for _ in range(3):
-        # Before the shell's first prompt, behind it, or as it comes: all are the end.
+        # Sent before, during or after the first prompt, it always ends the input.
         job = await client.session(use_pty=True, command="bash --norc")
         await client.send({"type": "send_input", "id": job, "data": data, "close_stdin": True})
         ended = (await client.until("session_ended", id=job))[-1]
         assert ended["reason"] == "exited"
 
 
-async def test_input_behind_the_end_is_followed_by_no_other_end(client: Client) -> None:
+async def test_input_after_end_of_file_gets_no_second_one(client: Client) -> None:
     command = "stty -echo; cat; echo first; read x; stty raw; echo u''p; head -c 2 | od -An -c"
     job = await client.session(use_pty=True, command=command)
     await client.send({"type": "send_input", "id": job, "data": "", "close_stdin": True})
@@ -134,7 +134,7 @@ async def test_two_hundred_short_runs_are_complete(client: Client) -> None:
             assert (await client.finish(job)).out == _lines(1000)
 
 
-async def test_all_of_a_long_one(client: Client) -> None:
+async def test_a_long_output_is_complete(client: Client) -> None:
     assert (await _pty(client, "seq 20000")).out == _lines(20000)
     jobs = [await client.start("seq 20000; exec seq 5", is_pty=True) for _ in range(4)]
     expected = _lines(20000) + _lines(5)
@@ -149,8 +149,8 @@ async def test_raw_input_is_untouched(client: Client) -> None:
     assert [int(word) for word in (await client.finish(job)).out.split()] == list(range(256))
 
 
-async def test_an_end_of_input_and_then_silence(client: Client) -> None:
-    # When it looks no more whether the mode has changed, the terminal is closed at the exit.
+async def test_end_of_input_then_no_activity(client: Client) -> None:
+    # Once the mode is no longer polled, the terminal is closed at the exit.
     command = "printf 0123; sleep 1.2; exit 7"
     job = await client.start(command, is_pty=True, window=4, timeout=0)
     await client.send({"type": "send_input", "id": job, "data": "", "close_stdin": True})
@@ -159,7 +159,7 @@ async def test_an_end_of_input_and_then_silence(client: Client) -> None:
 
 
 @pytest.mark.long
-async def test_many_that_are_silent_after_the_end_of_their_input(either: Daemon) -> None:
+async def test_many_idle_jobs_after_the_end_of_their_input(either: Daemon) -> None:
     client = await either.client()
     command = "cat; sleep 0.8; exit 3"
     jobs = [
@@ -190,24 +190,24 @@ _LEAVES = "exec </dev/null >/dev/null 2>&1"
         (f"{_LEAVES}; exec sh -c 'sleep 0.5; exit 3'", ""),
     ],
 )
-async def test_what_moves_its_streams_off_its_terminal_goes_on(
+async def test_a_job_that_leaves_its_terminal_continues(
     either: Daemon, ender: Client, command: str, output: str
 ) -> None:
     before = _processor_time(either)
     ran = await _pty(ender, command)
     assert (ran.out, ran.code, ran.last["reason"]) == (output, 3, "exited")
-    # To be told again and again of a terminal that nobody has open takes all that there is.
+    # Repeated events of a terminal that no process has open would use all CPU time.
     assert _processor_time(either) - before < 0.4
 
 
-async def test_a_session_that_moves_its_streams_takes_no_notice(client: Client) -> None:
+async def test_a_session_that_leaves_its_terminal_continues(client: Client) -> None:
     job = await client.session(use_pty=True, command=f"{_LEAVES}; read -r x </dev/tty; exit $x")
     await client.send({"type": "send_input", "id": job, "data": "5\n"})
     ended = (await client.until("session_ended", id=job))[-1]
     assert (ended["exit_code"], ended["reason"]) == (5, "exited")
 
 
-async def test_one_that_has_moved_its_streams_is_ended_for_our_reason(client: Client) -> None:
+async def test_a_job_that_left_its_terminal_ends_for_our_reason(client: Client) -> None:
     command = f"trap '' TERM; {_LEAVES}; echo up >/dev/tty; {FOREVER}"
     job = await client.start(command, is_pty=True)
     await client.output_until(job, "up")
@@ -223,7 +223,7 @@ async def test_one_that_has_moved_its_streams_is_ended_for_our_reason(client: Cl
 
 
 @pytest.mark.parametrize("streams", ["", ">/dev/null 2>&1 </dev/null"])
-async def test_what_is_left_behind_with_and_without_the_terminal(
+async def test_background_processes_with_and_without_the_terminal(
     client: Client, streams: str
 ) -> None:
     command = f"(trap '' HUP; exec setsid {FOREVER} {streams}) & echo $!; sleep 0.1; exit 4"

@@ -1,4 +1,4 @@
-"""Viewers with any window, at a process that writes two streams: all comes, and no more is sent."""
+"""Viewers with any window, and two streams: output is complete and within the window."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _WRITES = st.lists(st.tuples(st.sampled_from([0, 1]), _BYTES), max_size=15)
 
 @dataclass(eq=False)
 class Process:
-    """What writes, as the job's pump sees it; and the job, as its viewers see it."""
+    """A fake process for the pump, and a fake job for the viewers."""
 
     to_write: list[tuple[int, bytes]]
     capacity: int = 64
     written: list[tuple[int, int]] = field(default_factory=list)
     notices: list[object] = field(default_factory=list)
-    noticed: int = 0
+    notice_count: int = 0
     outcome: Outcome | None = None
     output_ended: bool = False
     paused: bool = False
@@ -43,34 +43,34 @@ class Process:
         self.buffer = self.output.buffer
 
     def run(self) -> None:
-        """Write as much as may be read, and end with the last byte."""
-        while self.to_write and (room := self.output.room()) > 0:
+        """Write as much as may be read; exit after the last byte."""
+        while self.to_write and (budget := self.output.read_budget()) > 0:
             stream, data = self.to_write.pop(0)
-            if data[room:]:
-                self.to_write.insert(0, (stream, data[room:]))
-            self.output.received(stream, data[:room])
-            self.written += [(stream, byte) for byte in data[:room]]
+            if data[budget:]:
+                self.to_write.insert(0, (stream, data[budget:]))
+            self.output.received(stream, data[:budget])
+            self.written += [(stream, byte) for byte in data[:budget]]
         if not self.to_write and self.outcome is None:
             self.output.finish()
             self.outcome = Outcome("exited", at=self.buffer.end)
             self.output_ended = True
 
-    def advanced(self) -> None:
-        """Take note that a viewer has taken something."""
-        self.output.advanced()
+    def resume_reading(self) -> None:
+        """A viewer has taken output."""
+        self.output.resume_reading()
 
     def waiting(self) -> int:
-        """Return what is in the kernel at the end: nothing."""
+        """Return the number of bytes in the kernel at the exit: none."""
         return 0
 
     def drain(self) -> None:
-        """Read that."""
+        """Do nothing: no bytes wait."""
 
     def resume(self) -> None:
-        """Go on."""
+        """Continue."""
 
     def view(self, window: int | None, *, text: bool, after: int = 0) -> Viewer:
-        """Let somebody view it."""
+        """Add a viewer."""
         viewer = Viewer(
             self,  # type: ignore[arg-type]
             lambda: None,
@@ -83,14 +83,14 @@ class Process:
         return viewer
 
     def text(self, stream: str) -> str:
-        """Return all that a stream wrote."""
+        """Return everything that a stream wrote."""
         index = STREAMS.index(stream)
         return bytes(byte for each, byte in self.written if each == index).decode(errors="replace")
 
 
 @dataclass
 class Client:
-    """Takes what comes to a viewer and credits what it has taken."""
+    """Takes what a viewer returns, and credits it."""
 
     process: Process
     viewer: Viewer
@@ -101,7 +101,7 @@ class Client:
     outcome: Outcome | None = None
 
     def take(self) -> bool:
-        """Take all that may come now. Returns whether anything did."""
+        """Take everything that is available. Returns whether there was anything."""
         came = False
         while (event := self.viewer.take(16)) is not None:
             came = True
@@ -118,8 +118,8 @@ class Client:
         assert self.outcome is None
         assert piece.data
         text = piece.data.decode(errors="replace")
-        # Beyond the window one character comes, and that only to who has consumed all before it;
-        # and what a stream left unfinished, which counts among the bytes passed over.
+        # Beyond the window only one character is delivered, to a reader that has consumed all
+        # before it; and a stream's incomplete character, whose bytes were held back.
         whole = text.replace("\ufffd", "")
         if piece.end > self.credited + self.window and whole:
             assert self.given <= self.credited
@@ -129,14 +129,14 @@ class Client:
         self.texts[piece.stream] += text
 
     def credit(self, end: int) -> None:
-        """Say that it has consumed what comes before ``end``."""
+        """Report everything before ``end`` as consumed."""
         self.credited = max(self.credited, end)
         self.viewer.credit(end)
 
 
 @given(_WRITES, st.integers(1, 6), st.data())
 @settings(max_examples=100, deadline=None)
-def test_text_comes_whole_through_any_window(
+def test_text_is_complete_through_any_window(
     writes: list[tuple[int, bytes]], window: int, data: st.DataObject
 ) -> None:
     process = Process(list(writes))
@@ -149,7 +149,7 @@ def test_text_comes_whole_through_any_window(
             most = max(client.given, client.credited)
             client.credit(data.draw(st.integers(client.credited, most)))
         elif not came:
-            # Nothing moves by itself: it has to have consumed what it was given.
+            # No progress without credit: the client must consume its output first.
             assert client.credited < client.given
             client.credit(client.given)
     for stream in STREAMS:
@@ -159,7 +159,7 @@ def test_text_comes_whole_through_any_window(
 
 @pytest.mark.parametrize("window", [1, 2, 3, 4, 5, 6, 64])
 @pytest.mark.parametrize("text", [False, True])
-def test_two_characters_that_two_streams_write_in_turns(window: int, text: bool) -> None:
+def test_two_streams_that_alternate_within_characters(window: int, text: bool) -> None:
     writes = [
         (each, bytes([byte]))
         for pair in zip("😀€a".encode(), "🙈é..".encode(), strict=True)
@@ -199,8 +199,8 @@ def test_bytes_are_never_more_than_the_window(window: int) -> None:
     assert seen.decode() == "😀😀😀"
 
 
-def test_a_stream_that_stays_unfinished_is_not_lost_by_what_the_other_writes() -> None:
-    # The window is the buffer, so all before what comes next is evicted.
+def test_an_incomplete_character_survives_output_of_the_other_stream() -> None:
+    # The window is the whole buffer, so everything before the next byte is evicted.
     process = Process([(0, b"\xe2"), (1, b"x" * 64), (1, b"x" * 64), (0, b"\x82\xac")])
     client = Client(process, process.view(None, text=True), 1 << 20)
     while client.outcome is None:
@@ -211,7 +211,7 @@ def test_a_stream_that_stays_unfinished_is_not_lost_by_what_the_other_writes() -
 
 @given(_WRITES, st.integers(0, 40), st.integers(1, 6))
 @settings(max_examples=100, deadline=None)
-def test_a_replay_is_what_was_live(
+def test_a_replay_equals_the_live_output(
     writes: list[tuple[int, bytes]], after: int, window: int
 ) -> None:
     process = Process(list(writes))

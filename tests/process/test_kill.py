@@ -1,4 +1,4 @@
-"""Finding the processes of a job, and signalling those that were meant."""
+"""Finding the processes of a job, and signalling exactly these."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from shellwire.process.send_signal import send
 from shellwire.process.spawn import spawn
 from tests.jobs.observe import reap
 
-# No other run of these tests has a tag that begins like it.
+# A prefix that no other run of these tests has.
 _TAG = b"test-%d." % os.getpid()
 
 
 def _start(script: str, tag: bytes) -> tuple[int, int]:
-    """Start a shell; return its pid and what to read from it."""
+    """Start a shell; return its pid and the descriptor of its output."""
     reading, writing = os.pipe()
     pid = spawn(
         [b"/bin/sh", b"-c", script.encode()],
@@ -51,27 +51,27 @@ async def test_members_by_session_descent_and_tag() -> None:
         assert sorted(each.pid for each in await tree.members()) == sorted([leader, *pids])
     assert await kill.end(kill.Tree(leader, _TAG + b"1"))
     reap(leader)
-    # A tag that begins like it is another one's.
+    # A longer tag with the same beginning is another job's.
     assert proc.inspect(stranger) is not None
-    everything = kill.Everything(_TAG, subreaper=False)
+    everything = kill.AllJobProcesses(_TAG, subreaper=False)
     assert {each.pid for each in await everything.members()} == {stranger, *strangers}
     assert await kill.end(everything)
     reap(stranger)
 
 
-async def test_one_that_has_another_start_is_not_signalled() -> None:
+async def test_a_reused_pid_is_not_signalled() -> None:
     pid, reading = _start("echo .; exec sleep 98765", _TAG + b"2")
     assert _pids(reading) == []
     seen = proc.inspect(pid)
     assert seen is not None
-    # As if the pid had been given to somebody else meanwhile.
+    # As if the pid had been reused meanwhile.
     await send(signal.SIGKILL, [replace(seen, started=seen.started - 1)])
     await send(signal.SIGTERM, [seen])
     assert reap(pid) == -signal.SIGTERM
     await send(signal.SIGKILL, [seen])
 
 
-async def test_what_was_forked_since_they_were_seen_gets_it_too() -> None:
+async def test_children_forked_meanwhile_are_signalled_too() -> None:
     into, out = os.pipe()
     reading, writing = os.pipe()
     script = b"read line; sleep 98765 & echo $!; echo .; wait"
@@ -84,9 +84,9 @@ async def test_what_was_forked_since_they_were_seen_gets_it_too() -> None:
     (child,) = _pids(reading)
     assert [each.pid for each in await send(signal.SIGTERM, [seen], [seen])] == [pid, child]
     assert reap(pid) == -signal.SIGTERM
-    # It is nobody's by now, or init's.
+    # The child is an orphan by now: wait until it has ended.
     while (left := proc.inspect(child)) is not None and not left.zombie:
-        await kill.gone([left], 20)
+        await kill.wait_gone([left], 20)
     os.close(into)
     os.close(out)
 
@@ -105,8 +105,8 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), ".", flush=True)
 """
 
 
-async def test_what_forgot_a_signal_by_its_exec_gets_it_again() -> None:
-    # As a shell's child does that was signalled when it had not yet become a program.
+async def test_a_signal_lost_by_exec_is_sent_again() -> None:
+    # Like a shell's child that gets the signal between fork and exec.
     reading, writing = os.pipe()
     argv = [os.fsencode(sys.executable), b"-c", _FORGETS.encode()]
     pid = spawn(argv, {**os.environb, kill.TAG_NAME: _TAG + b"3"}, {0: 0, 1: writing, 2: 2})
@@ -119,18 +119,18 @@ async def test_what_forgot_a_signal_by_its_exec_gets_it_again() -> None:
     reap(pid)
 
 
-async def test_waiting_ends_with_the_processes_or_the_time() -> None:
+async def test_wait_gone_returns_on_exit_or_timeout() -> None:
     pid, reading = _start("echo .; read x", _TAG + b"4")
     _pids(reading)
     seen = proc.inspect(pid)
     assert seen is not None
     before = len(os.listdir("/proc/self/fd"))
-    await kill.gone([seen], 0.01)
+    await kill.wait_gone([seen], 0.01)
     os.kill(pid, signal.SIGKILL)
-    await kill.gone([seen], 3600)
+    await kill.wait_gone([seen], 3600)
     assert len(os.listdir("/proc/self/fd")) == before
     reap(pid)
-    await kill.gone([seen], 3600)
+    await kill.wait_gone([seen], 3600)
 
 
 @pytest.mark.parametrize("lacks", ["nothing", "CONFIG_PROC_CHILDREN", "/proc"])
@@ -150,14 +150,14 @@ async def test_descendants_come_after_their_parents(
         seen.add(each.pid)
     assert len(found) == len({each.pid for each in found})
     assert {each.pid for each in found} >= {each.pid async for each in proc.descendants(pid)}
-    everybody = [each.pid async for each in proc.everybody()]
-    assert {*seen} <= {*everybody}
+    all_processes = [each.pid async for each in proc.all_processes()]
+    assert {*seen} <= {*all_processes}
     await kill.end(kill.Tree(pid, _TAG + b"5"))
     reap(pid)
 
 
 @pytest.mark.parametrize("has_proc", [True, False])
-def test_nobody(monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> None:
+def test_no_such_process(monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> None:
     monkeypatch.setattr(proc, "_has_proc", lambda: has_proc)
     monkeypatch.setattr(proc, "has_children_files", lambda: has_proc)
     assert proc.inspect(2**22 + 1) is None
@@ -172,7 +172,7 @@ def test_psutil_and_proc_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     by_psutil = proc.inspect(os.getpid())
     assert by_proc is not None
     assert by_psutil is not None
-    # Ticks since boot against seconds since 1970, and an image that psutil does not tell.
+    # Ticks since boot against seconds since 1970; and psutil has no image.
     assert by_psutil == replace(by_proc, started=by_psutil.started, image=0, reaped=0)
     assert has
     assert proc.environ_has(os.getpid(), name, value)
@@ -181,8 +181,8 @@ def test_psutil_and_proc_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.binary(min_size=1, max_size=15).filter(lambda name: b"\0" not in name))
-def test_any_name_of_a_process(name: bytes) -> None:
-    # comm(5) may hold parentheses, blanks and line breaks.
+def test_any_process_name_is_parsed(name: bytes) -> None:
+    # comm may contain parentheses, blanks and line breaks (proc(5)).
     with open("/proc/self/comm", "rb+", buffering=0) as file:
         old = file.read()
         file.write(name)
@@ -195,7 +195,7 @@ def test_any_name_of_a_process(name: bytes) -> None:
     assert (me.ppid, me.session, me.zombie) == (os.getppid(), os.getsid(0), False)
 
 
-async def test_a_session_counts_until_its_number_is_or_may_be_anothers() -> None:
+async def test_the_session_id_is_ignored_once_it_may_be_reused() -> None:
     leader, reading = _start("echo .; exec sleep 98765", _TAG + b"6")
     _pids(reading)
     seen = proc.inspect(leader)
@@ -204,13 +204,13 @@ async def test_a_session_counts_until_its_number_is_or_may_be_anothers() -> None
     tree = kill.Tree(leader, b"no tag of its")
     assert tree.knows(stranger)
     assert [each.pid for each in await tree.members()] == [leader]
-    # As if the pid had been given to this process when the leader was reaped.
+    # As if the pid had been reused after the leader was reaped.
     tree = kill.Tree(leader, b"no tag of its")
     tree.started -= 1
     tree.is_leaderless = True
     assert await tree.members() == []
     assert not tree.knows(stranger)
-    # And a member that is found no more leaves nothing that the number would prove.
+    # Once no member is found any more, the session id proves nothing.
     tree = kill.Tree(leader, b"no tag of its")
     os.kill(leader, signal.SIGKILL)
     reap(leader)

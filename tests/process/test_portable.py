@@ -1,4 +1,4 @@
-"""Processes without POSIX, which work on it as well: started, read, and waited for by threads."""
+"""Processes by portable means, here on POSIX: started, read and waited for by threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shellwire.errors import SpawnError
-from shellwire.process.portable import Child, LoopSignals, ThreadReaper, start
+from shellwire.process.portable import Child, LoopSignalListener, ThreadReaper, start
 from shellwire.process.reap import Exit
 from tests.live import PATIENCE
 
@@ -57,24 +57,24 @@ async def test_input(reaper: ThreadReaper) -> None:
     assert nothing.outputs["stdout"].read(100) == b"end\n"
 
 
-async def test_a_signal_and_another_callback(reaper: ThreadReaper) -> None:
+async def test_exit_by_a_signal_and_a_replaced_callback(reaper: ThreadReaper) -> None:
     child = _start("kill -9 $$")
     reaper.watch(child.pid, lambda _: pytest.fail("it was replaced"))
     assert await _exit_of(reaper, child) == Exit(-9, "SIGKILL")
 
 
-async def test_what_cannot_be_started() -> None:
+async def test_a_program_that_cannot_be_started() -> None:
     before = set(os.listdir("/proc/self/fd"))
     with pytest.raises(SpawnError, match="cannot start /no/such: No such file"):
         start(["/no/such"], {}, "/", stdin=True)
     with pytest.raises(SpawnError, match="null byte"):
         start(["/bin/sh", "-c", "\0"], {}, "/", stdin=False)
-    # What an earlier test has left to the garbage collector may be gone by now.
+    # The garbage collector may have closed descriptors of earlier tests meanwhile.
     assert set(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_signals_reach_the_loop() -> None:
-    signals = LoopSignals()
+    signals = LoopSignalListener()
     came = asyncio.Event()
     signals.listen(signal.SIGUSR1, came.set)
     os.kill(os.getpid(), signal.SIGUSR1)

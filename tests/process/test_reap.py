@@ -1,4 +1,4 @@
-"""Who has ended and how, with and without a pidfd; and nobody's status is taken from him."""
+"""Exit statuses, with and without a pidfd; the status of other children is never taken."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def reaper() -> AsyncIterator[Reaper]:
-    """Yield one that adopts nobody: this process has children that are none of its business."""
+    """Yield a Reaper that adopts no orphans: this process has other children of its own."""
     reaper = Reaper()
     yield reaper
     reaper.stop()
@@ -31,7 +31,7 @@ def _start(script: str) -> int:
 
 
 def _start_ours() -> int:
-    """Start one that leads no session, as another part of this process might."""
+    """Start a child in our own session, as other code of this process may do."""
     return os.posix_spawn("/bin/sh", ["sh", "-c", "exit 5"], os.environ)
 
 
@@ -55,17 +55,17 @@ async def _exit_of(reaper: Reaper, pid: int) -> Exit:
         ("ulimit -c 0; kill -SEGV $$", Exit(-11, "SIGSEGV")),
     ],
 )
-async def test_how_it_ended(reaper: Reaper, script: str, expected: Exit) -> None:
+async def test_exit_status(reaper: Reaper, script: str, expected: Exit) -> None:
     assert await _exit_of(reaper, _start(script)) == expected
 
 
-async def test_one_that_has_ended_before_it_is_watched(reaper: Reaper) -> None:
+async def test_a_child_that_ends_before_it_is_watched(reaper: Reaper) -> None:
     pid = _start("exit 7")
     has_ended(pid)
     assert await _exit_of(reaper, pid) == Exit(7, None)
 
 
-async def test_a_status_that_was_taken(reaper: Reaper) -> None:
+async def test_a_status_reaped_by_other_code_is_lost(reaper: Reaper) -> None:
     pid = _start("exit 7")
     reap(pid)
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
@@ -73,28 +73,28 @@ async def test_a_status_that_was_taken(reaper: Reaper) -> None:
     assert await asyncio.wait_for(ended, PATIENCE) is LOST
 
 
-async def test_collecting_without_the_loop(reaper: Reaper) -> None:
+async def test_reap_ended_calls_back_at_once(reaper: Reaper) -> None:
     exits: list[Exit] = []
     pids = [_start(f"exit {number}") for number in range(5)]
     for pid in pids:
         reaper.watch(pid, exits.append)
         has_ended(pid)
-    reaper.collect()
+    reaper.reap_ended()
     assert [each.code for each in exits] == [0, 1, 2, 3, 4]
 
 
-async def test_a_child_of_our_own_session_is_left_alone(reaper: Reaper) -> None:
+async def test_a_child_in_our_own_session_is_not_reaped(reaper: Reaper) -> None:
     ours = _start_ours()
     has_ended(ours)
-    stray = _start("exit 6")
-    has_ended(stray)
+    orphan = _start("exit 6")
+    has_ended(orphan)
     reaper.adopts = True
-    reaper.collect()
+    reaper.reap_ended()
     assert reap(ours) == 5
     with pytest.raises(ChildProcessError):
-        reap(stray)
+        reap(orphan)
 
 
-def test_names() -> None:
+def test_signal_names() -> None:
     assert [signal_name(each) for each in (15, 64)] == ["SIGTERM", "SIGRTMAX"]
     assert signal_name(signal.SIGRTMIN + 5) == f"SIG{signal.SIGRTMIN + 5}"

@@ -1,4 +1,4 @@
-"""What a spawned child gets: a session, clean signals, its descriptors, and nothing else."""
+"""A spawned child gets its own session, default signals, its descriptors, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-# How the children of ``run`` are started, and what of the module ``os`` brings that about.
+# The ways to start the children of ``run``, and the patch of ``os`` that selects each.
 _WAYS = {
     "posix_spawn": "",
     "no posix_spawn": "del os.posix_spawn, os.posix_spawnp\n",
@@ -31,7 +31,7 @@ os.posix_spawn = posix_spawn
 
 @pytest.fixture(params=_WAYS)
 def run(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """Return what runs a script in a Python of its own, with no descriptors but three."""
+    """Return a function that runs a script in a new Python with descriptors 0 to 2 only."""
     head = "import os, signal\nfrom shellwire.process.spawn import private_file, spawn\n"
     tail = "\nassert os.waitpid(pid, 0)[1] == 0\n"
 
@@ -56,12 +56,12 @@ pid = spawn(argv, os.environb, {0: 0, 1: 1, 2: 2})
     assert pid == group == session
 
 
-def test_it_has_the_given_descriptors_only(run: Callable[[str], str]) -> None:
+def test_it_gets_the_given_descriptors_only(run: Callable[[str], str]) -> None:
     script = """
 files = [private_file() for _ in range(20)]
 pid = spawn([b"/bin/ls", b"/proc/self/fd"], {}, {0: 0, 1: 1, 2: 2, 7: files[0]})
 """
-    # One of them is the directory that is read.
+    # One of them is the directory that is listed.
     assert run(script).split() == ["0", "1", "2", "3", "7"]
 
 
@@ -77,8 +77,8 @@ pid = spawn([os.fsencode(sys.executable), b"-c", read], {}, given)
     assert run(script) == "b a c a\n"
 
 
-def test_signals_are_as_after_a_login(run: Callable[[str], str]) -> None:
-    # A daemon that was started by nohup, in the background, with signals blocked.
+def test_signals_have_their_defaults(run: Callable[[str], str]) -> None:
+    # Like a daemon started by nohup, in the background, with signals blocked.
     script = """
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
     signal.signal(number, signal.SIG_IGN)
@@ -87,11 +87,11 @@ pid = spawn([b"/bin/grep", b"^Sig[BI]", b"/proc/self/status"], {}, {0: 0, 1: 1, 
 """
     blocked, ignored = (int(line.split()[1], 16) for line in run(script).splitlines())
     assert blocked == 0
-    # glibc's posix_spawn keeps the two that it uses itself out of everybody's reach.
+    # glibc's posix_spawn does not reset the two signals that it uses itself.
     assert ignored & ~(1 << 31 | 1 << 32) == 0
 
 
-def test_the_terminal_that_it_gets_is_its_own(run: Callable[[str], str]) -> None:
+def test_the_terminal_is_its_controlling_terminal(run: Callable[[str], str]) -> None:
     script = """
 master, slave = os.openpty()
 argv = [b"/bin/sh", b"-c", b"tty <&7; tty; ps -o tty= -p $$; (exec 3<>/dev/tty) && tty <&2"]
@@ -113,7 +113,7 @@ print(name.removeprefix("/dev/"))
     assert its_own.split() == [told, "Ss+"]
 
 
-def test_many_at_once_and_no_descriptor_stays(run: Callable[[str], str]) -> None:
+def test_many_at_once_leak_no_descriptor(run: Callable[[str], str]) -> None:
     script = """
 before = os.listdir("/proc/self/fd")
 pids = [spawn([b"/bin/sh", b"-c", b"exit 7"], {}, {0: 0, 7: 1, 200: 2}) for _ in range(100)]
@@ -133,7 +133,7 @@ pid = spawn([b"/bin/true"], {}, {})
     ],
 )
 @pytest.mark.parametrize("forked", [False, True])
-def test_what_cannot_be_started(
+def test_a_program_that_cannot_be_started(
     monkeypatch: pytest.MonkeyPatch, program: bytes, reason: str, forked: bool
 ) -> None:
     if forked:

@@ -1,4 +1,4 @@
-"""Pipes read and written by threads: nothing lost, nothing held up, and the mark never seen."""
+"""Pipes read and written by threads: no byte is lost, no writer blocks, no mark is visible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.process.threads import ThreadFeeder, ThreadReader
+from shellwire.process.threads import ThreadReader, ThreadWriter
 from tests.jobs.observe import becomes
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Pipe:
-    """A pipe, what was read of it, and how many bytes may be read at a time."""
+    """A pipe, the bytes read from it, and the number of bytes to read at a time."""
 
     def __init__(self, at_a_time: int = 65536) -> None:
         reading, writing = os.pipe()
@@ -39,7 +39,7 @@ class Pipe:
             self.ended = True
             self.reader.close()
 
-    def let_go(self) -> None:
+    def close_writing(self) -> None:
         os.close(self.writing)
         self.writing = -1
 
@@ -49,15 +49,15 @@ async def pipe() -> AsyncIterator[Pipe]:
     pipe = Pipe()
     yield pipe
     if pipe.writing >= 0:
-        pipe.let_go()
+        pipe.close_writing()
 
 
 async def _finished(pipe: Pipe) -> None:
     await asyncio.to_thread(pipe.reader.finish)
 
 
-def _take(pipe: Pipe) -> bytes:
-    """Take all that there is now, as a drain does."""
+def _read_available(pipe: Pipe) -> bytes:
+    """Read all bytes that are available now, as a drain does."""
     taken = b""
     while data := pipe.reader.read(1000):
         taken += data
@@ -71,28 +71,28 @@ async def test_bytes_and_their_end(at_a_time: int) -> None:
     sent = random.Random(at_a_time).randbytes(5000)
     os.write(pipe.writing, sent)
     await becomes(lambda: len(pipe.read) == len(sent))
-    pipe.let_go()
+    pipe.close_writing()
     await _finished(pipe)
     await becomes(lambda: pipe.ended)
     assert pipe.read == sent
 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536])
-async def test_what_was_written_is_there_when_it_is_finished(pipe: Pipe, size: int) -> None:
-    # The writing end stays open, as a process in the background holds it.
+async def test_all_output_can_be_read_after_finish(pipe: Pipe, size: int) -> None:
+    # The writing end stays open, as with a background process.
     sent = random.Random(size).randbytes(size)
     os.write(pipe.writing, sent)
     await _finished(pipe)
-    assert _take(pipe) == sent
+    assert _read_available(pipe) == sent
     assert pipe.reader.read(1) is None
     os.write(pipe.writing, b"later")
     await becomes(lambda: pipe.reader.waiting() == 6)
-    assert _take(pipe) == b"later"
-    pipe.let_go()
+    assert _read_available(pipe) == b"later"
+    pipe.close_writing()
     await becomes(lambda: pipe.reader.read(1) == b"")
 
 
-async def test_a_finish_reads_more_than_anybody_takes(pipe: Pipe) -> None:
+async def test_finish_reads_unconsumed_output(pipe: Pipe) -> None:
     sent = random.Random(0).randbytes(2 * 65536)
     # The thread reads one chunk ahead; the rest fills the pipe.
     os.write(pipe.writing, sent[:65536])
@@ -100,12 +100,12 @@ async def test_a_finish_reads_more_than_anybody_takes(pipe: Pipe) -> None:
     os.write(pipe.writing, sent[65536:])
     assert pipe.reader.waiting() == 65536 + 1
     await _finished(pipe)
-    assert _take(pipe) == sent
+    assert _read_available(pipe) == sent
 
 
 @pytest.mark.parametrize("finished", [False, True])
-async def test_a_writer_is_held_up_by_who_does_not_take(pipe: Pipe, finished: bool) -> None:
-    if finished:  # what it left in the background writes on
+async def test_a_writer_blocks_without_a_consumer(pipe: Pipe, finished: bool) -> None:
+    if finished:  # a background process still writes
         await _finished(pipe)
     sent = random.Random(0).randbytes(2_000_000)
 
@@ -125,7 +125,7 @@ async def test_a_writer_is_held_up_by_who_does_not_take(pipe: Pipe, finished: bo
     await asyncio.to_thread(writer.join)
 
 
-async def test_nobody_is_called_who_does_not_listen(pipe: Pipe) -> None:
+async def test_no_callback_without_listen(pipe: Pipe) -> None:
     pipe.listen()
     os.write(pipe.writing, b"one")
     await becomes(lambda: pipe.read == b"one")
@@ -137,7 +137,7 @@ async def test_nobody_is_called_who_does_not_listen(pipe: Pipe) -> None:
     await becomes(lambda: pipe.read == b"onetwo")
 
 
-async def test_who_writes_to_a_closed_one_is_not_held_up(pipe: Pipe) -> None:
+async def test_a_closed_reader_does_not_block_the_writer(pipe: Pipe) -> None:
     pipe.reader.close()
     for _ in range(50):
         os.write(pipe.writing, b"x" * 65536)
@@ -149,36 +149,36 @@ def _read_all(reading: int) -> bytes:
         return file.read()
 
 
-async def test_feeding_in_order_to_the_end() -> None:
+async def test_writes_arrive_in_order_then_eof() -> None:
     reading, writing = os.pipe()
-    feeder = ThreadFeeder(writing)
+    writer = ThreadWriter(writing)
     sent = random.Random(1).randbytes(1_000_000)
-    feeder.write(sent[:10])
-    feeder.write(sent[10:])
-    await becomes(lambda: feeder.pending < len(sent))
-    assert feeder.pending > 0
-    feeder.finish()
-    feeder.write(b"too late")
-    assert not feeder.accepts
+    writer.write(sent[:10])
+    writer.write(sent[10:])
+    await becomes(lambda: writer.pending < len(sent))
+    assert writer.pending > 0
+    writer.finish()
+    writer.write(b"too late")
+    assert not writer.accepts
     assert await asyncio.to_thread(_read_all, reading) == sent
-    assert (feeder.closed, feeder.pending) == (True, 0)
+    assert (writer.closed, writer.pending) == (True, 0)
 
 
-async def test_a_reader_that_is_gone_ends_the_feeding() -> None:
+async def test_it_closes_when_the_reader_is_gone() -> None:
     reading, writing = os.pipe()
-    feeder = ThreadFeeder(writing)
+    writer = ThreadWriter(writing)
     os.close(reading)
-    feeder.write(b"x")
-    await becomes(lambda: feeder.closed)
-    assert not feeder.accepts
-    feeder.close()
+    writer.write(b"x")
+    await becomes(lambda: writer.closed)
+    assert not writer.accepts
+    writer.close()
 
 
-async def test_close_drops_what_waits() -> None:
+async def test_close_drops_pending_bytes() -> None:
     reading, writing = os.pipe()
-    feeder = ThreadFeeder(writing)
-    feeder.write(b"x" * 1_000_000)
-    await becomes(lambda: feeder.pending < 1_000_000)
-    feeder.close()
-    assert feeder.pending == 0
+    writer = ThreadWriter(writing)
+    writer.write(b"x" * 1_000_000)
+    await becomes(lambda: writer.pending < 1_000_000)
+    writer.close()
+    assert writer.pending == 0
     assert len(await asyncio.to_thread(_read_all, reading)) < 1_000_000

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for messages, made from the same annotations that the codec obeys."""
+"""Hypothesis strategies for messages, generated from the annotations that the codec uses."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _field(field: inspect.Field) -> st.SearchStrategy[Any]:
     if field.name in _MAY_HOLD_NUL:
         text = st.text()
         return text if field.required else st.none() | text
-    # An absent cwd is None and never "", which the annotation sees to.
+    # An absent cwd is None, never "": the annotation ensures it.
     return _of(field.type)
 
 

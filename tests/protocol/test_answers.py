@@ -1,4 +1,4 @@
-"""What a client takes from a daemon: bounded, and of the protocol's types."""
+"""A client decodes the daemon's messages: bounded, and of the protocol's types."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from shellwire.server.writer import FairWriter
 from tests.protocol.strategies import server_messages
 
 if TYPE_CHECKING:
-    from shellwire.server.frames import Payload
+    from shellwire.server.outgoing_frames import Payload
 
 
 @given(server_messages())
-def test_all_that_a_daemon_says_is_taken(message: messages.ServerMessage) -> None:
+def test_every_message_of_the_daemon_is_read(message: messages.ServerMessage) -> None:
     frame = codec.encode(message)
     read = answers.read(frame)
     if isinstance(message, messages.FsResult):
@@ -83,7 +83,7 @@ def test_levels() -> None:
     ],
 )
 def test_wrong_types(content: Any) -> None:
-    with pytest.raises(InvalidAnswer, match="a message that is wrong"):
+    with pytest.raises(InvalidAnswer, match="an invalid message"):
         answers.read(json.dumps(content).encode())
 
 
@@ -112,7 +112,7 @@ def test_a_list_of_files_is_cut_at_what_a_message_may_have(
     class Name(msgspec.Struct):
         name: str
 
-    monkeypatch.setattr(worker, "MOST_BYTES", 1000)
+    monkeypatch.setattr(worker, "MAX_ENTRY_BYTES", 1000)
     out = io.BytesIO()
     assert worker._write((Name("x" * 80) for _ in range(100)), out, 300)
     written = out.getvalue()
@@ -122,10 +122,10 @@ def test_a_list_of_files_is_cut_at_what_a_message_may_have(
     assert not worker._write((Name("x") for _ in range(10)), io.BytesIO(), 0)
 
 
-def test_what_jobs_write_fits() -> None:
+def test_output_fits_a_message() -> None:
     escaped = 6  # \u0000
     page = messages.MAX_PAGE * escaped + 4096 * 100
     collected = 2 * messages.MAX_CHARS * escaped
-    context = 1024 * 1024 * 9  # a private character of three bytes, each written as one
+    context = 1024 * 1024 * 9  # a private-use character: 3 bytes, encoded as 3 each
     assert max(page, collected + context) < MAX_DAEMON_MESSAGE
-    assert worker.MOST_BYTES < MAX_DAEMON_MESSAGE
+    assert worker.MAX_ENTRY_BYTES < MAX_DAEMON_MESSAGE

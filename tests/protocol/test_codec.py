@@ -1,4 +1,4 @@
-"""What a well-formed client message becomes."""
+"""Decoding well-formed client messages."""
 
 from __future__ import annotations
 

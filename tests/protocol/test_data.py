@@ -1,4 +1,4 @@
-"""A job's bytes inside a message."""
+"""A job's bytes in a message, as text and as base64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which fields are on the wire, and which are left out."""
+"""Which fields are encoded, and which are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ids and the type that an ``error`` carries back."""
+"""The ids and the type in an ``error`` message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from shellwire.errors import (
     NotFound,
     WireError,
 )
-from shellwire.protocol.codec import decode_client, error_answer
+from shellwire.protocol.codec import decode_client
+from shellwire.protocol.error_answers import error_answer
 from shellwire.protocol.messages import (
     Error,
     KillSession,

@@ -1,4 +1,4 @@
-"""Bad input, the code that it gets, and the path that the error names."""
+"""Invalid input: the error's code, and the path that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The committed schema says what the code does."""
+"""The committed schema matches the code."""
 
 from __future__ import annotations
 

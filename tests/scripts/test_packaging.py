@@ -1,4 +1,4 @@
-"""What the sdist and the wheel hold, built by the backend itself: no network, no second tool."""
+"""The contents of the sdist and the wheel, built by the backend itself, without a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory that holds both."""
+    """Build the sdist and the wheel; return their directory."""
     directory = tmp_path_factory.mktemp("dist")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-t", "wheel", "-d", directory],
@@ -32,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(built: Path) -> zipfile.ZipFile:
-    # The name says it: any platform, no compiled code.
+    # The file name says: any platform, no compiled code.
     return zipfile.ZipFile(built / f"shellwire-{shellwire.__version__}-py3-none-any.whl")
 
 
@@ -40,20 +40,20 @@ def in_dist_info(wheel: zipfile.ZipFile, name: str) -> str:
     return wheel.read(f"shellwire-{shellwire.__version__}.dist-info/{name}").decode()
 
 
-def test_the_wheel_is_the_package_and_all_of_it(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_exactly_the_package(wheel: zipfile.ZipFile) -> None:
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     package = CHECKOUT / "shellwire"
-    kept = {
+    expected = {
         file.relative_to(CHECKOUT).as_posix()
         for file in package.rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
-    assert names == kept
+    assert names == expected
     assert {"shellwire/py.typed", "shellwire/protocol/schema.json"} <= names
     assert "Root-Is-Purelib: true" in in_dist_info(wheel, "WHEEL")
 
 
-def test_it_brings_both_commands(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_installs_both_commands(wheel: zipfile.ZipFile) -> None:
     text = in_dist_info(wheel, "entry_points.txt")
     assert re.findall(r"^(\w+) = (.+)$", text, re.MULTILINE) == [
         ("shellwire", "shellwire.cli:main"),
@@ -71,12 +71,14 @@ def test_the_grammar_is_an_extra_too(wheel: zipfile.ZipFile) -> None:
         assert extra.endswith("; extra == 'rewrite'")
 
 
-def test_the_sdist_can_be_worked_on(built: Path) -> None:
+def test_the_sdist_holds_all_files_for_development(built: Path) -> None:
     root = f"shellwire-{shellwire.__version__}"
     with tarfile.open(built / f"{root}.tar.gz") as sdist:
         members = {member.name.removeprefix(f"{root}/"): member for member in sdist}
     for name in ("README.md", "PROTOCOL.md", "LICENSE", "pyproject.toml", "tests/live.py"):
         assert name in members, name
+    for name in ("docs/cli.md", "docs/demo-light.svg", "docs/demo-dark.svg", "docs/demo.py"):
+        assert name in members, name  # README links to them
     for name in ("run.sh", "test.sh"):
         assert members[name].mode & 0o111, name
     assert "shellwire/protocol/schema.json" in members

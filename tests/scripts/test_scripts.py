@@ -1,7 +1,7 @@
-"""run.sh and test.sh, really run, in a copy of the checkout whose path has a space.
+"""Run run.sh and test.sh in a copy of the checkout whose path has a space.
 
-What they call to install (uv, python3) and what they run in the end (shellwire, ruff, npm, …) is a
-stand-in on PATH that writes its calls down: no network, no seconds.
+A stand-in on PATH replaces the installers (uv, python3) and the programs that the scripts run
+(shellwire, ruff, npm, …). It records its calls, so the tests are fast and need no network.
 """
 
 import os
@@ -29,8 +29,8 @@ SHELLS = [
 ]
 TOOLS = ("sh", "cat", "cksum", "env", "ln", "mkdir", "mv", "readlink", "rm", "rmdir", "sleep")
 
-# One file is every program; its name says which. `venv` and `pip install` make what the real ones
-# make: a Python, then the commands.
+# One script stands in for every program; its name selects which. Like the real ones, `venv` creates
+# a Python and `pip install` the commands.
 STAND_IN = """#!/bin/sh
 name=${0##*/}
 printf '%s\\n' "$name $*" >>"$CALLS"
@@ -57,7 +57,7 @@ esac
 
 
 class Checkout:
-    """A copy of what the scripts need, and the PATH they see."""
+    """A copy of the files that the scripts need, with its own PATH."""
 
     def __init__(self, tmp: Path, programs: Sequence[str]) -> None:
         self.root = tmp / "a check out"
@@ -113,7 +113,7 @@ class Checkout:
         (self.path / "flock").symlink_to(found)
 
     def calls(self) -> list[str]:
-        """What was called since the last time, without the questions for versions."""
+        """Return the calls since the last time, without version checks."""
         lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         self.calls_file.unlink(missing_ok=True)
         return [line for line in lines if " -c " not in line and not line.endswith(" --version")]
@@ -144,7 +144,7 @@ def test_first_use_sets_up_and_later_ones_only_run(checkout: Checkout, shell: li
     assert first.returncode == 3
     assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire start --x a b "]
 
-    # Nothing to install with: a fresh stamp needs neither uv nor a Python nor a network.
+    # Remove the installer: with a fresh stamp run.sh needs no uv, no Python and no network.
     (checkout.path / "uv").unlink()
     again = checkout.run(*command, "status", EXITS="3")
     assert (again.returncode, again.stderr) == (3, "")
@@ -169,15 +169,15 @@ def test_symlinks_from_another_directory(checkout: Checkout, tmp_path: Path) -> 
     assert not (elsewhere / ".venv").exists()
 
 
-def test_the_environment_is_the_users(checkout: Checkout, tmp_path: Path) -> None:
+def test_the_environment_stays_unchanged(checkout: Checkout, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    # Names that the script may use for itself, and some that change what Python does.
+    # Names that the script may use itself, and some that change how Python works.
     names = ("root", "lock", "python", "output", "extra", "stamp", "tries", "PYTHONHOME")
     given = {name: f"my {name}" for name in names}
     expected = checkout.environment(ENVIRONMENT=str(seen), **given)
     subprocess.run([checkout.script, "x"], env=expected, capture_output=True, check=True)
     have = dict(line.split("=", 1) for line in seen.read_text().splitlines())
-    for name in ("PWD", "OLDPWD", "SHLVL", "_"):  # the shell's own
+    for name in ("PWD", "OLDPWD", "SHLVL", "_"):  # set by the shell itself
         have.pop(name, None)
     assert have == expected
 
@@ -235,7 +235,7 @@ def test_failed_setup_is_shown_in_full_and_tried_again(checkout: Checkout) -> No
     checkout.run(checkout.script, "x")
     assert checkout.calls() == [UV_VENV, UV_INSTALL, "shellwire x"]
 
-    # An update that fails leaves what there was, one that is killed leaves nothing to rely on.
+    # A failed update keeps the old environment; a killed one makes the next run start over.
     checkout.change_pyproject()
     assert checkout.run(checkout.script, "x", FAILS=UV_INSTALL).returncode == 1
     assert checkout.calls() == [UV_INSTALL]
@@ -283,7 +283,7 @@ def test_without_a_usable_python_one_line_says_so(tmp_path: Path) -> None:
 def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
     if flock:
         checkout.use_flock()
-    else:  # and a lock whose holder is no more
+    else:  # with a lock whose holder is dead
         gone = subprocess.Popen(["true"])
         gone.wait()
         (checkout.root / ".venv.lock").symlink_to(str(gone.pid))
@@ -297,8 +297,8 @@ def test_two_at_once_set_up_once(checkout: Checkout, flock: bool) -> None:
 
 
 @pytest.mark.needs("flock")
-def test_killed_setup_holds_nobody_up(checkout: Checkout) -> None:
-    checkout.use_flock()  # which alone does not depend on when init reaps the dead
+def test_killed_setup_does_not_block_the_next(checkout: Checkout) -> None:
+    checkout.use_flock()  # the link lock would depend on when init reaps the dead process
     first = subprocess.Popen(
         [checkout.script, "x"],
         env=checkout.environment(SLOW="30"),
@@ -328,7 +328,7 @@ CHECKS = [
 
 
 def _with_n(lines: list[str]) -> list[str]:
-    """Return what was called, whatever machine it is."""
+    """Return the lines with the machine's number of processes replaced by N."""
     return [re.sub(r"(?<=--numprocesses )[1-9]\d*(?= |$)", "N", line) for line in lines]
 
 
@@ -342,7 +342,7 @@ def test_all_checks_in_order(checkout: Checkout) -> None:
     ]
     assert _with_n(checkout.calls()) == [UV_VENV, DEV_INSTALL, *CHECKS]
 
-    # One environment for both: run.sh takes it as it is.
+    # run.sh uses the same environment without changing it.
     checkout.run(checkout.script, "x")
     assert checkout.calls() == ["shellwire x"]
 
@@ -352,7 +352,7 @@ def test_the_first_failure_ends_it_with_its_exit_code(checkout: Checkout) -> Non
     assert checkout.calls()[2:] == CHECKS[:3]
 
 
-def test_arguments_go_to_pytest_alone(checkout: Checkout, tmp_path: Path) -> None:
+def test_arguments_go_only_to_pytest(checkout: Checkout, tmp_path: Path) -> None:
     checkout.run(checkout.script)
     checkout.calls()
     (tmp_path / "check").symlink_to("a check out/test.sh")

@@ -1,4 +1,4 @@
-"""What the tests of the server share."""
+"""Fixtures for the tests of the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import shellwire
-from tests.server.asking import Asking
+from tests.server.file_client import FileClient
 from tests.server.raw import Raw
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def _close_raws() -> AsyncIterator[None]:
 
 @pytest.fixture
 def patched_daemon(own_daemon: Callable[..., Daemon], tmp_path: Path) -> Patched:
-    """Yield a function that starts a daemon in which ``code`` has run first.
+    """Yield a function that starts a daemon after running ``code`` in its process.
 
     For what is real but takes too long, such as a deadline, or must not happen, such as a defect.
     """
@@ -43,7 +43,7 @@ def patched_daemon(own_daemon: Callable[..., Daemon], tmp_path: Path) -> Patched
 
 
 def patched(directory: Path, code: str) -> dict[str, str]:
-    """Return what makes Python run ``code`` first (site, "sitecustomize")."""
+    """Return the environment that makes Python run ``code`` first (site, "sitecustomize")."""
     directory.mkdir()
     (directory / "sitecustomize.py").write_text(textwrap.dedent(code))
     root = Path(shellwire.__file__).parents[1]
@@ -51,8 +51,8 @@ def patched(directory: Path, code: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def fs(client: Client, tmp_path: Path) -> Asking:
-    """Return what asks about an empty directory."""
+def fs(client: Client, tmp_path: Path) -> FileClient:
+    """Return a client for file messages about an empty directory."""
     root = tmp_path / "root"
     root.mkdir()
-    return Asking(client, root)
+    return FileClient(client, root)

@@ -1,4 +1,4 @@
-"""What can be seen of a daemon from outside, for tests that wait until it has come to something."""
+"""Observe a daemon from outside, and wait until it has reached a state."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 _COUNTING = """
 import asyncio, collections, gc
-from shellwire.server.connections import Connections
+from shellwire.server import status
 
-health = Connections.health
+health = status.health
 
-def counted(self):
+def counted(services):
     COLLECT
     kinds = collections.Counter(type(each).__name__ for each in gc.get_objects())
-    ours = "Connection", "Feed", "Question", "Viewer", "Job", "Run", "Pump", "Poll"
+    ours = "Connection", "JobFeed", "PageReply", "Viewer", "Job", "Run", "Pump", "LongPoll"
     return {
-        **health(self),
+        **health(services),
         "tasks": len(asyncio.all_tasks()),
         **{name: kinds[name] for name in (*ours, "WebSocketResponse")},
     }
 
-Connections.health = counted
+status.health = counted
 """
 COUNTING = _COUNTING.replace("COLLECT", "gc.collect()")
-"""Makes ``/health`` of a patched daemon count what must not pile up."""
+"""Code for a patched daemon: ``/health`` counts objects that must not accumulate."""
 
 COUNTING_UNCOLLECTED = _COUNTING.replace("COLLECT", "gc.disable()")
-"""The same, but that what refers to itself is never collected."""
+"""The same without the garbage collector: reference cycles are counted, too."""
 
 
 def cli(daemon: Daemon, *arguments: str) -> str:
-    """Run ``shellwire`` on the daemon's home; return what it printed."""
+    """Run ``shellwire`` on the daemon's home; return its output."""
     return subprocess.run(
         [sys.executable, "-m", "shellwire", *arguments],
         env={**os.environ, "SHELLWIRE_HOME": str(daemon.home)},
@@ -55,7 +55,7 @@ def cli(daemon: Daemon, *arguments: str) -> str:
 
 
 async def health(daemon: Daemon) -> dict[str, Any]:
-    """Return what ``/health`` says, asked by a connection of its own."""
+    """Return the content of ``/health``, read on a separate connection."""
     raw = await Raw.open(daemon, local=True)
     found: dict[str, Any] = json.loads((await raw.ask("/health", {"Host": "localhost"})).body)
     await raw.close()
@@ -63,7 +63,7 @@ async def health(daemon: Daemon) -> dict[str, Any]:
 
 
 async def health_is(daemon: Daemon, expected: Mapping[str, Any]) -> None:
-    """Return when ``/health`` says this, among other things."""
+    """Return when ``/health`` contains the expected items."""
     found: dict[str, Any] = {}
     try:
         async with asyncio.timeout(PATIENCE):
@@ -74,7 +74,7 @@ async def health_is(daemon: Daemon, expected: Mapping[str, Any]) -> None:
 
 
 async def window_is_full(observer: Client, job: str) -> None:
-    """Return when the daemon has read so much of a job's output that it waits for a reader."""
+    """Return when the daemon has read a full window of a job's output, and waits for a reader."""
     async with asyncio.timeout(PATIENCE):
         end = 0
         while end < WINDOW:
@@ -83,13 +83,22 @@ async def window_is_full(observer: Client, job: str) -> None:
 
 
 async def job_info(observer: Client, job: str) -> Message:
-    """Return what ``list_jobs`` says of a job."""
+    """Return a job's entry in ``list_jobs``."""
     jobs = (await observer.ask({"type": "list_jobs"}))["jobs"]
     return next(each for each in jobs if each["id"] == job)
 
 
-async def nobody_is_connected(daemon: Daemon) -> None:
-    """Return when no client that came by TCP is connected."""
+async def wait_state(observer: Client, job: str, *states: str) -> Message:
+    """Return a job's entry in ``list_jobs`` once it is in one of these states."""
+    async with asyncio.timeout(PATIENCE):
+        info = await job_info(observer, job)
+        while info["state"] not in states:
+            info = await job_info(observer, job)
+    return info
+
+
+async def wait_no_client_connected(daemon: Daemon) -> None:
+    """Return when no client is connected over TCP."""
     observer = await daemon.client(local=True)
     async with asyncio.timeout(PATIENCE):
         connected = True
@@ -100,6 +109,6 @@ async def nobody_is_connected(daemon: Daemon) -> None:
 
 
 def memory(daemon: Daemon) -> int:
-    """Return the bytes of memory that the daemon's process holds (proc(5), statm)."""
+    """Return the resident memory of the daemon's process in bytes (proc(5), statm)."""
     with open(f"/proc/{daemon.pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""A WebSocket client that does exactly what it is told, right or wrong (RFC 6455)."""
+"""A low-level WebSocket client that can also break the protocol (RFC 6455)."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def frame(opcode: int, payload: bytes = b"", *, final: bool = True, mask: bool =
         head = struct.pack("!BBH", first, bit | 126, length)
     else:
         head = struct.pack("!BBQ", first, bit | 127, length)
-    # Masked with zeros: the mask protects proxies, of which there is none here.
+    # The mask is zero: masking protects proxies, and the tests use none.
     return head + (bytes(4) if mask else b"") + payload
 
 
 def text(message: Message) -> bytes:
-    """Return the frame of a message."""
+    """Return a message as one text frame."""
     return frame(TEXT, json.dumps(message).encode())
 
 
 class Raw:
-    """A connection that has said nothing yet. The fixture ``_close_raws`` closes what is left."""
+    """A connection to the daemon. The fixture ``_close_raws`` closes it after the test."""
 
     opened: ClassVar[list[Raw]] = []
 
@@ -83,7 +83,7 @@ class Raw:
     async def upgraded(
         cls, daemon: Daemon, *, local: bool = False, source: str | None = None
     ) -> Raw:
-        """Connect and become a WebSocket."""
+        """Connect and complete the WebSocket handshake."""
         raw = await cls.open(daemon, local=local, source=source)
         response = await raw.upgrade()
         assert response.status == 101, response
@@ -100,7 +100,7 @@ class Raw:
 
     @staticmethod
     def auth(daemon: Daemon, client_id: str = "raw", **fields: Any) -> Message:
-        """Return the message that the daemon accepts first."""
+        """Return a valid ``auth`` message."""
         return {"type": "auth", "token": daemon.token, "client_id": client_id, **fields}
 
     # HTTP ----------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class Raw:
     async def upgrade(
         self, target: str = "/ws", headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Ask to become a WebSocket. ``Host: localhost`` unless the headers say."""
+        """Request a WebSocket upgrade. ``Host`` defaults to ``localhost``."""
         return await self.ask(target, handshake(headers))
 
     async def answer(self) -> Response:
@@ -130,7 +130,7 @@ class Raw:
     # Frames --------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send raw bytes."""
         self.writer.write(data)
 
     def send(self, message: Message) -> None:
@@ -138,7 +138,7 @@ class Raw:
         self.write(text(message))
 
     async def fragment(self) -> tuple[bool, Frame]:
-        """Read one frame, which may not be the last of its message; return whether it is."""
+        """Read one frame; return whether it is the last of its message, and the frame."""
         async with asyncio.timeout(PATIENCE):
             first, second = await self.reader.readexactly(2)
             assert not second & 0x80, "a server does not mask"
@@ -151,7 +151,7 @@ class Raw:
             return bool(first & 0x80), Frame(first & 0x0F, payload)
 
     async def frame(self) -> Frame:
-        """Read one frame that is a whole message."""
+        """Read one frame that must be a whole message."""
         final, frame = await self.fragment()
         assert final, "the daemon fragments only what is long"
         return frame
@@ -170,14 +170,14 @@ class Raw:
         return message
 
     async def until(self, *kinds: str, **fields: Any) -> Message:
-        """Return the first message of these types that has these fields."""
+        """Return the first message of these types with these fields."""
         while True:
             message = await self.receive()
             if message["type"] in kinds and fields.items() <= message.items():
                 return message
 
     async def closed(self) -> tuple[int, str]:
-        """Pass over what comes and return code and reason of the close frame; answer it."""
+        """Skip all other frames; answer the close frame and return its code and reason."""
         opcode, payload = await self.frame()
         while opcode != CLOSE:
             opcode, payload = await self.frame()
@@ -188,7 +188,7 @@ class Raw:
     # Endings -------------------------------------------------------------------------------------
 
     async def gone(self) -> None:
-        """Return when the daemon has ended the connection, whatever it still sent."""
+        """Return when the daemon has ended the connection; ignore what it sends before."""
         async with asyncio.timeout(PATIENCE):
             try:
                 while await self.reader.read(65536):
@@ -197,22 +197,22 @@ class Raw:
                 pass
 
     def stop_reading(self) -> None:
-        """Take nothing from the kernel any more."""
+        """Stop reading from the socket."""
         self.writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     def read_again(self) -> None:
-        """Take what is there again."""
+        """Resume reading from the socket."""
         self.writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     def unsent(self) -> int:
-        """Return how many bytes have been written that the daemon's kernel does not have yet."""
+        """Return the number of written bytes that the daemon's kernel has not received."""
         count = array.array("i", [0])
         fcntl.ioctl(self.writer.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
         buffered: int = self.writer.transport.get_write_buffer_size()
         return buffered + count[0]
 
     def reset(self) -> None:
-        """End the connection with RST: close(2) does that with a linger of 0."""
+        """End the connection with RST: close(2) with a linger of 0."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Following a job from an offset on: every later byte once, or one exact gap, then its end."""
+"""``attach``: every byte after an offset once, or one exact gap, then the terminal message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.observe import job_info, nobody_is_connected
+from tests.server.observe import job_info, wait_no_client_connected
 from tests.server.raw import Raw
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ async def attached(client: Client, job: str, **fields: object) -> Message:
 
 
 async def refused(client: Client, message: Message) -> Message:
-    """Send what is refused, and return the error."""
+    """Send a message that is refused, and return the error."""
     error = await client.ask(message)
     assert (error["type"], error["operation"]) == ("error", message["type"])
     return error
 
 
-async def test_a_new_connection_goes_on_where_the_old_one_broke(daemon: Daemon) -> None:
+async def test_attach_resumes_after_a_broken_connection(daemon: Daemon) -> None:
     old = await daemon.client("wanders")
     gate = daemon.home / "gate"
     job = await old.start(
@@ -53,7 +53,7 @@ async def test_a_new_connection_goes_on_where_the_old_one_broke(daemon: Daemon) 
 
 
 @pytest.mark.parametrize("after", [0, 5, 9, 10])
-async def test_a_job_that_has_ended(client: Client, after: int) -> None:
+async def test_attach_to_an_ended_job(client: Client, after: int) -> None:
     await client.run("echo 123456789", id=f"ended-{after}")
     answer = await attached(client, f"ended-{after}", after=after)
     assert {**answer, "request_id": ""} == {
@@ -73,7 +73,7 @@ async def test_a_job_that_has_ended(client: Client, after: int) -> None:
     assert client.aside == []
 
 
-async def test_what_has_not_been_written_yet(client: Client) -> None:
+async def test_after_past_the_end_is_refused(client: Client) -> None:
     await client.run("echo abc", id="short")
     error = await refused(client, {"type": "attach", "id": "short", "after": 5})
     assert error["code"] == "INVALID_MESSAGE"
@@ -83,7 +83,7 @@ async def test_what_has_not_been_written_yet(client: Client) -> None:
         assert error["code"] == "INVALID_MESSAGE"
 
 
-async def test_inside_a_character(client: Client) -> None:
+async def test_after_inside_a_character(client: Client) -> None:
     await client.run("printf 'aé€'", id="wide")
     for after, moved, rest in [
         (0, 0, "aé€"),
@@ -98,7 +98,7 @@ async def test_inside_a_character(client: Client) -> None:
         assert (await client.finish("wide")).out == rest
 
 
-async def test_whose_job_is_meant(daemon: Daemon) -> None:
+async def test_own_ids_are_looked_up_first(daemon: Daemon) -> None:
     one, two, three = [await daemon.client() for _ in range(3)]
     await one.run("echo one", id="shared")
     await attached(three, "shared")
@@ -129,7 +129,7 @@ async def test_a_second_attach_replaces_the_first(client: Client) -> None:
 async def test_detach(daemon: Daemon, client: Client) -> None:
     job = await client.start("echo before; read; echo after; read", open_stdin=True)
     await client.output_until(job, "before\n")
-    for _ in range(2):  # the second time there is nothing to be left
+    for _ in range(2):  # the second time the job is not followed
         assert (await client.ask({"type": "detach", "id": job}))["type"] == "ack"
     await client.send({"type": "send_input", "id": job, "data": "\n"})
     page = await client.ask(
@@ -156,7 +156,7 @@ async def test_each_viewer_has_its_encoding(daemon: Daemon, client: Client) -> N
     await other.close()
 
 
-async def test_what_was_collected_has_the_encoding_of_its_job(client: Client) -> None:
+async def test_collected_output_has_the_encoding_of_its_job(client: Client) -> None:
     await client.run("printf 'a\\377'", collect=True, encoding="base64", id="collected")
     await attached(client, "collected")
     ran = await client.finish("collected")
@@ -179,7 +179,7 @@ async def test_live_output_begins_at_a_frame(daemon: Daemon) -> None:
     await raw.until("result")
 
 
-async def test_a_job_that_waits(own_daemon: Callable[..., Daemon]) -> None:
+async def test_attach_to_a_queued_job(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-processes", "1", "--max-clients", "2")
     client, other = await daemon.client(), await daemon.client()
     first = await client.start("read", open_stdin=True)
@@ -215,7 +215,7 @@ async def test_an_id_names_one_job_on_a_connection(daemon: Daemon, client: Clien
     await other.close()
 
 
-async def test_notices_come_again_where_they_may_be_new(client: Client, daemon: Daemon) -> None:
+async def test_attach_repeats_notices(client: Client, daemon: Daemon) -> None:
     gone = daemon.home / "gone"
     gone.mkdir()
     await client.run(f"cd {gone}; rmdir {gone}")
@@ -240,7 +240,7 @@ BUFFER = 65536
 async def test_unacknowledged_bytes_around_the_buffer(
     own_daemon: Callable[..., Daemon], over: int
 ) -> None:
-    """What fits the buffer is all there; one byte more, and that one is missing."""
+    """Unacknowledged output that fits the buffer is complete; one byte more makes a gap of one."""
     daemon = own_daemon("--buffer", str(BUFFER))
     first = await daemon.client("leaves")
     gate = daemon.home / "gate"
@@ -252,7 +252,7 @@ async def test_unacknowledged_bytes_around_the_buffer(
     )
     seen = (await first.until("output", id=job))[-1]
     first.ws.transport.abort()
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
     gate.touch()
     local = await daemon.client(local=True)
     while (await job_info(local, job))["state"] != "ended":
@@ -289,7 +289,7 @@ async def test_a_gap_ends_at_a_character(own_daemon: Callable[..., Daemon]) -> N
     await client.close()
 
 
-async def test_all_is_collected_with_a_small_buffer(own_daemon: Callable[..., Daemon]) -> None:
+async def test_collect_is_independent_of_the_buffer(own_daemon: Callable[..., Daemon]) -> None:
     client = await own_daemon("--buffer", "4096").client()
     ran = await client.run("printf '€%.0s' {1..20000}", collect=True)
     assert (ran.last["stdout"], ran.last["truncated"]) == ("€" * 20_000, False)

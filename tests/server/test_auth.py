@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from tests.live import Message
 
-HURRIED = "import shellwire.server.connection as c; c.AUTH_SECONDS = 0.3"
+HURRIED = "import shellwire.server.authentication as a; a.AUTH_SECONDS = 0.3"
 
 
 @pytest.fixture(scope="module")
-def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Yield a daemon whose deadline is soon."""
-    root = tmp_path_factory.mktemp("hurried")
+def short_auth_timeout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Yield a daemon with a short auth timeout."""
+    root = tmp_path_factory.mktemp("short_auth_timeout")
     daemon = Daemon(root / "home", "--max-clients", "10", env=patched(root / "patch", HURRIED))
     yield daemon
     daemon.stop()
@@ -61,7 +61,7 @@ async def test_status(daemon: Daemon) -> None:
     "data",
     [b"", b"{", b"[]", b"null", b'"auth"', b"[" * 60_000, b"\xff", b'{"type":"auth",}', b"NaN"],
 )
-async def test_no_json(daemon: Daemon, data: bytes) -> None:
+async def test_invalid_json(daemon: Daemon, data: bytes) -> None:
     error, code = await refused(await Raw.upgraded(daemon), data)
     assert (error["code"], code, error["id"]) == ("INVALID_JSON", 4002, None)
 
@@ -69,7 +69,7 @@ async def test_no_json(daemon: Daemon, data: bytes) -> None:
 @pytest.mark.parametrize(
     "message", [{}, {"type": "ping"}, {"type": None}, {"type": ["auth"]}, {"type": "AUTH"}]
 )
-async def test_no_auth(daemon: Daemon, message: Message) -> None:
+async def test_another_first_message_is_refused(daemon: Daemon, message: Message) -> None:
     message |= {"token": daemon.token, "client_id": "x", "request_id": "r"}
     error, code = await refused(await Raw.upgraded(daemon), json.dumps(message).encode())
     assert (error["code"], code) == ("AUTH_REQUIRED", 4003)
@@ -79,7 +79,7 @@ async def test_no_auth(daemon: Daemon, message: Message) -> None:
 
 
 @pytest.mark.parametrize("client_id", [None, "", 7, [], {}, True, "x" * 129, "a\0b"])
-async def test_no_client_id(daemon: Daemon, client_id: Any) -> None:
+async def test_missing_client_id(daemon: Daemon, client_id: Any) -> None:
     message = {"type": "auth", "token": "wrong", "client_id": client_id, "request_id": "r"}
     error, code = await refused(await Raw.upgraded(daemon), json.dumps(message).encode())
     assert (error["code"], code) == ("MISSING_CLIENT_ID", 4004)
@@ -90,14 +90,14 @@ async def test_wrong_tokens(daemon: Daemon) -> None:
     wrong: list[Any] = [None, "", "wrong", 7, ["x"], "\N{SNOWMAN}", "\0", "x" * 60_000]
     wrong.append(daemon.token.translate(str.maketrans("0a", "1b")))
     for number, token in enumerate(wrong):
-        # Each from an address of its own: they would be late, and then shut out.
+        # Each from a different address, or the throttle would delay the refusals.
         raw = await Raw.upgraded(daemon, source=f"127.0.1.{number}")
         message = {"type": "auth", "token": token, "client_id": "x"}
         error, code = await refused(raw, json.dumps(message).encode())
         assert (error["code"], code) == ("INVALID_TOKEN", 4005), token
 
 
-async def test_half_a_surrogate_pair_is_no_json(daemon: Daemon) -> None:
+async def test_half_a_surrogate_pair_is_invalid_json(daemon: Daemon) -> None:
     data = rb'{"type":"auth","token":"\ud800","client_id":"x"}'
     error, _ = await refused(await Raw.upgraded(daemon), data)
     assert error["code"] == "INVALID_JSON"
@@ -110,7 +110,7 @@ async def test_a_refusal_answers_the_request(daemon: Daemon) -> None:
     assert (error["id"], error["request_id"], error["operation"]) == ("r", "r", "auth")
 
 
-async def test_a_second_auth_is_a_wrong_message(daemon: Daemon) -> None:
+async def test_a_second_auth_is_invalid(daemon: Daemon) -> None:
     raw = await Raw.client(daemon, "twice")
     raw.send(raw.auth(daemon, "twice", request_id="r"))
     error = await raw.receive()
@@ -119,11 +119,11 @@ async def test_a_second_auth_is_a_wrong_message(daemon: Daemon) -> None:
     assert (await raw.receive())["type"] == "pong"
 
 
-async def test_the_deadline(hurried: Daemon) -> None:
-    admitted = await Raw.client(hurried, "in time")
-    silent = await Raw.upgraded(hurried)
-    halfway = await Raw.upgraded(hurried)
-    halfway.write(text(halfway.auth(hurried))[:-1])
+async def test_auth_timeout(short_auth_timeout: Daemon) -> None:
+    admitted = await Raw.client(short_auth_timeout, "in time")
+    silent = await Raw.upgraded(short_auth_timeout)
+    halfway = await Raw.upgraded(short_auth_timeout)
+    halfway.write(text(halfway.auth(short_auth_timeout))[:-1])
     for raw in (silent, halfway):
         error = await raw.receive()
         assert (error["code"], error["id"]) == ("AUTH_TIMEOUT", None)
@@ -133,8 +133,8 @@ async def test_the_deadline(hurried: Daemon) -> None:
     assert (await admitted.receive())["type"] == "pong"
 
 
-async def test_pings_gain_no_time(hurried: Daemon) -> None:
-    raw = await Raw.upgraded(hurried)
+async def test_pings_do_not_extend_the_auth_timeout(short_auth_timeout: Daemon) -> None:
+    raw = await Raw.upgraded(short_auth_timeout)
     pongs = 0
     while True:
         raw.write(frame(PING))
@@ -147,8 +147,8 @@ async def test_pings_gain_no_time(hurried: Daemon) -> None:
     assert (await raw.closed())[0] == 4001
 
 
-async def test_who_reads_no_pongs_is_not_waited_for(hurried: Daemon) -> None:
-    raw = await Raw.upgraded(hurried)
+async def test_unread_pongs_do_not_extend_the_auth_timeout(short_auth_timeout: Daemon) -> None:
+    raw = await Raw.upgraded(short_auth_timeout)
     raw.stop_reading()
     flood = frame(PING, b"x" * 125) * 1000
 
@@ -158,5 +158,5 @@ async def test_who_reads_no_pongs_is_not_waited_for(hurried: Daemon) -> None:
             await raw.writer.drain()
 
     with pytest.raises(ConnectionError):
-        # As soon as the daemon has hung up.
+        # Raised once the daemon has closed the connection.
         await asyncio.wait_for(send(), PATIENCE)

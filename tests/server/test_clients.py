@@ -1,4 +1,4 @@
-"""Slots, takeover, revocation, rotation."""
+"""Client slots, takeover, revocation, token rotation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.observe import cli, nobody_is_connected, window_is_full
+from tests.server.observe import cli, wait_no_client_connected, window_is_full
 from tests.server.raw import CLOSE, Raw, frame, text
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ async def test_one_client_by_default(own_daemon: Callable[..., Daemon]) -> None:
     reason = await rejected(daemon, "second")
     assert "holder" in reason
     assert "--max-clients" in reason
-    # However it leaves, the slot is free when the daemon has seen it.
+    # However the client disconnects, the slot is free once the daemon notices.
     holder.write(frame(CLOSE, b"\x03\xe8"))
     await holder.gone()
     (await Raw.client(daemon, "second")).reset()
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
     await (await Raw.client(daemon, "third")).close()
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
     (await Raw.client(daemon, "fourth")).write(b"\xff\xff")
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
 
 
 async def test_max_clients(own_daemon: Callable[..., Daemon]) -> None:
@@ -64,8 +64,8 @@ async def test_takeover(daemon: Daemon, local: bool) -> None:
     new = await daemon.client("moves", local=local)
     code, reason = await old.closed()
     assert (code, "replaced" in reason) == (4000, True)
-    # It has seen its end only after the new one was in: a late close detaches nobody.
-    # Another test's session may be about to end beside it.
+    # The old connection ends after the new one was admitted: a late close detaches no job.
+    # A session of another test may be about to end.
     assert session in [job["id"] for job in new.status["jobs"] if job["state"] == "running"]
     listed = (await new.ask({"type": "list_clients"}))["clients"]
     assert (
@@ -75,17 +75,19 @@ async def test_takeover(daemon: Daemon, local: bool) -> None:
     )
     assert (await new.run("echo on")).out == "on\n"
     assert (await new.ask({"type": "kill_session", "id": session}))["type"] == "ack"
-    # Taking over attaches nothing.
+    # A takeover attaches no job.
     assert not [m for m in new.aside if m["type"] != "session_ended" and m["id"] == session]
     await new.close()
 
 
-async def test_takeover_of_one_that_does_not_read(daemon: Daemon) -> None:
+async def test_takeover_from_a_client_that_does_not_read(daemon: Daemon) -> None:
     old = await Raw.client(daemon, "deaf")
     old.stop_reading()
     old.send({"type": "execute", "id": "flood", "command": "yes"})
     observer = await daemon.client()
-    await window_is_full(observer, "flood")  # what the socket doesn't take waits
+    await window_is_full(
+        observer, "flood"
+    )  # output that the socket does not take waits in the buffer
     new = await Raw.client(daemon, "deaf")
     new.send({"type": "kill_session", "id": "flood", "request_id": "k"})
     assert (await new.until("ack"))["id"] == "k"
@@ -96,7 +98,7 @@ async def test_takeover_of_one_that_does_not_read(daemon: Daemon) -> None:
     await observer.close()
 
 
-async def test_a_replaced_connection_can_do_nothing_more(daemon: Daemon) -> None:
+async def test_messages_of_a_replaced_connection_are_ignored(daemon: Daemon) -> None:
     old = await Raw.client(daemon, "late")
     marker = daemon.home / "late"
     new = await Raw.upgraded(daemon)
@@ -104,7 +106,7 @@ async def test_a_replaced_connection_can_do_nothing_more(daemon: Daemon) -> None
     assert (await new.receive())["type"] == "status"
     opcode, payload = await old.frame()
     assert (opcode, payload[:2]) == (CLOSE, b"\x0f\xa0")
-    # It has not answered the close yet: the connection is open, and nobody listens.
+    # The old client has not answered the close: its connection is open, but no longer served.
     old.send({"type": "execute", "id": "late", "command": f"touch {marker}"})
     old.write(frame(CLOSE, payload[:2]))
     await old.gone()
@@ -148,7 +150,7 @@ async def test_a_revoked_client_is_cut_off_at_once(own_daemon: Callable[..., Dae
     admin = await Raw.client(daemon, "admin", local=True)
     admin.send({"type": "reload", "request_id": "r"})
     assert (await admin.until("ack"))["id"] == "r"
-    # It goes on asking until it answers the close, which it does last.
+    # The client keeps sending requests until it answers the close frame.
     victim.send({"type": "execute", "id": "x", "command": f"touch {marker}"})
     assert (await victim.closed())[0] == 1008
     admin.send({"type": "execute", "id": "y", "command": "echo done"})
@@ -156,7 +158,7 @@ async def test_a_revoked_client_is_cut_off_at_once(own_daemon: Callable[..., Dae
     assert not marker.exists()
 
 
-async def test_a_damaged_file_changes_nothing(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_damaged_clients_file_is_ignored(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     client = await daemon.client("stays")
     (daemon.home / "clients.json").write_text("[")
@@ -187,14 +189,16 @@ async def test_token_rotate(own_daemon: Callable[..., Daemon]) -> None:
     again = await daemon.client("tcp")
     assert (await again.ask({"type": "kill_session", "id": session}))["type"] == "ack"
     assert (await local.run("echo stays")).out == "stays\n"
-    # What changes nothing ends nobody.
+    # A reload without changes disconnects nobody.
     assert (await local.ask({"type": "reload"}))["type"] == "ack"
     assert (await again.run("echo stays")).out == "stays\n"
     await again.close()
     await local.close()
 
 
-async def test_who_rotates_gets_its_ack(own_daemon: Callable[..., Daemon]) -> None:
+async def test_the_client_that_rotates_the_token_gets_its_ack(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon()
     raw = await Raw.client(daemon, "rotates")
     (daemon.home / "auth.token").write_text("f" * 64)
@@ -208,10 +212,12 @@ async def test_who_rotates_gets_its_ack(own_daemon: Callable[..., Daemon]) -> No
     assert (await raw.closed())[0] == 1008
 
 
-# What is remembered ------------------------------------------------------------------------------
+# clients.json ------------------------------------------------------------------------------------
 
 
-async def test_coming_and_going_costs_no_write_each_time(own_daemon: Callable[..., Daemon]) -> None:
+async def test_connecting_does_not_write_the_clients_file_each_time(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon("--max-clients", "2")
     file = daemon.home / "clients.json"
     await (await daemon.client("a")).close()
@@ -225,6 +231,6 @@ async def test_coming_and_going_costs_no_write_each_time(own_daemon: Callable[..
     on_disk = json.loads(file.read_text())["a"]
     assert on_disk["first_seen"] == info["first_seen"]
     assert on_disk["last_seen"] < info["last_seen"]
-    # What was not written is when the daemon stops.
+    # Unwritten changes are written when the daemon stops.
     daemon.stop()
     assert json.loads(file.read_text())["a"]["last_seen"] >= info["last_seen"]

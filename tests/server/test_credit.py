@@ -1,4 +1,4 @@
-"""The window: never more is sent than was credited and a window, nor read from the process."""
+"""The window: neither sending nor reading from the process goes past credit plus window."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tests.live import Client, Daemon, Message
 
 
-async def _stands_still(client: Client, job: str, end: int) -> None:
-    """Return when the daemon has read just ``end`` bytes from the job."""
+async def _read_exactly(client: Client, job: str, end: int) -> None:
+    """Return when the daemon has read exactly ``end`` bytes from the job."""
     info: Message = {"end": -1}
     while info["end"] < end:
         info = await job_info(client, job)
@@ -30,7 +30,7 @@ async def _credit(client: Client, job: str, end: int) -> None:
 
 
 async def _take(client: Client, job: str, up_to: int) -> str:
-    """Return the output that comes up to an offset."""
+    """Return the output up to an offset."""
     text, end = "", -1
     while end < up_to:
         message = (await client.until("output", "gap", id=job))[-1]
@@ -41,14 +41,14 @@ async def _take(client: Client, job: str, up_to: int) -> str:
 
 
 @pytest.mark.parametrize("window", [1, 7, 1000, 70_000])
-async def test_sent_and_read_up_to_the_window(client: Client, window: int) -> None:
-    # More than five windows and what the pipe takes, or it would be over before that.
+async def test_the_window_limits_sending_and_reading(client: Client, window: int) -> None:
+    # More than five windows and the pipe hold, or the job would end too early.
     job = await client.start("seq 100000", window=window)
     text, credited = "", 0
     while len(text) < 3 * window:
         text += await _take(client, job, credited + window)
-        await _stands_still(client, job, credited + window)
-        # The ping overtakes all output, but nothing was on its way.
+        await _read_exactly(client, job, credited + window)
+        # The pong would overtake output, but none was unsent.
         assert client.aside == []
         credited += window
         await _credit(client, job, credited)
@@ -56,10 +56,10 @@ async def test_sent_and_read_up_to_the_window(client: Client, window: int) -> No
     half = (window + 1) // 2
     await _credit(client, job, credited + half)
     text += await _take(client, job, credited + half + window)
-    # Less than before says nothing new.
+    # Credit below an earlier one changes nothing.
     await _credit(client, job, 0)
     client.aside.clear()
-    # Without a window what the socket takes is consumed.
+    # Without a window, output that the socket takes counts as consumed.
     await attached(client, job, after=len(text))
     ran = await client.finish(job)
     assert ran.code == 0
@@ -70,20 +70,20 @@ async def test_credit_begins_at_after(client: Client) -> None:
     await client.run("seq 20000", id="replayed")
     await attached(client, "replayed", after=100, window=50)
     assert await _take(client, "replayed", 150) == NUMBERS[100:150]
-    # Its end stands behind what it may not send yet.
+    # The terminal message waits behind output that needs credit.
     assert (await client.ask({"type": "ping"}))["type"] == "pong"
     assert client.aside == []
     await _credit(client, "replayed", len(NUMBERS))
     ran = await client.finish("replayed")
     assert ran.out == NUMBERS[150:]
-    # The last credits may come when nothing is followed any more.
+    # Late credit for a job that is no longer followed is no error.
     await _credit(client, "replayed", len(NUMBERS))
 
 
-async def test_credit_for_what_was_not_written(client: Client) -> None:
+async def test_credit_past_the_end_is_refused(client: Client) -> None:
     job = await client.start("echo 12345; read", open_stdin=True, window=3)
     await _take(client, job, 3)
-    await _stands_still(client, job, 3)
+    await _read_exactly(client, job, 3)
     error = await refused(client, {"type": "credit", "id": job, "end": 4})
     assert error["code"] == "INVALID_MESSAGE"
     assert error["message"] == "end: expected at most 3, the end of the job's output, got 4"
@@ -93,7 +93,7 @@ async def test_credit_for_what_was_not_written(client: Client) -> None:
     await client.finish(job)
 
 
-async def test_characters_larger_than_what_is_left(client: Client) -> None:
+async def test_characters_larger_than_the_remaining_window(client: Client) -> None:
     job = await client.start("printf 'a€😀'; printf 'é😀' >&2", window=4)
     seen: dict[str, str] = {"stdout": "", "stderr": ""}
     while (message := (await client.until("output", "result", id=job))[-1])["type"] == "output":
@@ -104,7 +104,7 @@ async def test_characters_larger_than_what_is_left(client: Client) -> None:
 
 
 async def test_characters_of_two_streams_in_a_tiny_window(client: Client) -> None:
-    # Both beginnings wait for their rest, and count, until there is no room left for it.
+    # Both unfinished characters count in the window, until it has no room for the rest.
     job = await client.start(
         r"printf '\360\237\230'; printf '\360\237\230' >&2; sleep 0.1;"
         r" printf '\200' >&2; printf '\201'",
@@ -117,13 +117,13 @@ async def test_characters_of_two_streams_in_a_tiny_window(client: Client) -> Non
     assert sorted(seen) == ["\U0001f600", "\U0001f601"]
 
 
-async def test_never_more_than_the_buffer(own_daemon: Callable[..., Daemon]) -> None:
+async def test_the_window_is_at_most_the_buffer(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--buffer", "4096")
     client = await daemon.client("greedy")
     job = await client.start("seq 20000", window=1_000_000)
     text = await _take(client, job, 4096)
-    await _stands_still(client, job, 4096)
-    # All that was not credited is there still, and the rest of the window comes after it.
+    await _read_exactly(client, job, 4096)
+    # All output without credit is still in the buffer; the rest of the window follows.
     await attached(client, job, after=4, window=1_000_000)
     text = text[:4] + await _take(client, job, 4 + 4096)
     for _ in range(3):
@@ -141,7 +141,7 @@ async def test_a_gap_needs_no_credit(own_daemon: Callable[..., Daemon]) -> None:
     job = await client.start("read; seq 20000; read", open_stdin=True)
     await client.ask({"type": "detach", "id": job})
     await client.send({"type": "send_input", "id": job, "data": "\n"})
-    await _stands_still(client, job, len(NUMBERS))
+    await _read_exactly(client, job, len(NUMBERS))
     await attached(client, job, window=10)
     gap = (await client.until("gap", id=job))[-1]
     assert (gap["from"], gap["to"]) == (0, len(NUMBERS) - 4096)
@@ -152,7 +152,7 @@ async def test_a_gap_needs_no_credit(own_daemon: Callable[..., Daemon]) -> None:
     await client.close()
 
 
-async def test_a_stop_waits_for_credit_as_for_a_reader(own_daemon: Callable[..., Daemon]) -> None:
+async def test_shutdown_waits_for_credit(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--grace", "0", "--max-clients", "2")
     client, deaf = await daemon.client(), await daemon.client()
     job = await client.start("seq 20000; read", open_stdin=True, window=100_000)
@@ -165,6 +165,6 @@ async def test_a_stop_waits_for_credit_as_for_a_reader(own_daemon: Callable[...,
     ran = await client.finish(job)
     assert (text + ran.out, ran.last["reason"]) == (NUMBERS, "killed")
     assert (await client.closed())[0] == 1001
-    # The other one says nothing, and is closed in time all the same.
+    # The other client sends no credit, and is closed in time nevertheless.
     assert (await deaf.closed())[0] in (1001, 1006)
     assert daemon.process.wait(PATIENCE) == 0

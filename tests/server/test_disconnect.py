@@ -1,28 +1,26 @@
-"""What becomes of jobs when their connection ends, and of sessions that nobody uses."""
+"""Jobs after a disconnect: on_disconnect and detach-ttl."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.jobs.observe import FOREVER, becomes, is_alive
-from tests.live import PATIENCE
-from tests.server.observe import cli, job_info, nobody_is_connected
+from tests.jobs.observe import FOREVER, is_alive
+from tests.server.observe import cli, job_info, wait_no_client_connected, wait_state
 from tests.server.raw import CLOSE, Raw, frame
 from tests.server.test_attach import attached
-from tests.server.test_polls import read
+from tests.server.test_read_output import read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from tests.live import Client, Daemon, Message
+    from tests.live import Client, Daemon
 
 
 @pytest.fixture
 async def observer(daemon: Daemon) -> AsyncIterator[Client]:
-    """Yield a client that is connected all the time."""
+    """Yield a client that stays connected."""
     client = await daemon.client()
     yield client
     await client.close()
@@ -36,27 +34,18 @@ async def _rst(raw: Raw) -> None:
     raw.reset()
 
 
-async def _goodbye(raw: Raw) -> None:
+async def _close_frame(raw: Raw) -> None:
     raw.write(frame(CLOSE, b"\x03\xe8"))
     await raw.gone()
 
 
-async def _nonsense(raw: Raw) -> None:
+async def _protocol_error(raw: Raw) -> None:
     raw.write(b"\xff" * 20)
     await raw.gone()
 
 
-async def _state(observer: Client, job: str, *states: str) -> Message:
-    """Return what is told of a job once it is in one of these states."""
-    async with asyncio.timeout(PATIENCE):
-        info = await job_info(observer, job)
-        while info["state"] not in states:
-            info = await job_info(observer, job)
-    return info
-
-
-@pytest.mark.parametrize("way", [_fin, _rst, _goodbye, _nonsense])
-async def test_by_any_road(
+@pytest.mark.parametrize("way", [_fin, _rst, _close_frame, _protocol_error])
+async def test_jobs_survive_every_kind_of_disconnect(
     daemon: Daemon, observer: Client, way: Callable[[Raw], Awaitable[None]]
 ) -> None:
     name = way.__name__
@@ -70,11 +59,11 @@ async def test_by_any_road(
     await raw.until("result", id=f"left{name}")
     await way(raw)
     for job in (f"kill{name}", f"session{name}", f"left{name}"):
-        info = await _state(observer, job, "ended")
+        info = await wait_state(observer, job, "ended")
         assert info["reason"] == ("exited" if job.startswith("left") else "killed")
     assert not is_alive(pid)
     assert (await job_info(observer, f"keep{name}"))["state"] == "running"
-    # And it can be had again.
+    # A new connection can reach the jobs again.
     again = await daemon.client(f"goes by {name}")
     await again.send({"type": "kill_session", "id": f"keep{name}"})
     await attached(again, f"kill{name}")
@@ -84,19 +73,21 @@ async def test_by_any_road(
     await again.close()
 
 
-async def test_one_that_waits(own_daemon: Callable[..., Daemon]) -> None:
+async def test_queued_commands_are_cancelled_on_disconnect(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon("--max-processes", "1", "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     await client.start(FOREVER, id="first", on_disconnect="kill")
     await client.start("echo never", id="second", on_disconnect="kill")
     await client.until("command_queued")
     client.ws.transport.abort()
-    await _state(observer, "first", "ended")
-    assert (await _state(observer, "second", "ended"))["started_at"] is None
+    await wait_state(observer, "first", "ended")
+    assert (await wait_state(observer, "second", "ended"))["started_at"] is None
     await observer.close()
 
 
-async def test_a_client_that_takes_over_is_not_gone(daemon: Daemon, observer: Client) -> None:
+async def test_takeover_is_no_disconnect(daemon: Daemon, observer: Client) -> None:
     old = await daemon.client("moves with its jobs")
     await old.start("read", id="moved", open_stdin=True, on_disconnect="kill")
     new = await daemon.client("moves with its jobs")
@@ -107,17 +98,17 @@ async def test_a_client_that_takes_over_is_not_gone(daemon: Daemon, observer: Cl
     assert (await new.finish("moved")).code == 0
     await new.start(FOREVER, id="moved on", on_disconnect="kill")
     new.ws.transport.abort()
-    assert (await _state(observer, "moved on", "ended"))["reason"] == "killed"
+    assert (await wait_state(observer, "moved on", "ended"))["reason"] == "killed"
 
 
-async def test_revoked_is_disconnected(own_daemon: Callable[..., Daemon]) -> None:
+async def test_revocation_is_a_disconnect(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     client = await daemon.client("victim")
     await client.start(FOREVER, id="keep", timeout=0)
     await client.start(FOREVER, id="kill", on_disconnect="kill")
     cli(daemon, "clients", "revoke", "victim")
     observer = await daemon.client(local=True)
-    await _state(observer, "kill", "ended")
+    await wait_state(observer, "kill", "ended")
     assert (await job_info(observer, "keep"))["state"] == "running"
     await observer.ask({"type": "kill_session", "id": "keep"})
     await observer.close()
@@ -126,7 +117,7 @@ async def test_revoked_is_disconnected(own_daemon: Callable[..., Daemon]) -> Non
 # Detached ----------------------------------------------------------------------------------------
 
 
-async def test_nobody_comes_back(own_daemon: Callable[..., Daemon]) -> None:
+async def test_detach_ttl_ends_jobs(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "0.3", "--max-clients", "3", "--max-processes", "4")
     observer, client, other = [await daemon.client() for _ in range(3)]
     assert observer.status["limits"]["detach_ttl_seconds"] == 0.3
@@ -139,8 +130,8 @@ async def test_nobody_comes_back(own_daemon: Callable[..., Daemon]) -> None:
     await attached(other, "attached")
     client.ws.transport.abort()
     for job in ("forgotten", "command"):
-        assert (await _state(observer, job, "ended"))["reason"] == "killed"
-    # What it has been answered for lives on, and what somebody has.
+        assert (await wait_state(observer, job, "ended"))["reason"] == "killed"
+    # Still alive: a job with its result sent, and jobs with a connected viewer or client.
     for job, state in (
         ("background", "background"),
         ("attached", "running"),
@@ -149,15 +140,15 @@ async def test_nobody_comes_back(own_daemon: Callable[..., Daemon]) -> None:
         assert (await job_info(observer, job))["state"] == state
     assert is_alive(int(ran.out))
     await other.ask({"type": "detach", "id": "attached"})
-    assert (await _state(observer, "attached", "ended"))["reason"] == "killed"
+    assert (await wait_state(observer, "attached", "ended"))["reason"] == "killed"
     assert (await job_info(observer, "of a client that is here"))["state"] == "running"
     await other.close()
-    assert (await _state(observer, "of a client that is here", "ended"))["reason"] == "killed"
+    assert (await wait_state(observer, "of a client that is here", "ended"))["reason"] == "killed"
     await observer.ask({"type": "kill_session", "id": "background"})
     await observer.close()
 
 
-async def test_who_asks_keeps_it(own_daemon: Callable[..., Daemon]) -> None:
+async def test_requests_reset_the_detach_ttl(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "0.7", "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     for job in ("forgotten", "polled", "waited for", "typed to"):
@@ -170,28 +161,30 @@ async def test_who_asks_keeps_it(own_daemon: Callable[..., Daemon]) -> None:
     for job in ("polled", "waited for", "typed to"):
         assert (await job_info(observer, job))["state"] == "running"
     for job in ("polled", "typed to"):
-        assert (await _state(observer, job, "ended"))["reason"] == "killed"
+        assert (await wait_state(observer, job, "ended"))["reason"] == "killed"
     assert (await job_info(observer, "waited for"))["state"] == "running"
     await observer.send({"type": "kill_session", "id": "waited for"})
     assert (await observer.until("output_page", id="waited for"))[-1]["exit_code"] == -15
     await observer.close()
 
 
-async def test_output_is_use(own_daemon: Callable[..., Daemon]) -> None:
+async def test_output_resets_the_detach_ttl(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "2", "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     await client.start("while sleep 0.2; do echo; done", id="builds", timeout=0)
     await client.start(FOREVER, id="silent", timeout=0)
-    await client.ask({"type": "ping"})  # by its answer all before it has arrived
+    await client.ask({"type": "ping"})  # its answer shows that the messages before it have arrived
     client.ws.transport.abort()
-    assert (await _state(observer, "silent", "ended"))["reason"] == "killed"
+    assert (await wait_state(observer, "silent", "ended"))["reason"] == "killed"
     assert (await job_info(observer, "builds"))["state"] == "running"
     await observer.ask({"type": "kill_session", "id": "builds"})
     await observer.close()
 
 
 @pytest.mark.parametrize("ttl", ["0", "0.3"])
-async def test_each_may_have_its_own_time(own_daemon: Callable[..., Daemon], ttl: str) -> None:
+async def test_a_job_may_have_its_own_detach_ttl(
+    own_daemon: Callable[..., Daemon], ttl: str
+) -> None:
     daemon = own_daemon("--detach-ttl", ttl, "--max-clients", "2")
     observer, client = await daemon.client(), await daemon.client()
     await client.start(FOREVER, id="for ever", timeout=0, detach_ttl=0)
@@ -200,14 +193,14 @@ async def test_each_may_have_its_own_time(own_daemon: Callable[..., Daemon], ttl
     await client.session(id="session", command="cat", detach_ttl=0.2)
     client.ws.transport.abort()
     for job in ("short", "session"):
-        assert (await _state(observer, job, "ended"))["reason"] == "killed"
+        assert (await wait_state(observer, job, "ended"))["reason"] == "killed"
     for job in ("for ever", "long"):
         assert (await job_info(observer, job))["state"] == "running"
         await observer.ask({"type": "kill_session", "id": job})
     await observer.close()
 
 
-async def test_the_time_of_one_that_waits_begins_when_it_starts(
+async def test_the_detach_ttl_of_a_queued_command_begins_when_it_starts(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon("--detach-ttl", "0.3", "--max-processes", "1", "--max-clients", "2")
@@ -217,152 +210,19 @@ async def test_the_time_of_one_that_waits_begins_when_it_starts(
     await client.until("command_queued")
     client.ws.transport.abort()
     await observer.finish("runs")
-    waited = await _state(observer, "waits", "ended")
+    waited = await wait_state(observer, "waits", "ended")
     assert waited["reason"] == "killed"
     assert waited["started_at"] is not None
     await observer.close()
 
 
-async def test_for_ever(own_daemon: Callable[..., Daemon]) -> None:
+async def test_detach_ttl_0_is_no_limit(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--detach-ttl", "0")
     client = await daemon.client()
     await client.session(id="kept", command="cat")
     client.ws.transport.abort()
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
     local = await daemon.client(local=True)
     assert local.status["limits"]["detach_ttl_seconds"] == 0
     assert (await job_info(local, "kept"))["state"] == "running"
     await local.close()
-
-
-# Retained ----------------------------------------------------------------------------------------
-
-
-async def test_retained_for_so_long(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon("--retain", "0.2")
-    client = await daemon.client()
-    assert client.status["limits"]["retain_seconds"] == 0.2
-    await client.run("echo", id="short-lived")
-    async with asyncio.timeout(PATIENCE):
-        while (await client.ask({"type": "list_jobs"}))["jobs"]:
-            pass
-    assert (await client.ask({"type": "attach", "id": "short-lived"}))["code"] == "NOT_FOUND"
-    await client.close()
-
-
-async def test_not_retained_at_all(own_daemon: Callable[..., Daemon]) -> None:
-    client = await own_daemon("--retain", "0").client()
-    for number in range(5):
-        assert (await client.run(f"seq 1 2000; exit {number}")).code == number
-    assert (await client.ask({"type": "list_jobs"}))["jobs"] == []
-    await client.close()
-
-
-async def test_so_many_and_so_much(own_daemon: Callable[..., Daemon]) -> None:
-    client = await own_daemon().client()
-    for number in range(70):
-        await client.run(":", id=f"{number}")
-    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
-    assert [job["id"] for job in jobs] == [f"{number}" for number in range(6, 70)]
-    for number in range(5):
-        await client.run("head -c 4194304 /dev/zero", id=f"large {number}", encoding="base64")
-    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
-    kept = [job for job in jobs if job["end"]]
-    assert sum(job["end"] - job["start"] for job in kept) <= 16 * 1024 * 1024
-    assert [job["id"] for job in kept] == [f"large {number}" for number in range(1, 5)]
-    # What is collected counts as well.
-    for number in range(5):
-        await client.run("seq 150000", id=f"c{number}", collect=True, max_chars=1_000_000)
-    jobs = [job["id"] for job in (await client.ask({"type": "list_jobs"}))["jobs"]]
-    assert jobs == ["large 3", "large 4", *(f"c{number}" for number in range(5))][-len(jobs) :]
-    assert len(jobs) <= 7
-    await client.close()
-
-
-async def test_what_lives_on_is_not_forgotten(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon("--retain", "0.1")
-    client = await daemon.client()
-    jobs = [(await client.run(f"{FOREVER} & :")).last["id"] for _ in range(34)]
-    await client.run(":", id="ended")
-    async with asyncio.timeout(PATIENCE):
-        while "ended" in [job["id"] for job in (await client.ask({"type": "list_jobs"}))["jobs"]]:
-            pass
-    # The first two of them are only drained; they are there, and can be ended, all the same.
-    for job in jobs:
-        info = await job_info(client, job)
-        assert (info["state"], len(info["pids"])) == ("background", 1)
-        assert (await client.ask({"type": "kill_session", "id": job}))["type"] == "ack"
-        await becomes(lambda pid=info["pids"][0]: not is_alive(pid))  # type: ignore[misc]
-    async with asyncio.timeout(PATIENCE):
-        while (await client.ask({"type": "list_jobs"}))["jobs"]:
-            pass
-    await client.close()
-
-
-# Idle --------------------------------------------------------------------------------------------
-
-
-async def test_a_session_that_nobody_uses(own_daemon: Callable[..., Daemon]) -> None:
-    client = await own_daemon("--idle-timeout", "1").client()
-    followed = await client.session(command="cat")
-    unused = await client.session(command="cat", use_pty=True)
-    command = await client.start(FOREVER, timeout=0)
-    for job in (unused, command):
-        await client.ask({"type": "detach", "id": job})
-    info = await _state(client, unused, "ended")
-    assert (info["reason"], info["exit_code"]) == ("idle", -15)
-    # Who attaches is told that it was coming.
-    await attached(client, unused)
-    messages = await client.until("session_ended", id=unused)
-    assert [each["code"] for each in messages if each["type"] == "notice"] == ["IDLE_SOON"]
-    assert messages[-1]["reason"] == "idle"
-    # What is looked at is used, and a command is no session.
-    for job in (followed, command):
-        assert (await job_info(client, job))["state"] == "running"
-        await client.ask({"type": "kill_session", "id": job})
-    await client.until("session_ended", id=followed)
-    await client.close()
-
-
-async def test_use_begins_the_idle_time_anew(own_daemon: Callable[..., Daemon]) -> None:
-    client = await own_daemon("--idle-timeout", "2").client()
-    writes = await client.session(command="while sleep 0.2; do echo; done")
-    unused, asked, typed = [await client.session(command="cat") for _ in range(3)]
-    for job in (writes, unused, asked, typed):
-        await client.ask({"type": "detach", "id": job})
-    while (await job_info(client, unused))["state"] == "running":
-        await read(client, asked)
-        await client.ask({"type": "send_input", "id": typed, "data": "x"})
-    for job in (writes, asked, typed):
-        assert (await job_info(client, job))["state"] == "running"
-        await client.ask({"type": "kill_session", "id": job})
-    await client.close()
-
-
-async def test_sessions_of_clients_of_0_1_4_are_idle_after_their_hour(
-    patched_daemon: Callable[..., Daemon],
-) -> None:
-    hour = "from shellwire.server import handlers\nhandlers.OLD_IDLE_SECONDS = 0.5"
-    daemon = patched_daemon(hour, "--max-clients", "2")
-    old, new = await daemon.client(protocol=None), await daemon.client()
-    theirs, ours = await old.session(command="cat"), await new.session(command="cat")
-    await old.ask({"type": "detach", "id": theirs})
-    await new.ask({"type": "detach", "id": ours})
-    assert (await _state(new, theirs, "ended"))["reason"] == "idle"
-    assert (await job_info(new, ours))["state"] == "running"
-    await new.ask({"type": "kill_session", "id": ours})
-    await old.close()
-    await new.close()
-
-
-async def test_never_idle(patched_daemon: Callable[..., Daemon]) -> None:
-    # What is set holds for clients of 0.1.4, too.
-    hour = "from shellwire.server import handlers\nhandlers.OLD_IDLE_SECONDS = 0.01"
-    client = await patched_daemon(hour, "--idle-timeout", "0").client(protocol=None)
-    session = await client.session(command="read; exit 3")
-    await client.ask({"type": "detach", "id": session})
-    await client.run("sleep 0.3")
-    await attached(client, session)
-    await client.send({"type": "send_input", "id": session, "data": "\n"})
-    assert (await client.until("session_ended", id=session))[-1]["exit_code"] == 3
-    await client.close()

@@ -1,4 +1,4 @@
-"""The hash of a large file: nobody waits for it who has not asked for it."""
+"""Hashing a large file delays no other request."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.live import Client, Daemon
-    from tests.server.asking import Asking
+    from tests.server.file_client import FileClient
 
 HUGE = 64 * 1024**3
-"""Bytes of a sparse file: to hash them takes minutes, to have them nothing."""
+"""Bytes of a sparse file: hashing takes minutes, reading a range no time."""
 
 
 @pytest.fixture
-def huge(fs: Asking) -> int:
-    """Make a file with five bytes at the end; return where they are."""
+def huge(fs: FileClient) -> int:
+    """Make a huge file with five bytes at its end; return their offset."""
     with (fs.root / "huge").open("wb") as file:
         file.truncate(HUGE - 5)
         file.seek(0, os.SEEK_END)
@@ -31,7 +31,7 @@ def huge(fs: Asking) -> int:
     return HUGE - 5
 
 
-async def test_a_read_at_the_end_holds_up_nobody(fs: Asking, huge: int) -> None:
+async def test_hashing_does_not_delay_other_messages(fs: FileClient, huge: int) -> None:
     client: Client = fs.client
     for number in range(3):
         await client.send(
@@ -47,19 +47,21 @@ async def test_a_read_at_the_end_holds_up_nobody(fs: Asking, huge: int) -> None:
     written = await fs("write", path="small", content_base64="aGk=")
     small = await fs("read", path="small")
     assert small["hash"] == written["hash"] == hashlib.sha256(b"hi").hexdigest()
-    # Who does not want the hash has the bytes at once; what it means is the same.
+    # Without the hash the bytes are sent at once, and are the same.
     read = await fs("read", path="huge", offset=huge, hash=False)
     assert base64.b64decode(read["content_base64"]) == b"hello"
     assert (read["eof"], read["hash"], read["size"]) == (True, "", HUGE)
     read = await fs("read", path="huge", offset=huge - 5, length=5)
     assert (read["eof"], read["hash"]) == (False, "")
-    # One that is given up is answered, and so are the others when the connection goes.
+    # A cancelled read is answered; the others are cancelled with the connection.
     await client.send({"type": "cancel_command", "id": "end-0"})
     refused = (await client.until("error", id="end-0"))[-1]
     assert refused["code"] == "CANCELLED"
 
 
-async def test_others_wait_neither_for_http(fs: Asking, huge: int, daemon: Daemon) -> None:
+async def test_hashing_does_not_delay_http_requests(
+    fs: FileClient, huge: int, daemon: Daemon
+) -> None:
     web = Web(daemon)
     heads = [web.begin(fs.root / "huge", 0, method="HEAD") for _ in range(6)]
     ranges = [web.begin(fs.root / "huge", 0, method="GET", Range="bytes=0-4") for _ in range(6)]
@@ -73,8 +75,8 @@ async def test_others_wait_neither_for_http(fs: Asking, huge: int, daemon: Daemo
             sock.close()
 
 
-async def test_the_hash_is_that_of_what_was_read(fs: Asking) -> None:
-    """Also if another content takes the file's name meanwhile."""
+async def test_the_hash_is_of_the_file_that_was_read(fs: FileClient) -> None:
+    """The hash is right even if another file takes the name meanwhile."""
     content = os.urandom(1024 * 1024) * 40
     (fs.root / "large").write_bytes(content)
     request = {"type": "fs_read", "root": str(fs.root), "path": "large"}
@@ -86,13 +88,13 @@ async def test_the_hash_is_that_of_what_was_read(fs: Asking) -> None:
 
 
 async def test_a_daemon_stops_while_it_hashes(
-    own_daemon: Callable[..., Daemon], huge: int, fs: Asking
+    own_daemon: Callable[..., Daemon], huge: int, fs: FileClient
 ) -> None:
     daemon = own_daemon()
     client = await daemon.client()
     before = daemon.descriptors()
     request = {"type": "fs_read", "root": str(fs.root), "path": "huge", "offset": huge}
-    for number in range(20):  # more than are begun at a time
+    for number in range(20):  # more than may hash at a time
         await client.send({**request, "id": f"{number}"})
     await client.send({"type": "ping"})
     await client.until("pong")
@@ -106,8 +108,8 @@ async def test_a_daemon_stops_while_it_hashes(
     daemon.stop()
 
 
-async def test_no_cache_reads_it_again(fs: Asking, daemon: Daemon) -> None:
-    """What a daemon remembers of a file is worth no more than its time and inode."""
+async def test_no_cache_reads_it_again(fs: FileClient, daemon: Daemon) -> None:
+    """The hash cache is keyed by time and inode, so only no-cache detects some changes."""
     web, path = Web(daemon), fs.root / "f"
     path.write_bytes(b"x" * 20_000_000)
     wanted = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Lists, globs and searches: in workers, which end by themselves, are cancelled and replaced."""
+"""Lists, globs and searches in workers, which time out, are cancelled, and are replaced."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.live import Daemon
-    from tests.server.asking import Asking
+    from tests.server.file_client import FileClient
 
-# As long as the universe, if nobody ends it.
+# A pattern with exponential backtracking: it never ends by itself.
 ENDLESS = {"query": "(a+)+$", "regex": True}
 
 
 def endless(root: Path) -> None:
-    """Put a file there in which ``ENDLESS`` is sought without an end."""
+    """Make a file in which searching for ``ENDLESS`` does not end."""
     (root / "a").write_text("needle\n" + "a" * 60 + "b\n")
 
 
-async def test_a_search_without_an_end_ends(fs: Asking) -> None:
+async def test_an_endless_search_times_out(fs: FileClient) -> None:
     endless(fs.root)
     query = "needle|(a+)+$"
     await fs.client.send(fs.message("search", path="a", query=query, regex=True))
-    # Nothing waits for it: not what is asked meanwhile, nor another's search.
+    # The search delays neither other messages nor another client's search.
     assert (await fs("search", query="needle"))["truncated"] is False
     assert (await fs("stat", path="a"))["name"] == "a"
-    # What was found before the time was up counts.
+    # Matches found before the timeout are returned.
     (answer,) = await fs.client.until("fs_result")
     found = answer["result"]
     assert [match["line_content"] for match in found["results"]] == ["needle"]
     assert found["truncated"]
 
 
-async def test_searches_are_cancelled(fs: Asking, daemon: Daemon) -> None:
+async def test_searches_are_cancelled(fs: FileClient, daemon: Daemon) -> None:
     endless(fs.root)
     began = time.monotonic()
     for number in range(5):
@@ -56,7 +56,7 @@ async def test_searches_are_cancelled(fs: Asking, daemon: Daemon) -> None:
     assert time.monotonic() - began < PATIENCE
 
 
-async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: Asking) -> None:
+async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: FileClient) -> None:
     endless(fs.root)
     for _ in range(3):
         other = await daemon.client()
@@ -68,16 +68,16 @@ async def test_a_client_that_leaves_ends_its_searches(daemon: Daemon, fs: Asking
 
 
 async def test_a_worker_that_is_killed_costs_one_answer(
-    own_daemon: Callable[..., Daemon], fs: Asking
+    own_daemon: Callable[..., Daemon], fs: FileClient
 ) -> None:
     endless(fs.root)
     daemon = own_daemon()
     fs.client = await daemon.client()
     await fs("list")
-    workers = [pid for pid in daemon.children() if b"file_worker" in cmdline(pid)]
+    workers = [pid for pid in daemon.children() if b"server.files.worker" in cmdline(pid)]
     assert len(workers) == 1
     await fs.client.send(fs.message("search", path="a", **ENDLESS))
-    await fs("stat")  # it has begun
+    await fs("stat")  # the search has begun
     os.kill(workers[0], signal.SIGKILL)
     (answer,) = await fs.client.until("fs_result")
     assert answer["result"]["truncated"]
@@ -92,7 +92,7 @@ def cmdline(pid: int) -> bytes:
         return file.read()
 
 
-async def test_limits_of_globs_and_searches(fs: Asking) -> None:
+async def test_limits_of_globs_and_searches(fs: FileClient) -> None:
     for number in range(5):
         (fs.root / str(number)).write_text("x x\n")
     for limit, expected in ((0, 1), (3, 3), (5, 5), (10**9, 5)):
@@ -104,7 +104,7 @@ async def test_limits_of_globs_and_searches(fs: Asking) -> None:
     assert (len(searched["results"]), searched["truncated"]) == (10, False)
 
 
-async def test_a_large_directory(fs: Asking) -> None:
+async def test_a_large_directory(fs: FileClient) -> None:
     directory = os.open(fs.root, os.O_RDONLY)
     for number in range(3000):
         os.close(os.open(f"file-{number:04}", os.O_CREAT, dir_fd=directory))

@@ -1,42 +1,32 @@
-"""What clients ask of files: answers as they have always been, in order and bounded."""
+"""File messages: compatible answers, in order, in bounded memory."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import os
-import signal
 from typing import TYPE_CHECKING, Any
 
 from shellwire.server.files.queue import MAX_WAITING
-from shellwire.server.sources import MAX_ANSWERS
-from tests.live import PATIENCE, Daemon
-from tests.server.asking import Asking
+from shellwire.server.sources import MAX_FILE_REPLIES
 from tests.server.observe import memory
 from tests.server.raw import Raw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.live import Daemon
+    from tests.server.file_client import FileClient
 
 
 def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def noted(daemon: Daemon, root: Path) -> list[str]:
-    """Return the temporary files below ``root`` that the daemon knows of."""
-    directory = daemon.home / "unfinished"
-    names = os.listdir(directory) if directory.exists() else []
-    paths = [os.readlink(directory / name) for name in names]
-    return [path for path in paths if path.startswith(f"{root}/")]
-
-
 # Answers -----------------------------------------------------------------------------------------
 
 
-async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) -> None:
+async def test_answers_have_the_fields_that_deployed_clients_read(fs: FileClient) -> None:
     digest = hashlib.sha256(b"hi").hexdigest()
     entry = {"name", "relative_path", "is_directory", "size", "last_modified"}
     ours = {"path", "is_symlink", "mode", "mtime", "target", "ctime", "inode", "device"}
@@ -94,7 +84,7 @@ async def test_answers_have_the_fields_that_deployed_clients_read(fs: Asking) ->
     }
 
 
-async def test_errors_have_codes(fs: Asking) -> None:
+async def test_errors_have_codes(fs: FileClient) -> None:
     (fs.root / "f").write_text("x")
     (fs.root / "d/e").mkdir(parents=True)
     os.mkfifo(fs.root / "fifo")
@@ -140,7 +130,7 @@ async def test_errors_have_codes(fs: Asking) -> None:
     assert (fs.root / "f").read_text() == "x"
 
 
-async def test_a_large_file_in_pieces(fs: Asking) -> None:
+async def test_a_large_file_in_pieces(fs: FileClient) -> None:
     data = os.urandom(3_000_000)
     started = await fs("write_start", path="big")
     assert started["bytes_written"] == 0
@@ -162,18 +152,18 @@ async def test_a_large_file_in_pieces(fs: Asking) -> None:
     assert piece["hash"] == digest
 
 
-async def test_long_contents_are_base64_as_a_whole(fs: Asking) -> None:
+async def test_long_contents_are_base64_as_a_whole(fs: FileClient) -> None:
     data = os.urandom(1_000_001)
     text = encoded(data)
     assert (await fs("write", path="f", content_base64=text))["entry"]["size"] == len(data)
     assert (fs.root / "f").read_bytes() == data
-    # Padding may stand at the end only, wherever it is; and nothing else may be anywhere.
+    # Padding is valid only at the end, and no other character anywhere.
     for wrong in (encoded(data[:196_607]) + text, text + text, text[:500_000] + "\n" + text):
         assert await fs.code("write", path="f", content_base64=wrong) == "INVALID_ARGUMENT"
     assert (fs.root / "f").read_bytes() == data
 
 
-async def test_names_of_any_bytes_return(fs: Asking) -> None:
+async def test_names_of_any_bytes_return(fs: FileClient) -> None:
     for name in (b"\xff\xfe", b"caf\xe9", "\uef80".encode(), "\uefbf\uefee".encode(), b"a\nb"):
         (fs.root / os.fsdecode(name)).write_bytes(name)
     for entry in (await fs("list"))["entries"]:
@@ -185,10 +175,10 @@ async def test_names_of_any_bytes_return(fs: Asking) -> None:
     assert len(os.listdir(fs.root)) == 5
 
 
-# Order and room ----------------------------------------------------------------------------------
+# Order and memory --------------------------------------------------------------------------------
 
 
-async def test_what_is_sent_at_once_is_done_in_order(fs: Asking) -> None:
+async def test_messages_are_executed_in_order(fs: FileClient) -> None:
     for number in range(100):
         content = encoded(b"%d" % number)
         await fs.client.send(fs.message("write", path="f", content_base64=content))
@@ -209,17 +199,17 @@ async def test_a_client_that_does_not_read_costs_no_more_than_its_answers(
     for _ in range(200):
         raw.send(question)
     observer = await daemon.client()
-    # By the time that another's questions are answered many times over, they all would have been.
+    # Once another client has had many answers, all of these would have been made.
     for _ in range(100):
         await observer.ask({**question, "id": "o"})
-    assert memory(daemon) - before < 40 * MAX_ANSWERS
+    assert memory(daemon) - before < 40 * MAX_FILE_REPLIES
     answers = 0
     while answers < 200:
         answers += (await raw.receive())["type"] == "fs_result"
     await observer.close()
 
 
-async def test_a_keystroke_does_not_wait_behind_answers(fs: Asking, daemon: Daemon) -> None:
+async def test_a_keystroke_does_not_wait_behind_answers(fs: FileClient, daemon: Daemon) -> None:
     (fs.root / "f").write_bytes(os.urandom(768 * 1024))
     session = await fs.client.session(command="stty raw -echo; echo ready; exec cat", use_pty=True)
     await fs.client.output_until(session, "ready")
@@ -235,7 +225,7 @@ async def test_a_keystroke_does_not_wait_behind_answers(fs: Asking, daemon: Daem
     await fs.client.send({"type": "kill_session", "id": session})
 
 
-async def test_many_messages_are_read_as_they_are_done(fs: Asking) -> None:
+async def test_many_messages_at_once_are_all_answered(fs: FileClient) -> None:
     (fs.root / "f").touch()
     times = 4 * MAX_WAITING
     for _ in range(times):
@@ -243,79 +233,3 @@ async def test_many_messages_are_read_as_they_are_done(fs: Asking) -> None:
     await fs.client.send({"type": "ping"})
     for _ in range(times):
         await fs.client.until("fs_result")
-
-
-# Uploads -----------------------------------------------------------------------------------------
-
-
-async def test_uploads_vanish_with_their_connection(daemon: Daemon, tmp_path: Path) -> None:
-    (tmp_path / "f").write_text("old")
-    client = await daemon.client()
-    fs = Asking(client, tmp_path)
-    upload = (await fs("write_start", path="f"))["upload_id"]
-    await fs("write_chunk", upload_id=upload, content_base64="AAAA")
-    assert len(os.listdir(tmp_path)) == 2
-    taken_over = await daemon.client(client.id)
-    async with asyncio.timeout(PATIENCE):
-        while len(os.listdir(tmp_path)) > 1 or noted(daemon, tmp_path):
-            await taken_over.ask({"type": "ping"})
-    fs.client = taken_over
-    assert await fs.code("write_finish", upload_id=upload) == "UPLOAD_NOT_FOUND"
-    assert (tmp_path / "f").read_text() == "old"
-    await taken_over.close()
-
-
-async def test_open_uploads_are_bounded(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
-    daemon = own_daemon("--max-uploads", "2", "--max-file", "5", "--max-upload", "4")
-    fs = Asking(await daemon.client(), tmp_path)
-    limits = fs.client.status["limits"]
-    assert (limits["max_uploads"], limits["max_file_bytes"]) == (2, 5)
-    assert (limits["max_upload_bytes"], limits["min_free_bytes"]) == (4, 64 * 1024 * 1024)
-    upload = (await fs("write_start", path="f"))["upload_id"]
-    await fs("write_start", path="f")
-    assert await fs.code("write_start", path="f") == "QUEUE_FULL"
-    five = encoded(b"12345")
-    code = await fs.code("write_chunk", upload_id=upload, content_base64=five)
-    assert code == "INVALID_ARGUMENT"
-    assert await fs.code("write", path="g", content_base64=five) == "INVALID_ARGUMENT"
-    await fs("write_finish", upload_id=upload)
-    await fs("write_start", path="f")
-    await fs.client.close()
-
-
-async def test_what_a_killed_daemon_left_is_swept(
-    own_daemon: Callable[..., Daemon], tmp_path: Path
-) -> None:
-    daemon = own_daemon()
-    fs = Asking(await daemon.client(), tmp_path / "root")
-    fs.root.mkdir()
-    (fs.root / "f").write_text("old")
-    upload = (await fs("write_start", path="f"))["upload_id"]
-    await fs("write_chunk", upload_id=upload, content_base64="AAAA")
-    os.kill(daemon.pid, signal.SIGKILL)
-    daemon.process.wait(PATIENCE)
-    assert len(os.listdir(fs.root)) == 2
-    # What others have put there is theirs.
-    os.symlink(fs.root / "f", daemon.home / "unfinished" / ".shellwire-0123456789abcdef")
-    os.symlink("/nowhere/.shellwire-0123456789abcdef", daemon.home / "unfinished" / "gone")
-    next_one = Daemon(daemon.home)
-    try:
-        assert os.listdir(fs.root) == ["f"]
-        assert (fs.root / "f").read_text() == "old"
-        assert noted(daemon, fs.root) == []
-    finally:
-        next_one.stop()
-
-
-async def test_nothing_is_taken_while_the_daemon_stops(
-    own_daemon: Callable[..., Daemon], tmp_path: Path
-) -> None:
-    daemon = own_daemon("--grace", "20")
-    fs = Asking(await daemon.client(), tmp_path)
-    job = await fs.client.start("echo ready; read x", open_stdin=True)
-    await fs.client.output_until(job, "ready")
-    daemon.process.send_signal(signal.SIGTERM)
-    await fs.client.until("daemon_stopping")
-    assert await fs.code("stat") == "DAEMON_STOPPING"
-    await fs.client.send({"type": "send_input", "id": job, "data": "x\n"})
-    await fs.client.until("result", id=job)

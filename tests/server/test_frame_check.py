@@ -1,4 +1,4 @@
-"""What is checked of frames before aiohttp's reader: the same however the bytes come."""
+"""FrameCheck gives the same result however the received bytes are cut."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.protocol.codec import MAX_FRAME_BEFORE_AUTH
-from shellwire.server.frame_check import MAX_HELD, TOO_BIG, FrameCheck
+from shellwire.server.frame_check import MAX_HELD, FrameCheck
+from shellwire.server.frame_rules import TOO_BIG
 from tests.server.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
 
 _TAIL = b"\0\0\xff\xff"
 
 
 class _Reader:
-    """Stands for aiohttp's reader: keeps what it gets."""
+    """A stub of aiohttp's reader that records what it gets."""
 
     def __init__(self) -> None:
         self.got = bytearray()
@@ -30,7 +31,7 @@ class _Reader:
 
 
 class _Checked:
-    """A FrameCheck, and what it did."""
+    """A FrameCheck with a recorder of its actions."""
 
     def __init__(self, *, compressed: bool = False) -> None:
         self.reader = _Reader()
@@ -81,7 +82,7 @@ def test_the_first_message_comes_as_one_frame(cuts: list[int], mask: bytes) -> N
 
 
 @given(_CUTS)
-def test_then_all_passes_as_it_comes(cuts: list[int]) -> None:
+def test_frames_pass_unchanged_after_admission(cuts: list[int]) -> None:
     data = (
         frame(TEXT, b"x" * 20, final=False)
         + frame(PING, b"y" * 20)
@@ -100,7 +101,7 @@ def test_then_all_passes_as_it_comes(cuts: list[int]) -> None:
 
 
 @given(_CUTS)
-def test_what_breaks_a_rule_does_not_pass(cuts: list[int]) -> None:
+def test_frames_that_break_a_rule_do_not_pass(cuts: list[int]) -> None:
     good = frame(TEXT, b"good")
     one = _Checked()
     one.check.feed_data(frame(TEXT, b"{}"))
@@ -115,7 +116,7 @@ def test_what_breaks_a_rule_does_not_pass(cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 1000])
-def test_the_limit_holds_before_anything_is_kept(pieces: int) -> None:
+def test_the_limit_holds_before_data_is_held(pieces: int) -> None:
     one = _Checked()
     share = MAX_FRAME_BEFORE_AUTH // pieces
     for number in range(pieces):
@@ -128,7 +129,7 @@ def test_the_limit_holds_before_anything_is_kept(pieces: int) -> None:
     assert not one.reader.got
 
 
-def test_empty_fragments_have_an_end() -> None:
+def test_empty_fragments_are_limited() -> None:
     one = _Checked()
     one.check.feed_data(frame(TEXT, final=False))
     for _ in range(100):
@@ -136,7 +137,7 @@ def test_empty_fragments_have_an_end() -> None:
     assert one.code == TOO_BIG
 
 
-def test_a_length_that_is_announced_is_enough() -> None:
+def test_an_announced_length_is_checked() -> None:
     one = _Checked()
     one.check.feed_data(frame(TEXT, b"x" * (MAX_FRAME_BEFORE_AUTH + 1))[:10])
     assert one.code == TOO_BIG
@@ -156,7 +157,7 @@ def test_the_limit_holds_after_inflating(size: int, code: int | None) -> None:
     assert bool(one.reader.got) is (code is None)
 
 
-def test_what_waits_for_the_verdict_stops_the_reading() -> None:
+def test_held_data_pauses_the_socket() -> None:
     one = _Checked()
     one.check.feed_data(frame(TEXT, b"{}"))
     got = bytes(one.reader.got)

@@ -1,4 +1,4 @@
-"""A disk that is really full: a small tmpfs that only the daemon sees (mount_namespaces(7))."""
+"""A full disk: a small tmpfs in the daemon's mount namespace (mount_namespaces(7))."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live import Daemon
-from tests.server.asking import Asking
+from tests.server.file_client import FileClient
 from tests.server.http_files.web import Web
-from tests.server.test_files import encoded, noted
+from tests.server.test_file_uploads import noted
+from tests.server.test_files import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MIB = 1024 * 1024
-# As root and as nobody special; mounts made in there vanish with the last process in it.
+# Works for root and for any user; the mounts vanish with the namespace's last process.
 APART = ["unshare", "--map-root-user", "--mount"]
 OLD = b"old content"
 
@@ -43,7 +44,7 @@ def mounting() -> None:
 
 
 class Disk:
-    """The daemon that sees the disk, and what is on it, from outside."""
+    """A daemon with the small disk, whose content the test can read."""
 
     def __init__(self, tmp_path: Path, *flags: str) -> None:
         self.place = tmp_path / "disk"
@@ -61,7 +62,7 @@ class Disk:
         return root / self.inside
 
     def holds(self, *names: str) -> bool:
-        """Whether there is just this, and the first still has its old content."""
+        """Whether the disk has exactly these files, and the first its old content."""
         noted_too = noted(self.daemon, self.place)
         found = sorted(os.listdir(self.path))
         assert (found, noted_too) == (sorted(names), []), (found, noted_too)
@@ -84,16 +85,16 @@ def full(mounting: None, tmp_path: Path) -> Iterator[Callable[..., Disk]]:
 
 @pytest.fixture
 def disk(full: Callable[..., Disk]) -> Disk:
-    """Return one of which all may be used."""
+    """Return a disk of which all space may be used."""
     return full("--min-free", "0")
 
 
 async def test_messages(disk: Disk) -> None:
-    fs = Asking(await disk.daemon.client(), disk.place)
+    fs = FileClient(await disk.daemon.client(), disk.place)
     (disk.path / "filler").write_bytes(bytes(MIB // 2))
     assert await fs.code("write", path="f", content_base64=encoded(bytes(MIB))) == "FS_OS_ERROR"
     assert disk.holds("f", "filler")
-    # In pieces each of which has room, but not all: what has come stays, and may go on.
+    # An upload whose pieces fit singly but not together: written ones stay, and it may continue.
     upload = (await fs("write_start", path="f"))["upload_id"]
     piece = encoded(os.urandom(MIB // 4))
     await fs("write_chunk", upload_id=upload, content_base64=piece)
@@ -112,7 +113,7 @@ def _free_inodes(path: Path) -> int:
 
 
 async def test_no_inode_is_left(disk: Disk) -> None:
-    fs = Asking(await disk.daemon.client(), disk.place)
+    fs = FileClient(await disk.daemon.client(), disk.place)
     names = ["f", *(str(number) for number in range(_free_inodes(disk.path)))]
     for name in names[1:]:
         (disk.path / name).touch()
@@ -161,8 +162,8 @@ def _archive(*sizes: int) -> bytes:
     return packed.getvalue()
 
 
-async def test_an_archive_into_what_is_there(disk: Disk) -> None:
-    # Too large at once.
+async def test_an_archive_into_an_existing_directory(disk: Disk) -> None:
+    # One file that does not fit.
     target = disk.web.target(disk.place) + "?archive=tar.gz"
     answer = disk.web.ask("PUT", target, _archive(2 * MIB))
     assert (answer.status, json.loads(answer.body)["code"]) == (507, "FS_OS_ERROR")
@@ -180,9 +181,9 @@ async def test_an_archive_for_a_new_directory(disk: Disk) -> None:
     assert disk.holds("f")
 
 
-async def test_what_is_to_stay_free(full: Callable[..., Disk]) -> None:
-    disk = full()  # 64 MiB, of which the disk has one
-    fs = Asking(await disk.daemon.client(), disk.place)
+async def test_min_free_space(full: Callable[..., Disk]) -> None:
+    disk = full()  # the default reserve of 64 MiB is larger than the disk
+    fs = FileClient(await disk.daemon.client(), disk.place)
     assert await fs.code("write", path="f", content_base64="") == "FS_OS_ERROR"
     assert await fs.code("write_start", path="f") == "FS_OS_ERROR"
     assert disk.web.put(disk.place / "f", b"").status == 507

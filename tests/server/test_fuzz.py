@@ -1,4 +1,4 @@
-"""Bad frames of every kind: each gets exactly one typed error, and a good command works after."""
+"""Invalid frames of every kind: each gets exactly one typed error, and later commands work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = build()["$defs"]
 TYPES = {codec.type_of(kind): kind.__name__ for kind in get_args(ClientMessage)}
 
-# What makes a message whole in which one field is wrong.
+# The required fields of a message in which one field is wrong.
 REQUIRED: Message = {
     "id": "fuzz",
     "command": ":",
@@ -50,7 +50,7 @@ VALUES: dict[str, list[Any]] = {
 
 
 def _allowed(schema: dict[str, Any]) -> set[str]:
-    """Return the JSON types that a part of the schema allows."""
+    """Return the JSON types that a schema allows."""
     if "anyOf" in schema:
         return set().union(*(_allowed(each) for each in schema["anyOf"]))
     if "enum" in schema:
@@ -59,7 +59,7 @@ def _allowed(schema: dict[str, Any]) -> set[str]:
 
 
 def _wrong_fields() -> Iterable[tuple[str, bytes]]:
-    """Yield a path, and a frame in which exactly that is of a wrong type; for every field."""
+    """Yield, for every field, its path and a frame in which only that field has a wrong type."""
     for tag, name in TYPES.items():
         properties = SCHEMA[name]["properties"]
         whole = {field: REQUIRED[field] for field in SCHEMA[name]["required"] if field != "type"}
@@ -72,7 +72,7 @@ def _wrong_fields() -> Iterable[tuple[str, bytes]]:
 
 
 async def _exchange(raw: Raw, frames: list[bytes]) -> list[Message]:
-    """Send frames, each followed by a ping; return the one answer that each gets."""
+    """Send frames, each followed by a ping; return the one answer to each."""
     answers = []
     for at in range(0, len(frames), 50):
         batch = list(enumerate(frames[at : at + 50]))

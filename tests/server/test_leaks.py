@@ -1,4 +1,4 @@
-"""What is over leaves nothing behind: no descriptor, no task, no viewer; half-open ones end."""
+"""Ended connections and jobs leave no descriptor, task or viewer; half-open connections end."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ async def _is_refused_by_host(daemon: Daemon, _: str) -> Raw:
     return raw
 
 
-async def _hangs_up_while_it_shakes_hands(daemon: Daemon, _: str) -> Raw:
+async def _disconnects_during_the_handshake(daemon: Daemon, _: str) -> Raw:
     raw = await Raw.open(daemon)
     raw.write(request("/ws", handshake()))
     return raw
 
 
-async def _leaves_before_it_is_answered(daemon: Daemon, _: str) -> Raw:
+async def _disconnects_before_the_answer(daemon: Daemon, _: str) -> Raw:
     raw = await Raw.open(daemon, local=True)
     raw.write(request("/ws", handshake()))
     await raw.close()
@@ -60,7 +60,7 @@ async def _is_refused(daemon: Daemon, _: str) -> Raw:
     return raw
 
 
-async def _says_goodbye(daemon: Daemon, name: str) -> Raw:
+async def _sends_a_close_frame(daemon: Daemon, name: str) -> Raw:
     raw = await Raw.client(daemon, name)
     raw.write(frame(CLOSE, b"\x03\xe8"))
     await raw.gone()
@@ -82,20 +82,20 @@ async def _is_replaced(daemon: Daemon, name: str) -> Raw:
     return new
 
 
-async def _leaves_before_its_pings_are_answered(daemon: Daemon, name: str) -> Raw:
+async def _disconnects_before_the_pongs(daemon: Daemon, name: str) -> Raw:
     raw = await Raw.client(daemon, name)
     raw.write(frame(PING, b"x") * 1000)
     raw.reset()
     return raw
 
 
-async def _leaves_half_a_message(daemon: Daemon, name: str) -> Raw:
+async def _disconnects_within_a_message(daemon: Daemon, name: str) -> Raw:
     raw = await Raw.client(daemon, name, local=True)
     raw.write(frame(TEXT, b"{" * 1000)[:500])
     return raw
 
 
-async def _leaves_with_a_command_done(daemon: Daemon, name: str) -> Raw:
+async def _disconnects_after_a_command(daemon: Daemon, name: str) -> Raw:
     raw = await Raw.client(daemon, name)
     raw.send({"type": "execute", "id": name, "command": "seq 50000"})
     await raw.until("result")
@@ -106,22 +106,22 @@ WAYS: list[Way] = [
     _connects_only,
     _asks_for_health,
     _is_refused_by_host,
-    _hangs_up_while_it_shakes_hands,
-    _leaves_before_it_is_answered,
+    _disconnects_during_the_handshake,
+    _disconnects_before_the_answer,
     _never_authenticates,
     _is_refused,
-    _says_goodbye,
+    _sends_a_close_frame,
     _breaks_the_protocol,
     _is_replaced,
-    _leaves_before_its_pings_are_answered,
-    _leaves_half_a_message,
-    _leaves_with_a_command_done,
+    _disconnects_before_the_pongs,
+    _disconnects_within_a_message,
+    _disconnects_after_a_command,
 ]
 
 
 @pytest.mark.long
 async def test_300_connections_of_all_kinds(patched_daemon: Callable[..., Daemon]) -> None:
-    # A WebSocketResponse is held by its next ping, which aiohttp doesn't always cancel.
+    # aiohttp does not always cancel the next ping, which keeps a WebSocketResponse alive.
     daemon = patched_daemon(COUNTING, "--max-clients", "100", "--ping-interval", "1")
 
     async def round_of(number: int) -> None:
@@ -132,13 +132,13 @@ async def test_300_connections_of_all_kinds(patched_daemon: Callable[..., Daemon
             else:
                 await raw.close()
 
-    await round_of(0)  # for what is made once
+    await round_of(0)  # for objects that are created once
     nothing = {"Connection": 0, "WebSocketResponse": 0, "JobFeed": 0, "Viewer": 0}
     await health_is(daemon, nothing)
     tasks = (await health(daemon))["tasks"]
     descriptors = daemon.descriptors()
     for number in range(1, 29):
-        # One after the other: from the 10th on some that have not authenticated would be dropped.
+        # One by one: from the 10th on, some unauthenticated connections would be dropped.
         await round_of(number)
     await health_is(daemon, {**nothing, "tasks": tasks})
     async with asyncio.timeout(PATIENCE):
@@ -147,7 +147,7 @@ async def test_300_connections_of_all_kinds(patched_daemon: Callable[..., Daemon
     assert "Traceback" not in (daemon.home / "daemon.log").read_text()
 
 
-async def test_nothing_is_kept_of_a_finished_command(patched_daemon: Callable[..., Daemon]) -> None:
+async def test_an_ended_command_leaves_no_objects(patched_daemon: Callable[..., Daemon]) -> None:
     daemon = patched_daemon(COUNTING)
     client = await daemon.client()
     await client.run("echo 0")
@@ -159,7 +159,7 @@ async def test_nothing_is_kept_of_a_finished_command(patched_daemon: Callable[..
     await client.close()
 
 
-async def test_what_is_over_does_not_wait_for_the_collector(
+async def test_ended_jobs_make_no_reference_cycles(
     patched_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = patched_daemon(COUNTING_UNCOLLECTED, "--retain", "0.01")
@@ -184,7 +184,7 @@ async def test_what_is_over_does_not_wait_for_the_collector(
     await client.close()
 
 
-async def test_memory_of_large_messages_is_given_back(own_daemon: Callable[..., Daemon]) -> None:
+async def test_memory_of_large_messages_is_freed(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     raw = await Raw.client(daemon, "large")
     large = text({"type": "ping", "padding": "x" * 8_000_000})
@@ -202,10 +202,12 @@ async def test_memory_of_large_messages_is_given_back(own_daemon: Callable[..., 
 
 
 async def test_slow_requests(patched_daemon: Callable[..., Daemon]) -> None:
-    daemon = patched_daemon("import shellwire.server.peer as p; p.HANDSHAKE_SECONDS = 0.3")
+    daemon = patched_daemon(
+        "import shellwire.server.http_connection as http; http.HANDSHAKE_SECONDS = 0.3"
+    )
 
     async def trickle(raw: Raw, data: bytes) -> None:
-        # However often a byte comes.
+        # However often a byte arrives.
         with contextlib.suppress(ConnectionError):
             while not raw.reader.at_eof():
                 raw.write(data)

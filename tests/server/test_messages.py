@@ -1,4 +1,4 @@
-"""Every message is answered as the wire says: ids, acks, errors, lists, contexts."""
+"""Answers to messages: ids, acks, errors, results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from shellwire.protocol.messages import ClientMessage
-from shellwire.server.handlers import _HANDLERS
+from shellwire.server.handlers.dispatch import HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +26,13 @@ CODES = ["NOT_FOUND", "SESSION_NOT_FOUND", "NOT_FOUND", "SESSION_ERROR", "SESSIO
 
 
 async def answer(client: Client, message: Message) -> Message:
-    """Send a message and return the next one that comes."""
+    """Send a message and return the next one received."""
     await client.send(message)
     return await client.receive()
 
 
-def test_there_is_a_handler_for_each() -> None:
-    assert set(_HANDLERS) == set(get_args(ClientMessage))
+def test_every_message_has_a_handler() -> None:
+    assert set(HANDLERS) == set(get_args(ClientMessage))
 
 
 # Ids ---------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ async def test_errors_of_a_message_carry_its_ids(
     assert (got["id"], got.get("request_id")) == ("none", None)
     got = await answer(client, {**message, "request_id": "r"})
     assert (got["code"], got["id"], got["request_id"]) == (code, "r", "r")
-    # The id returns also when another field is the wrong one.
+    # The id is returned even if another field is invalid.
     got = await answer(client, {**message, "request_id": 7})
     assert (got["code"], got["id"], got.get("request_id")) == ("INVALID_MESSAGE", "none", None)
     got = await answer(client, {**message, "id": "x" * 129})
@@ -87,7 +87,7 @@ async def test_unknown_types(client: Client) -> None:
         assert (got["code"], got["id"], got.get("operation")) == ("INVALID_MESSAGE", "i", None)
 
 
-async def test_acks_come_only_when_they_are_asked_for(client: Client) -> None:
+async def test_acks_need_a_request_id(client: Client) -> None:
     session = await client.session(command="cat", use_pty=True)
     client.aside.clear()
     accepted: list[Message] = [
@@ -168,7 +168,7 @@ async def test_duplicates(daemon: Daemon, client: Client) -> None:
 
 async def test_signals(client: Client) -> None:
     for name in ("INT", "SIGINT"):
-        # No shell is about to fork by then: a signal between fork and exec is the shell's to lose.
+        # By then no shell is about to fork: it may lose a signal between fork and exec.
         job = await client.start("sh -c 'echo ready; exec sleep 100'; :")
         await client.output_until(job, "ready")
         assert (await client.ask({"type": "signal", "id": job, "signal": name}))["type"] == "ack"
@@ -180,14 +180,14 @@ async def test_signals(client: Client) -> None:
 # Defects -----------------------------------------------------------------------------------------
 
 
-async def test_a_defect_costs_one_message(patched_daemon: Callable[..., Daemon]) -> None:
+async def test_a_defect_fails_one_message_only(patched_daemon: Callable[..., Daemon]) -> None:
     daemon = patched_daemon(
         """
-        import shellwire.server.handlers as handlers
+        from shellwire.server.handlers.dispatch import HANDLERS
         from shellwire.protocol.messages import ListJobs
         def broken(connection, message):
             raise ZeroDivisionError("this is a defect")
-        handlers._HANDLERS[ListJobs] = broken
+        HANDLERS[ListJobs] = broken
         """
     )
     client = await daemon.client("curious")

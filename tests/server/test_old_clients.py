@@ -1,4 +1,4 @@
-"""Clients of release 0.1.4, which don't say ``protocol: 1``, and what they alone are told."""
+"""Clients of release 0.1.4, without ``protocol: 1``: explanations in output, and ids."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def _late(seconds: str) -> str:
 
 @pytest.fixture
 async def old(daemon: Daemon) -> AsyncIterator[Client]:
-    """Yield a client that does not say a protocol."""
+    """Yield a client without ``protocol`` in its ``auth``."""
     client = await daemon.client(protocol=None)
     yield client
     await client.close()
 
 
 @pytest.mark.parametrize(("seconds", "written"), [(1, "1"), (0.5, "0.5"), (1.0, "1.0")])
-async def test_a_timeout_is_said_as_it_was_written(
+async def test_a_timeout_is_explained_as_it_was_written(
     old: Client, seconds: float, written: str
 ) -> None:
     ran = await old.run("echo out; echo err >&2; sleep 98765", timeout=seconds)
     line, result = ran.messages[-2:]
     assert (line["type"], line["stream"], line["data"]) == ("output", "stderr", _late(written))
     assert (result["reason"], result["bytes"]) == ("timed_out", {"stdout": 4, "stderr": 4})
-    # It stands at the end of the job's output, and is no part of it.
+    # Its offset is the end of the job's output, of which it is not a part.
     assert line["end"] == 8
     page = await old.ask({"type": "read_output", "id": ran.last["id"]})
     assert ("".join(each["data"] for each in page["chunks"]).count("shellwire"), page["end"]) == (
@@ -45,7 +45,7 @@ async def test_a_timeout_is_said_as_it_was_written(
 
 
 @pytest.mark.parametrize("fields", [{}, {"is_pty": True}, {"encoding": "base64"}], ids=str)
-async def test_a_limit_is_said(old: Client, fields: dict[str, object]) -> None:
+async def test_an_output_limit_is_explained(old: Client, fields: dict[str, object]) -> None:
     ran = await old.run("yes", max_output_bytes=1000, **fields)
     *_, before, line, result = ran.messages
     text = line["data"]
@@ -55,8 +55,10 @@ async def test_a_limit_is_said(old: Client, fields: dict[str, object]) -> None:
     assert (result["reason"], sum(result["bytes"].values())) == ("output_limit", line["end"])
 
 
-async def test_nobody_else_is_told(daemon: Daemon, old: Client, client: Client) -> None:
-    # Its own kind by another connection, and one that says its protocol.
+async def test_other_viewers_get_no_explanation(
+    daemon: Daemon, old: Client, client: Client
+) -> None:
+    # Neither another old client, nor one with `protocol: 1`.
     other = await daemon.client(protocol=None)
     job = await old.start("echo up; sleep 98765", timeout=0.7)
     for each in (client, other):
@@ -70,7 +72,7 @@ async def test_nobody_else_is_told(daemon: Daemon, old: Client, client: Client) 
 
 
 @pytest.mark.parametrize("fields", [{"collect": True, "timeout": 0.1}, {"timeout": 0}], ids=str)
-async def test_what_is_not_said(old: Client, fields: dict[str, object]) -> None:
+async def test_other_endings_are_not_explained(old: Client, fields: dict[str, object]) -> None:
     job = await old.start("echo up; sleep 98765", **fields)
     if "collect" not in fields:
         await old.output_until(job, "up\n")
@@ -78,12 +80,12 @@ async def test_what_is_not_said(old: Client, fields: dict[str, object]) -> None:
     assert [each["type"] for each in (await old.finish(job)).messages] == ["result"]
 
 
-async def test_the_id_of_a_session_that_lives(old: Client, client: Client) -> None:
+async def test_the_id_of_a_live_session(old: Client, client: Client) -> None:
     for each, code in ((old, "SESSION_ERROR"), (client, "DUPLICATE_ID")):
         session = await each.session(command="cat")
         refused = await each.ask({"type": "start_session", "id": session})
         assert (refused["code"], refused["operation"]) == (code, "start_session")
-        # That says nothing about the one that lives.
+        # The error does not end the live session.
         await each.send({"type": "send_input", "id": session, "data": "on\n"})
         await each.output_until(session, "on\n")
         await each.send({"type": "kill_session", "id": session})
@@ -94,7 +96,7 @@ async def test_the_id_of_a_session_that_lives(old: Client, client: Client) -> No
     await old.finish(job)
 
 
-async def test_sessions_counted_apart(own_daemon: Callable[..., Daemon]) -> None:
+async def test_max_sessions(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-processes", "1", "--max-sessions", "2", "--max-queue", "0")
     client = await daemon.client()
     assert client.status["limits"]["max_sessions"] == 2
@@ -103,7 +105,7 @@ async def test_sessions_counted_apart(own_daemon: Callable[..., Daemon]) -> None
     assert refused["code"] == "TOO_MANY_PROCESSES"
     assert "--max-sessions" in refused["message"]
     assert all(f"{each} (`cat`" in refused["message"] for each in ("s0", "s1"))
-    # Commands have theirs, and a holder is named where he stands in the way.
+    # Commands have slots of their own; the error names only their holders.
     job = await client.start("echo up; sleep 98765", id="c0")
     await client.output_until(job, "up")
     refused = await client.ask({"type": "execute", "id": "c1", "command": ":"})
@@ -117,7 +119,9 @@ async def test_sessions_counted_apart(own_daemon: Callable[..., Daemon]) -> None
     await client.close()
 
 
-async def test_sessions_counted_with_commands(own_daemon: Callable[..., Daemon]) -> None:
+async def test_sessions_count_in_max_processes_by_default(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon("--max-processes", "1", "--grace", "0")
     client = await daemon.client()
     assert client.status["limits"]["max_sessions"] is None

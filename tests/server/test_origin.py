@@ -51,12 +51,12 @@ NOT_OURS = [
 
 
 @pytest.mark.parametrize("host", OURS)
-def test_hosts_that_are_ours(host: str) -> None:
+def test_allowed_hosts(host: str) -> None:
     assert OriginCheck("127.0.0.1").refusal([host], [], "127.0.0.1") is None
 
 
 @pytest.mark.parametrize("host", NOT_OURS)
-def test_hosts_that_are_not(host: str) -> None:
+def test_refused_hosts(host: str) -> None:
     assert "Host" in (OriginCheck("127.0.0.1").refusal([host], [], "127.0.0.1") or "")
 
 
@@ -71,7 +71,7 @@ def test_hosts_that_are_not(host: str) -> None:
         ("Box.example", "192.0.2.1", "box.EXAMPLE:7842"),
     ],
 )
-def test_the_bound_address_is_ours(bound: str, local_address: str | None, host: str) -> None:
+def test_the_bound_address_is_allowed(bound: str, local_address: str | None, host: str) -> None:
     assert OriginCheck(bound).refusal([host], [], local_address) is None
 
 
@@ -109,7 +109,7 @@ def test_allow_host(allowed: str, host: str) -> None:
         ("localhost:7842", "https://PAGE.example"),
     ],
 )
-def test_origins_that_may(host: str, origin: str) -> None:
+def test_allowed_origins(host: str, origin: str) -> None:
     allowed = ["https://page.example/", "https://page.example:8443", "app://shellwire"]
     assert OriginCheck("127.0.0.1", origins=allowed).refusal([host], [origin], None) is None
 
@@ -136,7 +136,7 @@ def test_origins_that_may(host: str, origin: str) -> None:
         ("localhost:7842", "http://page.example"),
     ],
 )
-def test_origins_that_may_not(host: str, origin: str) -> None:
+def test_refused_origins(host: str, origin: str) -> None:
     check = OriginCheck("127.0.0.1", origins=["https://page.example"])
     assert "Origin" in (check.refusal([host], [origin], None) or "")
 

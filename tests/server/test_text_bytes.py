@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def with_bytes(daemon: Daemon) -> AsyncIterator[Client]:
-    """Yield a client whose text fields carry bytes."""
+    """Yield a client with ``text: "bytes"``."""
     client = await daemon.client(text="bytes")
     yield client
     await client.close()

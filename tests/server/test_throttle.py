@@ -1,4 +1,4 @@
-"""Who may come in, over the wire: Host and Origin, wrong tokens."""
+"""Host and Origin checks and the throttle for wrong tokens, over the wire."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_the_flags(own_daemon: Callable[..., Daemon]) -> None:
 
 
 async def _wrong(daemon: Daemon, source: str) -> float:
-    """Send a wrong token; return how many seconds later the answer came."""
+    """Send a wrong token; return the seconds until the answer."""
     return await _refused(await Raw.upgraded(daemon, source=source))
 
 
@@ -90,18 +90,18 @@ async def test_wrong_tokens_are_slowed_down_and_shut_nobody_out(daemon: Daemon) 
     guesser = "127.0.2.1"
     for _ in range(2):
         await _wrong(daemon, guesser)
-        # Right tokens, and other faults, don't count.
+        # Right tokens and other errors do not count.
         await _right(daemon, guesser)
         other = await Raw.upgraded(daemon, source=guesser)
         other.send({"type": "ping"})
         assert (await other.receive())["code"] == "AUTH_REQUIRED"
         await other.close()
-    # One that shook hands before the others guessed counts as well.
+    # A connection opened before the wrong tokens counts, too.
     older = await Raw.upgraded(daemon, source=guesser)
     for _ in range(7):
         assert await _wrong(daemon, guesser) >= 0.2
     assert await _refused(older) >= 0.2
-    # That were ten. The next ones are refused at once; no handshake is, nor a right token.
+    # That makes ten. Further wrong tokens are refused at once; handshakes and right tokens never.
     await _wrong(daemon, guesser)
     await _right(daemon, guesser)
     raw = await Raw.open(daemon, source=guesser)
@@ -143,7 +143,7 @@ async def test_the_unix_socket_is_exempt(daemon: Daemon) -> None:
         assert (await raw.receive())["type"] == "status"
 
 
-def test_the_throttle_forgets_the_address_seen_longest_ago() -> None:
+def test_the_throttle_forgets_the_oldest_address() -> None:
     throttle = Throttle()
     for _ in range(10):
         throttle.wrong("first")
@@ -167,7 +167,7 @@ def test_the_throttle_forgets_the_address_seen_longest_ago() -> None:
         ("?", "?", True),
     ],
 )
-def test_what_is_counted_together(one: str, other: str, *, counts: bool) -> None:
+def test_addresses_counted_together(one: str, other: str, *, counts: bool) -> None:
     throttle = Throttle()
     delays = [throttle.wrong(one).seconds for _ in range(10)]
     assert delays == [0.0] * 2 + [0.2] * 8

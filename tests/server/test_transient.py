@@ -1,4 +1,4 @@
-"""One-shot tools: no client slot, no memory, and all other rules as for everybody."""
+"""Transient clients: no client slot, not in clients.json, all other rules as for any client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 async def tool(
     daemon: Daemon, client_id: str, *, local: bool = False, transient: object = True
 ) -> Client:
-    """Connect as a transient client; ``status`` is what it was answered."""
+    """Connect as a transient client; ``status`` holds the answer."""
     client = Client(await daemon.connect(local=local), client_id)
     auth: dict[str, Any] = {"type": "auth", "client_id": client_id, "protocol": 1}
     await client.send({**auth, "token": daemon.token, "transient": transient})
@@ -35,14 +35,16 @@ def known(daemon: Daemon) -> list[Message]:
     return found
 
 
-async def test_it_shuts_nobody_out_and_is_not_remembered(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_tool_takes_no_slot_and_is_not_remembered(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     daemon = own_daemon("--max-clients", "1")
     tools = [await tool(daemon, f"tool {number}") for number in range(3)]
     assert "transient" in tools[0].status["features"]
     app = await daemon.client("app")
     late = await tool(daemon, "late")
     assert (await late.run("echo $((40 + 2))")).out == "42\n"
-    # Who is no tool still needs a slot.
+    # Other clients still need a slot.
     refused = await tool(daemon, "another app", transient="yes")
     assert refused.status["code"] == "CLIENT_REJECTED"
     assert "by app;" in refused.status["message"]
@@ -54,13 +56,13 @@ async def test_it_shuts_nobody_out_and_is_not_remembered(own_daemon: Callable[..
     await app.close()
 
 
-async def test_so_many_of_them(own_daemon: Callable[..., Daemon]) -> None:
+async def test_the_limit_of_transient_clients(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     tools = [await tool(daemon, f"tool {number}") for number in range(64)]
     refused = await tool(daemon, "one too many")
     assert (refused.status["code"], (await refused.closed())[0]) == ("CLIENT_REJECTED", 4006)
     assert refused.status["message"].startswith("64 transient clients are connected")
-    # One of them that comes again is none too many, nor is anybody on the Unix socket.
+    # A reconnecting tool exceeds no limit, nor does a tool on the Unix socket.
     again = await tool(daemon, "tool 7")
     assert again.status["type"] == "status"
     assert (await tools[7].closed())[0] == 4000
@@ -74,7 +76,7 @@ async def test_so_many_of_them(own_daemon: Callable[..., Daemon]) -> None:
         await client.close()
 
 
-async def test_it_takes_over_from_its_like_alone(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_tool_takes_over_only_from_tools(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-clients", "1")
     app = await daemon.client("name")
     for local in (False, True):
@@ -84,30 +86,30 @@ async def test_it_takes_over_from_its_like_alone(own_daemon: Callable[..., Daemo
     assert (await app.run("echo here")).out == "here\n"
     await app.close()
     first = await tool(daemon, "other name")
-    # An app may take over from a tool, and is remembered.
+    # An app may take over from a tool, and is recorded in clients.json.
     app = await daemon.client("other name")
     assert (await first.closed())[0] == 4000
     assert {each["client_id"] for each in known(daemon)} == {"name", "other name"}
     await app.close()
 
 
-async def test_it_finds_its_jobs_again(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_tool_finds_its_jobs_again(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     observer = await daemon.client(local=True)
     cut = await tool(daemon, "cut")
     await cut.run("cd /usr; export KEPT=yes")
     await cut.start("read x; echo $x $KEPT", id="keeps", open_stdin=True, timeout=0)
     await cut.start(FOREVER, id="kills", on_disconnect="kill")
-    await cut.ask({"type": "ping"})  # by its answer all before it has arrived
+    await cut.ask({"type": "ping"})  # its answer shows that the messages before it have arrived
     cut.ws.transport.abort()
     async with asyncio.timeout(PATIENCE):
         while (await job_info(observer, "kills"))["state"] != "ended":
             pass
     again = await tool(daemon, "cut")
     assert {job["id"]: job["state"] for job in again.status["jobs"]}["keeps"] == "running"
-    # Nothing runs twice for it, either.
+    # Its ids are not reused, either.
     assert (await again.run("true", id="kills")).last["code"] == "DUPLICATE_ID"
-    # Its context has lived as long as the job.
+    # Its context exists as long as the job.
     assert (await again.run("echo $PWD $KEPT")).out == "/usr yes\n"
     await attached(again, "keeps")
     await again.send({"type": "send_input", "id": "keeps", "data": "in\n"})
@@ -117,7 +119,7 @@ async def test_it_finds_its_jobs_again(own_daemon: Callable[..., Daemon]) -> Non
 
 
 @pytest.mark.long
-async def test_its_context_goes_with_it(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_tools_context_is_dropped(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     app = await daemon.client("app")
     await app.run("cd /usr; export KEPT=yes")
@@ -130,7 +132,7 @@ async def test_its_context_goes_with_it(own_daemon: Callable[..., Daemon]) -> No
         await passer.close()
     assert (await app.run("echo $PWD $KEPT")).out == "/usr yes\n"
     await app.close()
-    # What the app has left is not what a tool of its name finds, nor changes.
+    # A tool with the client_id of an app neither sees nor changes the app's context.
     same = await tool(daemon, "app")
     assert (await same.run("echo ${KEPT-new}; KEPT=no")).out == "new\n"
     await same.close()
@@ -155,7 +157,7 @@ async def test_revocations_hold(own_daemon: Callable[..., Daemon]) -> None:
     assert (await tool(daemon, "good")).status["code"] == "INVALID_TOKEN"
 
 
-async def test_what_is_not_true_is_not_transient(own_daemon: Callable[..., Daemon]) -> None:
+async def test_only_true_is_transient(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--max-clients", "5")
     values = (False, None, 1, "true", [True])
     clients = [await tool(daemon, f"{each}", transient=each) for each in values]

@@ -1,4 +1,4 @@
-"""HTTP and frames: upgrades, limits, what may be malformed and what may not."""
+"""HTTP upgrades and frames: limits, and which errors close the connection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def lives(raw: Raw) -> None:
 
 
 def padded(size: int) -> bytes:
-    """Return a ping message of exactly so many bytes."""
+    """Return a ping message of exactly ``size`` bytes."""
     empty = json.dumps({"type": "ping", "id": "big", "padding": ""}).encode()
     return empty[:-2] + b"x" * (size - len(empty)) + empty[-2:]
 
@@ -84,7 +84,7 @@ async def test_another_version_of_websocket(daemon: Daemon, version: str) -> Non
         {"Content-Length": "2"},
     ],
 )
-async def test_a_handshake_that_is_none(daemon: Daemon, headers: dict[str, str]) -> None:
+async def test_invalid_handshakes(daemon: Daemon, headers: dict[str, str]) -> None:
     raw = await Raw.open(daemon)
     refused = await raw.upgrade(headers=headers)
     assert refused.status == 400
@@ -151,7 +151,7 @@ async def test_binary_frames(daemon: Daemon) -> None:
 @pytest.mark.parametrize(
     "data", [b"\xff\xfe", b'{"type": "p\xc3"}', b'{"type":"ping","id":"\xed\xa0\x80"}']
 )
-async def test_text_that_is_not_utf_8(daemon: Daemon, data: bytes) -> None:
+async def test_invalid_utf_8(daemon: Daemon, data: bytes) -> None:
     raw = await Raw.client(daemon, "utf-8")
     raw.write(frame(TEXT, data))
     error = await raw.receive()
@@ -179,7 +179,7 @@ async def test_one_byte_at_a_time(daemon: Daemon) -> None:
     assert await raw.receive() == {"type": "pong", "id": "p"}
 
 
-async def test_an_unasked_pong_and_an_empty_frame(daemon: Daemon) -> None:
+async def test_an_unsolicited_pong_and_an_empty_frame(daemon: Daemon) -> None:
     raw = await Raw.client(daemon, "pong")
     raw.write(frame(PONG, b"unasked") + frame(TEXT))
     assert (await raw.receive())["code"] == "INVALID_JSON"
@@ -195,8 +195,8 @@ async def test_an_unasked_pong_and_an_empty_frame(daemon: Daemon) -> None:
         (frame(PING, final=False), 1002),
         (frame(CONTINUATION, b"x"), 1002),
         (frame(CLOSE, b"\x03"), 1002),
-        (frame(CLOSE, b"\x03\xed"), 1002),  # 1005 never stands on the wire
-        (frame(CLOSE, b"\x03\xee"), 1002),  # nor does 1006
+        (frame(CLOSE, b"\x03\xed"), 1002),  # 1005 is never sent
+        (frame(CLOSE, b"\x03\xee"), 1002),  # nor is 1006
         (frame(CLOSE, b"\x03\xe7"), 1002),  # 999
         (frame(CLOSE, b"\x13\x88"), 1002),  # 5000
         (frame(CLOSE, b"\x03\xe8\xff"), 1007),  # a reason that is not UTF-8

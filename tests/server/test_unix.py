@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_it_is_private(daemon: Daemon) -> None:
+def test_the_socket_is_private(daemon: Daemon) -> None:
     status = (daemon.home / "daemon.sock").stat()
     assert stat.S_ISSOCK(status.st_mode)
     assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, os.getuid())
@@ -39,20 +39,20 @@ async def test_the_rest_of_authentication_holds(daemon: Daemon) -> None:
         assert (await raw.closed())[0] == code
 
 
-async def test_any_host_will_do(daemon: Daemon) -> None:
+async def test_any_host_is_accepted(daemon: Daemon) -> None:
     raw = await Raw.open(daemon, local=True)
     assert (await raw.ask("/health", {"Host": "whatever.example"})).status == 200
     assert (await raw.upgrade(headers={"Host": "x", "Origin": "http://y"})).status == 101
 
 
-async def test_it_takes_no_slot_and_no_place_in_the_file(
+async def test_the_socket_takes_no_slot_and_records_no_client(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon()
     local = await daemon.client("local", local=True)
     tcp = await daemon.client("tcp")
     another = await daemon.client("another", local=True)
-    # Nor does one make room: the slot is tcp's, whoever else is connected.
+    # The slot stays with "tcp", whatever clients use the socket.
     raw = await Raw.upgraded(daemon)
     raw.send(raw.auth(daemon, "local"))
     refused = await raw.receive()
@@ -67,7 +67,7 @@ async def test_it_takes_no_slot_and_no_place_in_the_file(
         await client.close()
 
 
-async def test_one_identity_over_both(own_daemon: Callable[..., Daemon]) -> None:
+async def test_takeover_between_tcp_and_the_socket(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon()
     tcp = await daemon.client("same")
     local = await daemon.client("same", local=True)

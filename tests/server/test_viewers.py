@@ -1,4 +1,4 @@
-"""Several viewers of one job: input from each, one size, and nobody waits for a frozen one."""
+"""Several viewers of one job: input from each, one size, and a frozen viewer delays nobody."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def other(daemon: Daemon) -> AsyncIterator[Client]:
 
 
 class Check:
-    """Checks the output of FLOOD as it comes: every byte in its place, once, or in a gap."""
+    """Checks the output of FLOOD: every byte once and in order, or in a gap."""
 
     def __init__(self) -> None:
         self.end = 0
@@ -81,14 +81,14 @@ async def test_the_last_resize_holds(client: Client, other: Client) -> None:
         for each in (client, other):
             await each.output_until(session, f"40 {cols}\r\n")
         assert (await job_info(client, session)).items() >= {"cols": cols, "rows": 40}.items()
-    # Nor does it change what one has that comes, or leaves.
+    # Attaching and detaching do not change the size.
     await other.ask({"type": "detach", "id": session})
     assert (await attached(other, session)).items() >= {"cols": 110, "rows": 40}.items()
     await client.send({"type": "kill_session", "id": session})
     await client.until("session_ended", id=session)
 
 
-async def test_a_frozen_viewer(own_daemon: Callable[..., Daemon]) -> None:
+async def test_a_viewer_that_does_not_read(own_daemon: Callable[..., Daemon]) -> None:
     daemon = own_daemon("--buffer", str(2 * MIB), "--max-clients", "3")
     reader, frozen = await Raw.client(daemon, "reads"), await Raw.client(daemon, "frozen")
     reader.send({"type": "execute", "id": "1", "command": FLOOD, "max_output_bytes": 0})
@@ -97,13 +97,13 @@ async def test_a_frozen_viewer(own_daemon: Callable[..., Daemon]) -> None:
     frozen.send({"type": "attach", "id": "1"})
     await frozen.until("attached")
     frozen.stop_reading()
-    # While the sockets between take what there is, both are served.
+    # Both are served as long as the sockets' buffers take the output.
     await fast.read(reader, 20 * MIB)
     before = memory(daemon)
     await fast.read(reader, 100 * MIB)
     assert memory(daemon) - before < 4 * MIB
     assert fast.gaps == 0
-    # The one that reads stops, and so does the job: the other one does not make it run.
+    # When the reading viewer stops, the job stops: the frozen one does not keep it running.
     reader.stop_reading()
     observer = await daemon.client()
     end = -1
@@ -112,7 +112,7 @@ async def test_a_frozen_viewer(own_daemon: Callable[..., Daemon]) -> None:
             await observer.run("sleep 0.2")
     frozen.read_again()
     await slow.read(frozen, end)
-    # Now it is the fastest.
+    # Now the frozen viewer is the fastest.
     await slow.read(frozen, end + 4 * MIB)
     assert slow.gaps >= 1
     reader.read_again()
@@ -123,7 +123,7 @@ async def test_a_frozen_viewer(own_daemon: Callable[..., Daemon]) -> None:
     await observer.close()
 
 
-async def test_one_with_credit_and_one_without(daemon: Daemon) -> None:
+async def test_a_viewer_with_credit_and_one_without(daemon: Daemon) -> None:
     reader, limited = await Raw.client(daemon, "reads"), await Raw.client(daemon, "limited")
     limited.send({"type": "execute", "id": "credit", "command": FLOOD, "window": 1000})
     checked, other = Check(), Check()
@@ -131,13 +131,13 @@ async def test_one_with_credit_and_one_without(daemon: Daemon) -> None:
     reader.send({"type": "attach", "id": "credit"})
     await other.read(reader, 8 * MIB)
     assert other.gaps == 0
-    # It was not sent more than it wanted; and what it missed meanwhile is told when it wants more.
+    # It got no more than its window; the gap is sent when it gives credit.
     limited.send({"type": "credit", "id": "credit", "end": 999})
     assert (await limited.receive())["type"] == "gap"
     limited.send({"type": "ping"})
     assert (await limited.receive())["type"] == "pong"
     limited.send({"type": "credit", "id": "credit", "end": 1000})
-    message = await limited.until("output")  # perhaps behind another gap
+    message = await limited.until("output")  # perhaps after another gap
     assert len(message["data"]) == 1000
     limited.send({"type": "ping"})
     assert (await limited.receive())["type"] == "pong"
@@ -153,7 +153,7 @@ async def test_the_last_reader_leaves_a_frozen_one(daemon: Daemon) -> None:
     frozen.send({"type": "attach", "id": "left", "window": 100})
     await frozen.until("attached")
     await reader.close()
-    # The job waits for the one that is left, and when that has gone for nobody.
+    # The job waits for the remaining viewer, and once that has left for none.
     observer = await daemon.client()
     end = -1
     async with asyncio.timeout(PATIENCE):
@@ -166,7 +166,7 @@ async def test_the_last_reader_leaves_a_frozen_one(daemon: Daemon) -> None:
     await observer.close()
 
 
-async def test_what_one_does_not_read_of_ended_jobs_is_bounded(
+async def test_unread_output_of_ended_jobs_is_limited(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon("--max-clients", "2", "--retain", "0.1")

@@ -1,4 +1,4 @@
-"""The fair writer: control first, jobs in turns, and a client that doesn't read costs nothing."""
+"""The fair writer: control first, jobs round robin, bounded memory for a slow reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from shellwire.jobs.output import WINDOW
 from shellwire.server.sources import SLICE
 from tests.live import PATIENCE
-from tests.server.observe import memory, nobody_is_connected, window_is_full
+from tests.server.observe import memory, wait_no_client_connected, window_is_full
 from tests.server.raw import Raw, text
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 
-# A request is about as long as its answer, so that few of them fill all that there is to fill.
+# A request is about as long as its answer, so that few requests fill all buffers.
 LONG_IDS = {"id": "\N{SNOWMAN}" * 128, "request_id": "\N{SNOWMAN}" * 128}
 
 
 async def _flooded(daemon: Daemon, client_id: str, *jobs: str) -> Raw:
-    """Return a client that has not read while each of its jobs filled a window."""
+    """Return a client that did not read while each of its jobs filled a window."""
     raw = await Raw.client(daemon, client_id)
     raw.stop_reading()
     for job in jobs:
@@ -55,7 +55,7 @@ async def test_control_overtakes_output(daemon: Daemon) -> None:
     while message["type"] != "pong":
         before += len(message["data"])
         message = await raw.receive()
-    # Behind what the kernel had taken, and before all else: 2 MiB wait, and more comes.
+    # After data already in the kernel, before 2 MiB of unsent output and all later output.
     assert before < MIB
     assert (await raw.until("output", id="c3"))["data"] == "third\n"
     await _end(raw, "c1", "c2")
@@ -64,7 +64,7 @@ async def test_control_overtakes_output(daemon: Daemon) -> None:
 async def test_jobs_take_turns(daemon: Daemon) -> None:
     raw = await _flooded(daemon, "turns", "t1", "t2", "t3")
     raw.read_again()
-    # The first was alone, before the others had begun.
+    # The first job was alone at first.
     await raw.until("output", id="t3")
     messages = [await raw.receive() for _ in range(15)]
     assert all(len(message["data"]) <= SLICE for message in messages)
@@ -81,7 +81,7 @@ async def test_a_slow_reader_gets_larger_frames(daemon: Daemon) -> None:
     while total < WINDOW:
         sizes.append(len((await raw.receive())["data"]))
         total += sizes[-1]
-    # What had waited; the first ones had not.
+    # Output that was unsent; the first frames had been sent.
     assert sizes.count(SLICE) >= 8, sizes
     await _end(raw, "s1")
 
@@ -92,13 +92,13 @@ async def test_a_client_that_asks_and_does_not_read(daemon: Daemon, request_type
     raw = await Raw.client(daemon, f"asks {request_type}")
     other = await daemon.client()
     for _ in range(8):
-        await other.run(": " + "x" * 4000)  # so that lists are long
+        await other.run(": " + "x" * 4000)  # long entries in the lists
     memory_before = memory(daemon)
     raw.stop_reading()
     asked = await ask_until_blocked(raw, other, {"type": request_type, **LONG_IDS})
     assert memory(daemon) - memory_before < 16 * MIB
     assert (await other.run("echo unhindered")).out == "unhindered\n"
-    # When it reads again, every request has its answer.
+    # When it reads again, every request is answered.
     raw.read_again()
     for _ in range(asked):
         assert (await raw.receive())["type"] in ("pong", "jobs_list")
@@ -108,31 +108,31 @@ async def test_a_client_that_asks_and_does_not_read(daemon: Daemon, request_type
 
 
 async def ask_until_blocked(raw: Raw, other: Client, message: Message) -> int:
-    """Ask until the daemon takes no more; return how many requests have been written."""
+    """Send requests until the daemon stops reading; return their number."""
     asked = turns = 0
     left = -1
     while turns < 300:
         if raw.writer.transport.get_write_buffer_size() == 0:
             raw.write(text(message) * 100)
             asked += 100
-        # As long as it answers others it could take some of this too, at least one each time.
+        # While the daemon answers others it may also read at least one of these each time.
         await other.ask({"type": "ping"})
         if raw.writer.is_closing():
-            break  # one that answers no pings may be gone before that
+            break  # the client may be disconnected first, since it answers no pings
         turns = turns + 1 if left == raw.unsent() else 0
         left = raw.unsent()
     return asked
 
 
 async def test_it_may_also_leave(own_daemon: Callable[..., Daemon]) -> None:
-    # The daemon doesn't read from it then, and sees it nevertheless.
+    # The daemon notices the disconnect although it does not read from the socket.
     daemon = own_daemon()
     other = await daemon.client(local=True)
     raw = await Raw.client(daemon, "asks and leaves")
     raw.stop_reading()
     await ask_until_blocked(raw, other, {"type": "ping", **LONG_IDS})
     raw.reset()
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
     await other.close()
 
 
@@ -140,7 +140,7 @@ async def test_it_may_leave_in_the_middle_of_output(own_daemon: Callable[..., Da
     daemon = own_daemon()
     raw = await _flooded_alone(daemon)
     raw.reset()
-    await nobody_is_connected(daemon)
+    await wait_no_client_connected(daemon)
     client = await daemon.client()
     (job,) = client.status["jobs"]
     assert job["state"] == "running"
@@ -200,11 +200,11 @@ async def test_a_defect_in_the_writer(patched_daemon: Callable[..., Daemon]) -> 
     daemon = patched_daemon(
         """
         import shellwire.server.render as render
-        event = render.event
+        event_message = render.event_message
         def broken(job, *rest):
             assert job.key.id != "broken", "this is a defect"
-            return event(job, *rest)
-        render.event = broken
+            return event_message(job, *rest)
+        render.event_message = broken
         """,
         "--max-clients",
         "2",

@@ -1,4 +1,4 @@
-"""The shells that are tested, and a state to start them from."""
+"""The tested shells, and a state to start them in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shell_path(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Return a function that says where a shell is; ``ash`` is that of busybox."""
+    """Return a function that finds the path of a shell; ``ash`` is busybox's."""
     links = tmp_path_factory.mktemp("shells")
 
     def find(name: str) -> str:
@@ -45,7 +45,7 @@ def bash(shell_path: Callable[[str], str]) -> Bash:
 
 @pytest.fixture(scope="session")
 def birth(tmp_path_factory: pytest.TempPathFactory) -> State:
-    """Return a small state, in a directory of its own."""
+    """Return a small state in a new directory."""
     path = os.fsencode(tmp_path_factory.mktemp("birth"))
     variables = {b"PATH": os.environb[b"PATH"], b"HOME": path, b"LC_ALL": b"C.UTF-8"}
     return State(path, {name: Variable(value) for name, value in variables.items()})

@@ -1,4 +1,4 @@
-"""Shells started as the daemon starts them, without a daemon: one command, and what it left."""
+"""Start shells as the daemon does, but without one: run a command, and read its report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOKEN = b"0123456789abcdef"
 
 POSIX_SHELLS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("dash", "ash")]
 SHELLS = ["bash", *POSIX_SHELLS]
-"""The shells that the daemon works with; where one of the POSIX ones is missing that is said."""
+"""The supported shells; tests of a missing POSIX shell are skipped by name."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,18 @@ def _write(fd: int, content: bytes) -> None:
 
 
 def run(dialect: Dialect, state: State, command: bytes) -> Ended:
-    """Run ``command`` from ``state``."""
+    """Run ``command`` in a shell that starts in ``state``."""
     start = dialect.start(state, TOKEN, report=True)
     report = ReportFile()
     restore, given = start.restore, dict[int, bytes | int]()
     try:
         if dialect.report_fd is None or dialect.lost_fd is None:
-            restore = dialect.where(*report.paths()) + restore
+            restore = dialect.report_paths(*report.paths()) + restore
         else:
-            given = {dialect.report_fd: report.fd, dialect.lost_fd: (lost := report.hand_over())}
+            given = {
+                dialect.report_fd: report.fd,
+                dialect.lost_fd: (lost := report.detach_write_end()),
+            }
         ended = _spawn(
             start.argv,
             dict(start.env),
@@ -100,19 +103,19 @@ def run(dialect: Dialect, state: State, command: bytes) -> Ended:
 
 
 def run_plainly(shell: str, state: State, command: bytes) -> Ended:
-    """Run ``command`` by ``shell -c``: what our text must be like."""
+    """Run ``command`` by ``shell -c``: the reference for our own way."""
     env = {**state.environment(), b"PWD": state.cwd}
     return _spawn((shell.encode(), b"-c", command), env, {})
 
 
 def left(dialect: Dialect, ended: Ended) -> Report | None:
-    """Return what the report says, or None."""
+    """Return the parsed report, or None."""
     payload = dialect.payload(ended.report, TOKEN)
     return None if payload is None else dialect.parse(payload)
 
 
 def after(dialect: Dialect, state: State, command: bytes) -> State:
-    """Run a command that must leave a whole report, and return the state in it."""
+    """Run a command that must give a complete report, and return the state in it."""
     ended = run(dialect, state, command)
     report = left(dialect, ended)
     assert report is not None, ended

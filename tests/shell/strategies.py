@@ -1,4 +1,4 @@
-"""What shells can hold, at random: values, names, and the commands that make them."""
+"""Random values and names for shells, and commands that define them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from shellwire.shell.quoting import quote
 
 with_shells = settings(max_examples=int(os.environ.get("SHELL_EXAMPLES", "40")), deadline=None)
-"""Each example starts a shell or two: few of them, unless SHELL_EXAMPLES asks for more."""
+"""Examples per test: few, for each starts a shell or two; SHELL_EXAMPLES sets another number."""
 
-# Bytes that mean something to a shell come often, all others but NUL now and then.
+# Mostly bytes with a meaning to a shell, sometimes any other byte except NUL.
 _TELLING = b"'\"\\$`!*?[]{}()<>|&;#~=%@+-^:,./ \t\n\r\x01\x1b\x7f\x80\xc3\xa9\xff0123abcN"
 _byte = st.sampled_from(list(_TELLING)) | st.integers(1, 255)
 values = st.lists(_byte, max_size=24).map(bytes) | st.binary(max_size=24).map(
@@ -21,7 +21,7 @@ values = st.lists(_byte, max_size=24).map(bytes) | st.binary(max_size=24).map(
 """The value of a variable, any bytes but NUL."""
 
 names = st.from_regex(r"\A[A-Za-z][A-Za-z0-9_]{0,5}\Z").map(lambda name: b"v" + name.encode())
-"""Names of variables that mean nothing to a shell."""
+"""Names of variables without a meaning to a shell."""
 
 
 @st.composite
@@ -62,7 +62,7 @@ _LINES = st.sampled_from(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Return a function's body in which much is awkward to print."""
+    """Return a function's body that is hard to print correctly."""
     word = quote(draw(values))
     document = b"\n".join(draw(st.lists(_LINES, max_size=4)))
     return draw(

@@ -1,4 +1,4 @@
-"""Attributes are state also where there is no value yet: ``declare -A m``, ``export X``."""
+"""Attributes are state even without a value: ``declare -A m``, ``export X``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shellwire.shell.bash import Bash
     from tests.live import Client
 
-# What one command declares, what the next does, and what that must print.
+# By the flags of the first command's declare: the next command, and its output.
 DECLARED = {
     "-A": ("m[foo]=1; m[bar]=2; echo ${#m[@]} ${m[foo]} ${m[bar]}", "2 1 2"),
     "-a": ("m[3]=x; declare -p m", 'declare -a m=([3]="x")'),
@@ -32,10 +32,10 @@ DECLARED = {
 
 
 @pytest.mark.parametrize("flags", DECLARED)
-async def test_what_is_declared_without_a_value_is_kept(client: Client, flags: str) -> None:
+async def test_a_declaration_without_a_value_is_kept(client: Client, flags: str) -> None:
     command, printed = DECLARED[flags]
     assert (await client.run(f"declare {flags} m")).last["committed"]
-    # A second command in between: it is reported again as it was restored.
+    # The second command must report the attribute as it was restored.
     assert (await client.run("[[ -v m ]] || echo unset")).out == "unset\n"
     assert (await client.run(command)).out == printed + "\n"
     assert (await client.run("unset -n m; unset -v m; declare -p m")).code == 1
@@ -50,8 +50,8 @@ async def test_export_without_a_value(any_client: Client) -> None:
     assert (await any_client.run("echo $X")).out == "5\n"
 
 
-async def test_a_waiting_shell_is_told_of_attributes(client: Client) -> None:
-    """Also where the shell that runs it was started before the declaration."""
+async def test_a_pooled_shell_gets_attributes(client: Client) -> None:
+    """The shell that runs the second command was started before the declaration."""
     for number in range(20):
         await client.run(f"export X{number}")
         ran = await client.run(f"X{number}=v; env | grep ^X{number}=; unset X{number}")
@@ -59,20 +59,20 @@ async def test_a_waiting_shell_is_told_of_attributes(client: Client) -> None:
 
 
 @pytest.mark.parametrize("end", ["exit 3", "f() { local -A m; local -i k; exit 3; }; f"])
-async def test_exit_in_a_function_keeps_what_was_declared(client: Client, end: str) -> None:
+async def test_exit_in_a_function_keeps_declarations(client: Client, end: str) -> None:
     await client.run("declare -A m; export X")
     assert (await client.run(f"A=1; {end}")).last["committed"]
     ran = await client.run("m[a]=1; m[b]=2; X=3; echo $A ${#m[@]}; env | grep ^X=")
     assert ran.out == "1 2\nX=3\n"
 
 
-def test_a_report_tells_attributes_apart(bash: Bash, birth: State) -> None:
+def test_a_report_distinguishes_attributes(bash: Bash, birth: State) -> None:
     state = after(bash, birth, b"declare -A m; declare -i i; export x; declare plain; OLDPWD=")
     assert {name: state.variables.get(name) for name in (b"m", b"i", b"x", b"plain")} == {
         b"m": Variable(None, "A"),
         b"i": Variable(None, "i"),
         b"x": Variable(None, "x"),
-        b"plain": None,  # no value and no attribute is no variable
+        b"plain": None,  # without value and attribute there is no variable
     }
     assert after(bash, state, b":") == state
     change = difference(birth, state, visible=lambda *_: True)

@@ -1,4 +1,4 @@
-"""What bash leaves is what the next bash starts from: reports of real shells, at random."""
+"""The state that one bash reports is restored in the next: random state in real shells."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_functions_and_aliases_are_restored(
     ended = run(bash, birth, b"shopt -s extglob\n" + b"\n".join([*definitions, *tail]))
     report = left(bash, ended)
     if report is None and b"\nf () \n" in ended.report:
-        return  # a here-document that looks like the next function: nothing is believed
+        return  # a here-document looks like the next function: the report is rejected
     assert report is not None, ended
     assert report.whole, ended
     state = report.state

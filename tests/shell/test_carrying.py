@@ -1,4 +1,4 @@
-"""State from one command to the next, in every shell: what is kept, however the command ends."""
+"""State is carried from one command to the next in every shell, however the command ends."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_a_command_commits_however_it_ends(
 
 
 @pytest.mark.parametrize("ending", ["exec true", "kill -9 $$"])
-async def test_what_no_shell_reports_commits_nothing(any_client: Client, ending: str) -> None:
+async def test_without_a_report_nothing_is_committed(any_client: Client, ending: str) -> None:
     await any_client.run("export A=1; cd /usr")
     second = await any_client.run(f"export A=2; cd /; {ending}")
     assert (second.last["committed"], second.last["cwd"]) == (False, "/usr")
@@ -66,7 +66,7 @@ async def test_removals_are_kept(any_client: Client) -> None:
     assert (await any_client.run("echo ${A-none} $B")).out == "none 2\n"
 
 
-async def test_the_kinds_of_bash(client: Client) -> None:
+async def test_all_kinds_of_bash_state(client: Client) -> None:
     first = await client.run(
         "a=(1 '2 3' $'4\\n5')\ndeclare -A m=([k v]=1 [']']=2); declare -i i=5; declare -l low=ABC\n"
         "declare -n ref=i; plain='x y'; export e; export both=1; readonly r=1\n"
@@ -145,7 +145,7 @@ async def test_a_virtual_environment_is_left_in_a_later_command(client: Client) 
     assert last.out.endswith(" none\n")
 
 
-async def test_options_traps_and_jobs_stay_behind(client: Client) -> None:
+async def test_options_traps_and_jobs_are_not_carried(client: Client) -> None:
     await client.run(
         "set -euxvf -o pipefail -o posix -o noclobber; shopt -s nullglob dotglob; umask 077\n"
         "trap 'echo D' DEBUG; trap 'echo E' ERR; trap 'echo R' RETURN; trap 'echo U' USR1\n"
@@ -175,7 +175,7 @@ async def test_large_values(client: Client, is_pty: bool) -> None:
 async def test_every_byte_of_a_value(any_client: Client) -> None:
     octal = "".join(f"\\{byte:03o}" for byte in range(1, 256))
     await any_client.run(f"export A=\"$(printf '{octal}x')\"")
-    # A shell that is not told of a locale takes bytes for characters (and so does od).
+    # Without a locale the shell treats bytes as characters (and so does od).
     seen = await any_client.run('printf %s "$A" | od -An -v -tu1', env={"LC_ALL": "C"})
     assert list(map(int, seen.out.split())) == [*range(1, 256), ord("x")]
 
@@ -189,7 +189,7 @@ async def test_a_terminal_carries_state_too(any_client: Client) -> None:
 
 
 @pytest.mark.parametrize("command", ["", "  ", "# only a comment", "\n\n"])
-async def test_a_command_that_is_none(any_client: Client, command: str) -> None:
+async def test_an_empty_command(any_client: Client, command: str) -> None:
     ended = await any_client.run(command)
     assert (ended.code, ended.out, ended.err, ended.last["committed"]) == (0, "", "", True)
 
@@ -202,13 +202,13 @@ async def test_commands_of_any_length(any_client: Client) -> None:
     assert (ended.out, ended.last["committed"]) == ("done\n", True)
 
 
-async def test_a_locale_that_does_not_exist_is_said_once(client: Client) -> None:
+async def test_a_missing_locale_is_reported_once(client: Client) -> None:
     await client.run("export LC_ALL=xx_XX.nowhere LANG=xx_XX.nowhere")
     ended = await client.run("echo $LC_ALL; bash -c : 2>/dev/null")
     assert (ended.out, ended.err) == ("xx_XX.nowhere\n", "")
 
 
-async def test_posix_mode_of_the_environment_is_kept_out_of_the_way(client: Client) -> None:
+async def test_posix_mode_in_the_environment_has_no_effect(client: Client) -> None:
     await client.run("f-g() { echo f; }")
     ended = await client.run("set -o | grep posix; A=1", env={"POSIXLY_CORRECT": "1"})
     assert (ended.out.split(), ended.last["committed"]) == (["posix", "on"], True)

@@ -1,4 +1,4 @@
-"""Contexts: whose they are, what a request adds, who wins, what they may hold."""
+"""Contexts: owners, variables of requests, concurrent commands, limits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def name() -> str:
-    """Return the name of a context that nobody has used."""
+    """Return an unused context name."""
     return f"context-{uuid.uuid4()}"
 
 
-# What a request adds ------------------------------------------------------------------------------
+# Variables of requests ----------------------------------------------------------------------------
 
 
 async def test_env_of_a_request_is_for_that_request(any_client: Client) -> None:
@@ -33,7 +33,7 @@ async def test_env_of_a_request_is_for_that_request(any_client: Client) -> None:
     assert after.out == "context command none\n"
 
 
-async def test_no_request_sets_what_is_ours_inside_a_shell(any_client: Client) -> None:
+async def test_no_request_sets_our_internal_variables(any_client: Client) -> None:
     env = {"__shellwire_s": "7", "__shellwire_r": "", "SHELLWIRE_JOB": "x", "MINE": "1"}
     ran = await any_client.run(
         'echo "$MINE${__shellwire_s-}"; cd /; export KEPT=1; exit 3', env=env
@@ -80,7 +80,7 @@ async def test_defaults_are_not_committed(any_client: Client) -> None:
 async def test_term_is_set_on_terminals(own_daemon: Callable[..., Daemon]) -> None:
     ours = {"TERM": "eterm", "COLORTERM": "truecolor", "COLUMNS": "7", "LINES": "3", "LANG": "C"}
     client = await own_daemon(env=ours).client()
-    # The daemon's terminal is nobody's: a command without a terminal has no TERM either.
+    # TERM of the daemon's own terminal is not passed on: without a terminal there is no TERM.
     seen = "env | grep -E '^(TERM|COLORTERM|COLUMNS|LINES|LANG)='"
     assert (await client.run(seen)).out == "LANG=C\n"
     assert (await client.run(seen, context="named")).out == "LANG=C\n"
@@ -93,33 +93,35 @@ async def test_term_is_set_on_terminals(own_daemon: Callable[..., Daemon]) -> No
     await client.close()
 
 
-async def test_pwd_is_where_the_context_stands(any_client: Client, tmp_path: Path) -> None:
-    """``get_context`` tells of no variable what a program would not find."""
-    told = await any_client.ask({"type": "get_context"})
-    assert told["env"]["PWD"] == told["cwd"]
+async def test_pwd_is_the_contexts_directory(any_client: Client, tmp_path: Path) -> None:
+    """``get_context`` returns only values that a program would find in its environment."""
+    answer = await any_client.ask({"type": "get_context"})
+    assert answer["env"]["PWD"] == answer["cwd"]
     await any_client.run(f"cd /; cd {tmp_path}")
-    told = await any_client.ask({"type": "get_context"})
-    assert (told["cwd"], told["env"]["PWD"], told["env"]["OLDPWD"]) == (
+    answer = await any_client.ask({"type": "get_context"})
+    assert (answer["cwd"], answer["env"]["PWD"], answer["env"]["OLDPWD"]) == (
         str(tmp_path),
         str(tmp_path),
         "/",
     )
-    told = await any_client.ask({"type": "set_context", "cwd": "/usr", "env": {"PWD": "/x"}})
-    assert (told["cwd"], told["env"]["PWD"]) == ("/usr", "/usr")
+    answer = await any_client.ask({"type": "set_context", "cwd": "/usr", "env": {"PWD": "/x"}})
+    assert (answer["cwd"], answer["env"]["PWD"]) == ("/usr", "/usr")
 
 
-async def test_get_context_tells_what_programs_find(own_daemon: Callable[..., Daemon]) -> None:
+async def test_get_context_returns_the_environment_of_programs(
+    own_daemon: Callable[..., Daemon],
+) -> None:
     start = {"SHLVL": "7", "_": "/bin/x", "OLDPWD": "/tmp", "PWD": "/nowhere", "BASH_ENV": "/x"}
     client = await own_daemon(env=start).client()
     for _ in range(2):
-        told = (await client.ask({"type": "get_context"}))["env"]
+        answer = (await client.ask({"type": "get_context"}))["env"]
         found = dict(line.partition("=")[::2] for line in (await client.run("env")).out.split("\n"))
-        assert {name: found.get(name) for name in told} == told
+        assert {name: found.get(name) for name in answer} == answer
         await client.run("cd /usr; cd /; export SHLVL=3 A=1")
     await client.close()
 
 
-# Side by side -------------------------------------------------------------------------------------
+# Concurrent commands ------------------------------------------------------------------------------
 
 
 async def test_in_default_the_last_to_finish_wins(any_client: Client, tmp_path: Path) -> None:
@@ -165,7 +167,7 @@ async def test_a_named_context_runs_one_at_a_time(
     assert (await any_client.finish(second)).out == "2\n"
 
 
-# Whose they are -----------------------------------------------------------------------------------
+# Owners -------------------------------------------------------------------------------------------
 
 
 async def test_named_contexts_are_shared_and_default_is_not(daemon: Daemon, name: str) -> None:
@@ -181,7 +183,7 @@ async def test_named_contexts_are_shared_and_default_is_not(daemon: Daemon, name
     await two.close()
 
 
-async def test_contexts_are_born_from_the_start_of_the_daemon(
+async def test_contexts_start_from_the_daemons_environment(
     own_daemon: Callable[..., Daemon],
 ) -> None:
     daemon = own_daemon(
@@ -233,7 +235,7 @@ async def test_a_command_begun_before_a_reset_commits_nothing(
     assert (after.out, after.last["committed"]) == ("none none\n", True)
 
 
-# Bounds -------------------------------------------------------------------------------------------
+# Limits -------------------------------------------------------------------------------------------
 
 
 async def test_there_are_at_most_64_named_contexts(own_daemon: Callable[..., Daemon]) -> None:
@@ -263,7 +265,7 @@ async def test_many_small_variables_never_lock_a_context(any_client: Client) -> 
     def variables(count: int) -> dict[str, str]:
         return {f"v{number}": "" for number in range(count)}
 
-    # In an environment each takes a pointer and two bytes more than its name: 2 MB.
+    # In an environment each takes its name, two bytes and a pointer: 2 MB together.
     refused = await any_client.ask({"type": "set_context", "env": variables(150_000)})
     assert refused["code"] == "INVALID_MESSAGE"
     await any_client.ask({"type": "set_context", "env": variables(8_000)})

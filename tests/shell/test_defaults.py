@@ -1,4 +1,4 @@
-"""What runs where nobody sees a terminal finds no pager, editor or question that would wait."""
+"""A command without a terminal gets no pager, editor or prompt that would wait for input."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ async def client(own_daemon: Callable[..., Daemon]) -> AsyncIterator[Client]:
     await client.close()
 
 
-async def test_they_go_before_what_the_daemon_was_started_with(client: Client) -> None:
+async def test_they_override_the_daemons_environment(client: Client) -> None:
     assert (await client.run(SHOW)).out == FOUND
     session = await client.session(command=SHOW)
     seen = await client.until("session_ended", id=session)
     assert "".join(m["data"] for m in seen if m["type"] == "output") == FOUND
-    # On a terminal somebody sees them. And nothing of it is committed.
+    # On a terminal a user can answer them. And the defaults are not committed.
     assert (await client.run(SHOW, is_pty=True)).out.replace("\r", "") == OF_THE_START
     session = await client.session(command=SHOW, use_pty=True)
     seen = await client.until("session_ended", id=session)
@@ -50,14 +50,14 @@ async def test_they_go_before_what_the_daemon_was_started_with(client: Client) -
     assert {name: env[name] for name in STARTED} == STARTED
 
 
-async def test_what_a_command_sets_or_removes_holds(client: Client) -> None:
+async def test_values_set_or_removed_by_a_command_stay(client: Client) -> None:
     await client.run("export EDITOR=nano VISUAL=of-the-start; unset PAGER; GIT_EDITOR=")
     found = (await client.run(SHOW)).out
     assert found == (
         "PAGER unset\nGIT_PAGER=cat\nGIT_TERMINAL_PROMPT=0\nGIT_EDITOR=\nEDITOR=nano\n"
         "VISUAL=of-the-start\n"
     )
-    # Set to what it was by default is set, too, once it had been something else.
+    # A variable that is set back to the default's value counts as set.
     await client.run("export EDITOR=false PAGER=cat")
     shown = (await client.run("echo $EDITOR $PAGER $GIT_PAGER", is_pty=True)).out
     assert shown == "false cat of-the-start\r\n"
@@ -65,7 +65,7 @@ async def test_what_a_command_sets_or_removes_holds(client: Client) -> None:
     assert (await client.run(SHOW)).out == FOUND
 
 
-async def test_what_set_context_and_requests_set_holds(client: Client) -> None:
+async def test_values_of_set_context_and_requests_stay(client: Client) -> None:
     assert (await client.run("echo $EDITOR $PAGER", env={"EDITOR": "ed"})).out == "ed cat\n"
     assert (await client.run("echo $EDITOR", env={"EDITOR": "of-the-start"})).out == (
         "of-the-start\n"
@@ -94,14 +94,14 @@ async def test_other_programs_do_not_wait_either(client: Client) -> None:
     assert (await client.run("echo text | $PAGER; ${VISUAL:-${EDITOR:-vi}} file")).code == 1
 
 
-def test_a_context_tracks_only_these() -> None:
+def test_a_context_tracks_only_these_variables() -> None:
     context = Context(State(b"/", {b"EDITOR": Variable(b"vim")}))
     context.edit(cwd=None, env={}, unset=[b"v%d" % number for number in range(1000)])
-    start = context.start(terminal=False)
-    assert start is context.start(terminal=False)
+    start = context.start_state(terminal=False)
+    assert start is context.start_state(terminal=False)
     assert {name: each.value for name, each in start.variables.items()} == COMMAND_DEFAULTS
-    assert context.start(terminal=True).variables[b"EDITOR"].value == b"vim"
+    assert context.start_state(terminal=True).variables[b"EDITOR"].value == b"vim"
     context.edit(cwd=None, env={}, unset=[b"EDITOR", b"PAGER"])
-    assert not {b"EDITOR", b"PAGER"} & context.start(terminal=False).variables.keys()
+    assert not {b"EDITOR", b"PAGER"} & context.start_state(terminal=False).variables.keys()
     context.reset()
-    assert context.start(terminal=False) == start
+    assert context.start_state(terminal=False) == start

@@ -1,4 +1,4 @@
-"""Where commands run: logical paths, directories that vanish, names of any bytes."""
+"""Working directories: logical paths, removed directories, names of any bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_the_last_directory_is_remembered(any_client: Client) -> None:
 
 
 async def test_at_first_there_is_no_last_directory(any_client: Client) -> None:
-    # The daemon may have been started in a shell that has one.
+    # The daemon may have been started in a shell with an OLDPWD.
     await any_client.ask({"type": "set_context", "unset": ["OLDPWD"]})
     ended = await any_client.run("echo ${OLDPWD-none}")
     assert ended.out == "none\n"
@@ -66,7 +66,7 @@ async def test_names_of_any_bytes(any_client: Client, tmp_path: Path, name: byte
     assert again.out == "here\nhere\n"
 
 
-async def test_a_directory_that_is_gone(any_client: Client, tmp_path: Path) -> None:
+async def test_a_removed_directory(any_client: Client, tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b" / "c"
     deep.mkdir(parents=True)
     first = await any_client.run(f"cd {deep}; rm -r {tmp_path}/a/b; true")
@@ -106,7 +106,7 @@ async def test_a_requested_directory_that_does_not_exist(any_client: Client) -> 
     assert (await any_client.run("echo ${A-none}")).out == "none\n"
 
 
-async def test_a_requested_directory_saves_a_context_whose_own_is_gone(
+async def test_a_requested_directory_works_when_the_contexts_is_gone(
     any_client: Client, tmp_path: Path
 ) -> None:
     await any_client.run(f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir ../gone")
@@ -127,7 +127,7 @@ async def test_set_context_takes_a_directory(any_client: Client, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", [Bash, pytest.param(Posix, marks=pytest.mark.needs("dash"))])
-def test_a_shell_that_cannot_enter_says_so(
+def test_a_shell_that_cannot_enter_reports_it(
     kind: type[Bash | Posix], shell_path: Callable[[str], str], birth: State
 ) -> None:
     shell = kind(shell_path("bash" if kind is Bash else "dash"))
@@ -139,15 +139,15 @@ def test_a_shell_that_cannot_enter_says_so(
 
 
 @pytest.mark.needs("no-root")
-def test_a_directory_that_was_closed_to_us_counts_as_gone(tmp_path: Path) -> None:
+def test_an_inaccessible_directory_counts_as_gone(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     context = Context(State(os.fsencode(closed)))
-    origin, gone = context.begin(env={}, terminal=False)
+    origin, gone = context.make_origin(env={}, terminal=False)
     assert (origin.state.cwd, gone) == (os.fsencode(tmp_path), os.fsencode(closed))
 
 
-async def test_a_path_longer_than_the_system_takes(client: Client, tmp_path: Path) -> None:
+async def test_a_path_longer_than_path_max(client: Client, tmp_path: Path) -> None:
     ended = await client.run(
         f"cd {tmp_path}; d={'d' * 250}; for i in {{1..20}}; do mkdir $d && cd $d; done; A=1"
     )

@@ -1,4 +1,4 @@
-"""Commands that end early in a way that could show our text or lose the state in silence."""
+"""Commands that end early, and could show our own text or lose the state silently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESERVED = [
 @pytest.mark.parametrize("end", ["true", "exit 3", "set -e; false", "f() { exit 4; }\nf"])
 async def test_an_alias_may_be_a_reserved_word(client: Client, word: str, end: str) -> None:
     assert (await client.run(f"alias '{word}=x'")).last["committed"]
-    # Quoted, what the command itself uses is not the alias.
+    # A quoted word in the command is not the alias.
     end = end if word not in ("{", "}", "exit") else f"unalias '{word}'\n{end}\nalias '{word}=x'"
     ended = await client.run(f"export A=1\n{end}")
     assert (ended.out, ended.err, ended.last["committed"]) == ("", "", True)
@@ -43,16 +43,17 @@ def test_all_reserved_words_as_aliases_at_once(bash: Bash, birth: State, end: st
     assert b"shellwire" not in ended.err
 
 
-async def test_such_an_alias_is_still_the_users(client: Client) -> None:
+async def test_such_an_alias_is_kept(client: Client) -> None:
     await client.run("alias time='echo timed' '{=echo brace'")
     assert (await client.run("time x\n{ y")).out == "timed x\nbrace y\n"
-    # The shells that wait are told of changes in text of ours.
+    # Pooled shells get changes as text of ours.
     for number in range(10):
         assert (await client.run(f"echo $N; export N={number}")).err == ""
     assert (await client.run("echo $N")).out == "9\n"
 
 
 VERBOSE = ["set -v", "set -o verbose", "set -euv", "set -xv", "shopt -so verbose", "set -v -e"]
+VERBOSE += ["o=-v; set $o", 'o=-eu; p=-v; set $o "$p"']
 
 
 @pytest.mark.parametrize("on", VERBOSE)
@@ -71,7 +72,7 @@ def test_set_v_shows_what_bash_shows(bash: Bash, birth: State, on: str, end: str
         assert report.state.variables[b"kept"].value == b"1"
         assert b"exit" not in report.state.functions
     else:
-        # A failure under ``set -e``: it is told that nothing is kept.
+        # A failure under ``set -e``: the shell reports that no state is kept.
         assert "e" in on.replace("verbose", "")
         assert ours.report.endswith(b"\0unreported")
 
@@ -82,7 +83,7 @@ async def test_set_v_and_exit_commit(any_client: Client) -> None:
     assert (await any_client.run("echo $A; type exit")).out.splitlines()[0] == "1"
 
 
-async def test_a_trap_of_the_users_goes_before_ours_under_set_v(client: Client) -> None:
+async def test_a_users_trap_runs_before_ours_under_set_v(client: Client) -> None:
     ended = await client.run("A=1; trap 'echo bye' EXIT; set -v; exit 3")
     assert (ended.code, ended.out, ended.err) == (3, "bye\n", "echo bye\n")
     session = await client.session(command="set -v; echo over; exit 3")
@@ -94,7 +95,7 @@ async def test_a_trap_of_the_users_goes_before_ours_under_set_v(client: Client) 
 @pytest.mark.parametrize(
     ("limit", "end"), [*itertools.product(["0", "1"], ["true", "exit 3", "set -e; false"])]
 )
-async def test_a_limit_on_files_is_told_of(any_client: Client, limit: str, end: str) -> None:
+async def test_a_file_size_limit_is_reported(any_client: Client, limit: str, end: str) -> None:
     await any_client.run("export A=old")
     ended = await any_client.run(f"ulimit -f {limit}; export A=new B=$(printf %02000d 1); {end}")
     assert (ended.last["reason"], ended.last["committed"]) == ("exited", False)

@@ -1,4 +1,4 @@
-"""Which shell is used: one that is tried, and reports its state."""
+"""Finding the shell: it must run a probe and report its state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
         *("python3", "cat", "true", "yes"),
     ],
 )
-def test_a_program_that_is_no_such_shell_is_refused(cli: CommandLine, name: str) -> None:
+def test_an_unsupported_program_is_refused(cli: CommandLine, name: str) -> None:
     path = shutil.which(name)
     assert path is not None
     line = cli.refused("start", "--daemon", "--port", "0", "--shell", path)
@@ -40,7 +40,7 @@ def test_a_program_that_is_no_such_shell_is_refused(cli: CommandLine, name: str)
 
 
 @pytest.mark.needs("zsh")
-def test_what_is_only_called_bash_gives_way_to_sh(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_false_bash_is_skipped_for_sh(cli: CommandLine, tmp_path: Path) -> None:
     false = tmp_path / "bin" / "bash"
     false.parent.mkdir()
     false.symlink_to(shutil.which("zsh") or "")
@@ -50,7 +50,7 @@ def test_what_is_only_called_bash_gives_way_to_sh(cli: CommandLine, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_those_that_work_are_taken_by_path(
+def test_working_shells_are_found_by_path(
     cli: CommandLine, shell_path: Callable[[str], str], name: str
 ) -> None:
     path = shell_path(name)

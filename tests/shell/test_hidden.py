@@ -1,4 +1,4 @@
-"""What a command and its children must not see: our descriptors, secrets, and the report."""
+"""Our descriptors, secrets and the report are hidden from a command and its children."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ def _open(listing: str) -> set[int]:
     ],
 )
 @pytest.mark.parametrize("is_pty", [False, True])
-async def test_children_hold_nothing_of_ours(
+async def test_children_have_none_of_our_descriptors(
     any_client: Client, command: str, is_pty: bool
 ) -> None:
     ended = await any_client.run(command, is_pty=is_pty)
-    # A pipe of the command's own is one more.
+    # One more is a pipe of the command itself.
     assert {0, 1, 2} <= _open(ended.out) <= {0, 1, 2, 3}, ended.out
 
 
-async def test_sessions_hold_nothing_of_ours(any_client: Client) -> None:
+async def test_sessions_have_none_of_our_descriptors(any_client: Client) -> None:
     for use_pty in (False, True):
         session = await any_client.session(command=f"{_LIST}; echo over", use_pty=use_pty)
         assert _open(await any_client.output_until(session, "over")) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("name", POSIX_SHELLS)
-async def test_a_posix_shell_itself_holds_nothing(
+async def test_a_posix_shell_itself_has_none_of_our_descriptors(
     posix_daemon: Callable[[str], Daemon], name: str
 ) -> None:
     """Busybox may run its own programs without exec(3): close-on-exec would not help there."""
@@ -74,7 +74,7 @@ async def test_a_posix_shell_itself_holds_nothing(
     await client.close()
 
 
-async def test_coprocesses_and_traps_hold_nothing_of_ours(client: Client) -> None:
+async def test_coprocesses_and_traps_have_none_of_our_descriptors(client: Client) -> None:
     ended = await client.run(f"coproc {{ {_LIST}; }}; cat <&${{COPROC[0]}}; cat <({_LIST})")
     assert not _open(ended.out) & {*range(200, 213)}
     for trap in (f"trap '{_LIST}' DEBUG; true", f"trap '{_LIST}' EXIT; exit 3"):
@@ -98,7 +98,7 @@ async def test_the_daemons_secrets_are_in_no_context(daemon: Daemon, any_client:
     assert "SHELLWIRE_TOKEN" not in (await any_client.run("env", env={"SHELLWIRE_TOKEN": "x"})).out
 
 
-async def test_nothing_of_ours_is_left_among_variables_and_functions(client: Client) -> None:
+async def test_our_variables_and_functions_are_not_visible(client: Client) -> None:
     for _ in range(2):
         ended = await client.run("set | grep -i shellwire_; compgen -A function; alias; env | sort")
         assert "__shellwire_s" not in ended.out
@@ -109,14 +109,14 @@ async def test_nothing_of_ours_is_left_among_variables_and_functions(client: Cli
     assert "__shellwire" not in environment.out
 
 
-async def test_no_file_holds_a_report(client: Client, tmp_path: Path) -> None:
+async def test_no_file_contains_a_report(client: Client, tmp_path: Path) -> None:
     before = set(os.listdir("/tmp"))
     ended = await client.run(f"export SECRET_VALUE=1; ls -l /tmp {tmp_path} /dev/shm")
     assert ended.last["committed"]
     assert not [name for name in set(os.listdir("/tmp")) - before if "shellwire" in name]
 
 
-async def test_what_is_written_to_the_report_is_no_output(any_client: Client) -> None:
+async def test_text_written_to_the_report_is_not_output(any_client: Client) -> None:
     ended = await any_client.run("echo out; echo err >&2; exit 3")
     assert (ended.out, ended.err) == ("out\n", "err\n")
     assert ended.last["bytes"] == {"stdout": 4, "stderr": 4}

@@ -1,4 +1,4 @@
-"""A command behaves as under ``bash -c``: the text around it doesn't show."""
+"""A command behaves as with ``bash -c``: our text around it has no visible effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.shell.shells import TOKEN, left, run, run_plainly
 if TYPE_CHECKING:
     from shellwire.shell.bash import Bash
 
-# One command a line; the others need several.
+# The file has one command per line; these need several lines.
 COMMANDS = (Path(__file__).parent / "like_bash_c.txt").read_text().splitlines()
 COMMANDS += [
     "",
@@ -32,7 +32,7 @@ COMMANDS += [
 
 
 def _levelled(trace: bytes) -> bytes:
-    # ``eval`` adds a level to what ``set -x`` shows (bash(1), PS4).
+    # ``eval`` adds a level to the trace of ``set -x`` (bash(1), PS4).
     return re.sub(rb"^\+\+", b"+", trace, flags=re.MULTILINE)
 
 
@@ -80,7 +80,7 @@ def test_a_command_may_begin_with_a_dash(bash: Bash, birth: State) -> None:
         "POSIXLY_CORRECT=1; exit 3", "exec 3>&- 8>&- 9>&- 10>&- 11>&-; exit 3",
     ],
 )  # fmt: skip
-def test_however_it_ends_the_report_is_made(bash: Bash, birth: State, command: str) -> None:
+def test_every_kind_of_end_is_reported(bash: Bash, birth: State, command: str) -> None:
     start = State(birth.cwd, birth.variables, {b"old": Function(b"old () \n{ \n    :\n}\n")})
     ended = run(bash, start, b"kept=1 two='2 3'; new() { :; }\n" + command.encode())
     report = left(bash, ended)
@@ -103,11 +103,11 @@ def test_however_it_ends_the_report_is_made(bash: Bash, birth: State, command: s
         "trap 'echo X' EXIT; exit 3",
     ],
 )
-def test_what_is_not_reported_is_not_made_up(bash: Bash, birth: State, command: str) -> None:
+def test_a_missing_report_is_not_invented(bash: Bash, birth: State, command: str) -> None:
     assert left(bash, run(bash, birth, command.encode())) is None
 
 
-def test_a_report_that_a_command_forges_is_not_believed(bash: Bash, birth: State) -> None:
+def test_a_forged_report_is_ignored(bash: Bash, birth: State) -> None:
     ended = run(bash, birth, b"printf '0\\0/\\n\\0\\0\\0\\0\\0000' >&210; printf x >&210; cd /usr")
     report = left(bash, ended)
     assert report is not None

@@ -1,6 +1,6 @@
-"""What a login shell says of its environment, whatever its profile does besides.
+"""Reading a login shell's environment, whatever else its profile does.
 
-The start as a whole: tests/daemon/test_login_env.py.
+The whole start: tests/daemon/test_login_env.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from shellwire.errors import ShellwireError, SpawnError
 from shellwire.process.reap import Reaper
 from shellwire.shell import login_env
-from shellwire.shell.login_env import ask, is_bare, merge
+from shellwire.shell.login_env import is_bare, login_environment, merge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def shell(name: str) -> str:
 
 
 def profile(home: Path, name: str, text: str) -> dict[bytes, bytes]:
-    """Write the profile of a shell into ``home``; return the environment to ask in."""
+    """Write the profile of a shell into ``home``; return the environment for the shell."""
     path = home / PROFILES[name][0]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -64,33 +64,33 @@ def profile(home: Path, name: str, text: str) -> dict[bytes, bytes]:
     "name",
     ["bash", *(pytest.param(name, marks=pytest.mark.needs(name)) for name in [*PROFILES][1:])],
 )
-async def test_every_shell_tells_its_environment(tmp_path: Path, name: str) -> None:
+async def test_every_shell_prints_its_environment(tmp_path: Path, name: str) -> None:
     environ = profile(tmp_path, name, PROFILES[name][1])
-    told = await ask(shell(name), environ, Reaper())
-    assert told[b"FROM_PROFILE"] == b"two\nlines"
-    assert told[b"MORE"] == b"x=y"
-    assert told[b"EMPTY"] == b""
-    assert told[b"PATH"].startswith(os.fsencode(tmp_path / "bin") + b":")
-    assert b"GIVEN" not in told
-    assert b"SHELLWIRE_URL" not in told
+    result = await login_environment(shell(name), environ, Reaper())
+    assert result[b"FROM_PROFILE"] == b"two\nlines"
+    assert result[b"MORE"] == b"x=y"
+    assert result[b"EMPTY"] == b""
+    assert result[b"PATH"].startswith(os.fsencode(tmp_path / "bin") + b":")
+    assert b"GIVEN" not in result
+    assert b"SHELLWIRE_URL" not in result
 
 
-async def test_it_runs_apart_from_us(tmp_path: Path) -> None:
+async def test_it_runs_in_its_own_session(tmp_path: Path) -> None:
     text = "cat; export PID=$$ SESSION=$(cut -d ' ' -f 6 /proc/$$/stat)\n"
-    told = await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
-    assert told[b"SESSION"] == told[b"PID"]
+    result = await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+    assert result[b"SESSION"] == result[b"PID"]
 
 
-async def test_what_holds_its_output_open_does_not_hold_us_up(tmp_path: Path) -> None:
+async def test_a_child_that_keeps_the_pipe_open_does_not_delay_us(tmp_path: Path) -> None:
     text = f"sleep 1000 & echo $! >{tmp_path}/pid; export FOUND=1\n"
-    told = await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
-    assert told[b"FOUND"] == b"1"
-    # An agent is started like that: it is meant to stay.
+    result = await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+    assert result[b"FOUND"] == b"1"
+    # Profiles start agents like this; they must stay.
     psutil.Process(int((tmp_path / "pid").read_text())).kill()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("exit 3\n", "ended with exit code 3 before"),
         ("kill -9 $$\n", "ended with exit code -9 before"),
@@ -99,13 +99,15 @@ async def test_what_holds_its_output_open_does_not_hold_us_up(tmp_path: Path) ->
         ("exec true\n", "ended with exit code 0 before"),
     ],
 )
-async def test_a_profile_that_ends_the_shell_is_said(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ShellwireError, match=said):
-        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+async def test_a_profile_that_ends_the_shell_is_reported(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ShellwireError, match=message):
+        await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
 
 
 @pytest.mark.parametrize("end", ["exit 3", "exec yes", "exec sleep 1000"])
-async def test_nothing_is_left_of_a_profile_that_failed(tmp_path: Path, end: str) -> None:
+async def test_a_failed_profile_leaves_no_process(tmp_path: Path, end: str) -> None:
     pids = tmp_path / "pids"
     pids.touch()
     text = f"""
@@ -113,9 +115,11 @@ for kind in '' setsid; do $kind sleep 1000 & echo $! >>{pids}; done
 echo $$ >>{pids}
 {end}
 """
-    seconds, said = (1000.0, "exit code 3") if end == "exit 3" else (0.5, "within 0.5 s")
-    with pytest.raises(ShellwireError, match=said):
-        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=seconds)
+    seconds, message = (1000.0, "exit code 3") if end == "exit 3" else (0.5, "within 0.5 s")
+    with pytest.raises(ShellwireError, match=message):
+        await login_environment(
+            shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=seconds
+        )
     assert not [pid for pid in pids.read_text().split() if _runs(int(pid))]
 
 
@@ -126,12 +130,12 @@ def _runs(pid: int) -> bool:
         return False
 
 
-async def test_being_cancelled_leaves_nothing(tmp_path: Path) -> None:
+async def test_cancelling_leaves_no_process(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     text = f"echo $$ >{fifo}; sleep 1000\n"
     asking = asyncio.create_task(
-        ask(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=1000)
+        login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper(), seconds=1000)
     )
     pid = int(await asyncio.to_thread(fifo.read_text))
     asking.cancel()
@@ -140,18 +144,20 @@ async def test_being_cancelled_leaves_nothing(tmp_path: Path) -> None:
     assert not _runs(pid)
 
 
-async def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_large_an_environment_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(login_env, "MAX_SIZE", 1000)
     text = "export LONG=$(printf %070000d 1)\n"
     with pytest.raises(ShellwireError, match="too large"):
-        await ask(shell("bash"), profile(tmp_path, "bash", text), Reaper())
+        await login_environment(shell("bash"), profile(tmp_path, "bash", text), Reaper())
 
 
-async def test_a_shell_that_is_none_is_said(tmp_path: Path) -> None:
+async def test_a_program_that_is_no_shell_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SpawnError, match="no-such-shell"):
-        await ask("/no-such-shell", {}, Reaper())
-    with pytest.raises(ShellwireError, match="before it told"):
-        await ask(shell("false"), {}, Reaper())
+        await login_environment("/no-such-shell", {}, Reaper())
+    with pytest.raises(ShellwireError, match="before it printed"):
+        await login_environment(shell("false"), {}, Reaper())
 
 
 @pytest.mark.parametrize(
@@ -167,15 +173,15 @@ async def test_a_shell_that_is_none_is_said(tmp_path: Path) -> None:
         ("/usr/bin:/usr/games", False),  # from /etc/profile
     ],
 )
-def test_a_path_with_only_the_systems_own_is_bare(path: str, bare: bool) -> None:
+def test_a_path_of_system_directories_is_bare(path: str, bare: bool) -> None:
     assert is_bare({b"PATH": path.encode(), b"PREFIX": b"/p/usr"}) == bare
 
 
-def test_no_path_is_bare() -> None:
+def test_a_missing_path_is_bare() -> None:
     assert is_bare({})
 
 
-def test_only_what_is_missing_is_taken() -> None:
+def test_only_missing_variables_are_taken() -> None:
     own = {b"LANG": b"C", b"PATH": b"/usr/bin:/venv/bin", b"PWD": b"/", b"HOME": b"/h"}
     login = {
         b"LANG": b"de_DE",

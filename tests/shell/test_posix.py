@@ -1,4 +1,4 @@
-"""What a POSIX sh can report: directory and exported variables, every byte of them."""
+"""A POSIX sh reports its directory and exported variables, every byte of them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_large_values(posix: Shells, birth: State, name: str) -> None:
         b"set -C", b"PATH=; false", b"exec >&- 2>&- <&-; exit 4", b"trap 'echo bye' EXIT; false",
     ],
 )  # fmt: skip
-def test_however_it_ends_the_report_is_made(
+def test_every_kind_of_end_is_reported(
     posix: Shells, birth: State, name: str, command: bytes
 ) -> None:
     state = after(posix(name), birth, b"export kept=1; cd /\n" + command)
@@ -71,7 +71,7 @@ def test_however_it_ends_the_report_is_made(
 
 @SHELLS
 @pytest.mark.parametrize("command", [b"exec true", b"kill -9 $$", b"kill -TERM $$"])
-def test_what_it_does_not_report_is_not_made_up(
+def test_a_missing_report_is_not_invented(
     posix: Shells, birth: State, name: str, command: bytes
 ) -> None:
     assert left(posix(name), run(posix(name), birth, command)) is None

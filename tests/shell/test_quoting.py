@@ -1,4 +1,4 @@
-"""Quoting: what we write every shell reads, and what they print we read."""
+"""Quoting: every shell reads our words, and we parse the words that shells print."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_shell_reads_every_byte(name: str) -> None:
 @pytest.mark.parametrize("locale", [b"C", b"C.UTF-8"])
 @with_shells
 @given(value=values)
-def test_what_bash_quotes_is_read(form: str, locale: bytes, value: bytes) -> None:
+def test_words_quoted_by_bash_are_parsed(form: str, locale: bytes, value: bytes) -> None:
     command = b"LC_ALL=%s; v=%s; printf '%s\"" % (locale, quote(value), form.encode())
     printed = run_plainly(_path("bash"), _NOWHERE, command).out
     assert unquote(printed.removesuffix(b"\n")) == value
@@ -49,7 +49,7 @@ def test_what_bash_quotes_is_read(form: str, locale: bytes, value: bytes) -> Non
 @pytest.mark.parametrize(
     "word", [b"'", b'"', b"$'", b"a b", b"$x", b"`x`", b"a;b", b"a\\", b'"a"b"', b"(", b"<"]
 )
-def test_what_is_no_quoted_word_is_refused(word: bytes) -> None:
+def test_invalid_words_are_refused(word: bytes) -> None:
     with pytest.raises(ValueError, match="word"):
         unquote(word)
 

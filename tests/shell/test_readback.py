@@ -1,4 +1,4 @@
-"""No function is kept that a shell would read back as another than it was."""
+"""A function is kept only if a shell reads its printed form back as the same function."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.shell.readback import unreadable
+from shellwire.process.reap import Reaper
+from shellwire.shell.readback import ReadBack
 from shellwire.shell.state import Function, State
 from tests.shell.shells import after, left, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shellwire.shell.bash import Bash
     from tests.live import Client
 
-# What bash 5.2 prints otherwise than it reads it; later versions may do better.
+# Functions that bash 5.2 prints incorrectly; later versions may do better.
 MISPRINTED = [
     "coproc cat",
     "x() { coproc cat; }",
@@ -44,15 +47,22 @@ WELL_PRINTED = [
 ]
 
 
+async def unreadable(
+    bash: Bash, state: State, functions: Mapping[bytes, Function]
+) -> frozenset[bytes]:
+    read_back = ReadBack(bash, Reaper(), lambda: b"readback.test")
+    return await read_back.unreadable(state, functions)
+
+
 def _functions(bash: Bash, birth: State, *bodies: str) -> dict[bytes, Function]:
     text = "\n".join(f"f{number}() {{\n{body}\n}}" for number, body in enumerate(bodies))
     return dict(after(bash, birth, f"shopt -s extglob\n{text}".encode()).functions)
 
 
 @pytest.mark.parametrize("body", MISPRINTED + WELL_PRINTED)
-async def test_what_is_kept_is_what_was_defined(bash: Bash, birth: State, body: str) -> None:
+async def test_kept_functions_are_as_defined(bash: Bash, birth: State, body: str) -> None:
     functions = _functions(bash, birth, body)
-    broken = unreadable(bash, birth, functions)
+    broken = await unreadable(bash, birth, functions)
     # The property itself, by the shell: what it restores it prints again, unless it was refused.
     report = left(bash, run(bash, State(birth.cwd, birth.variables, functions), b":"))
     same = report is not None and report.whole and report.state.functions == functions
@@ -61,30 +71,30 @@ async def test_what_is_kept_is_what_was_defined(bash: Bash, birth: State, body: 
         assert not broken
 
 
-async def test_one_that_is_broken_does_not_take_others_with_it(bash: Bash, birth: State) -> None:
+async def test_a_broken_function_does_not_affect_others(bash: Bash, birth: State) -> None:
     functions = _functions(bash, birth, ":", "echo ok", "if true; then :; fi", "b", "c")
     functions[b"f1"] = Function(b"f1 () \n{ \n    while a \\& do\n b\n done\n}\n")
     functions[b"f3"] = Function(b"f3 () \n{ \n    a 'unterminated\n}\n")
-    assert unreadable(bash, birth, functions) == {b"f1", b"f3"}
+    assert await unreadable(bash, birth, functions) == {b"f1", b"f3"}
 
 
-async def test_what_a_broken_one_would_run_does_not_hold_us_up(
+async def test_commands_in_a_broken_function_do_not_block_us(
     bash: Bash, birth: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shellwire.shell.readback.SECONDS", 0.2)
+    monkeypatch.setattr("shellwire.shell.readback.TIMEOUT", 0.2)
     functions = {b"f": Function(b"f () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")}
-    assert unreadable(bash, birth, functions) == {b"f"}
-    assert unreadable(bash, birth, {b"f": Function(b"}\n")}) == {b"f"}
+    assert await unreadable(bash, birth, functions) == {b"f"}
+    assert await unreadable(bash, birth, {b"f": Function(b"}\n")}) == {b"f"}
 
 
-async def test_the_user_is_told_which(client: Client) -> None:
+async def test_a_notice_names_the_broken_functions(client: Client) -> None:
     await client.run("f() { echo old; }; kept=0")
     ended = await client.run("f() { case $1 in (esac) echo;; esac; }; g() { echo g; }; kept=1")
     assert ended.last["committed"]
     (notice,) = ended.of_type("notice")
     assert notice["code"] == "STATE_NOT_KEPT"
     assert notice["message"].endswith(" f")
-    # Neither a broken one nor the one before.
+    # Neither the broken function nor its earlier definition exists.
     after = await client.run("type -t f; g; echo $kept")
     assert (after.out, after.err, after.of_type("notice")) == ("g\n1\n", "", [])
 
@@ -92,11 +102,11 @@ async def test_the_user_is_told_which(client: Client) -> None:
 async def test_many_that_hang_take_no_longer_than_one(
     bash: Bash, birth: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shellwire.shell.readback.SECONDS", 1.0)
+    monkeypatch.setattr("shellwire.shell.readback.TIMEOUT", 1.0)
     begun = time.monotonic()
     hanging = {
         name: Function(name + b" () \n{ \n    :\n}\nread -r x; kill -STOP $$\n")
         for name in (b"f", b"g", b"h", b"i", b"j")
     }
-    assert unreadable(bash, birth, hanging) == set(hanging)
+    assert await unreadable(bash, birth, hanging) == set(hanging)
     assert time.monotonic() - begun < 4

@@ -1,4 +1,4 @@
-"""``A && B &``: a corpus that bash runs before and after, and the cases that are not touched."""
+"""``A && B &``: bash runs a corpus before and after rewriting; and the cases left unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _run(command: str, directory: Path) -> tuple[int, bytes, bytes]:
         timeout=PATIENCE,
         check=False,
     )
-    # bash prefixes what it says of a syntax error with the line that it could not parse.
+    # bash prefixes a syntax error with the line that it could not parse.
     return done.returncode, done.stdout, re.sub(rb"bash: -c: .*\n", b"", done.stderr)
 
 
@@ -64,18 +64,18 @@ def test_bash_runs_both_alike(command: str, tmp_path: Path) -> None:
         ("a\nb && c &\nd", "a\nb && { c & };\nd"),
     ],
 )
-def test_the_text(command: str, expected: str) -> None:
+def test_the_rewritten_text(command: str, expected: str) -> None:
     assert rewrite(command.encode()) == expected.encode()
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_pass(command: bytes) -> None:
+def test_any_bytes_are_accepted(command: bytes) -> None:
     after = rewrite(command)
     assert after == command or b"{ " in after
 
 
-def test_the_grammar_is_loaded_only_when_it_is_needed() -> None:
-    """In a process of its own, for here it is loaded already."""
+def test_the_grammar_is_loaded_on_first_use() -> None:
+    """Use a new process, for in this one the grammar is loaded already."""
     code = (
         "import sys; from shellwire.shell.rewrite import rewrite;"
         "[rewrite(c) for c in (b'a && b', b'a &', b'a >&2 && b', b'a &>f || b', b'x |& y && z')];"
@@ -86,7 +86,7 @@ def test_the_grammar_is_loaded_only_when_it_is_needed() -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_without_the_grammar_a_command_runs_as_it_is() -> None:
+def test_without_the_grammar_a_command_is_unchanged() -> None:
     code = (
         "import sys; sys.modules['tree_sitter'] = None;"
         "from shellwire.shell.rewrite import rewrite; print(rewrite(b'a && b &').decode())"
@@ -95,5 +95,5 @@ def test_without_the_grammar_a_command_runs_as_it_is() -> None:
     assert done.stdout == "a && b &\n"
 
 
-def test_it_is_available() -> None:
+def test_the_grammar_is_available() -> None:
     assert module.is_available()

@@ -1,4 +1,4 @@
-"""Sessions start from a context, whatever runs in them, and never commit."""
+"""Sessions start from a context, whatever program they run, and never commit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETUP = (
 
 
 async def _ask(client: Client, session: str, line: str) -> str:
-    """Type a line, and return what it prints (the echo of the line does not hold the mark)."""
+    """Type a line, and return its output (the echo of the line does not contain the mark)."""
     mark = uuid.uuid4().hex
     typed = f"{line}; echo {mark[:8]}''{mark[8:]}\n"
     await client.send({"type": "send_input", "id": session, "data": typed})
@@ -31,7 +31,7 @@ async def _ask(client: Client, session: str, line: str) -> str:
 
 @pytest.fixture
 def bash_home(tmp_path: Path, own_daemon: Callable[..., Daemon]) -> Daemon:
-    """Return a daemon whose user has a .bashrc, and bash for a shell."""
+    """Return a daemon with bash, whose user has a .bashrc."""
     home = tmp_path / "user"
     home.mkdir()
     (home / ".bashrc").write_text(
@@ -53,7 +53,7 @@ async def test_an_interactive_bash_gets_all_of_the_context(bash_home: Daemon) ->
         "hello from an alias\nmy alias\n"
     )
     assert await _ask(client, session, "n+=1; echo $n; foo-bar x") == "6\nf:x:not exported\n"
-    # The user's own file was read once, and its functions are the user's.
+    # The user's .bashrc was read once, and its functions are defined.
     assert await _ask(client, session, "echo $RC; type -t cd; cd /; echo $LAST") == (
         "1\nfunction\n/\n"
     )

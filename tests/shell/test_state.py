@@ -1,4 +1,4 @@
-"""States and changes: what a command did is what leads from its start to its end."""
+"""States and changes: a command's change leads from its start state to its end state."""
 
 from __future__ import annotations
 
@@ -28,16 +28,14 @@ def test_the_difference_leads_from_start_to_end(start: State, end: State) -> Non
 
 
 @given(_states)
-def test_no_change_is_none(state: State) -> None:
+def test_equal_states_give_no_change(state: State) -> None:
     change = difference(state, state, visible=_all)
     assert not change
     assert apply(state, change) == state
 
 
 @given(_states, _states, _states)
-def test_what_a_command_left_alone_stays_as_others_made_it(
-    start: State, end: State, now: State
-) -> None:
+def test_untouched_values_keep_the_changes_of_others(start: State, end: State, now: State) -> None:
     merged = apply(now, difference(start, end, visible=_all))
     for name in (b"a", b"b", b"c", b"d"):
         changed = start.variables.get(name) != end.variables.get(name)
@@ -49,13 +47,13 @@ def test_what_a_command_left_alone_stays_as_others_made_it(
 
 
 @given(_states, _states)
-def test_what_cannot_be_reported_is_not_removed(start: State, end: State) -> None:
+def test_unreportable_variables_are_not_removed(start: State, end: State) -> None:
     merged = apply(start, difference(start, end, visible=lambda name, _: name != b"a"))
     assert (b"a" in merged.variables) == (b"a" in start.variables or b"a" in end.variables)
 
 
 @given(_states, _states)
-def test_without_removals_nothing_is_lost(start: State, end: State) -> None:
+def test_without_removals_nothing_is_removed(start: State, end: State) -> None:
     merged = apply(start, difference(start, end, visible=_all, removals=False))
     assert merged.variables == {**start.variables, **end.variables}
     assert merged.functions.keys() == start.functions.keys() | end.functions.keys()

@@ -1,7 +1,7 @@
-"""What cmd.exe and PowerShell are told, and what is made of what they tell; no such shell is run.
+"""The text for cmd.exe and PowerShell, and parsing their reports; no such shell is run.
 
-The report of cmd.exe has the shape that Wine's writes, that of PowerShell the one that its script
-asks for.
+The report of cmd.exe has the format that Wine's cmd.exe writes; that of PowerShell has the format
+of our script.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shellwire.shell.cmd import Cmd
-from shellwire.shell.context import Context
+from shellwire.shell.context import Commit, Context
 from shellwire.shell.powershell import PowerShell
 from shellwire.shell.state import State, Variable
 
@@ -71,23 +71,23 @@ def test_a_report(dialect: FileDialect, report: bytes) -> None:
 @pytest.mark.parametrize(
     ("dialect", "report"), [(CMD, CMD_REPORT), (POWERSHELL, POWERSHELL_REPORT)]
 )
-def test_a_report_that_is_cut_says_nothing(dialect: FileDialect, report: bytes) -> None:
+def test_a_truncated_report_is_invalid(dialect: FileDialect, report: bytes) -> None:
     for end in range(0, len(report) - 5, 7):
         assert dialect.payload(report[:end], TOKEN) is None
     assert dialect.payload(report, b"another") is None
 
 
-def test_the_blank_after_what_is_echoed() -> None:
+def test_the_blank_after_echo() -> None:
     blank = CMD_REPORT.replace("f\r\n".encode("utf-16-le"), "f \r\n".encode("utf-16-le"))
     assert CMD.payload(blank, TOKEN) == CMD.payload(CMD_REPORT, TOKEN)
 
 
 @pytest.mark.parametrize("dialect", [CMD, POWERSHELL])
 @given(st.binary(max_size=200))
-def test_rubbish_is_no_state(dialect: FileDialect, rubbish: bytes) -> None:
+def test_an_invalid_payload_is_no_state(dialect: FileDialect, rubbish: bytes) -> None:
     assert dialect.payload(rubbish, TOKEN) is None
     parsed = dialect.parse(rubbish)
-    # On the network or with a drive: nothing else is a directory there.
+    # A directory has a drive or is on the network.
     assert (
         parsed is None
         or parsed.state.cwd[1:3] in (b":\\", b":/")
@@ -105,18 +105,18 @@ def test_rubbish_is_no_state(dialect: FileDialect, rubbish: bytes) -> None:
 def test_a_command_changes_its_context(dialect: FileDialect, report: bytes) -> None:
     context = Context(BIRTH)
     context.state = State(BIRTH.cwd, {**BIRTH.variables, b"Gone": Variable(b"1")})
-    origin, _ = context.begin(cwd=rb"C:\x", env={}, terminal=False)
-    assert context.commit(origin, dialect, report, TOKEN, b"1.2").committed
+    origin, _ = context.make_origin(cwd=rb"C:\x", env={}, terminal=False)
+    assert context.commit(origin, dialect, report, TOKEN, b"1.2") == Commit(committed=True)
     assert context.state == LEFT
 
 
 @pytest.mark.parametrize("dialect", [CMD, POWERSHELL])
-def test_names_have_no_case(dialect: FileDialect) -> None:
+def test_variable_names_ignore_case(dialect: FileDialect) -> None:
     state = State(b"C:\\", {b"Path": Variable(b"old"), b"PATH": Variable(b"new")})
     assert dialect.start(state, TOKEN, report=True).env == {b"PATH": b"new"}
 
 
-def test_what_cmd_is_told() -> None:
+def test_the_text_for_cmd() -> None:
     text = CMD.start(BIRTH, TOKEN, report=True).restore.decode()
     assert text.splitlines(keepends=True) == [
         "@echo off\r\n",
@@ -131,12 +131,12 @@ def test_what_cmd_is_told() -> None:
     assert CMD.script(b"", b"a\nb\r\nc") == b"a\r\nb\r\nc\r\n"
     line = CMD.command_line(r"C:\Temp & co\shell.cmd")
     assert line == r'"C:\Windows\System32\cmd.exe" /d /q /s /c ""C:\Temp & co\shell.cmd""'
-    assert CMD.become(r"C:\a b\x.exe", interactive=False) == rb'"C:\a b\x.exe"'
+    assert CMD.exec_program(r"C:\a b\x.exe", interactive=False) == rb'"C:\a b\x.exe"'
 
 
-def test_what_powershell_is_told() -> None:
+def test_the_text_for_powershell() -> None:
     text = POWERSHELL.start(BIRTH, TOKEN, report=True).restore
-    # Read as UTF-8 by Windows PowerShell too, thanks to the mark.
+    # The mark makes Windows PowerShell read the file as UTF-8.
     assert text.startswith(b"\xef\xbb\xbf$utf8")
     assert b'& "$PSScriptRoot/command.ps1"' in text
     assert text.count(TOKEN) == 2
@@ -147,10 +147,10 @@ def test_what_powershell_is_told() -> None:
     line = POWERSHELL.command_line(r"C:\t\shell.ps1")
     assert line[0] == POWERSHELL.path
     assert line[-2:] == ["-File", r"C:\t\shell.ps1"]
-    assert POWERSHELL.become("C:\\it's.exe", interactive=False) == b"& 'C:\\it''s.exe'"
+    assert POWERSHELL.exec_program("C:\\it's.exe", interactive=False) == b"& 'C:\\it''s.exe'"
 
 
 @pytest.mark.parametrize("dialect", [CMD, POWERSHELL])
-def test_no_shell_waits_and_nothing_is_rewritten(dialect: FileDialect) -> None:
+def test_no_pooled_shell_and_no_rewriting(dialect: FileDialect) -> None:
     assert dialect.patch(BIRTH, BIRTH, TOKEN) is None
     assert not dialect.is_posix

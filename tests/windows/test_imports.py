@@ -14,6 +14,7 @@ import shellwire
 
 HERE = Path(__file__).parent
 POSIX_ONLY = {
+    "shellwire.cli.local_terminal",
     "shellwire.cli.tty",
     "shellwire.daemon.daemonize",
     "shellwire.files.archive",
@@ -21,7 +22,7 @@ POSIX_ONLY = {
     "shellwire.files.read",
     "shellwire.files.root",
     "shellwire.files.service",
-    "shellwire.files.streams",
+    "shellwire.files.archive_process",
     "shellwire.files.uploads",
     "shellwire.files.walk",
     "shellwire.files.workers",
@@ -100,5 +101,5 @@ def test_elsewhere_nothing_of_windows_is_loaded() -> None:
     modules = set(done.stdout.split())
     assert "shellwire.shell.launch" in modules
     windows = {"daemon.background", "process.portable", "process.threads"}
-    windows |= {"shell.cmd", "shell.files", "shell.powershell"}
+    windows |= {"shell.cmd", "shell.file_shell", "shell.powershell"}
     assert not {f"shellwire.{name}" for name in windows} & modules

@@ -1,1 +1,1 @@
-"""What goes into the peers' environments: pinned packages, and programs that run there."""
+"""Files for the peers' environments: pinned packages, and programs that run there."""

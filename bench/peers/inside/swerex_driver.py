@@ -1,7 +1,7 @@
-"""Runs in SWE-ReX's environment: does what its standard input asks for and says what it took.
+"""Run requests from standard input in SWE-ReX's environment, and answer with their times.
 
-``python swerex_driver.py`` works with a runtime in this process, ``… PORT TOKEN`` through a server.
-One JSON object a line each way; see ``Driver`` for the requests.
+``python swerex_driver.py`` uses a runtime in this process, ``… PORT TOKEN`` one behind a server.
+Requests and answers are JSON objects, one a line; see ``Driver`` for the requests.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _OUTPUT_SECONDS = 20.0
 
 
 class Driver:
-    """Each public coroutine is a request; its arguments are the request's fields."""
+    """The requests: each public coroutine is one, and its arguments are the request's fields."""
 
     def __init__(self, runtime: AbstractRuntime) -> None:
         self._runtime = runtime
@@ -38,15 +38,15 @@ class Driver:
         await self._runtime.run_in_session(BashAction(command=command, timeout=30))
 
     async def _execute(self, command: str) -> str:
-        # Its quickest way: a process of its own, without a session and so without state.
+        # The fastest way: a separate process, without a session and so without state.
         done = await self._runtime.execute(Command(command=["bash", "-c", command], check=True))
         return str(done.stdout)
 
     async def run(
-        self, commands: list[str], pace: float, keep: bool, budget: float
+        self, commands: list[str], pace: float, keep_state: bool, budget: float
     ) -> dict[str, object]:
-        """Run one command after the other; ``bench.peers.peer.Batch`` has the meanings."""
-        one = self._in_session if keep else self._execute
+        """Run one command after the other; ``bench.peers.peer.Batch`` explains the fields."""
+        one = self._in_session if keep_state else self._execute
         taken = []
         until = time.monotonic() + budget
         for command in commands:
@@ -71,13 +71,13 @@ class Driver:
         return {"seconds": time.perf_counter() - begun}
 
     async def output(self, command: str) -> dict[str, object]:
-        """Have a command's output through a pipe."""
+        """Read a command's output through a pipe."""
         begun = time.perf_counter()
         text = await self._execute(command)
         return {"seconds": time.perf_counter() - begun, "size": len(text)}
 
     async def terminal(self, command: str) -> dict[str, object]:
-        """Have it through a session, which is a terminal."""
+        """Read a command's output through a session, which is a terminal."""
         name = f"terminal {time.monotonic_ns()}"
         await self._runtime.create_session(CreateBashSessionRequest(session=name))
         try:
@@ -93,7 +93,7 @@ class Driver:
 
 async def main(arguments: list[str]) -> None:
     """Answer requests until standard input ends."""
-    # The library prints to stdout; answers go where only we write.
+    # The library prints to stdout, so answers go to a private duplicate of it.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     if arguments:

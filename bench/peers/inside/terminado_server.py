@@ -1,4 +1,4 @@
-"""Runs in terminado's environment: serves terminals on a free loopback port until it is ended."""
+"""Serve terminals on a free loopback port until killed; runs in terminado's environment."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tornado.web import Application
 
 
 async def main() -> None:
-    """Say the port, and serve."""
+    """Print the port, and serve."""
     manager = UniqueTermManager(shell_command=["/bin/bash", "--norc", "--noprofile"])
     sockets = bind_sockets(0, "127.0.0.1")
     server = HTTPServer(Application([(r"/ws", TermSocket, {"term_manager": manager})]))

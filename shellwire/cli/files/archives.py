@@ -1,4 +1,4 @@
-"""Small archives that tell a daemon what no message does: symlinks, modes of directories."""
+"""Small tar archives for what no message can create: symlinks, directories with modes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def directories(modes: Mapping[str, int]) -> bytes:
-    """Return an archive that makes these directories, or gives them these permissions.
+def directories_archive(modes: Mapping[str, int]) -> bytes:
+    """Return an archive that creates directories, or sets the modes of existing ones.
 
-    Paths count from where it is unpacked; the empty one is that directory itself.
+    Paths are relative to where it is unpacked; the empty path is that directory itself.
     """
     now = time.time()
-    found = []
+    members = []
     for path, mode in sorted(modes.items()):
-        made = tarfile.TarInfo(path or ".")
-        made.type, made.mode, made.mtime = tarfile.DIRTYPE, mode & 0o1777, now
-        found.append(made)
-    return _archive(found)
+        member = tarfile.TarInfo(path or ".")
+        member.type, member.mode, member.mtime = tarfile.DIRTYPE, mode & 0o1777, now
+        members.append(member)
+    return _archive(members)
 
 
-def symlink(path: str, target: str) -> bytes:
-    """Return an archive of one symlink."""
+def symlink_archive(path: str, target: str) -> bytes:
+    """Return an archive with one symlink."""
     link = tarfile.TarInfo(path)
     link.type, link.linkname = tarfile.SYMTYPE, target
     return _archive([link])

@@ -1,4 +1,4 @@
-"""The same for many things, several of them at a time."""
+"""Run the same work for many items, several at a time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-async def several(
-    work: Callable[[_T], Awaitable[None]], things: Iterable[_T], at_a_time: int = 4
+async def for_each(
+    work: Callable[[_T], Awaitable[None]], items: Iterable[_T], at_a_time: int = 4
 ) -> None:
-    """Do ``work`` for each of ``things``, in their order. What it raises first ends it all."""
-    rest = iter(things)
+    """Run ``work`` for each item, starting in order. The first exception cancels the rest."""
+    rest = iter(items)
 
-    async def lane() -> None:
-        for thing in rest:
-            await work(thing)
+    async def worker() -> None:
+        for item in rest:
+            await work(item)
 
-    tasks = [asyncio.create_task(lane()) for _ in range(at_a_time)]
+    tasks = [asyncio.create_task(worker()) for _ in range(at_a_time)]
     try:
         await asyncio.gather(*tasks)
     finally:

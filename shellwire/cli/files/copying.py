@@ -1,4 +1,4 @@
-"""A copy as cp(1) and scp(1) understand it: what goes where, and what becomes of errors."""
+"""Copy files and trees as cp(1) and scp(1) do: which file goes where, and what fails."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from shellwire.cli.files.concurrency import several
-from shellwire.cli.files.passage import passage_to
-from shellwire.cli.files.trees import Here, Node, There, holds, joined
+from shellwire.cli.files.concurrency import for_each
+from shellwire.cli.files.stream_target import open_stream_target
+from shellwire.cli.files.trees import LocalTree, Node, RemoteTree, contains, join_path
 from shellwire.errors import NotRunning, Refusal, Unreachable, WireError
 from shellwire.output import printable
 
@@ -16,115 +16,115 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from typing import Any
 
-    from shellwire.cli.files.progress import Bar
+    from shellwire.cli.files.progress import ProgressBar
 
-End = Here | There
+Tree = LocalTree | RemoteTree
 
 
-class Flags(NamedTuple):
-    """What a user has asked for."""
+class CopyOptions(NamedTuple):
+    """Options of a copy."""
 
     recursive: bool
     compress: bool
     preserve: bool
 
 
-class Word(NamedTuple):
-    """A source as it is meant: where it is, and what a copy of it in a directory is called."""
+class Source(NamedTuple):
+    """One source, after expansion of patterns."""
 
-    end: End
+    tree: Tree
     path: str
     name: str
+    """Its name in a target directory."""
 
 
 class Copying:
-    """A copy of some sources to one target. ``failed`` counts what could not be copied."""
+    """A copy of some sources to one target. ``failed`` counts the files that failed."""
 
-    def __init__(self, target: End, flags: Flags, bar: Bar) -> None:
+    def __init__(self, target: Tree, options: CopyOptions, bar: ProgressBar) -> None:
         self.failed = 0
         self._target = target
-        self._flags = flags
+        self._options = options
         self._bar = bar
-        self._files: list[tuple[End, Node, str]] = []
-        self._made: list[list[tuple[str, Node]]] = []
-        self._arrived: dict[str, set[str]] = {}
-        """Names of files that are whole, by directory."""
+        self._files: list[tuple[Tree, Node, str]] = []
+        self._new_directories: list[list[tuple[str, Node]]] = []
+        self._copied: dict[str, set[str]] = {}
+        """Names of completely copied files, by directory."""
 
-    async def run(self, sources: Sequence[tuple[End, str]], target: str) -> None:
-        """Copy. Raises Unreachable, NotRunning and Refusal: then there is no use in going on."""
-        goal = await self._target.straight(target)
-        there = await self._target.find(goal.rstrip("/") or goal[:1])
-        into = there is not None and there.is_directory
-        words: list[Word] = []
-        for source, word in sources:
-            await self._attempt(self._expand(source, word, words))
-        many = len(sources) > 1 or len(words) > 1 or target.endswith("/")
-        if not into and not await self._may_be_made(target, goal, there, is_directory=many):
+    async def run(self, sources: Sequence[tuple[Tree, str]], target: str) -> None:
+        """Copy. Raises Unreachable, NotRunning and Refusal; other errors fail one file only."""
+        path = await self._target.normalized(target)
+        found = await self._target.find(path.rstrip("/") or path[:1])
+        into = found is not None and found.is_directory
+        expanded: list[Source] = []
+        for tree, source in sources:
+            await self._attempt(self._expand(tree, source, expanded))
+        many = len(sources) > 1 or len(expanded) > 1 or target.endswith("/")
+        if not into and not await self._can_create(target, path, found, is_directory=many):
             return
-        for each in words:
-            await self._attempt(self._plan(each, goal, into=into))
-        for made in self._made:
-            await self._attempt(self._target.make_directories(made, preserve=self._flags.preserve))
-        self._bar.expect(sum(node.size for _, node, _ in self._files))
+        for each in expanded:
+            await self._attempt(self._plan(each, path, into=into))
+        preserve = self._options.preserve
+        for directories in self._new_directories:
+            await self._attempt(self._target.make_directories(directories, preserve=preserve))
+        self._bar.add_total(sum(node.size for _, node, _ in self._files))
         await self._copy_all()
-        for directory, names in self._arrived.items():
-            await self._attempt(self._target.sweep(directory, names))
-        for made in self._made:
-            await self._attempt(
-                self._target.finish_directories(made, preserve=self._flags.preserve)
-            )
-        self._bar.clear()
+        for directory, names in self._copied.items():
+            await self._attempt(self._target.remove_leftovers(directory, names))
+        for directories in self._new_directories:
+            await self._attempt(self._target.finish_directories(directories, preserve=preserve))
+        self._bar.erase()
 
-    # What goes where -----------------------------------------------------------------------------
+    # Planning ------------------------------------------------------------------------------------
 
-    async def _may_be_made(
-        self, target: str, goal: str, there: Node | None, *, is_directory: bool
+    async def _can_create(
+        self, target: str, path: str, found: Node | None, *, is_directory: bool
     ) -> bool:
-        """Whether the copy can have this name; as with scp its directory has to be there."""
+        """Whether the copy can have this name; as with scp its parent directory must exist."""
         shown = self._target.shown(target)
-        if is_directory and there is not None:
+        if is_directory and found is not None:
             self._fail(f"{shown}: is not a directory")
             return False
-        holder = goal.rstrip("/") if is_directory else self._target.parent(goal)
-        found = None if is_directory else await self._target.find(holder)
-        if found is None:
-            self._fail(f"{shown}: there is no directory {printable(holder)}")
-        elif not found.is_directory:
-            self._fail(f"{shown}: {printable(holder)} is not a directory")
-        return found is not None and found.is_directory
+        parent = path.rstrip("/") if is_directory else self._target.parent(path)
+        holder = None if is_directory else await self._target.find(parent)
+        if holder is None:
+            self._fail(f"{shown}: there is no directory {printable(parent)}")
+        elif not holder.is_directory:
+            self._fail(f"{shown}: {printable(parent)} is not a directory")
+        return holder is not None and holder.is_directory
 
-    async def _expand(self, source: End, word: str, words: list[Word]) -> None:
-        last = os.path.basename(word.rstrip("/"))
-        found = await source.expand(await source.straight(word))
-        # What ends with .. names no file: it is what is in there that is copied.
-        words += [
-            Word(source, each, last if last == ".." else os.path.basename(each.rstrip("/")))
+    async def _expand(self, tree: Tree, source: str, expanded: list[Source]) -> None:
+        last = os.path.basename(source.rstrip("/"))
+        found = await tree.expand(await tree.normalized(source))
+        # A path that ends in `..` names no file: the directory's entries are copied.
+        expanded += [
+            Source(tree, each, last if last == ".." else os.path.basename(each.rstrip("/")))
             for each in found
         ]
 
-    async def _plan(self, given: Word, target: str, *, into: bool) -> None:
-        source, word, name = given
-        node = await source.find(word.rstrip("/") or word[:1])
+    async def _plan(self, source: Source, target: str, *, into: bool) -> None:
+        tree, path, name = source
+        node = await tree.find(path.rstrip("/") or path[:1])
         if node is None:
-            self._fail(f"{source.shown(word)}: there is no such file or directory")
+            self._fail(f"{tree.shown(path)}: there is no such file or directory")
             return
         inside = into and name not in ("", ".", "..", "~")
-        goal = joined(target, name) if inside else target
+        goal = join_path(target, name) if inside else target
         if not node.is_directory:
-            if word.endswith("/"):
-                self._fail(f"{source.shown(word)}: is not a directory")
+            if path.endswith("/"):
+                self._fail(f"{tree.shown(path)}: is not a directory")
             else:
-                self._files.append((source, node._replace(path=word), goal))
-        elif self._flags.recursive:
-            await self._plan_tree(source, node._replace(path=word), goal)
+                self._files.append((tree, node._replace(path=path), goal))
+        elif self._options.recursive:
+            await self._plan_tree(tree, node._replace(path=path), goal)
         else:
-            self._fail(f"{source.shown(word)}: is a directory (-r copies it)")
+            self._fail(f"{tree.shown(path)}: is a directory (-r copies it)")
 
-    async def _plan_tree(self, source: End, top: Node, goal: str) -> None:
-        made: list[tuple[str, Node]] = []
-        # Each with where it really is, and where all that it is in are.
+    async def _plan_tree(self, tree: Tree, top: Node, goal: str) -> None:
+        new: list[tuple[str, Node]] = []
+        # Each directory with its target and the real paths of itself and its ancestors.
         waiting: list[tuple[Node, str, tuple[str, ...]]] = [
-            (top, goal, (await source.real(top.path),))
+            (top, goal, (await tree.real(top.path),))
         ]
         while waiting:
             directory, path, chain = waiting.pop()
@@ -132,50 +132,50 @@ class Copying:
             if found is not None and not found.is_directory:
                 self._fail(f"{self._target.shown(path)}: is not a directory")
                 continue
-            if found is None or self._flags.preserve:
-                made.append((path, directory))
+            if found is None or self._options.preserve:
+                new.append((path, directory))
             try:
-                nodes = await source.inside(directory.path)
+                nodes = await tree.children(directory.path)
             except (OSError, WireError) as error:
-                self._note(error)
+                self._report(error)
                 continue
             for node in nodes:
                 name = os.path.basename(node.path)
                 if not node.is_directory:
-                    self._files.append((source, node, joined(path, name)))
+                    self._files.append((tree, node, join_path(path, name)))
                     continue
-                real = joined(chain[-1], name)
+                real = join_path(chain[-1], name)
                 if node.is_symlink:
-                    real = await source.real(node.path)
-                if any(holds(real, each) for each in chain):
-                    self._fail(f"{source.shown(node.path)}: leads to a directory that it is in")
+                    real = await tree.real(node.path)
+                if any(contains(real, each) for each in chain):
+                    self._fail(f"{tree.shown(node.path)}: leads to a directory that it is in")
                 else:
-                    waiting.append((node, joined(path, name), (*chain, real)))
-        if made:
-            # All are made by one request from the first one on, which has the others in it.
-            first = made[0][0]
-            inside = [each for each in made if (each[0] + "/").startswith(first.rstrip("/") + "/")]
-            self._made.append(inside)
-            self._made += [[each] for each in made if each not in inside]
+                    waiting.append((node, join_path(path, name), (*chain, real)))
+        if new:
+            # The first directory and all below it are created by one request.
+            first = new[0][0]
+            inside = [each for each in new if (each[0] + "/").startswith(first.rstrip("/") + "/")]
+            self._new_directories.append(inside)
+            self._new_directories += [[each] for each in new if each not in inside]
 
-    # Doing it ------------------------------------------------------------------------------------
+    # Copying -------------------------------------------------------------------------------------
 
     async def _copy_all(self) -> None:
-        async def copy(one: tuple[End, Node, str]) -> None:
-            await self._attempt(self._named(*one))
+        async def copy(one: tuple[Tree, Node, str]) -> None:
+            await self._attempt(self._copy_named(*one))
 
-        await several(copy, self._files)
+        await for_each(copy, self._files)
 
-    async def _named(self, source: End, node: Node, goal: str) -> None:
-        """Copy one; an error of the system that names no file is told of the one that is here."""
+    async def _copy_named(self, source: Tree, node: Node, goal: str) -> None:
+        """Copy a file; give an OSError without a file name that of the local file."""
         try:
             await self._copy(source, node, goal)
         except OSError as error:
             if error.filename is None:
-                error.filename = node.path if isinstance(source, Here) else goal
+                error.filename = node.path if isinstance(source, LocalTree) else goal
             raise
 
-    async def _copy(self, source: End, node: Node, goal: str) -> None:
+    async def _copy(self, source: Tree, node: Node, goal: str) -> None:
         from shellwire.client.files.relay import relay
 
         name = os.path.basename(node.path)
@@ -186,20 +186,20 @@ class Copying:
             self._bar.advance(name, done - before)
             before = done
 
-        compress, preserve = self._flags.compress, self._flags.preserve
-        if isinstance(self._target, Here):
-            assert isinstance(source, There), "from here to here is refused"
-            passage = await asyncio.to_thread(passage_to, goal)
-            if passage is not None:
-                with passage:
+        compress, preserve = self._options.compress, self._options.preserve
+        if isinstance(self._target, LocalTree):
+            assert isinstance(source, RemoteTree), "copies between local paths are refused"
+            stream = await asyncio.to_thread(open_stream_target, goal)
+            if stream is not None:
+                with stream:
                     await source.client.download_into(
-                        node.path, passage, compress=compress, progress=progress
+                        node.path, stream, compress=compress, progress=progress
                     )
                 return
             await source.client.download(
                 node.path, goal, compress=compress, preserve=preserve, progress=progress
             )
-        elif isinstance(source, Here):
+        elif isinstance(source, LocalTree):
             await self._target.client.upload(
                 node.path, goal, compress=compress, preserve=preserve, progress=progress
             )
@@ -214,9 +214,9 @@ class Copying:
                 progress=progress,
             )
         directory, name = os.path.split(goal)
-        self._arrived.setdefault(directory, set()).add(name)
+        self._copied.setdefault(directory, set()).add(name)
 
-    # What goes wrong -----------------------------------------------------------------------------
+    # Errors --------------------------------------------------------------------------------------
 
     async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -224,15 +224,15 @@ class Copying:
         except (Unreachable, NotRunning, Refusal):
             raise
         except (OSError, WireError) as error:
-            self._note(error)
+            self._report(error)
 
-    def _note(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         if isinstance(error, OSError) and error.strerror:
-            where = os.fsdecode(error.filename) if error.filename else "here"
-            self._fail(f"{printable(where)}: {error.strerror.lower()}")
+            path = os.fsdecode(error.filename) if error.filename else "here"
+            self._fail(f"{printable(path)}: {error.strerror.lower()}")
         else:
             self._fail(printable(str(error)))
 
     def _fail(self, reason: str) -> None:
         self.failed += 1
-        self._bar.tell(f"Error: {reason}")
+        self._bar.print_line(f"Error: {reason}")

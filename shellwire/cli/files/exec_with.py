@@ -1,4 +1,4 @@
-"""Directories that a command takes along: their copies there, before and after it."""
+"""``exec --with``: sync directories to copies on the host, before and after a command."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from shellwire.cli.errors import Failure
-from shellwire.cli.files.changes import make_there
-from shellwire.cli.files.sync import CONFLICT, fail, warn
-from shellwire.cli.files.syncing import Syncing, Wanted
-from shellwire.cli.remote import TROUBLE
+from shellwire.cli.files.applier import make_remote_directory
+from shellwire.cli.files.sync import EXIT_CONFLICT, print_error, print_warning
+from shellwire.cli.files.sync_pair import SyncOptions, SyncPair
+from shellwire.cli.files.sync_report import SyncReport
+from shellwire.cli.remote import EXIT_UNAVAILABLE
 from shellwire.errors import DeletionRefused, FileSystemError
 from shellwire.home.paths import Home
 
@@ -24,108 +25,107 @@ if TYPE_CHECKING:
 
     from shellwire.client import Client
 
-WHERE = "~/.cache/shellwire/with"
-"""The directory there that has the copies."""
+COPIES_DIRECTORY = "~/.cache/shellwire/with"
+"""The directory on the host that holds the copies."""
 
 
-class Work:
-    """The directories of one command, in a block. ``cwd`` is the first one's copy there."""
+class SyncedDirectories:
+    """The directories of one command; a context manager. ``cwd`` is the copy of the first one."""
 
     def __init__(self, client: Client, daemon: str, *, clean: bool) -> None:
         self.cwd = ""
         self._client = client
         self._daemon = daemon
         self._clean = clean
-        self._syncings: list[Syncing] = []
-        self._alone = contextlib.AsyncExitStack()
+        self._pairs: list[SyncPair] = []
+        self._locks = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._alone.aclose()
+        await self._locks.aclose()
 
-    async def take_up(self, directories: tuple[str, ...]) -> None:
-        """Make the copies like the directories here.
+    async def sync_before(self, directories: tuple[str, ...]) -> None:
+        """Sync the directories to their copies.
 
-        Raises Failure if one has changed on both sides, or can't be copied whole: then what runs
-        there would not see what is here.
+        Raises Failure if a file has a conflict or can't be copied: the command would run on other
+        files than the local ones.
         """
         home = Home.locate()
-        # What is private here is not to be read there by everybody.
-        await make_there(self._client, await self._client.resolve(WHERE), 0o700)
-        for each, place in places(directories).items():
-            there = await self._client.resolve(place)
-            self.cwd = self.cwd or there
-            syncing = await Syncing.begin(
+        # Private files must not become readable for other users of the host.
+        copies = await self._client.resolve(COPIES_DIRECTORY)
+        await make_remote_directory(self._client, copies, 0o700)
+        for each, path in copy_paths(directories).items():
+            remote = await self._client.resolve(path)
+            self.cwd = self.cwd or remote
+            pair = await SyncPair.begin(
                 self._client,
                 home,
                 each,
-                there,
+                remote,
                 self._daemon,
-                Wanted(deletes=True),
-                say=lambda _: None,
-                warn=warn,
-                fail=fail,
+                SyncOptions(deletes=True),
+                SyncReport(lambda _: None, print_warning, print_error),
             )
-            self._syncings.append(syncing)
-        # Two commands in one copy would see, and bring back, what the other has half done. All take
-        # the locks in one order, or two could wait for each other.
-        for syncing in sorted(self._syncings, key=lambda each: each.here):
-            await self._alone.enter_async_context(syncing.alone())
-        for syncing in self._syncings:
-            await syncing.begin_anew_if_gone_there()
-            # It is in a cache: who has cleared some of that did not mean what is here.
+            self._pairs.append(pair)
+        # Two commands in one copy would sync each other's unfinished changes. All commands take the
+        # locks in the same order, so that no two wait for each other.
+        for pair in sorted(self._pairs, key=lambda each: each.local):
+            await self._locks.enter_async_context(pair.locked())
+        for pair in self._pairs:
+            await pair.forget_if_remote_missing()
+            # The copy is in a cache: files cleared there must not be deleted locally.
             try:
-                await syncing.once(restores=True, deletes_many=True)
+                await pair.sync(restores=True, deletes_many=True)
             except DeletionRefused as error:
-                raise Failure(f"{error}, nothing is run", CONFLICT) from error
-            if syncing.conflicts or syncing.failed:
+                raise Failure(f"{error}, and the command was not run", EXIT_CONFLICT) from error
+            if pair.report.conflicts or pair.report.failed:
                 raise Failure(
-                    f"{syncing.here} and its copy in {syncing.there} differ: nothing is run",
-                    CONFLICT if syncing.conflicts else TROUBLE,
+                    f"{pair.local} and its copy {pair.remote} differ: the command was not run",
+                    EXIT_CONFLICT if pair.report.conflicts else EXIT_UNAVAILABLE,
                 )
 
-    async def bring_back(self) -> bool:
-        """Take here what the command has made, changed or deleted; return whether all of it came.
+    async def sync_after(self) -> bool:
+        """Sync the command's changes back; return whether all of them were.
 
-        A copy of which something did not come stays, also if all were to be removed.
+        A copy with changes that were not synced back stays, even with ``clean``.
         """
-        whole = True
-        for syncing in self._syncings:
+        is_complete = True
+        for pair in self._pairs:
             try:
-                # What the command has deleted it may have deleted, but for the directory itself.
-                await syncing.once(deletes_many=True)
+                # The command may delete any number of files, but not the whole directory.
+                await pair.sync(deletes_many=True)
             except DeletionRefused as error:
-                fail(str(error))
-                whole = False
+                print_error(str(error))
+                is_complete = False
                 continue
-            if syncing.conflicts or syncing.failed:
-                whole = False
+            if pair.report.conflicts or pair.report.failed:
+                is_complete = False
             elif self._clean:
-                await syncing.clean()
-                with contextlib.suppress(FileSystemError):  # others' copies are there
-                    await self._client.remove(posixpath.dirname(syncing.there))
-        return whole
+                await pair.remove_remote()
+                with contextlib.suppress(FileSystemError):  # it holds other copies
+                    await self._client.remove(posixpath.dirname(pair.remote))
+        return is_complete
 
 
-def places(directories: Iterable[str]) -> dict[str, str]:
-    """Return each directory, without symlinks, and where its copy is: beside the others' copies.
+def copy_paths(directories: Iterable[str]) -> dict[str, str]:
+    """Return the path of each directory's copy, by the directory's path without symlinks.
 
-    The same ones have the same place each time, in whatever order, and so have neighbours together
-    or alone. Raises UsageError if that can't be.
+    Copies are side by side. The same directories, in any order, always have the same paths, and so
+    have siblings, together or alone. Raises UsageError if two have the same name.
     """
     found = list(dict.fromkeys(map(os.path.realpath, directories)))
     names: dict[str, str] = {}
     for each in found:
         parent, name = os.path.split(each)
         if parent == each:
-            raise click.UsageError(f"--with {each}: a whole file system can't be taken along.")
+            raise click.UsageError(f"--with {each}: a whole file system can't be synced.")
         if name in names:
             raise click.UsageError(f"--with: {names[name]} and {each} have the same name.")
         names[name] = each
     parents = {os.path.dirname(each) for each in found}
-    # What is beside each other here is so there in any case; others only for such a command.
-    named = "\0".join([platform.node(), *(parents if len(parents) == 1 else sorted(found))])
-    beside = hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return {each: f"{WHERE}/{beside}/{name}" for name, each in names.items()}
+    # Siblings have one common directory of copies; others have one for each combination.
+    key = "\0".join([platform.node(), *(parents if len(parents) == 1 else sorted(found))])
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return {each: f"{COPIES_DIRECTORY}/{digest}/{name}" for name, each in names.items()}

@@ -1,4 +1,4 @@
-"""How far a copy is, on a terminal: what has gone, how fast, and how long it will take."""
+"""The progress bar of a copy on a terminal: percentage, bytes, rate and time left."""
 
 from __future__ import annotations
 
@@ -8,71 +8,73 @@ import time
 
 import click
 
-from shellwire.cli.say import say
+from shellwire.cli.printing import print_line
 from shellwire.output import printable
 
-_PAUSE = 0.1
-_SMOOTH = 3.0
+_REFRESH_SECONDS = 0.1
+_SMOOTHING_SECONDS = 3.0
+_DEFAULT_WIDTH = 80
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-class Bar:
-    """One line on stderr that is written anew; nothing where that is no terminal."""
+class ProgressBar:
+    """One line on stderr that is rewritten; nothing is shown if stderr is no terminal."""
 
     def __init__(self) -> None:
-        self._shows = sys.stderr is not None and sys.stderr.isatty()
+        self._is_shown = sys.stderr is not None and sys.stderr.isatty()
         self._total = 0
         self._done = 0
         self._rate = 0.0
-        self._said = -_PAUSE
-        self._last = time.monotonic()
+        self._shown_at = -_REFRESH_SECONDS
+        self._advanced_at = time.monotonic()
         self._width = 0
 
-    def expect(self, total: int) -> None:
-        """So many bytes are to be copied."""
-        self._total += total
+    def add_total(self, count: int) -> None:
+        """Add to the number of bytes to copy."""
+        self._total += count
 
     def advance(self, name: str, count: int) -> None:
-        """So many more have gone, of this file; negative if they must go once more."""
+        """Add to the bytes copied, now of file ``name``; negative if some are sent again."""
         self._done += count
         now = time.monotonic()
-        passed = max(now - self._last, 1e-6)
-        self._last = now
-        weight = min(1.0, passed / _SMOOTH)
+        passed = max(now - self._advanced_at, 1e-6)
+        self._advanced_at = now
+        weight = min(1.0, passed / _SMOOTHING_SECONDS)
         self._rate += (max(0, count) / passed - self._rate) * weight
-        if self._shows and now - self._said >= _PAUSE:
-            self._said = now
-            self._write(line(name, self._done, self._total, self._rate))
+        if self._is_shown and now - self._shown_at >= _REFRESH_SECONDS:
+            self._shown_at = now
+            self._write(format_progress(name, self._done, self._total, self._rate))
 
-    def tell(self, text: str) -> None:
-        """Print a line that stays."""
-        self.clear()
-        say(text, err=True)
+    def print_line(self, text: str) -> None:
+        """Erase the bar and print a line to stderr."""
+        self.erase()
+        print_line(text, err=True)
 
-    def clear(self) -> None:
-        """Leave nothing of it."""
-        if self._shows and self._width:
+    def erase(self) -> None:
+        """Erase the bar."""
+        if self._is_shown and self._width:
             click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
             self._width = 0
 
     def _write(self, text: str) -> None:
         try:
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or _DEFAULT_WIDTH
         except OSError:
-            columns = 80
+            columns = _DEFAULT_WIDTH
         text = text[-(columns - 1) :] if len(text) >= columns else text
         click.echo("\r" + text.ljust(self._width), nl=False, err=True)
         self._width = len(text)
 
 
-def line(name: str, done: int, total: int, rate: float) -> str:
-    """Return what the bar says. ``rate`` is in bytes per second."""
-    share = 100 if done >= total else 100 * done // total
+def format_progress(name: str, done: int, total: int, rate: float) -> str:
+    """Return the text of the bar. ``rate`` is in bytes per second."""
+    percent = 100 if done >= total else 100 * done // total
     left = _clock((total - done) / rate) if rate > 1 and done < total else "--:--"
-    return f"{printable(name)}  {share:3}%  {amount(done)}  {amount(rate)}/s  {left} left"
+    speed = f"{format_bytes(rate)}/s"
+    return f"{printable(name)}  {percent:3}%  {format_bytes(done)}  {speed}  {left} left"
 
 
-def amount(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Return a number of bytes with its unit, in seven to ten characters."""
     for unit in _UNITS:
         if count < 1000 or unit == _UNITS[-1]:

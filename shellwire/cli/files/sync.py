@@ -1,4 +1,4 @@
-"""``shellwire sync``: a directory here and one there, kept the same."""
+"""``shellwire sync``: sync a local directory with one on a host."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 import click
 
 from shellwire.cli.errors import Failure
-from shellwire.cli.files.target import parsed
-from shellwire.cli.remote import place_of, talk
-from shellwire.cli.say import say as print_line
+from shellwire.cli.files.location import parse_location
+from shellwire.cli.printing import print_line
+from shellwire.cli.remote import endpoint_of, run_with_client
 from shellwire.errors import DeletionRefused
 from shellwire.home.paths import Home
 
 if TYPE_CHECKING:
     from shellwire.client import Client
 
-_PAUSE = 1.0
-CONFLICT = 3
-"""Exit code where something has changed on both sides."""
+_WATCH_SECONDS = 1.0
+EXIT_CONFLICT = 3
+"""Exit code if something has changed on both sides."""
 
 
 @click.command("sync")
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C: look at both each second.")
+@click.option("--watch", is_flag=True, help="Sync again every second until Ctrl-C.")
 @click.option("--delete", is_flag=True, help="Delete what was deleted on the other side.")
-@click.option("--force-delete", "force", is_flag=True, help="Delete even if a side has vanished.")
-@click.option("--checksum", is_flag=True, help="Read every file, not only what looks changed.")
-@click.option("--dry-run", "dry", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--force-delete", "force", is_flag=True, help="Delete even if a side looks vanished.")
+@click.option("--checksum", is_flag=True, help="Read every file, not only those that look changed.")
+@click.option("--dry-run", "dry", is_flag=True, help="Show the changes without making them.")
 @click.argument("first", metavar="DIR")
 @click.argument("second", metavar="NAME:DIR")
 @click.pass_context
@@ -40,82 +40,93 @@ def sync_command(
     first: str,
     second: str,
 ) -> None:
-    """Take the changes in DIR here to NAME:DIR there, and those there to here.
+    """Sync a directory with one on a host, both ways.
 
-    What changed since the last time is known by a manifest of SHA-256, which is kept in the home. A
-    file that changed on both sides is a conflict: it is named, left as it is on both, and the exit
-    code is 3. Make one like the other to end it. The first time, what is on one side only is
-    copied, and what differs is a conflict. So is, without --delete, a file that became a directory
-    or a symlink on one side, or the other way round, unless only an empty directory is replaced. A
-    side that does not exist the first time is made, and a line says so.
+    Changes since the last sync go to the other side. NAME:DIR is written as for `cp`; the two
+    arguments may be swapped.
 
-    --delete stops with exit code 3, and does nothing, if one side looks as if it had vanished (an
-    unmounted disk): its directory is missing, is empty, or is another one with nothing of what was
-    there; or if more than half of the files that the last sync knew would be deleted, where these
-    are more than 20. So does --watch --delete. --force-delete deletes all the same.
+    \b
+    Example:
+      shellwire sync ./app box:app
+      shellwire sync --watch --delete ./app box:app
 
-    A file has changed when its content has, or whether its owner may execute it. It comes with its
-    time; to there it comes with its mode, to here only with whether its owner may execute it.
-    Another mode or time alone does not come. A file is read again if its size, one of its times
-    (ctime too) or its inode is another; with --checksum every file is. Directories come with their
-    modes, less the umask here, empty ones too, and keep those that they have; one without write
-    permission is writable while it is filled. Symlinks come as such. Symlinks that lead out of DIR,
-    FIFOs and devices are left out, with a warning. What is there is written as for `cp`. Of two
-    that sync the same at a time one waits for the other. --watch goes on when the daemon, or
-    without --delete a directory, is gone for a while.
+    Conflicts: a file that changed on both sides is reported and left alone on both; the exit code
+    is 3. Make the two files equal to resolve it. Without --delete, a file replaced by a directory
+    or a symlink (or the other way round) is a conflict too, unless it replaces an empty directory.
 
-    Exit codes: 0 both are the same, as far as that was asked for; 1 something went wrong, a line
-    says what; 2 bad options; 3 conflicts, or --delete stopped; 130 ended by Ctrl-C, as --watch is;
-    255 no connection.
+    First sync: a missing directory is created, files on one side are copied, files that differ are
+    conflicts.
+
+    --delete stops with exit code 3, and does nothing, if a side looks vanished (an unmounted disk):
+    its directory is missing, empty, or another one without the synced files. It also stops if more
+    than half of more than 20 files would be deleted. --force-delete skips these checks.
+
+    \b
+    What is synced:
+    - Content, and whether the owner may execute the file. Changes of other
+      modes or of times alone are not synced.
+    - A file is read if its size, mtime, ctime or inode changed.
+    - A copied file keeps its time. Pushed files get the local mode; pulled files
+      get only the execute permission.
+    - New directories, empty ones too, with their mode less the local umask.
+      Read-only directories are made writable while they are filled.
+    - Symlinks as such. Symlinks that lead out of DIR, FIFOs and devices are
+      skipped with a warning.
+
+    A second sync of the same directories waits for the first. --watch continues when the daemon is
+    gone for a while, and without --delete also when a directory is.
+
+    \b
+    Exit codes:
+      0    both sides are equal, except for deletions without --delete
+      1    something failed; each line on stderr says what
+      2    wrong options
+      3    conflicts, or --delete stopped
+      130  Ctrl-C, which also ends --watch
+      255  no connection
     """
-    ends = {each.host is None: each for each in (parsed(first), parsed(second))}
-    if len(ends) != 2:
-        raise click.UsageError("One side must be here, the other NAME:DIR.", ctx)
-    here, there = ends[True], ends[False]
-    host = there.host or None
+    locations = {each.host is None: each for each in map(parse_location, (first, second))}
+    if len(locations) != 2:
+        raise click.UsageError("Give one local directory and one NAME:DIR.", ctx)
+    local, remote = locations[True], locations[False]
+    host = remote.host or None
 
     async def work(client: Client) -> int:
         import asyncio
 
-        from shellwire.cli.files.syncing import Syncing, Wanted
+        from shellwire.cli.files.sync_pair import SyncOptions, SyncPair
+        from shellwire.cli.files.sync_report import SyncReport
 
-        syncing = await Syncing.begin(
+        pair = await SyncPair.begin(
             client,
             Home.locate(),
-            here.path,
-            there.path,
-            place_of(host).name,
-            Wanted(deletes=delete or force, forced=force, checksum=checksum),
-            say=say,
-            warn=warn,
-            fail=fail,
+            local.path,
+            remote.path,
+            endpoint_of(host).name,
+            SyncOptions(deletes=delete or force, forced=force, checksum=checksum),
+            SyncReport(print_line, print_warning, print_error),
         )
         try:
             if dry:
-                await syncing.once(dry=True)
+                await pair.sync(dry=True)
             else:
-                async with syncing.alone():
-                    await syncing.once()
+                async with pair.locked():
+                    await pair.sync()
             while watch and not dry:
-                await asyncio.sleep(_PAUSE)
-                await syncing.again()
+                await asyncio.sleep(_WATCH_SECONDS)
+                await pair.sync_again()
         except DeletionRefused as error:
-            raise Failure(f"{error}; --force-delete deletes all the same", CONFLICT) from error
-        return CONFLICT if syncing.conflicts else bool(syncing.failed)
+            raise Failure(f"{error}; --force-delete skips this check", EXIT_CONFLICT) from error
+        return EXIT_CONFLICT if pair.report.conflicts else bool(pair.report.failed)
 
-    ctx.exit(talk(host, work))
-
-
-def say(text: str) -> None:
-    """Print what was done."""
-    print_line(text)
+    ctx.exit(run_with_client(host, work))
 
 
-def warn(text: str) -> None:
-    """Print what is left out, or waited for, and is no error."""
+def print_warning(text: str) -> None:
+    """Print what is skipped or waited for."""
     print_line(f"Warning: {text}", err=True)
 
 
-def fail(text: str) -> None:
-    """Print what has gone wrong."""
+def print_error(text: str) -> None:
+    """Print what failed."""
     print_line(f"Error: {text}", err=True)

@@ -1,4 +1,4 @@
-"""The two ends of a copy, here and there: what they have in common is a file tree."""
+"""The file trees of a copy, local and remote, with one interface."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 
 def _mask(*, preserve: bool) -> int:
-    """Return the bits that a new file or directory does not get."""
-    from shellwire.client.files.local import umask  # with aiohttp, which --help does not need
+    """Return the mode bits that new files and directories do not get."""
+    from shellwire.client.files.partial_file import (
+        umask,  # with aiohttp, which --help does not need
+    )
 
     return 0 if preserve else umask()
 
 
 class Node(NamedTuple):
-    """A file or a directory at an end."""
+    """A file or a directory in a tree."""
 
     path: str
     is_directory: bool
@@ -40,78 +42,78 @@ class Node(NamedTuple):
     mtime_ns: int
 
 
-def joined(directory: str, name: str) -> str:
-    """Return the path of what is in a directory."""
+def join_path(directory: str, name: str) -> str:
+    """Return the path of an entry of a directory."""
     return f"{directory.rstrip('/')}/{name}" if directory else name
 
 
-def holds(directory: str, path: str) -> bool:
-    """Whether a path is a directory's own, or in it, where both have no symlinks."""
+def contains(directory: str, path: str) -> bool:
+    """Whether ``path`` is ``directory`` or below it; neither path has symlinks."""
     return f"{path}/".startswith(f"{directory.rstrip('/')}/")
 
 
-class Here:
-    """This machine."""
+class LocalTree:
+    """The files of this machine."""
 
     def shown(self, path: str) -> str:
-        """Return how a path is called in what is told."""
+        """Return a path as messages show it."""
         return printable(path)
 
     async def find(self, path: str) -> Node | None:
-        """Return what is at a path, symlinks followed; None if nothing is. Raises OSError."""
+        """Return the node at a path, symlinks followed; None if there is none. Raises OSError."""
         try:
             return await asyncio.to_thread(_node, path)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    async def straight(self, path: str) -> str:
-        """Return the path as it can be asked for."""
+    async def normalized(self, path: str) -> str:
+        """Return the path unchanged: the system resolves ``..``."""
         return path
 
     def parent(self, path: str) -> str:
-        """Return the directory that holds what is at a path."""
+        """Return the parent directory of a path."""
         return os.path.dirname(path.rstrip("/")) or "."
 
     async def real(self, path: str) -> str:
-        """Return where a directory is, without symlinks."""
+        """Return the path of a directory without symlinks."""
         return (await asyncio.to_thread(os.path.realpath, path)).replace(os.sep, "/")
 
-    async def inside(self, path: str) -> list[Node]:
-        """Return what is in a directory. Raises OSError."""
+    async def children(self, path: str) -> list[Node]:
+        """Return the entries of a directory. Raises OSError."""
         return await asyncio.to_thread(_nodes, path)
 
     async def expand(self, path: str) -> list[str]:
-        """Return the paths that are meant; the shell has expanded them."""
+        """Return the path itself: the user's shell has expanded patterns."""
         return [path]
 
     async def make_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
-        """Make directories that are like others, so that they can be written to."""
+        """Create directories with the modes of others, but writable."""
         for path, like in made:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, (like.mode | stat.S_IRWXU) & 0o777)
 
     async def finish_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
-        """Give them their modes, and with ``preserve`` times."""
+        """Set the final modes of the directories, and with ``preserve`` their times."""
         mask = _mask(preserve=preserve)
         for path, like in reversed(made):
             os.chmod(path, like.mode & 0o777 & ~mask)
             if preserve:
                 os.utime(path, ns=(like.mtime_ns, like.mtime_ns))
 
-    async def sweep(self, directory: str, names: Collection[str]) -> None:
-        """Remove what copies of these files have left that came to nothing. Raises OSError."""
-        from shellwire.client.files.local import sweep
+    async def remove_leftovers(self, directory: str, names: Collection[str]) -> None:
+        """Remove the temporary files of failed copies of these files. Raises OSError."""
+        from shellwire.client.files.partial_file import remove_partials
 
-        await asyncio.to_thread(sweep, directory or ".", names)
+        await asyncio.to_thread(remove_partials, directory or ".", names)
 
 
 def _nodes(path: str) -> list[Node]:
     found = []
     for name in sorted(os.listdir(path)):
         try:
-            found.append(_node(joined(path, name)))
-        except OSError:  # a symlink to nothing, or gone by now: who copies it is told
-            found.append(Node(joined(path, name), False, True, 0, 0, 0))
+            found.append(_node(join_path(path, name)))
+        except OSError:  # a dangling symlink, or gone by now: copying it reports that
+            found.append(Node(join_path(path, name), False, True, 0, 0, 0))
     return found
 
 
@@ -128,43 +130,43 @@ def _node(path: str) -> Node:
     )
 
 
-class There:
-    """The daemon's machine."""
+class RemoteTree:
+    """The files of a daemon's machine."""
 
     def __init__(self, client: Client, host: str) -> None:
         self.client = client
         self._host = host
 
     def shown(self, path: str) -> str:
-        """Return how a path is called in what is told."""
+        """Return a path as messages show it."""
         return printable(f"{self._host}:{path}")
 
     async def find(self, path: str) -> Node | None:
-        """Return what is at a path, symlinks followed; None if nothing is. Raises WireError."""
+        """Return the node at a path, symlinks followed; None without one. Raises WireError."""
         try:
-            return _told(await self.client.stat(path))
+            return _node_from_info(await self.client.stat(path))
         except NotFound:
             return None
 
-    async def straight(self, path: str) -> str:
-        """Return the path as it can be asked for, without ``..``. Raises WireError."""
+    async def normalized(self, path: str) -> str:
+        """Return the path without ``..``, which requests refuse. Raises WireError."""
         return await self.client.straight(path)
 
     def parent(self, path: str) -> str:
-        """Return the directory that holds what is at a path."""
+        """Return the parent directory of a path."""
         return posixpath.dirname(path.rstrip("/")) or "~"
 
     async def real(self, path: str) -> str:
-        """Return where a directory is, without symlinks. Raises WireError."""
+        """Return the path of a directory without symlinks. Raises WireError."""
         return await self.client.realpath(path)
 
-    async def inside(self, path: str) -> list[Node]:
-        """Return what is in a directory. Raises WireError."""
-        found = [_told(each) for each in await self.client.list_dir(path)]
+    async def children(self, path: str) -> list[Node]:
+        """Return the entries of a directory. Raises WireError."""
+        found = [_node_from_info(each) for each in await self.client.list_dir(path)]
         return sorted(found, key=lambda each: each.path)
 
     async def expand(self, path: str) -> list[str]:
-        """Return the paths that a pattern in the last part means; itself if there are none."""
+        """Return the paths that match a pattern in the last part; the path itself if none does."""
         directory, slash, name = path.rpartition("/")
         if not any(each in name for each in "*?[") or await self.find(path) is not None:
             return [path]
@@ -177,7 +179,7 @@ class There:
         return sorted(found) or [path]
 
     async def make_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
-        """Make directories that are like others, so that they can be written to."""
+        """Create directories with the modes of others, but writable."""
         mask = _mask(preserve=preserve)
         now = time.time_ns()
         await self._unpack(
@@ -188,7 +190,7 @@ class There:
         )
 
     async def finish_directories(self, made: Sequence[tuple[str, Node]], *, preserve: bool) -> None:
-        """Give them their modes, and with ``preserve`` times."""
+        """Set the final modes of the directories, and with ``preserve`` their times."""
         mask = _mask(preserve=preserve)
         exact = [(path, like._replace(mode=like.mode & ~mask)) for path, like in made]
         if preserve:
@@ -203,15 +205,15 @@ class There:
                 ]
             )
 
-    async def sweep(self, directory: str, names: Collection[str]) -> None:
-        """Leave that to the daemon, which keeps it for an hour."""
+    async def remove_leftovers(self, directory: str, names: Collection[str]) -> None:
+        """Do nothing: the daemon removes them after an hour."""
 
     async def _unpack(self, made: Sequence[tuple[str, Node]]) -> None:
-        """Make directories, or change them, all by one request: no message sets modes and times."""
+        """Create or change directories by one archive: no message sets modes and times."""
         if not made:
             return
         paths = [(await self.client.resolve(path)).rstrip("/") for path, _ in made]
-        # Not one of them itself: that may be one that nothing can be put into.
+        # Their common parent, not one of them: that could be read-only.
         common = posixpath.commonpath([posixpath.dirname(path) or "/" for path in paths])
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
@@ -223,7 +225,7 @@ class There:
         await self.client.unpack(archive.getvalue(), common)
 
 
-def _told(info: FileInfo) -> Node:
+def _node_from_info(info: FileInfo) -> Node:
     return Node(
         path=info.path,
         is_directory=info.is_directory,

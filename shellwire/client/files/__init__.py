@@ -1,1 +1,1 @@
-"""Files of the daemon's machine: small ones as messages, large ones by plain HTTP."""
+"""Files on the daemon's machine: small ones in messages, large ones over HTTP."""

@@ -1,126 +1,60 @@
-"""What a client can do with files there."""
+"""The client's methods for files on the daemon's machine."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import io
 import os
-import secrets
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shellwire.client.files.content import Local, opened, whole
-from shellwire.client.files.download import About, Download, look
-from shellwire.client.files.local import Arrival
-from shellwire.client.files.paths import absolute, child, from_root, from_wire, on_wire
-from shellwire.client.files.upload import Upload, Wish
-from shellwire.client.files.web import PASSING
-from shellwire.client.files.wished import wished
+from shellwire.client.files.content import LocalContent, open_regular, read_whole
+from shellwire.client.files.download import Download, FileMetadata, fetch_metadata
+from shellwire.client.files.partial_file import PartialFile
+from shellwire.client.files.paths import child, from_wire, to_wire
+from shellwire.client.files.upload import Upload
+from shellwire.client.files.upload_options import options_for_copy
+from shellwire.client.files.whole_file import read_file, write_file
 from shellwire.client.results import FileInfo, Found, Match
 from shellwire.errors import (
-    Conflict,
-    Disconnected,
-    FileProblem,
     FileSystemError,
-    InvalidAnswer,
     NotFound,
-    ShellwireError,
     Unreachable,
 )
-from shellwire.protocol.answers import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.client.connection import Connection
     from shellwire.client.files.download import Sink
     from shellwire.client.files.paths import StrPath
-    from shellwire.client.files.web import Web
+    from shellwire.client.files.requests import FileRequests
     from shellwire.client.results import Message
-
-SMALL = 512 * 1024
-"""Bytes of a file that goes in one message; a larger one goes by HTTP."""
 
 
 class Files:
-    """The part of a client that is about files.
+    """The file methods of a client.
 
-    A path there is absolute, or counts from the home directory of the daemon's user, as ``~`` does.
-    All of it raises WireError (NotFound, PathEscape, FileSystemError and the others), and, as
-    everything that a client does, Unreachable and NotRunning.
+    Remote paths are absolute, or relative to the home directory of the daemon's user, also written
+    ``~``. All methods raise WireError (NotFound, PathEscape, FileSystemError and others) and, like
+    all methods of a client, Unreachable and NotRunning.
     """
 
-    _connection: Connection
-    _web: Web
-    _home_there: str | None = None
+    _files: FileRequests
 
     async def read_file(self, path: StrPath, offset: int = 0, length: int | None = None) -> bytes:
-        """Return a file's content, or ``length`` bytes of it from ``offset`` on."""
-        found = bytearray()
-        where = on_wire(await self.resolve(path))
-        while True:
-            left = SMALL if length is None else min(SMALL, length - len(found))
-            if left <= 0 and length is not None:
-                return bytes(found)
-            piece = await self._fs(
-                "read",
-                root="/",
-                path=where,
-                offset=offset + len(found),
-                length=left,
-                # A hash tells that the pieces belong together; of a part nobody asks for one.
-                hash=not offset and length is None,
-            )
-            found += base64.b64decode(piece["content_base64"])
-            if piece["eof"] and (offset or length is not None):
-                return bytes(found)
-            if piece["eof"] and piece["hash"] == hashlib.sha256(found).hexdigest():
-                return bytes(found)
-            if offset == 0 and length is None:  # large, or changed between two pieces
-                content = io.BytesIO()
-                await self._fetch(await self.resolve(path), content)
-                return content.getvalue()
+        """Return the content of a file, or ``length`` bytes of it from ``offset`` on."""
+        return await read_file(self._files, path, offset, length)
 
     async def write_file(
         self, path: StrPath, data: str | bytes, *, expected_hash: str | None = None
     ) -> str:
-        """Give a file a content, in one step, and return its SHA-256 in hexadecimal.
+        """Replace the content of a file atomically; return its SHA-256 in hexadecimal.
 
-        Directories that are missing are made; mode and owner of a file that is there are kept. With
-        ``expected_hash``, the SHA-256 of what is believed to be there, Conflict is raised, and
-        nothing changed, if it is not.
+        Missing directories are created. Mode and owner of an existing file are kept.
+        ``expected_hash`` is the SHA-256 that the file must have now: if it differs, Conflict is
+        raised and nothing changes.
         """
-        data = data.encode() if isinstance(data, str) else data
-        target = await self.resolve(path)
-        if len(data) > SMALL:
-            wish = Wish(if_match=expected_hash or None)
-            source = Local(io.BytesIO(data), target)
-            return await Upload(self._web, source, target, wish, None).run()
-        ours = hashlib.sha256(data).hexdigest()
-        content = base64.b64encode(data).decode()
-        cut = False
-        while True:
-            try:
-                done = await self._fs(
-                    "write",
-                    repeatable=False,
-                    root="/",
-                    path=on_wire(target),
-                    content_base64=content,
-                    expected_hash=expected_hash,
-                )
-            except Conflict:
-                if cut and await self._is(target, ours):
-                    return ours  # by us: the answer was lost
-                raise
-            except Disconnected:
-                await self._connection.link()  # raises why there is none any more
-                cut = True
-            else:
-                written: str = done["hash"]
-                return written
+        content = data.encode() if isinstance(data, str) else data
+        return await write_file(self._files, path, content, expected_hash)
 
     async def upload(
         self,
@@ -132,35 +66,35 @@ class Files:
         progress: Callable[[int, int], None] | None = None,
         expected_hash: str | None = None,
     ) -> str:
-        """Copy the file ``source`` here to ``path`` there, in one step; return its SHA-256.
+        """Copy the local file ``source`` to the remote ``path`` atomically; return its SHA-256.
 
-        It goes on where it was after a cut. If this process ends before it is done, the next upload
-        of the same content to there goes on within the hour, if both have the ``client_id`` that
-        their caller chose, or none. The mode of a file that is there is kept; a new one has that of
-        ``source``, less the umask; with ``preserve`` it is the same, and so is the time. With
-        ``compress`` it is compressed on the way where that pays. ``progress`` is called with the
-        bytes that have gone and all there are. ``expected_hash`` is as for ``write_file``, and
-        empty for a file that must not exist.
+        After a disconnect the upload continues. If this process ends first, the next upload of the
+        same content to the same path resumes it within an hour, provided that both have the same
+        chosen ``client_id``, or none. An existing file keeps its mode; a new one gets the mode of
+        ``source`` minus the umask. With ``preserve`` it gets the mode and the modification time of
+        ``source``. With ``compress`` data is compressed in transit if that makes it smaller.
+        ``progress`` is called with the bytes sent and the total. ``expected_hash`` is as for
+        ``write_file``; an empty string means that the file must not exist.
 
-        Raises OSError for what can't be read here.
+        Raises OSError if ``source`` can't be read.
         """
         target = await self.resolve(path)
-        file = await asyncio.to_thread(opened, os.fspath(source))
+        file = await asyncio.to_thread(open_regular, os.fspath(source))
         try:
-            about = os.fstat(file.fileno())
-            content = Local(file, os.fspath(source))
-            if not about.st_size:
-                content = await asyncio.to_thread(whole, file, os.fspath(source))
-            wish = await wished(
+            metadata = os.fstat(file.fileno())
+            content = LocalContent(file, os.fspath(source))
+            if not metadata.st_size:
+                content = await asyncio.to_thread(read_whole, file, os.fspath(source))
+            options = await options_for_copy(
                 self.stat,
                 target,
-                stat.S_IMODE(about.st_mode),
-                about.st_mtime_ns,
+                stat.S_IMODE(metadata.st_mode),
+                metadata.st_mtime_ns,
                 compress=compress,
                 preserve=preserve,
                 if_match=expected_hash,
             )
-            return await Upload(self._web, content, target, wish, progress).run()
+            return await Upload(self._files.http, content, target, options, progress).run()
         finally:
             file.close()
 
@@ -175,41 +109,41 @@ class Files:
         progress: Callable[[int, int], None] | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> str:
-        """Copy the file ``path`` there to ``target`` here, in one step; return its SHA-256.
+        """Copy the remote file ``path`` to the local ``target`` atomically; return its SHA-256.
 
-        It goes on where it was after a cut. What has come when the connection is gone for good, or
-        this is cancelled, stays beside ``target`` as ``.NAME.HASH.part``, for the next download of
-        the same content. The mode of a file that is there is kept; a new one has that of ``path``,
-        less the umask; with ``preserve`` it is the same, and so is the time. With
-        ``only_executable`` the mode tells in any case no more than whether the owner may execute
-        it: nothing else is taken from a daemon that is not trusted. ``compress`` and ``progress``
-        are as for ``upload``. If ``unless``, asked just before ``target`` is replaced,
-        returns true, it is not, and Conflict is raised.
+        After a disconnect the download continues. If the connection is lost for good, or this call
+        is cancelled, the received data stays beside ``target`` as ``.NAME.HASH.part``, and the next
+        download of the same content resumes it. An existing file keeps its mode; a new one gets the
+        mode of ``path`` minus the umask. With ``preserve`` it gets the mode and the modification
+        time of ``path``. With ``only_executable`` the remote mode only decides whether the owner
+        may execute the file: use it if you don't trust the daemon. ``compress`` and ``progress``
+        are as for ``upload``. ``unless`` is called just before ``target`` is replaced; if it
+        returns true, ``target`` is kept and Conflict is raised.
 
-        Raises OSError for what can't be written here.
+        Raises OSError if ``target`` can't be written.
         """
         source = await self.resolve(path)
-        about = await look(self._web, source)
-        arrival = await asyncio.to_thread(Arrival, os.fspath(target), about)
+        metadata = await fetch_metadata(self._files.http, source)
+        partial = await asyncio.to_thread(PartialFile, os.fspath(target), metadata)
         transfer = Download(
-            self._web, source, about, arrival.file, compress=compress, progress=progress
+            self._files.http, source, metadata, partial.file, compress=compress, progress=progress
         )
         try:
             await transfer.run()
             await asyncio.to_thread(
-                arrival.finish,
-                transfer.about,
+                partial.commit,
+                transfer.metadata,
                 preserve=preserve,
                 only_executable=only_executable,
                 unless=unless,
             )
         except (Unreachable, asyncio.CancelledError):
-            arrival.keep()
+            partial.keep()
             raise
         except BaseException:
-            arrival.discard()
+            partial.discard()
             raise
-        return transfer.about.hash
+        return transfer.metadata.hash
 
     async def download_into(
         self,
@@ -219,40 +153,43 @@ class Files:
         compress: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> str:
-        """Write the file ``path`` there into an open file here; return its SHA-256.
+        """Write the remote file ``path`` into an open local file; return its SHA-256.
 
-        It may be one that can't be read or set back, as a pipe: then Conflict is raised if the file
-        changes after something of it was written. Goes on as ``download`` does after a cut.
+        The file may be a pipe or another one that can't be read or rewound: then Conflict is raised
+        if the remote file changes after something was written. Resumes after a disconnect as
+        ``download`` does.
         """
         source = await self.resolve(path)
-        about = await look(self._web, source)
-        transfer = Download(self._web, source, about, file, compress=compress, progress=progress)
+        metadata = await fetch_metadata(self._files.http, source)
+        transfer = Download(
+            self._files.http, source, metadata, file, compress=compress, progress=progress
+        )
         await transfer.run()
-        return transfer.about.hash
+        return transfer.metadata.hash
 
     async def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
-        """Return what is in a directory, hidden names too: directories first, then by name."""
+        """Return the entries of a directory, also hidden ones: directories first, then by name."""
         where = await self.resolve(path)
-        listing = await self._fs("list", root="/", path=on_wire(where), include_hidden=True)
+        listing = await self._files.ask("list", root="/", path=to_wire(where), include_hidden=True)
         if listing["truncated"]:
-            raise FileSystemError(f"{self._web.label}{where}: holds more than can be listed")
+            raise FileSystemError(f"{self._files.http.label}{where}: has too many entries to list")
         return [
-            _info(entry, child(where, from_wire(entry["name"]), self._web.label))
+            _info(entry, child(where, from_wire(entry["name"]), self._files.http.label))
             for entry in listing["entries"]
         ]
 
     async def stat(self, path: StrPath) -> FileInfo:
-        """Return what is at a path; of a symlink what it leads to. Raises NotFound."""
+        """Return the metadata of a path; of a symlink's target if it is one. Raises NotFound."""
         where = await self.resolve(path)
-        found = await self._fs("stat", root="/", path=on_wire(where))
+        found = await self._files.ask("stat", root="/", path=to_wire(where))
         return _info(found, where.rstrip("/") or "/")
 
-    async def look(self, path: StrPath, *, anew: bool = False) -> About:
-        """Return hash, size, mode and time of a file.
+    async def look(self, path: StrPath, *, anew: bool = False) -> FileMetadata:
+        """Return hash, size, mode and modification time of a file.
 
-        With ``anew`` the daemon reads it, even if it remembers the hash of what looks like it.
+        With ``anew`` the daemon reads the file even if it has a cached hash of it.
         """
-        return await look(self._web, await self.resolve(path), anew=anew)
+        return await fetch_metadata(self._files.http, await self.resolve(path), anew=anew)
 
     async def search(
         self,
@@ -264,16 +201,16 @@ class Files:
         include_hidden: bool = False,
         limit: int = 100,
     ) -> Found:
-        """Return the lines of files at or below ``path`` that match, ``limit`` matches at most.
+        """Return matching lines in the files at or below ``path``, at most ``limit`` matches.
 
-        It ends after 5 seconds with what it has found by then. If this is cancelled, so is it.
-        Raises InvalidRegex.
+        The search stops after 5 seconds and returns the matches so far. Cancelling this call stops
+        it at the daemon. Raises InvalidRegex.
         """
         where = await self.resolve(path)
-        found = await self._fs(
+        found = await self._files.ask(
             "search",
             root="/",
-            path=on_wire(where),
+            path=to_wire(where),
             query=query,
             regex=regex,
             case_sensitive=case_sensitive,
@@ -293,38 +230,42 @@ class Files:
         return Found(matches, found["truncated"])
 
     async def mkdir(self, path: StrPath) -> None:
-        """Make a directory, and those that are missing on the way; one may be there already."""
-        await self._fs("mkdir", root="/", path=on_wire(await self.resolve(path)))
+        """Create a directory and its missing parents; it may exist already."""
+        await self._files.ask("mkdir", root="/", path=to_wire(await self.resolve(path)))
 
     async def remove(
         self, path: StrPath, *, recursive: bool = False, expected_hash: str | None = None
     ) -> bool:
-        """Remove a file, a symlink, or a directory; return whether there was one.
+        """Delete a file, a symlink or a directory; return whether it existed.
 
-        Raises FileSystemError for a directory that is not empty, unless ``recursive``.
+        Raises FileSystemError for a directory that is not empty, unless ``recursive``. If
+        ``expected_hash`` is given and the file's SHA-256 differs, Conflict is raised.
         """
         headers = {"If-Match": f'"{expected_hash}"'} if expected_hash else {}
         query = "?recursive=true" if recursive else ""
         try:
-            await self._request("DELETE", await self.resolve(path), headers, query)
+            await self._files.send("DELETE", await self.resolve(path), headers, query)
         except NotFound:
             return False
         return True
 
     async def unpack(self, archive: bytes, path: StrPath) -> None:
-        """Put what a ``tar.gz`` holds into a directory, each member in its place by itself.
+        """Extract a ``tar.gz`` archive into a directory, each member atomically.
 
-        The directory is made if it is missing. Modes and times are the archive's.
+        The directory is created if missing. Modes and times come from the archive.
         """
-        await self._request("PUT", await self.resolve(path), {}, "?archive=tar.gz", archive)
+        await self._files.send("PUT", await self.resolve(path), {}, "?archive=tar.gz", archive)
 
     async def realpath(self, path: StrPath) -> str:
-        """Return where a directory is, without symlinks and ``..``."""
-        where = "/" + on_wire(await self.resolve(path))
-        return from_wire((await self._fs("root_info", root=where))["root"])
+        """Return the path of a directory without symlinks and ``..``."""
+        where = "/" + to_wire(await self.resolve(path))
+        return from_wire((await self._files.ask("root_info", root=where))["root"])
 
     async def straight(self, path: StrPath) -> str:
-        """Return a path without ``..``, which no other call takes, by where that leads there."""
+        """Return a path without ``..``, which no other method accepts.
+
+        ``..`` is resolved on the daemon's machine, after the symlinks before it.
+        """
         path = os.fspath(path)
         parts = path.split("/")
         if ".." not in parts:
@@ -334,54 +275,8 @@ class Files:
         return "/".join([real.rstrip("/"), *parts[at:]]) or "/"
 
     async def resolve(self, path: StrPath) -> str:
-        """Return the absolute path that is meant."""
-        path = os.fspath(path)
-        if self._home_there is None and not path.startswith("/"):
-            self._home_there = from_wire((await self._fs("root_info", root="~"))["root"])
-        return absolute(path, self._home_there or "/")
-
-    # How it is done ------------------------------------------------------------------------------
-
-    async def _fs(self, what: str, *, repeatable: bool = True, **fields: Any) -> Message:
-        message = {"type": f"fs_{what}", "id": secrets.token_hex(6), **fields}
-        try:
-            answer = await self._connection.ask(message, repeatable=repeatable)
-        except asyncio.CancelledError:
-            if what == "search":
-                cancel = {"type": "cancel_command", "id": message["id"]}
-                self._connection.spawn(self._connection.tell(cancel))
-            raise
-        except (FileProblem, NotFound) as error:
-            path = from_wire(str(fields.get("path", fields.get("root", ""))))
-            raise type(error)(from_root(str(error), path, self._web.label)) from None
-        try:
-            return read_result(message["type"], answer["result"])
-        except InvalidAnswer as error:
-            raise InvalidAnswer(error.sent, self._web.name) from None
-
-    async def _request(
-        self, method: str, path: str, headers: dict[str, str], query: str, data: bytes | None = None
-    ) -> None:
-        """Do by HTTP what may be done twice."""
-        attempts = self._web.attempts()
-        while True:
-            try:
-                answer = await self._web.ask(method, path, headers, query=query, data=data)
-            except PASSING as why:
-                await attempts.again(why)
-            else:
-                answer.release()
-                return
-
-    async def _fetch(self, path: str, content: io.BytesIO) -> None:
-        about = await look(self._web, path)
-        await Download(self._web, path, about, content, compress=False, progress=None).run()
-
-    async def _is(self, path: str, hashed: str) -> bool:
-        try:
-            return (await look(self._web, path)).hash == hashed
-        except ShellwireError:
-            return False
+        """Return the absolute form of a remote path."""
+        return await self._files.resolve(path)
 
 
 def _info(entry: Message, path: str) -> FileInfo:

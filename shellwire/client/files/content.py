@@ -1,4 +1,4 @@
-"""What an upload sends: a file here, or one at another daemon."""
+"""Sources of uploads: a local file, or a file of another daemon."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from shellwire.client.files.download import BLOCK, Changed
-from shellwire.client.files.web import FINISH_SECONDS, PASSING
+from shellwire.client.files.download import BLOCK, FileChanged
+from shellwire.client.files.http_client import FINISH_SECONDS, TRANSIENT_ERRORS
 from shellwire.errors import Conflict, NotFile
 
 if TYPE_CHECKING:
@@ -21,52 +21,52 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from shellwire.client.files.download import About
-    from shellwire.client.files.web import Web
+    from shellwire.client.files.download import FileMetadata
+    from shellwire.client.files.http_client import HttpClient
 
 SAMPLE = 64 * 1024
 
-MOST_WITHOUT_SIZE = 16 * 1024 * 1024
-"""Bytes of a file without a size that are sent."""
+MAX_WITHOUT_SIZE = 16 * 1024 * 1024
+"""Most bytes sent of a file that reports no size."""
 
 
 class Content(Protocol):
-    """Bytes that can be read from any offset on."""
+    """The source of an upload: bytes that can be read from any offset."""
 
     name: str
-    """What errors call it."""
+    """The file's name in errors."""
 
-    async def about(self) -> tuple[str, int]:
+    async def hash_and_size(self) -> tuple[str, int]:
         """Return SHA-256 and size. Raises OSError."""
 
     async def sample(self) -> bytes:
-        """Return some of it from its middle, ``SAMPLE`` bytes at most."""
+        """Return up to ``SAMPLE`` bytes from the middle."""
 
     def blocks(self, offset: int) -> AsyncGenerator[bytes, None]:
-        """Yield it from there to its end. Raises OSError, WireError, Unreachable, Changed."""
+        """Yield the bytes from ``offset``. Raises OSError, WireError, Unreachable, FileChanged."""
 
 
-def digest_of(file: BinaryIO, stops: Callable[[], bool] = lambda: False) -> tuple[str, int]:
-    """Return SHA-256 and size of a file as long as it is now; less of it once it ``stops``.
+def hash_file(file: BinaryIO, should_stop: Callable[[], bool] = lambda: False) -> tuple[str, int]:
+    """Return SHA-256 and size of a file at its current length. Raises OSError.
 
-    Raises OSError.
+    Stops early, with an incomplete result, once ``should_stop`` returns true.
     """
-    # One that has no size (proc(5)) is read to its end, and others may grow for ever.
+    # A file without a size (proc(5)) is read to its end; others may grow while they are read.
     end = file.seek(0, os.SEEK_END) or float("inf")
     file.seek(0)
     digest, size = hashlib.sha256(), 0
-    while not stops() and (block := file.read(int(min(BLOCK, end - size)))):
+    while not should_stop() and (block := file.read(int(min(BLOCK, end - size)))):
         digest.update(block)
         size += len(block)
     return digest.hexdigest(), size
 
 
-def opened(path: str) -> io.BufferedReader:
-    """Open a regular file, never waiting for the other end of one that is none.
+def open_regular(path: str) -> io.BufferedReader:
+    """Open a regular file, without ever blocking on another file type.
 
-    Raises OSError, and NotFile for what is none.
+    Raises OSError, and NotFile for other file types.
     """
-    # To open some devices does something (a tape is rewound), so it is not tried.
+    # Opening a device may have effects (a tape rewinds), so it is not tried.
     if stat.S_ISREG(os.stat(path).st_mode):
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         file = open(os.open(path, flags), "rb")  # noqa: SIM115
@@ -76,20 +76,20 @@ def opened(path: str) -> io.BufferedReader:
     raise NotFile(f"{path}: not a regular file")
 
 
-class Local:
-    """A file here, open."""
+class LocalContent:
+    """An open local file."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self.name = name
         self._size = 0
 
-    async def about(self) -> tuple[str, int]:
+    async def hash_and_size(self) -> tuple[str, int]:
         stop = threading.Event()
         try:
-            hashed, self._size = await asyncio.to_thread(digest_of, self._file, stop.is_set)
+            hashed, self._size = await asyncio.to_thread(hash_file, self._file, stop.is_set)
         finally:
-            stop.set()  # who is interrupted does not wait for its end
+            stop.set()  # stops the thread if this call is cancelled
         return hashed, self._size
 
     async def sample(self) -> bytes:
@@ -100,7 +100,7 @@ class Local:
             most = min(BLOCK, self._size - offset)
             block = await asyncio.to_thread(self._read, offset, most)
             if not block:
-                raise Conflict(f"{self.name}: it has become shorter while it was sent")
+                raise Conflict(f"{self.name}: the file became shorter while it was sent")
             offset += len(block)
             yield block
 
@@ -109,70 +109,72 @@ class Local:
         return self._file.read(most)
 
 
-def whole(file: BinaryIO, name: str) -> Local:
-    """Return the content of a file that has no size before it is read (proc(5)), or is empty.
+def read_whole(file: BinaryIO, name: str) -> LocalContent:
+    """Read a file that reports no size (proc(5)), or is empty, into memory.
 
-    Such a file can't be set to its end, and may differ with each read. Raises OSError.
+    Such a file has no end to seek to, and each read may return something else. Raises OSError.
     """
-    data = file.read(MOST_WITHOUT_SIZE + 1)
-    if len(data) > MOST_WITHOUT_SIZE:
-        raise OSError(errno.EFBIG, "it has no size, and more than can be read at once", name)
-    return Local(io.BytesIO(data), name)
+    data = file.read(MAX_WITHOUT_SIZE + 1)
+    if len(data) > MAX_WITHOUT_SIZE:
+        raise OSError(errno.EFBIG, "the file reports no size and is too large to buffer", name)
+    return LocalContent(io.BytesIO(data), name)
 
 
-class Remote:
-    """A file at another daemon, which is asked again where it was when a connection breaks."""
+class RemoteContent:
+    """A file of another daemon; reading resumes after a disconnect."""
 
-    def __init__(self, web: Web, path: str, about: About, *, compress: bool) -> None:
-        self.name = web.label + path
-        self._web = web
+    def __init__(
+        self, http: HttpClient, path: str, metadata: FileMetadata, *, compress: bool
+    ) -> None:
+        self.name = http.label + path
+        self._http = http
         self._path = path
-        self._about = about
+        self._metadata = metadata
         self._compress = compress
 
-    async def about(self) -> tuple[str, int]:
-        return self._about.hash, self._about.size
+    async def hash_and_size(self) -> tuple[str, int]:
+        return self._metadata.hash, self._metadata.size
 
     async def sample(self) -> bytes:
-        start = max(0, self._about.size - SAMPLE) // 2
+        start = max(0, self._metadata.size - SAMPLE) // 2
         answer = await self._ask({"Range": f"bytes={start}-{start + SAMPLE - 1}"})
         try:
-            return b"".join([each async for each in self._web.pieces(answer)])
+            return b"".join([each async for each in self._http.pieces(answer)])
         finally:
             answer.release()
 
     async def blocks(self, offset: int) -> AsyncGenerator[bytes, None]:
-        attempts = self._web.attempts()
-        while offset < self._about.size:
+        retries = self._http.retries()
+        while offset < self._metadata.size:
             try:
                 async with aclosing(self._pieces(offset)) as pieces:
                     async for piece in pieces:
                         offset += len(piece)
-                        if offset > self._about.size:
-                            raise Changed
-                        attempts.progressed()
+                        if offset > self._metadata.size:
+                            raise FileChanged
+                        retries.progressed()
                         yield piece
-                if offset < self._about.size:
-                    raise self._web.stalled()
-            except PASSING as why:
-                await attempts.again(why)
+                if offset < self._metadata.size:
+                    raise self._http.stalled()
+            except TRANSIENT_ERRORS as why:
+                await retries.wait_or_raise(why)
 
     async def _pieces(self, offset: int) -> AsyncGenerator[bytes, None]:
-        whole = self._compress and not offset  # a range is never compressed
-        headers = {"Accept-Encoding": "gzip"} if whole else {"Range": f"bytes={offset}-"}
+        compressed = self._compress and not offset  # HTTP ranges are sent uncompressed
+        headers = {"Accept-Encoding": "gzip"} if compressed else {"Range": f"bytes={offset}-"}
         answer = await self._ask(headers)
         try:
-            async for piece in self._web.pieces(answer):
+            async for piece in self._http.pieces(answer):
                 yield piece
         finally:
             answer.close()
 
     async def _ask(self, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        tagged = {"If-Match": f'"{self._about.hash}"', **headers}
+        tagged = {"If-Match": f'"{self._metadata.hash}"', **headers}
         try:
             async with asyncio.timeout(FINISH_SECONDS):
-                return await self._web.ask("GET", self._path, tagged)
+                return await self._http.ask("GET", self._path, tagged)
         except Conflict:
-            raise Changed from None
+            raise FileChanged from None
         except TimeoutError:
-            raise self._web.stalled() from None
+            raise self._http.stalled() from None

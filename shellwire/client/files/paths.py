@@ -1,4 +1,4 @@
-"""Paths there, as a program says them, as messages write them and as URLs do."""
+"""Remote paths: as programs give them, and as messages and error texts have them."""
 
 from __future__ import annotations
 
@@ -6,47 +6,48 @@ import os
 
 from shellwire.errors import FileSystemError, InvalidArgument
 from shellwire.output import printable, quoted
-from shellwire.protocol.names import decode_name, encode_name
+from shellwire.protocol.file_names import decode_name, encode_name
 
 LONGEST_SHOWN = 200
-"""Characters of a path in what a daemon says of it."""
+"""Characters of a path that a daemon puts in an error."""
 
 StrPath = str | os.PathLike[str]
-"""What names a path there; a path object gives its own form of it, so take PurePosixPath."""
+"""A remote path. A path object is taken in its own syntax, so use PurePosixPath."""
 
 
 def absolute(path: str, home: str) -> str:
-    """Return ``path`` from the root there; a relative one, and ``~``, count from ``home``.
+    """Return ``path`` as an absolute path; a relative one, and ``~``, start at ``home``.
 
-    Raises InvalidArgument for what no path can be.
+    Raises InvalidArgument for an invalid path.
     """
     if "\0" in path:
-        raise InvalidArgument("a path holds no NUL")
+        raise InvalidArgument("a path can't contain NUL")
     if path == "~":
         return home
     if path.startswith("~/"):
         path = path[2:]
     if not path.startswith("/"):
         path = f"{home}/{path}"
-    # So an error names it as it is told from there.
+    # Normalized, so that errors of the daemon can be matched against it.
     plain = "/".join(part for part in path.split("/") if part not in ("", "."))
     return f"/{plain}/" if plain and path.endswith("/") else f"/{plain}"
 
 
-def on_wire(path: str) -> str:
-    """Return an absolute path as a message has it, from the root ``/``."""
+def to_wire(path: str) -> str:
+    """Return an absolute path as messages have it, relative to the root ``/``."""
     return encode_name(os.fsencode(path)).strip("/")
 
 
 def from_wire(text: str) -> str:
-    """Return a path or a name of a message as Python has it."""
+    """Return a path or name of a message as a Python string."""
     return os.fsdecode(decode_name(text))
 
 
-def from_root(said: str, path: str, label: str) -> str:
-    """Return what the daemon said of an absolute path, which it names without the first slash.
+def name_absolutely(said: str, path: str, label: str) -> str:
+    """Return a daemon's error text with its path, which lacks the first slash, made absolute.
 
-    ``label`` is put before that. A daemon escapes what does not print, and shortens what is long.
+    ``label`` is put before the path. The daemon escapes unprintable characters and shortens long
+    paths.
     """
     named = path.strip("/")
     if not named and said.startswith((":", "the root:")):
@@ -58,13 +59,13 @@ def from_root(said: str, path: str, label: str) -> str:
 
 
 def child(directory: str, name: str, label: str = "") -> str:
-    """Return the path of what is in a directory; whoever copies it here must be able to trust it.
+    """Return the path of a directory entry, checked: the caller may use its name locally.
 
-    Raises FileSystemError for a name that leads elsewhere, which is told with ``label`` before the
-    directory.
+    Raises FileSystemError for a name with a separator or one like ``..``; ``label`` is put before
+    the directory in its text.
     """
     if name in ("", ".", "..") or os.path.basename(name) != name:
         raise FileSystemError(
-            f"{label}{directory}: holds {quoted(name)}, which is no name of a file here"
+            f"{label}{directory}: contains {quoted(name)}, which is not a valid file name here"
         )
     return f"{directory.rstrip('/')}/{name}"

@@ -1,13 +1,13 @@
-"""A file from one daemon to another, through here: nothing of it is kept here."""
+"""Copying a file between two daemons through this process, storing nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shellwire.client.files.content import Remote
-from shellwire.client.files.download import TIMES, Changed
+from shellwire.client.files.content import RemoteContent
+from shellwire.client.files.download import MAX_RESTARTS, FileChanged
 from shellwire.client.files.upload import Upload
-from shellwire.client.files.wished import wished
+from shellwire.client.files.upload_options import options_for_copy
 from shellwire.errors import Conflict
 
 if TYPE_CHECKING:
@@ -26,21 +26,25 @@ async def relay(
     preserve: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """Copy the file ``path`` at one daemon to ``goal`` at another; return its SHA-256.
+    """Copy ``path`` of one daemon to ``goal`` of another or the same; return its SHA-256.
 
-    Both may be the same one. It goes on where it was when either connection is cut, and all else
-    is as for ``Files.upload``. Raises what that raises, and Conflict if the file changes each time
-    it is read.
+    Resumes when either connection breaks; otherwise as ``Files.upload``. Raises the same errors,
+    and Conflict if the file keeps changing while it is read.
     """
     path, goal = await source.resolve(path), await target.resolve(goal)
-    for _ in range(TIMES):
-        about = await source.look(path)
-        content = Remote(source._web, path, about, compress=compress)
-        wish = await wished(
-            target.stat, goal, about.mode, about.mtime_ns, compress=compress, preserve=preserve
+    for _ in range(MAX_RESTARTS):
+        metadata = await source.look(path)
+        content = RemoteContent(source._files.http, path, metadata, compress=compress)
+        options = await options_for_copy(
+            target.stat,
+            goal,
+            metadata.mode,
+            metadata.mtime_ns,
+            compress=compress,
+            preserve=preserve,
         )
         try:
-            return await Upload(target._web, content, goal, wish, progress).run()
-        except Changed:
+            return await Upload(target._files.http, content, goal, options, progress).run()
+        except FileChanged:
             continue
-    raise Conflict(f"{source._web.label}{path}: it changes while it is read")
+    raise Conflict(f"{source._files.http.label}{path}: it changes while it is read")

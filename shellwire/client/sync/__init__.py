@@ -1,7 +1,7 @@
 """The client for programs that are not asynchronous: each method blocks until it is done.
 
-``with Client() as c: c.run("make")``. It may be used from several threads; the output of one job is
-for one of them.
+``with Client() as c: c.run("make")``. Several threads may share a client, but each job's output is
+for one thread.
 """
 
 from shellwire.client.sync.client import Client

@@ -1,4 +1,4 @@
-"""The client, blocking."""
+"""The blocking client: runs the asynchronous one on an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 
 
 class _NotOpen:
-    """Stands for what is there only once the block has begun."""
+    """Placeholder for the client before its block: every use raises Disconnected."""
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):  # asked by what inspects or copies
+        if name.startswith("_"):  # looked up by pydoc, copy and the like
             raise AttributeError(name)
         raise Disconnected("this client is not open: use it in a block, with Client() as c")
 
 
 class Client(Files):
-    """As ``shellwire.client.Client``: ``with Client() as c: c.run("make")``.
+    """A connection to a daemon: ``with Client() as c: c.run("make")``.
 
-    Before its block each method raises Disconnected.
+    Same parameters and methods as ``shellwire.client.Client``, but they block. Before the block
+    every method raises Disconnected.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Client(Files):
         ping_interval: float = PING_INTERVAL,
         transient: bool = False,
     ) -> None:
-        """Describe a connection; raises InvalidUrl, HomeError. Nothing is opened yet."""
+        """Prepare a connection without opening it. Raises InvalidUrl, HomeError."""
         self._describe(
             asynchronous.Client(
                 url,
@@ -65,14 +66,20 @@ class Client(Files):
 
     @classmethod
     def ephemeral(cls, *flags: str) -> Self:
-        """Start a daemon of its own in an empty home, and end it with the block."""
+        """Start a daemon in an empty home for one block, and end it with the block.
+
+        ``with Client.ephemeral() as c:``. ``flags`` are flags of ``shellwire run``. Raises
+        StartError.
+        """
         client = cls.__new__(cls)
         client._describe(asynchronous.Client.ephemeral(*flags))
         return client
 
     def __enter__(self) -> Self:
         if not isinstance(self._loop, _NotOpen):
-            raise Disconnected("this client had its block: each takes a Client of its own")
+            raise Disconnected(
+                "this client has been used in a block: make a new Client for each block"
+            )
         self._loop = Loop()
         try:
             self._client = self._loop.run(self._open.__aenter__())
@@ -94,35 +101,38 @@ class Client(Files):
 
     @property
     def client_id(self) -> str:
-        """What it calls itself."""
+        """The client_id, as given, from the environment, or generated."""
         return self._client.client_id
 
     def run(self, command: str, **options: Unpack[CommandOptions]) -> Result:
-        """Run a command; return how it ended, and all that it wrote."""
+        """Run a command in a fresh shell; return its output and how it ended."""
         return self._loop.run(self._client.run(command, **options))
 
     def stream(self, command: str, **options: Unpack[CommandOptions]) -> Job:
-        """Return a command whose output ``for`` gives."""
+        """Return a command as a job: iterate over its output, then read ``result``.
+
+        Use ``with`` and ``for``. Leaving the block ends the command.
+        """
         return Job(self._loop, self._client.stream(command, **options))
 
     def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:
-        """Return a session on a terminal: ``with c.shell() as sh``."""
+        """Return a session on a terminal, by default the user's shell: ``with c.shell() as sh``."""
         return Job(self._loop, self._client.shell(command, **options))
 
     def start(self, command: str, **options: Unpack[ShellOptions]) -> str:
-        """Start a process that lives on without anybody; return its id."""
+        """Start a process that keeps running without a client; return its id."""
         return self._loop.run(self._client.start(command, **options))
 
     def attach(self, job_id: str, after: int = 0) -> Job:
-        """Return a job that was started before."""
+        """Return a job that is already running, with its output from byte ``after`` on."""
         return Job(self._loop, self._client.attach(job_id, after))
 
     def jobs(self) -> list[JobInfo]:
-        """Return all jobs that the daemon knows, the oldest first."""
+        """Return all jobs the daemon knows, oldest first."""
         return self._loop.run(self._client.jobs())
 
     def kill(self, job_id: str) -> None:
-        """End a job of either kind, and what it left behind."""
+        """End a job and all its processes. Returns once that has begun, not when it is done."""
         self._loop.run(self._client.kill(job_id))
 
     def read_output(
@@ -135,7 +145,11 @@ class Client(Files):
         max_bytes: int = 65536,
         text: bool = False,
     ) -> Page:
-        """Return what a job has written after a byte, without attaching to it."""
+        """Return a page of a job's output from byte ``after`` on, without attaching.
+
+        Waits up to ``wait`` seconds for output, for the literal text ``until``, or for the job's
+        end.
+        """
         return self._loop.run(
             self._client.read_output(
                 job_id, after, wait=wait, until=until, max_bytes=max_bytes, text=text
@@ -143,19 +157,19 @@ class Client(Files):
         )
 
     def send_input(self, job_id: str, data: str | bytes = "", *, close_stdin: bool = False) -> None:
-        """Write to a job without attaching to it."""
+        """Write to a job's input without attaching."""
         self._loop.run(self._client.send_input(job_id, data, close_stdin=close_stdin))
 
     def context(self, name: str = "default") -> Context:
-        """Return the context of that name."""
+        """Return a context by name: the directory and variables its commands share."""
         return Context(self._loop, self._client.context(name))
 
     def status(self) -> Message:
-        """Return what the daemon said of itself when it let us in."""
+        """Return the daemon's ``status`` message (PROTOCOL.md)."""
         return self._loop.run(self._client.status())
 
     def request(self, kind: str, /, **fields: Any) -> Message:
-        """Send any message of PROTOCOL.md that asks something, and return the answer."""
+        """Send any request of PROTOCOL.md and return its answer. It must be safe to repeat."""
         return self._loop.run(self._client.request(kind, **fields))
 
 

@@ -1,4 +1,4 @@
-"""A context by its name, blocking."""
+"""A named context, blocking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """As ``shellwire.client.Context``."""
+    """A context by name; the blocking form of ``shellwire.client.Context``."""
 
     def __init__(self, loop: Loop, context: AsyncContext) -> None:
         self.name = context.name
@@ -24,19 +24,19 @@ class Context:
         self._context = context
 
     def run(self, command: str, **options: Unpack[CommandOptions]) -> Result:
-        """As ``Client.run``, in this context."""
+        """Run a command in this context; see ``Client.run``."""
         return self._loop.run(self._context.run(command, **options))
 
     def stream(self, command: str, **options: Unpack[CommandOptions]) -> Job:
-        """As ``Client.stream``, in this context."""
+        """Return a command of this context as a job; see ``Client.stream``."""
         return Job(self._loop, self._context.stream(command, **options))
 
     def shell(self, command: str | None = None, **options: Unpack[ShellOptions]) -> Job:
-        """As ``Client.shell``, from this context."""
+        """Return a session that starts from this context; see ``Client.shell``."""
         return Job(self._loop, self._context.shell(command, **options))
 
     def get(self) -> ContextState:
-        """Return where it stands."""
+        """Return the context's directory and variables. A new context is created by this."""
         return self._loop.run(self._context.get())
 
     def set(
@@ -46,9 +46,9 @@ class Context:
         env: Mapping[str, str] | None = None,
         unset: Iterable[str] = (),
     ) -> ContextState:
-        """Change its directory, set variables, and remove some; return where it stands then."""
+        """Change the directory, set ``env`` and remove ``unset``; return the new state."""
         return self._loop.run(self._context.set(cwd=cwd, env=env, unset=unset))
 
     def reset(self) -> ContextState:
-        """Make it as it was born."""
+        """Restore the initial state. Commands that run now commit nothing."""
         return self._loop.run(self._context.reset())

@@ -1,4 +1,4 @@
-"""What a client can do with files there, blocking."""
+"""The client's file methods, blocking."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.client import Client
-    from shellwire.client.files.download import About, Sink
+    from shellwire.client.files.download import FileMetadata, Sink
     from shellwire.client.files.paths import StrPath
     from shellwire.client.results import FileInfo, Found
     from shellwire.client.sync.loop import Loop
 
 
 class Files:
-    """As ``shellwire.client.files.calls.Files``. ``progress`` is called in another thread."""
+    """The blocking forms of ``shellwire.client.files.calls.Files``.
+
+    ``progress`` and ``unless`` are called in another thread.
+    """
 
     _client: Client
     _loop: Loop
 
     def read_file(self, path: StrPath, offset: int = 0, length: int | None = None) -> bytes:
-        """Return a file's content, or ``length`` bytes of it from ``offset`` on."""
+        """Return the content of a file, or ``length`` bytes of it from ``offset`` on."""
         return self._loop.run(self._client.read_file(path, offset, length))
 
     def write_file(
         self, path: StrPath, data: str | bytes, *, expected_hash: str | None = None
     ) -> str:
-        """Give a file a content, in one step, and return its SHA-256 in hexadecimal."""
+        """Replace the content of a file atomically; return its SHA-256 in hexadecimal."""
         return self._loop.run(self._client.write_file(path, data, expected_hash=expected_hash))
 
     def upload(
@@ -41,7 +44,7 @@ class Files:
         progress: Callable[[int, int], None] | None = None,
         expected_hash: str | None = None,
     ) -> str:
-        """Copy the file ``source`` here to ``path`` there, in one step; return its SHA-256."""
+        """Copy the local file ``source`` to the remote ``path`` atomically; return its SHA-256."""
         return self._loop.run(
             self._client.upload(
                 source,
@@ -64,7 +67,7 @@ class Files:
         progress: Callable[[int, int], None] | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> str:
-        """Copy the file ``path`` there to ``target`` here, in one step; return its SHA-256."""
+        """Copy the remote file ``path`` to the local ``target`` atomically; return its SHA-256."""
         return self._loop.run(
             self._client.download(
                 path,
@@ -85,21 +88,24 @@ class Files:
         compress: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> str:
-        """Write the file ``path`` there into an open file here; return its SHA-256."""
+        """Write the remote file ``path`` into an open local file; return its SHA-256."""
         return self._loop.run(
             self._client.download_into(path, file, compress=compress, progress=progress)
         )
 
     def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
-        """Return what is in a directory, hidden names too: directories first, then by name."""
+        """Return the entries of a directory, also hidden ones: directories first, then by name."""
         return self._loop.run(self._client.list_dir(path))
 
     def stat(self, path: StrPath) -> FileInfo:
-        """Return what is at a path; of a symlink what it leads to."""
+        """Return the metadata of a path; of a symlink's target if it is one. Raises NotFound."""
         return self._loop.run(self._client.stat(path))
 
-    def look(self, path: StrPath, *, anew: bool = False) -> About:
-        """Return hash, size, mode and time of a file; ``anew``: the daemon reads it again."""
+    def look(self, path: StrPath, *, anew: bool = False) -> FileMetadata:
+        """Return hash, size, mode and modification time of a file.
+
+        With ``anew`` the daemon reads the file even if it has a cached hash of it.
+        """
         return self._loop.run(self._client.look(path, anew=anew))
 
     def search(
@@ -112,7 +118,7 @@ class Files:
         include_hidden: bool = False,
         limit: int = 100,
     ) -> Found:
-        """Return the lines of files at or below ``path`` that match, ``limit`` matches at most."""
+        """Return matching lines in the files at or below ``path``, at most ``limit`` matches."""
         return self._loop.run(
             self._client.search(
                 query,
@@ -125,29 +131,29 @@ class Files:
         )
 
     def mkdir(self, path: StrPath) -> None:
-        """Make a directory, and those that are missing on the way."""
+        """Create a directory and its missing parents; it may exist already."""
         self._loop.run(self._client.mkdir(path))
 
     def remove(
         self, path: StrPath, *, recursive: bool = False, expected_hash: str | None = None
     ) -> bool:
-        """Remove a file, a symlink, or a directory; return whether there was one."""
+        """Delete a file, a symlink or a directory; return whether it existed."""
         return self._loop.run(
             self._client.remove(path, recursive=recursive, expected_hash=expected_hash)
         )
 
     def unpack(self, archive: bytes, path: StrPath) -> None:
-        """Put what a ``tar.gz`` holds into a directory."""
+        """Extract a ``tar.gz`` archive into a directory, each member atomically."""
         self._loop.run(self._client.unpack(archive, path))
 
     def realpath(self, path: StrPath) -> str:
-        """Return where a directory is, without symlinks and ``..``."""
+        """Return the path of a directory without symlinks and ``..``."""
         return self._loop.run(self._client.realpath(path))
 
     def straight(self, path: StrPath) -> str:
-        """Return a path without ``..``, which no other call takes, by where that leads there."""
+        """Return a path without ``..``, which no other method accepts."""
         return self._loop.run(self._client.straight(path))
 
     def resolve(self, path: StrPath) -> str:
-        """Return the absolute path that is meant."""
+        """Return the absolute form of a remote path."""
         return self._loop.run(self._client.resolve(path))

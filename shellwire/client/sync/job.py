@@ -1,4 +1,4 @@
-"""A job that is followed, blocking."""
+"""One job, blocking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """As ``shellwire.client.Job``: ``with`` begins and leaves it, ``for`` gives its output."""
+    """A command or session; the blocking form of ``shellwire.client.Job``.
+
+    ``with`` starts or attaches to it and leaves it; ``for`` yields its output chunks.
+    """
 
     def __init__(self, loop: Loop, job: AsyncJob) -> None:
         self._loop = loop
@@ -23,37 +26,37 @@ class Job:
 
     @property
     def id(self) -> str:
-        """The job's id."""
+        """The job's id: pass it to ``Client.attach`` of any client."""
         return self._job.id
 
     @property
     def end(self) -> int:
-        """Offset up to which its output has arrived here."""
+        """Offset up to which output has arrived at this client."""
         return self._job.end
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Columns and rows of its terminal when it was begun or attached to; None without one."""
+        """Columns and rows of its terminal when it was started or attached to; None without one."""
         return self._job.size
 
     @property
     def live_from(self) -> int:
-        """Offset where its output stood when it was attached to: what comes before is replayed."""
+        """Offset of the output when this client attached; earlier output is replayed."""
         return self._job.live_from
 
     @property
     def pid(self) -> int | None:
-        """A session's process; None for a command."""
+        """A session's process id; None for a command."""
         return self._job.pid
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, or can't be followed any more; output may be left to be read."""
+        """Whether the job has ended or can't be followed any more; output may remain to be read."""
         return self._job.is_over
 
     @property
     def result(self) -> Result:
-        """How it ended. Raises RuntimeError if it has not, or not yet been read to its end."""
+        """How the job ended. Raises RuntimeError before its end, and until its output is read."""
         return self._job.result
 
     def __enter__(self) -> Self:
@@ -77,35 +80,35 @@ class Job:
             self._loop.run(chunks.aclose())
 
     def read(self) -> str:
-        """Return what it has written since, waiting for something; ``""`` when it has ended."""
+        """Return new text, waiting for some; ``""`` once the job has ended."""
         return self._loop.run(self._job.read())
 
     def wait(self) -> Result:
-        """Read on to its end; return how it ended."""
+        """Read the output to its end and return the result. Raises why the job could not run."""
         return self._loop.run(self._job.wait())
 
     def write(self, data: str | bytes) -> None:
-        """Send input."""
+        """Send input; return when the daemon has accepted it."""
         self._loop.run(self._job.write(data))
 
     def close_stdin(self) -> None:
-        """End its input; on a terminal with VEOF."""
+        """Send end of input; on a terminal the VEOF character."""
         self._loop.run(self._job.close_stdin())
 
     def resize(self, cols: int, rows: int) -> None:
-        """Give its terminal another size."""
+        """Change the terminal's size."""
         self._loop.run(self._job.resize(cols, rows))
 
     def signal(self, name: str | signal.Signals) -> None:
-        """Signal its process group, on a terminal the foreground one."""
+        """Send a signal, such as ``"INT"`` or ``SIGINT``, to the job's process group."""
         self._loop.run(self._job.signal(name))
 
     def kill(self) -> None:
-        """End it, whole; return when that is under way."""
+        """End the job and all its processes, if it has not ended. Returns once that has begun."""
         self._loop.run(self._job.kill())
 
     def detach(self) -> None:
-        """Leave it alone when this is left."""
+        """Stop following the job and let it run on."""
         self._loop.run(self._job.detach())
 
 

@@ -1,4 +1,4 @@
-"""An event loop in a thread, and a way to have it do something and wait."""
+"""An event loop in a thread, for blocking callers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Loop:
-    """An event loop in a thread of its own."""
+    """An event loop that runs in a thread of its own."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -26,9 +26,10 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what ``work`` does. What interrupts this cancels it, and waits for that.
+        """Run a coroutine on the loop and return its result.
 
-        Raises Disconnected when it was stopped.
+        An interrupt such as Ctrl-C cancels the coroutine and waits for its end. Raises Disconnected
+        if the loop was stopped.
         """
         if self._loop.is_closed():
             work.close()
@@ -46,13 +47,13 @@ class Loop:
         try:
             return done.result()
         except BaseException:
-            if not done.done():  # Ctrl-C, not an error of the work
+            if not done.done():  # an interrupt, not an error of the coroutine
                 self._loop.call_soon_threadsafe(lambda: tasks[0].cancel())
                 done.exception()
             raise
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the loop and end the thread."""
         self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -1,1 +1,1 @@
-"""Messages about files: one at a time and in order for each client, long work in a worker."""
+"""File messages: one queue per client, in order; long work in a worker process."""

@@ -1,8 +1,8 @@
-"""The file messages of one connection, done one after the other in the order in which they came.
+"""The file messages of one connection, executed one after the other in order.
 
-So a write is seen by the read behind it. What a worker does, and the hash of a large file, is begun
-in this order and does not hold up what follows. The next one begins when the client has taken
-enough of the answers: these wait in memory, and it is to be bounded.
+So a read sees the write before it. Work in a worker process, and the hash of a large file, begin in
+this order but do not delay the messages after them. Unsent answers are held in memory, so the next
+message begins only when the client has taken enough of them.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, get_args
 
 from shellwire.errors import Cancelled, InternalError, WireError
-from shellwire.files.read import Piece
+from shellwire.files.read import ReadResult
 from shellwire.files.uploads import Uploads
-from shellwire.protocol import codec
+from shellwire.protocol.error_answers import error_answer
 from shellwire.protocol.messages import FsRead
 from shellwire.server.files import operations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.protocol.messages import FileMessage
-    from shellwire.server.frames import Pieces
+    from shellwire.server.outgoing_frames import Pieces
     from shellwire.server.writer import FairWriter
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 256
-"""Messages that wait before no more are read from the client."""
+"""Queued messages above which no more are read from the client."""
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""Bytes of text in them before no more are read."""
+"""Bytes of queued messages above which no more are read from the client."""
 
-_WALKS_AT_ONCE = 2
+_MAX_WALKS = 2
 _WALKS = get_args(operations.Walk)
-_HASHES_AT_ONCE = 16
-"""Answers that wait for the hash of a large file before no further file is read."""
+# Answers that may wait for the hash of a large file; then no further file is read.
+_MAX_HASHES = 16
 
 
 class FileQueue:
-    """Does the file messages of one client, and answers them by ``writer``."""
+    """Executes the file messages of one client, and answers them through ``writer``."""
 
-    def __init__(self, client_id: str, writer: FairWriter, files: Files) -> None:
+    def __init__(self, client_id: str, writer: FairWriter, files: FileService) -> None:
         self._client_id = client_id
         self._writer = writer
         self._files = files
-        self._uploads = Uploads(files.limits.max_uploads, files.hashes, files.upload_room)
+        self._uploads = Uploads(files.limits.max_uploads, files.hashes, files.upload_quota)
         self._waiting: deque[FileMessage] = deque()
         self._bytes = 0
         self._writable = asyncio.Event()
@@ -57,37 +57,37 @@ class FileQueue:
         self._working: asyncio.Task[None] | None = None
         self._walks: dict[asyncio.Task[None], FileMessage] = {}
         self._hashes: dict[asyncio.Task[None], FileMessage] = {}
-        self._begun = False
-        self._forgotten = False
+        self._used = False
+        self._stopped = False
 
     def submit(self, message: FileMessage) -> None:
-        """Do this when its turn comes, and answer it."""
-        self._begun = True
+        """Queue a message."""
+        self._used = True
         self._waiting.append(message)
-        self._count(_weight(message))
+        self._count(_size(message))
         if self._working is None:
             self._working = asyncio.create_task(self._work())
 
     def cancel(self, message_id: str) -> bool:
-        """Give up what a worker does, or would do, for this id. Returns whether there was such."""
+        """Cancel the list, glob, search or hash with this id. Returns whether one was found."""
         for task, message in (self._walks | self._hashes).items():
             if message.id == message_id:
                 return task.cancel()
         for message in self._waiting:
             if message.id == message_id and isinstance(message, _WALKS):
                 self._waiting.remove(message)
-                self._count(-_weight(message))
+                self._count(-_size(message))
                 self._refuse(Cancelled("cancelled before it began"), message)
                 return True
         return False
 
     async def wait_writable(self) -> None:
-        """Return when few enough messages wait."""
+        """Return when few enough messages are queued."""
         await self._writable.wait()
 
-    def forget(self) -> None:
-        """Begin nothing more."""
-        self._forgotten = True
+    def drop_pending(self) -> None:
+        """Drop queued messages, and cancel work in workers."""
+        self._stopped = True
         self._waiting.clear()
         self._bytes = 0
         self._writable.set()
@@ -95,18 +95,18 @@ class FileQueue:
             task.cancel()
 
     async def close(self) -> None:
-        """Begin nothing more, and when what was begun is done, give up the open uploads."""
-        self.forget()
+        """Drop queued messages, wait for the one being executed, and discard open uploads."""
+        self.drop_pending()
         tasks = [*self._walks, *self._hashes]
         if self._working is not None:
             tasks.append(self._working)
         if tasks:
             await asyncio.wait(tasks)
-        if self._begun:
+        if self._used:
             await self._files.run(self._uploads.close)
 
-    def _count(self, weight: int) -> None:
-        self._bytes += weight
+    def _count(self, size: int) -> None:
+        self._bytes += size
         if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
             self._writable.clear()
         else:
@@ -114,55 +114,57 @@ class FileQueue:
 
     async def _work(self) -> None:
         while self._waiting:
-            await self._writer.answered()
-            if len(self._walks) >= _WALKS_AT_ONCE and isinstance(self._waiting[0], _WALKS):
+            await self._writer.wait_file_replies()
+            if len(self._walks) >= _MAX_WALKS and isinstance(self._waiting[0], _WALKS):
                 await asyncio.wait(self._walks, return_when=asyncio.FIRST_COMPLETED)
-            elif len(self._hashes) >= _HASHES_AT_ONCE and isinstance(self._waiting[0], FsRead):
+            elif len(self._hashes) >= _MAX_HASHES and isinstance(self._waiting[0], FsRead):
                 await asyncio.wait(self._hashes, return_when=asyncio.FIRST_COMPLETED)
             elif self._waiting:
                 message = self._waiting.popleft()
                 await self._begin(message)
-                self._count(-_weight(message))
+                self._count(-_size(message))
         self._working = None
 
     async def _begin(self, message: FileMessage) -> None:
         if isinstance(message, _WALKS):
-            self._apart(operations.walk(self._files, message), message, self._walks)
+            self._start_task(operations.walk(self._files, message), message, self._walks)
         else:
-            act = self._files.run(operations.do, self._files, self._uploads, message)
-            await self._answer(act, message)
+            work = self._files.run(operations.execute, self._files, self._uploads, message)
+            await self._answer(work, message)
 
-    def _apart(
+    def _start_task(
         self,
         work: Coroutine[Any, Any, Pieces],
         message: FileMessage,
         tasks: dict[asyncio.Task[None], FileMessage],
     ) -> asyncio.Task[None]:
-        """Answer this when it is done, whatever is answered before."""
+        """Answer when ``work`` is done, independently of the order."""
         task = asyncio.create_task(self._answer(work, message))
         tasks[task] = message
         task.add_done_callback(tasks.pop)
         return task
 
-    def _hash(self, piece: Piece, message: FsRead) -> None:
-        """Answer this with the hash of the file that it is a piece of."""
+    def _hash(self, piece: ReadResult, message: FsRead) -> None:
+        """Answer a read of a large file once the hash of the file is computed."""
         descriptor = piece.descriptor
-        assert descriptor is not None, "it has an open file"
-        if self._forgotten:
+        assert descriptor is not None, "the piece has an open file"
+        if self._stopped:
             os.close(descriptor)
             return
-        work = operations.hashed(self._files, piece, message)
-        # Not in the task: one that is cancelled before its first step does nothing at all.
-        self._apart(work, message, self._hashes).add_done_callback(lambda _: os.close(descriptor))
+        work = operations.answer_with_hash(self._files, piece, message)
+        # Not closed in the task: a task cancelled before its first step runs no code.
+        self._start_task(work, message, self._hashes).add_done_callback(
+            lambda _: os.close(descriptor)
+        )
 
-    async def _answer(self, answer: Awaitable[Pieces | Piece], message: FileMessage) -> None:
+    async def _answer(self, answer: Awaitable[Pieces | ReadResult], message: FileMessage) -> None:
         try:
             found = await answer
-            if isinstance(found, Piece):
+            if isinstance(found, ReadResult):
                 assert isinstance(message, FsRead), "only a read is answered with a piece"
                 self._hash(found, message)
             else:
-                self._writer.answer(found)
+                self._writer.put_file_reply(found)
         except WireError as error:
             self._refuse(error, message)
         except asyncio.CancelledError:
@@ -172,11 +174,11 @@ class FileQueue:
             self._refuse(InternalError("see the daemon's log"), message)
 
     def _refuse(self, error: WireError, message: FileMessage) -> None:
-        self._writer.put(codec.error_answer(error, message))
+        self._writer.put(error_answer(error, message))
 
 
-def _weight(message: FileMessage) -> int:
-    """Return about how many bytes its texts take: a path may be long too."""
+def _size(message: FileMessage) -> int:
+    """Return the approximate memory of its strings, in bytes."""
     values = (getattr(message, name) for name in message.__struct_fields__)
-    # PEP 393: one character beyond U+FFFF makes every character four bytes.
+    # PEP 393: one character above U+FFFF makes every character take four bytes.
     return sum(len(each) * (1 if each.isascii() else 4) for each in values if isinstance(each, str))

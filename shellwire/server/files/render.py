@@ -1,4 +1,4 @@
-"""Snapshots of files → messages."""
+"""Convert snapshots of files to results of file messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.protocol import messages
 from shellwire.protocol.data import encode_data
-from shellwire.protocol.names import encode_name
+from shellwire.protocol.file_names import encode_name
 
 if TYPE_CHECKING:
     from shellwire.files.entry import Entry
@@ -25,7 +25,7 @@ _CAPABILITIES = messages.Capabilities(
 
 
 def root_info(root: Root) -> messages.RootInfo:
-    """Return what is told of an open root."""
+    """Return the result of ``fs_root_info``."""
     name = os.path.basename(root.real) or root.real
     return messages.RootInfo(
         root=encode_name(root.real), display_name=encode_name(name), capabilities=_CAPABILITIES
@@ -33,7 +33,7 @@ def root_info(root: Root) -> messages.RootInfo:
 
 
 def entry(found: Entry) -> messages.Entry:
-    """Return what is told of a file or a directory."""
+    """Return the entry of a file or a directory."""
     path = encode_name(found.path)
     return messages.Entry(
         name=encode_name(found.name),
@@ -53,7 +53,7 @@ def entry(found: Entry) -> messages.Entry:
 
 
 def content(piece: Content) -> messages.Content:
-    """Return what is told of a piece of a file."""
+    """Return the result of ``fs_read``."""
     return messages.Content(
         path=encode_name(piece.path),
         offset=piece.offset,
@@ -69,7 +69,7 @@ def content(piece: Content) -> messages.Content:
 
 
 def match(found: Match) -> messages.SearchMatch:
-    """Return what is told of a match in a line."""
+    """Return a match of ``fs_search``."""
     return messages.SearchMatch(
         path=encode_name(found.path),
         name=encode_name(found.path.rpartition(b"/")[2]),

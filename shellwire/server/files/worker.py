@@ -1,8 +1,8 @@
-"""What a worker does: ``fs_list``, ``fs_glob`` and ``fs_search``, in a process of its own.
+"""The worker process for ``fs_list``, ``fs_glob`` and ``fs_search``.
 
-It is given the client's message and answers (``files/workers.py``) with what was found, as JSON
-objects with commas between, ready to be sent on; then with an object about the whole. A tab, which
-JSON takes for a space between two things and has nowhere else, stands behind all that is complete.
+It receives the client's message (``files/workers.py``), and writes the entries as JSON objects with
+commas between them, ready to be sent; then a summary. A tab, which JSON allows only as whitespace
+between tokens, follows each complete batch of entries.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from shellwire.files import walk
 from shellwire.files.root import Root
 from shellwire.process.python import python
 from shellwire.protocol import codec, messages
+from shellwire.protocol.file_names import decode_name, encode_name
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
-from shellwire.protocol.names import decode_name, encode_name
 from shellwire.server.files import render
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ SEARCH_SECONDS = 5.0
 """Seconds after which a search or a glob ends with what it has found."""
 
 LIST_SECONDS = 30.0
-"""Seconds after which a directory that is still not read is given up."""
+"""Seconds after which listing a directory fails."""
 
-MOST_BYTES = MAX_DAEMON_MESSAGE - 128 * 1024
-"""Bytes of what is found in one answer; the path of the directory and the ids come to it."""
+MAX_ENTRY_BYTES = MAX_DAEMON_MESSAGE - 128 * 1024
+"""The most bytes of entries in one answer, which also holds the directory's path and the ids."""
 
 _BATCH = 64 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-class About(msgspec.Struct, omit_defaults=True):
-    """What comes last: whether there is more, or why there is nothing."""
+class Summary(msgspec.Struct, omit_defaults=True):
+    """The end of the output: whether entries are missing, or an error."""
 
     path: str = ""
     truncated: bool = False
@@ -49,47 +49,47 @@ class About(msgspec.Struct, omit_defaults=True):
 
 
 def command() -> list[bytes]:
-    """Return what starts a worker."""
+    """Return the command that starts a worker."""
     return python(__name__)
 
 
 def main() -> None:
-    """Answer one request after the other, until there are no more."""
+    """Answer requests from stdin until its end."""
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:
         message = codec.decode_client(line)
         seconds = LIST_SECONDS if isinstance(message, messages.FsList) else SEARCH_SECONDS
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
-            about = _DO[type(message)](message, out)
+            summary = _OPERATIONS[type(message)](message, out)
         except WireError as error:
-            about = About(code=error.code, message=str(error))
+            summary = Summary(code=error.code, message=str(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        out.write(_encode(about) + b"\n")
+        out.write(_encode(summary) + b"\n")
         out.flush()
 
 
-def _list(message: messages.FsList, out: BinaryIO) -> About:
+def _list(message: messages.FsList, out: BinaryIO) -> Summary:
     with (
         Root(decode_name(message.root)) as root,
-        walk.Directory(
+        walk.Listing(
             root, decode_name(message.path), include_hidden=message.include_hidden
         ) as directory,
     ):
         cut = _write(map(render.entry, directory.entries()), out, _BATCH)
-        return About(path=encode_name(directory.path), truncated=directory.truncated or cut)
+        return Summary(path=encode_name(directory.path), truncated=directory.truncated or cut)
 
 
-def _glob(message: messages.FsGlob, out: BinaryIO) -> About:
+def _glob(message: messages.FsGlob, out: BinaryIO) -> Summary:
     limit = max(1, min(message.limit, walk.MAX_MATCHES))
     with Root(decode_name(message.root)) as root:
         found = walk.glob(root, message.pattern, include_hidden=message.include_hidden)
-        # What has been found is to be known if the time is up.
+        # Each match is written at once, so that none is lost when the time is up.
         cut = _write(map(render.entry, islice(found, limit)), out, 0)
-        return About(truncated=cut or next(found, None) is not None)
+        return Summary(truncated=cut or next(found, None) is not None)
 
 
-def _search(message: messages.FsSearch, out: BinaryIO) -> About:
+def _search(message: messages.FsSearch, out: BinaryIO) -> Summary:
     limit = max(1, min(message.limit, walk.MAX_RESULTS))
     with Root(decode_name(message.root)) as root:
         found = walk.search(
@@ -101,18 +101,18 @@ def _search(message: messages.FsSearch, out: BinaryIO) -> About:
             include_hidden=message.include_hidden,
         )
         cut = _write(map(render.match, islice(found, limit)), out, 0)
-        return About(truncated=cut or next(found, None) is not None)
+        return Summary(truncated=cut or next(found, None) is not None)
 
 
 def _write(records: Iterable[msgspec.Struct], out: BinaryIO, batch: int) -> bool:
-    """Write pieces of at least ``batch`` bytes, each as soon as it is full.
+    """Write the records in batches of at least ``batch`` bytes, each as soon as it is full.
 
-    Return whether some were left out, for no message has room for them.
+    Return whether records were left out because the answer would be too large.
     """
     waiting: list[bytes] = []
     size = 0
-    between = b""
-    room = MOST_BYTES
+    separator = b""
+    room = MAX_ENTRY_BYTES
     cut = False
     for record in records:
         written = _encode(record)
@@ -123,15 +123,15 @@ def _write(records: Iterable[msgspec.Struct], out: BinaryIO, batch: int) -> bool
         waiting.append(written)
         size += len(written)
         if size >= batch:
-            out.write(between + b",".join(waiting) + b"\t")
+            out.write(separator + b",".join(waiting) + b"\t")
             out.flush()
-            waiting, size, between = [], 0, b","
+            waiting, size, separator = [], 0, b","
     if waiting:
-        out.write(between + b",".join(waiting) + b"\t")
+        out.write(separator + b",".join(waiting) + b"\t")
     return cut
 
 
-_DO: dict[type, Callable[[Any, BinaryIO], About]] = {
+_OPERATIONS: dict[type, Callable[[Any, BinaryIO], Summary]] = {
     messages.FsList: _list,
     messages.FsGlob: _glob,
     messages.FsSearch: _search,

@@ -1,6 +1,6 @@
-"""What a process that packs or unpacks one archive does; ``files/streams.py`` is its other end.
+"""The worker process that packs or unpacks one archive, started by ``files/streams.py``.
 
-It is told what to do by its last argument, in JSON.
+Its last argument is the task, in JSON.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import Literal
 import msgspec
 
 from shellwire.errors import FileSystemError, InvalidArgument, WireError
+from shellwire.files.archive_process import STATUS_FD
 from shellwire.files.compression import Archive  # noqa: TC001 - msgspec looks it up
 from shellwire.files.hashes import Hashes
 from shellwire.files.limits import FileLimits
 from shellwire.files.root import Root
-from shellwire.files.streams import ABOUT
 from shellwire.process.python import python
 
-# tarfile reads a header as a whole, however large the archive says that it is.
-_MOST_MEMORY = 512 * 1024 * 1024
+# tarfile reads a header into memory, whatever size the archive claims.
+_MAX_MEMORY = 512 * 1024 * 1024
 
 
-class Order(msgspec.Struct):
-    """What is to be done, to the directory ``root``."""
+class ArchiveTask(msgspec.Struct):
+    """Packing or unpacking the directory ``root``."""
 
     root: bytes
     kind: Archive
-    does: Literal["pack", "unpack"]
-    workshop: bytes = b""
+    action: Literal["pack", "unpack"]
+    temporary_name: bytes = b""
     max_file: int = 0
     max_upload: int = 0
     min_free: int = 0
 
 
-class About(msgspec.Struct, omit_defaults=True):
-    """The last line: what has come of it."""
+class Summary(msgspec.Struct, omit_defaults=True):
+    """The result: the numbers of files and bytes, or an error."""
 
     files: int = 0
     bytes: int = 0
@@ -46,50 +46,50 @@ class About(msgspec.Struct, omit_defaults=True):
     errno: int = 0
 
 
-def command(order: Order) -> list[bytes]:
-    """Return what starts it."""
-    return [*python(__name__), msgspec.json.encode(order)]
+def command(task: ArchiveTask) -> list[bytes]:
+    """Return the command that starts the worker."""
+    return [*python(__name__), msgspec.json.encode(task)]
 
 
 def main() -> None:
-    """Do it."""
-    order = msgspec.json.decode(os.fsencode(sys.argv[1]), type=Order)
-    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
+    """Execute the task, and write its summary."""
+    task = msgspec.json.decode(os.fsencode(sys.argv[1]), type=ArchiveTask)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MAX_MEMORY, _MAX_MEMORY))
     try:
-        about = _pack(order) if order.does == "pack" else _unpack(order)
+        summary = _pack(task) if task.action == "pack" else _unpack(task)
     except BrokenPipeError:
-        return  # nobody wants it any more
+        return  # the daemon has cancelled the task
     except FileSystemError as error:
-        about = About(code=error.code, message=str(error), errno=error.errno or 0)
+        summary = Summary(code=error.code, message=str(error), errno=error.errno or 0)
     except WireError as error:
-        about = About(code=error.code, message=str(error))
+        summary = Summary(code=error.code, message=str(error))
     except OSError as error:
-        about = About(
+        summary = Summary(
             code=FileSystemError.code, message=str(error.strerror), errno=error.errno or 0
         )
     except MemoryError:
-        about = About(code=InvalidArgument.code, message="a header in the archive is too large")
-    os.write(ABOUT, msgspec.json.encode(about))
+        summary = Summary(code=InvalidArgument.code, message="a header in the archive is too large")
+    os.write(STATUS_FD, msgspec.json.encode(summary))
 
 
-# tarfile is large, and the other end, which is the daemon, does without.
+# tarfile is imported only in the worker: it is large, and the daemon does not need it.
 
 
-def _pack(order: Order) -> About:
+def _pack(task: ArchiveTask) -> Summary:
     from shellwire.files import archive
 
-    with Root(order.root) as root:
-        archive.pack(root, sys.stdout.buffer, order.kind)
-    return About()
+    with Root(task.root) as root:
+        archive.pack(root, sys.stdout.buffer, task.kind)
+    return Summary()
 
 
-def _unpack(order: Order) -> About:
+def _unpack(task: ArchiveTask) -> Summary:
     from shellwire.files import archive
 
-    limits = FileLimits(
-        max_file=order.max_file, max_upload=order.max_upload, min_free=order.min_free
-    )
-    with Root(order.root) as root:
-        done = archive.unpack(root, sys.stdin.buffer, order.kind, order.workshop, limits, Hashes())
+    limits = FileLimits(max_file=task.max_file, max_upload=task.max_upload, min_free=task.min_free)
+    with Root(task.root) as root:
+        done = archive.unpack(
+            root, sys.stdin.buffer, task.kind, task.temporary_name, limits, Hashes()
+        )
     os.sync()
-    return About(files=done.files, bytes=done.bytes)
+    return Summary(files=done.files, bytes=done.bytes)

@@ -1,4 +1,4 @@
-"""Directories, as archives: ``?archive=tar.gz`` or ``tar.zst``."""
+"""Send and receive directories as archives: ``?archive=tar.gz`` or ``tar.zst``."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from aiohttp import web
 
 from shellwire.errors import FileSystemError, InvalidArgument, NotDirectory, from_wire
 from shellwire.files import change
+from shellwire.files.archive_process import ArchiveProcess
 from shellwire.files.compression import ARCHIVES, Archive, is_available
 from shellwire.files.problems import shown
 from shellwire.files.root import Root
-from shellwire.files.streams import Stream
 from shellwire.files.write import TEMPORARY, sync_directory
-from shellwire.server.http_files.archive_worker import About, Order, command
-from shellwire.server.http_files.put import blocks, proceed
-from shellwire.server.http_files.sendfile import write
-from shellwire.server.http_files.timeouts import Patience
+from shellwire.server.http_files.archive_worker import ArchiveTask, Summary, command
+from shellwire.server.http_files.put import read_blocks, send_continue
+from shellwire.server.http_files.sendfile import write_body
+from shellwire.server.http_files.timeouts import StallTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from shellwire.files.limits import FileLimits
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
 _TYPES = {"tar.gz": "application/gzip", "tar.zst": "application/zstd"}
 
 
 def format_of(text: str) -> Archive:
-    """Return the format that is asked for. Raises InvalidArgument."""
+    """Return the requested format. Raises InvalidArgument."""
     known = [kind for kind, compression in ARCHIVES.items() if is_available(compression)]
     for kind in known:
         if text == kind:
@@ -42,17 +42,17 @@ def format_of(text: str) -> Archive:
 
 
 def _directory(path: bytes) -> bytes:
-    """Return where the directory at ``path`` is, without symlinks."""
+    """Return the absolute path of the directory at ``path``, with symlinks resolved."""
     with Root(b"/") as root, root.at(path) as place:
         if not stat.S_ISDIR(place.stat().st_mode):
             raise NotDirectory(f"{shown(path)}: only a directory can be an archive")
         return root.absolute(place.real)
 
 
-async def send(
-    request: web.Request, files: Files, path: bytes, kind: Archive
+async def send_archive(
+    request: web.Request, files: FileService, path: bytes, kind: Archive
 ) -> web.StreamResponse:
-    """Answer with an archive of what is in the directory. Raises WireError."""
+    """Answer with an archive of the directory's contents. Raises WireError."""
     directory = await files.run(_directory, path)
     response = web.StreamResponse(
         headers={"Content-Type": _TYPES[kind], "Cache-Control": "no-cache"}
@@ -61,127 +61,133 @@ async def send(
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    order = Order(root=directory, kind=kind, does="pack")
-    async with _turn(request, files), Stream(command(order), files.workers.reaper) as stream:
-        stream.write_end()
+    task = ArchiveTask(root=directory, kind=kind, action="pack")
+    async with (
+        _archive_slot(request, files),
+        ArchiveProcess(command(task), files.workers.reaper) as stream,
+    ):
+        stream.close_input()
         piece = await stream.read()
         if not piece:
-            raise _problem(await stream.about())
+            raise _problem(await stream.status_line())
         await response.prepare(request)
         while piece:
-            await write(request, response, piece)
+            await write_body(request, response, piece)
             piece = await stream.read()
-        if not _is_done(await stream.about()):
-            # It has begun, so nothing but an end before its time can tell.
+        if not _succeeded(await stream.status_line()):
+            # The response has begun, so only a broken connection can report the failure.
             assert request.transport is not None
             request.transport.abort()
     return response
 
 
-async def receive(
-    request: web.Request, files: Files, path: bytes, kind: Archive
+async def receive_archive(
+    request: web.Request, files: FileService, path: bytes, kind: Archive
 ) -> web.StreamResponse:
-    """Unpack the content into the directory. Raises WireError.
+    """Unpack the body into the directory. Raises WireError.
 
-    One that is missing comes to be in one step, with all that is in it; into one that is there each
-    file comes for itself.
+    A missing directory is created atomically, with its contents. In an existing one, each file is
+    replaced by itself.
     """
-    async with _turn(request, files):
-        about = await _receive(request, files, path, kind)
-    body = msgspec.json.encode({"files": about.files, "bytes": about.bytes})
+    async with _archive_slot(request, files):
+        summary = await _receive(request, files, path, kind)
+    body = msgspec.json.encode({"files": summary.files, "bytes": summary.bytes})
     return web.Response(body=body + b"\n", content_type="application/json")
 
 
 @contextlib.asynccontextmanager
-async def _turn(request: web.Request, files: Files) -> AsyncIterator[None]:
-    """Wait until an archive may be worked on. Raises QueueFull; ConnectionError if nobody waits."""
-    async with files.archive():
+async def _archive_slot(request: web.Request, files: FileService) -> AsyncIterator[None]:
+    """Wait for a slot for an archive. Raises QueueFull; ConnectionError if the client has left."""
+    async with files.archive_slot():
         if request.transport is None:
             raise ConnectionResetError("the client has gone")
         yield
 
 
-async def _receive(request: web.Request, files: Files, path: bytes, kind: Archive) -> About:
-    site = await files.run(_site, path)
-    temporary = os.path.join(site.directory, _temporary())
-    noted = files.litter.note(temporary)
+async def _receive(request: web.Request, files: FileService, path: bytes, kind: Archive) -> Summary:
+    target = await files.run(_target, path)
+    temporary = os.path.join(target.directory, _temporary_name())
+    noted = files.tempfiles.note(temporary)
     try:
-        order = await files.run(_order, site, temporary, kind, files.limits)
-        said = await _unpack(request, files, order)
-        if not _is_done(said):
-            raise _problem(said)
-        if site.missing:
-            await files.run(_put_in_place, site, temporary)
+        task = await files.run(_make_task, target, temporary, kind, files.limits)
+        output = await _unpack(request, files, task)
+        if not _succeeded(output):
+            raise _problem(output)
+        if target.missing:
+            await files.run(_put_in_place, target, temporary)
     finally:
         await files.run(change.delete_all, temporary)
-        files.litter.forget(noted)
-    return msgspec.json.decode(said, type=About)
+        files.tempfiles.forget(noted)
+    return msgspec.json.decode(output, type=Summary)
 
 
-class _Site(NamedTuple):
-    """Where an archive goes: a directory, or one that is missing in it. Without symlinks."""
+class _Target(NamedTuple):
+    """Where to unpack: an existing directory, or the name of a missing one in it.
+
+    Symlinks are resolved.
+    """
 
     directory: bytes
     missing: bytes = b""
 
 
-def _site(path: bytes) -> _Site:
+def _target(path: bytes) -> _Target:
     with Root(b"/") as root, root.at(path, create=True) as place:
         absolute = root.absolute(place.real)
         try:
             found = place.stat()
         except FileNotFoundError:
-            return _Site(*os.path.split(absolute))
+            return _Target(*os.path.split(absolute))
         if not stat.S_ISDIR(found.st_mode):
             raise NotDirectory(f"{shown(path)}: only a directory can take an archive")
-        return _Site(absolute)
+        return _Target(absolute)
 
 
-def _temporary() -> bytes:
+def _temporary_name() -> bytes:
     return TEMPORARY + secrets.token_hex(8).encode()
 
 
-def _order(site: _Site, temporary: bytes, kind: Archive, limits: FileLimits) -> Order:
-    """Say what is to be unpacked where: a missing directory is made under another name."""
-    if site.missing:
-        with Root(site.directory) as root:
+def _make_task(target: _Target, temporary: bytes, kind: Archive, limits: FileLimits) -> ArchiveTask:
+    """Return the task of unpacking. A missing directory is first created under another name."""
+    if target.missing:
+        with Root(target.directory) as root:
             change.make_directory(root, os.path.basename(temporary))
-    return Order(
-        root=temporary if site.missing else site.directory,
+    return ArchiveTask(
+        root=temporary if target.missing else target.directory,
         kind=kind,
-        does="unpack",
-        workshop=_temporary() if site.missing else os.path.basename(temporary),
+        action="unpack",
+        temporary_name=_temporary_name() if target.missing else os.path.basename(temporary),
         max_file=limits.max_file,
         max_upload=limits.max_upload,
         min_free=limits.min_free,
     )
 
 
-async def _unpack(request: web.Request, files: Files, order: Order) -> bytes:
-    async with Stream(command(order), files.workers.reaper) as stream:
-        await proceed(request)
-        async for block in blocks(request, Patience()):
+async def _unpack(request: web.Request, files: FileService, task: ArchiveTask) -> bytes:
+    async with ArchiveProcess(command(task), files.workers.reaper) as stream:
+        await send_continue(request)
+        async for block in read_blocks(request, StallTimeout()):
             for data in block:
                 await stream.write(data)
-        stream.write_end()
-        return await stream.about()
+        stream.close_input()
+        return await stream.status_line()
 
 
-def _put_in_place(site: _Site, temporary: bytes) -> None:
-    with Root(site.directory) as root:
-        change.rename(root, os.path.basename(temporary), site.missing)
+def _put_in_place(target: _Target, temporary: bytes) -> None:
+    with Root(target.directory) as root:
+        change.rename(root, os.path.basename(temporary), target.missing)
         sync_directory(root.descriptor)
 
 
-def _is_done(said: bytes) -> bool:
-    return bool(said) and not msgspec.json.decode(said, type=About).code
+def _succeeded(output: bytes) -> bool:
+    return bool(output) and not msgspec.json.decode(output, type=Summary).code
 
 
-def _problem(said: bytes) -> Exception:
-    if not said:
+def _problem(output: bytes) -> Exception:
+    if not output:
         return FileSystemError("the archive could not be finished")
-    about = msgspec.json.decode(said, type=About)
-    problem = from_wire(about.code, about.message)
+    summary = msgspec.json.decode(output, type=Summary)
+    problem = from_wire(summary.code, summary.message)
     if isinstance(problem, FileSystemError):
-        problem.errno = about.errno or None
+        problem.errno = summary.errno or None
     return problem

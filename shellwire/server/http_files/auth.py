@@ -1,4 +1,4 @@
-"""Who may come in by plain HTTP: the same as by WebSocket, with the token in a header."""
+"""Authenticate HTTP requests: the rules of the WebSocket, with the token in a header."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shellwire.errors import (
 )
 from shellwire.protocol.limits import MAX_ID_LENGTH
 from shellwire.server.access import token_matches
-from shellwire.server.peer import peer_of
+from shellwire.server.http_connection import http_connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from shellwire.server.connections import Connections
 
 CLIENT_HEADER = "Shellwire-Client"
-"""Names the client, if it wants to be told from others."""
+"""The header with the client_id; optional."""
 
 MAX_REQUESTS = 64
-"""Requests that are worked on at a time."""
+"""Requests that may be served at a time."""
 
 
 @dataclass(eq=False)
-class Admission:
-    """A request that was let in. ``token`` is None on the Unix socket."""
+class AuthenticatedRequest:
+    """A request that passed authentication. ``token`` is None on the Unix socket."""
 
     client_id: str
     token: str | None
@@ -42,40 +42,45 @@ class Admission:
 
 
 @contextlib.contextmanager
-def counted(connections: Connections, admission: Admission) -> Iterator[None]:
-    """Count the request while the block runs: it is ended when it is admitted no more.
+def count_request(connections: Connections, request: AuthenticatedRequest) -> Iterator[None]:
+    """Count the request while the block runs; a revocation aborts counted requests.
 
     Raises QueueFull if there are too many.
     """
     if len(connections.requests) >= MAX_REQUESTS:
         raise QueueFull(f"{MAX_REQUESTS} requests are being worked on already")
-    connections.requests.add(admission)
+    connections.requests.add(request)
     try:
         yield
     finally:
-        connections.requests.discard(admission)
+        connections.requests.discard(request)
 
 
-async def admit(request: web.Request, connections: Connections, *, local: bool) -> Admission:
-    """Check the token and the client. Raises HTTPTooManyRequests, and as the WebSocket does."""
+async def authenticate(
+    request: web.Request, connections: Connections, *, local: bool
+) -> AuthenticatedRequest:
+    """Check the token and the client.
+
+    Raises HTTPTooManyRequests, and the errors of the WebSocket's authentication.
+    """
     transport = request.transport
     assert transport is not None
     token = None if local else await _token(request, connections)
-    peer_of(request).admitted()
+    http_connection_of(request).admitted()
     client_id = request.headers.get(CLIENT_HEADER, "")
     if not _is_text(client_id):
         raise InvalidArgument(f"{CLIENT_HEADER}: expected UTF-8")
     if len(client_id) > MAX_ID_LENGTH:
         raise ClientRejected(f"{CLIENT_HEADER}: expected at most {MAX_ID_LENGTH} characters")
-    if client_id and connections.access.is_revoked(client_id):
+    if client_id and connections.services.access.is_revoked(client_id):
         raise ClientRejected(f"client {client_id} is revoked")
     if connections.stopping:
         raise DaemonStopping("the daemon is stopping")
-    return Admission(client_id, token, transport.abort)
+    return AuthenticatedRequest(client_id, token, transport.abort)
 
 
 def _is_text(value: str) -> bool:
-    # What is not UTF-8 in a header, aiohttp hands out as surrogates.
+    # aiohttp decodes invalid UTF-8 in a header to surrogates.
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -86,7 +91,7 @@ def _is_text(value: str) -> bool:
 async def _token(request: web.Request, connections: Connections) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token_matches(token, connections.access.token()):
+    if scheme.lower() != "bearer" or not token_matches(token, connections.services.access.token()):
         slowdown = connections.throttle.wrong(request.remote or "?")
         if slowdown.retry_after is not None:
             raise web.HTTPTooManyRequests(

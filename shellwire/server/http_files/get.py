@@ -1,4 +1,4 @@
-"""``GET`` and ``HEAD``: a file, or a part of it."""
+"""``GET`` and ``HEAD`` of a file or a range of it."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from aiohttp import web
 
 from shellwire.errors import Conflict, FileSystemError, InvalidArgument
 from shellwire.files.compression import Compression, compressor, is_available
-from shellwire.files.hashes import HASHED_IN_TURN, version
-from shellwire.files.problems import told_of
+from shellwire.files.hashes import MAX_QUICK_HASH, version
+from shellwire.files.problems import translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.server.http_files import headers
+from shellwire.server.http_files.errors import error_response
 from shellwire.server.http_files.headers import Span, Unsatisfiable
-from shellwire.server.http_files.problems import answer
-from shellwire.server.http_files.sendfile import pour, write
+from shellwire.server.http_files.sendfile import send_range, write_body
 
 if TYPE_CHECKING:
     from shellwire.files.hashes import Hashes
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
 _NEED_HASH = ("If-Match", "If-None-Match", "If-Range", "Range", headers.WANT_HASH)
-# The end of the year 9999: a date has four digits for it (RFC 9110, 5.6.7).
+# The end of the year 9999: an HTTP date has four digits for the year (RFC 9110, 5.6.7).
 _LAST_DATE = 253_402_300_799
-_SMALLEST = 1024
+_MIN_COMPRESSED = 1024
 _SAMPLE = 64 * 1024
-_PAYS = 0.8
+_MAX_RATIO = 0.8
 _PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
 class _Source:
-    """An open file. ``hash`` is empty if nobody needed it."""
+    """An open file. ``hash`` is empty if it was not needed."""
 
     descriptor: int
     stat: os.stat_result
@@ -49,36 +49,36 @@ def _open(path: bytes, hashes: Hashes) -> _Source:
     with Root(b"/") as root, root.at(path) as place, opened(place) as descriptor:
         found = os.fstat(descriptor)
         if not found.st_size and os.pread(descriptor, 1, 0):
-            copy = _copied(descriptor)
+            copy = _copy_of(descriptor)
             return _Source(copy, found, os.fstat(copy).st_size, hashes.of(copy))
-        if found.st_size <= HASHED_IN_TURN:
+        if found.st_size <= MAX_QUICK_HASH:
             hashed = hashes.of(descriptor)
         else:
             hashed = hashes.known(version(found)) or ""
         return _Source(os.dup(descriptor), found, found.st_size, hashed)
 
 
-def _copied(descriptor: int) -> int:
-    """Return a copy of what has no size before it is read, as files of proc(5)."""
+def _copy_of(descriptor: int) -> int:
+    """Return a copy of a file that reports no size until read, such as those in proc(5)."""
     with tempfile.TemporaryFile() as copy:
         while data := os.read(descriptor, _PIECE):
             copy.write(data)
-            if copy.tell() > HASHED_IN_TURN:
+            if copy.tell() > MAX_QUICK_HASH:
                 raise FileSystemError("it has no size, and more than can be read at once")
         copy.flush()
         return os.dup(copy.fileno())
 
 
-async def send(request: web.Request, files: Files, path: bytes) -> web.StreamResponse:
+async def send_file(request: web.Request, files: FileService, path: bytes) -> web.StreamResponse:
     """Answer with the file at ``path``. Raises WireError."""
     must_hash = request.method == "HEAD" or any(name in request.headers for name in _NEED_HASH)
     source = await files.run(_open, path, files.hashes)
     try:
-        anew = "no-cache" in request.headers.get("Cache-Control", "").lower()
-        if must_hash and (anew or not source.hash):
-            with told_of(path):
+        recompute = "no-cache" in request.headers.get("Cache-Control", "").lower()
+        if must_hash and (recompute or not source.hash):
+            with translate_os_errors(path):
                 hashed = await files.hash_of(
-                    source.descriptor, anew=anew, gone=lambda: request.transport is None
+                    source.descriptor, anew=recompute, gone=lambda: request.transport is None
                 )
             source = replace(source, hash=hashed)
         return await _answer(request, files, path, source)
@@ -87,7 +87,7 @@ async def send(request: web.Request, files: Files, path: bytes) -> web.StreamRes
 
 
 async def _answer(
-    request: web.Request, files: Files, path: bytes, source: _Source
+    request: web.Request, files: FileService, path: bytes, source: _Source
 ) -> web.StreamResponse:
     head = _head(path, source)
     if_match = request.headers.get("If-Match")
@@ -98,12 +98,12 @@ async def _answer(
         return web.Response(status=304, headers={"ETag": head["ETag"]})
     size = source.size
     span = None
-    if _range_holds(request, source, head["Last-Modified"]):
+    if _range_applies(request, source, head["Last-Modified"]):
         try:
-            span = headers.wanted_range(request.headers.get("Range"), size)
+            span = headers.requested_range(request.headers.get("Range"), size)
         except Unsatisfiable:
             beyond = InvalidArgument(f"Range: the file has {size} bytes")
-            return answer(beyond, 416, {"Content-Range": f"bytes */{size}"})
+            return error_response(beyond, 416, {"Content-Range": f"bytes */{size}"})
     if span is None:
         encoding = await files.run(_encoding, request.headers.get("Accept-Encoding", ""), source)
         if encoding:
@@ -118,7 +118,7 @@ async def _answer(
     if request.method == "HEAD":
         await response.prepare(request)
     else:
-        await pour(request, response, files, source.descriptor, range(first, end))
+        await send_range(request, response, files, source.descriptor, range(first, end))
     return response
 
 
@@ -142,8 +142,8 @@ def _head(path: bytes, source: _Source) -> dict[str, str]:
     return head
 
 
-def _range_holds(request: web.Request, source: _Source, modified: str) -> bool:
-    """Whether ``If-Range``, if there is one, names what is there (RFC 9110, 13.1.5)."""
+def _range_applies(request: web.Request, source: _Source, modified: str) -> bool:
+    """Whether ``If-Range``, if present, matches the file (RFC 9110, 13.1.5)."""
     condition = request.headers.get("If-Range")
     if condition is None:
         return True
@@ -153,21 +153,21 @@ def _range_holds(request: web.Request, source: _Source, modified: str) -> bool:
 
 
 def _encoding(accepted: str, source: _Source) -> Compression | None:
-    """Return how it should be compressed: if that is accepted, and saves a fifth of a sample."""
+    """Return the compression to use: one the client accepts that saves a fifth of a sample."""
     available: tuple[Compression, ...] = ("zstd", "gzip") if is_available("zstd") else ("gzip",)
     chosen = headers.chosen_encoding(accepted, available)
-    if not chosen or source.size < _SMALLEST:
+    if not chosen or source.size < _MIN_COMPRESSED:
         return None
     found: Compression = "zstd" if chosen == "zstd" else "gzip"
-    # From its middle: many formats begin with a head that is compressible.
+    # The sample is from the middle: many formats begin with a compressible header.
     sample = os.pread(source.descriptor, _SAMPLE, max(0, source.size // 2 - _SAMPLE // 2))
     trial = compressor(found)
-    return found if len(trial.compress(sample) + trial.flush()) < len(sample) * _PAYS else None
+    return found if len(trial.compress(sample) + trial.flush()) < len(sample) * _MAX_RATIO else None
 
 
 async def _encoded(
     request: web.Request,
-    files: Files,
+    files: FileService,
     source: _Source,
     head: dict[str, str],
     encoding: Compression,
@@ -180,17 +180,17 @@ async def _encoded(
     await response.prepare(request)
     if request.method == "HEAD":
         return response
-    made = compressor(encoding)
+    stream = compressor(encoding)
     offset = 0
 
-    def step() -> bytes:
+    def next_piece() -> bytes:
         data = os.pread(source.descriptor, _PIECE, offset)
-        return made.compress(data) if data else b""
+        return stream.compress(data) if data else b""
 
     while offset < source.size:
-        piece = await files.run(step)
+        piece = await files.run(next_piece)
         offset += _PIECE
         if piece:
-            await write(request, response, piece)
-    await write(request, response, await files.run(made.flush))
+            await write_body(request, response, piece)
+    await write_body(request, response, await files.run(stream.flush))
     return response

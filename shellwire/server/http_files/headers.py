@@ -1,4 +1,4 @@
-"""Headers of HTTP that are about contents (RFC 9110, RFC 9530); pure."""
+"""Parse and format HTTP headers about representations (RFC 9110, RFC 9530); pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from shellwire.errors import InvalidArgument
 
 WANT_HASH = "Want-Repr-Digest"
-"""Asks for a hash, whatever it costs (RFC 9530, 4)."""
+"""The header that requests a hash, even if it must be computed (RFC 9530, 4)."""
 
 # Names of units are case-insensitive (RFC 9110, 14.1).
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.ASCII | re.IGNORECASE)
@@ -18,26 +18,26 @@ _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)", re.ASCII)
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _ACCEPTED = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([0-9.]+)\s*)?")
-# What stands behind the hash in the entity tag of an encoded content, which is another one then.
+# The suffix of the hash in the entity tag of an encoded representation.
 _ENCODED = re.compile(r"-(?:gzip|zstd)$")
 
 
 class Span(NamedTuple):
-    """A part of a content: bytes from ``first`` up to, not including, ``end``."""
+    """A range of bytes, from ``first`` up to but not including ``end``."""
 
     first: int
     end: int
 
 
 class Unsatisfiable(Exception):
-    """The range lies beyond the content."""
+    """The range lies beyond the end of the file."""
 
 
-def wanted_range(header: str | None, size: int) -> Span | None:
-    """Return the part that a ``Range`` asks for; None for all of it.
+def requested_range(header: str | None, size: int) -> Span | None:
+    """Return the range that a ``Range`` header requests; None for the whole file.
 
-    So do several ranges at once, and what is no range: a server may ignore it (RFC 9110, 14.2).
-    Raises Unsatisfiable.
+    Several ranges, and an invalid header, also mean the whole file: a server may ignore ``Range``
+    (RFC 9110, 14.2). Raises Unsatisfiable.
     """
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or not (match[1] or match[2]):
@@ -57,14 +57,14 @@ def wanted_range(header: str | None, size: int) -> Span | None:
 
 
 class ContentRange(NamedTuple):
-    """What part of a file a request brings; ``span`` is None if it only asks how far that is."""
+    """The part of a file in a request's body; ``span`` is None if it only asks for the offset."""
 
     span: Span | None
     total: int
 
 
 def content_range(header: str | None) -> ContentRange | None:
-    """Return what a ``Content-Range`` says. Raises InvalidArgument."""
+    """Parse a ``Content-Range``. Raises InvalidArgument."""
     if header is None:
         return None
     match = _CONTENT_RANGE.fullmatch(header.strip())
@@ -79,7 +79,7 @@ def content_range(header: str | None) -> ContentRange | None:
 
 
 def digest(header: str | None) -> str:
-    """Return the SHA-256 of a ``Repr-Digest`` in hexadecimal; empty if it has none.
+    """Return the SHA-256 in a ``Repr-Digest``, in hexadecimal; empty if there is none.
 
     Raises InvalidArgument.
     """
@@ -101,14 +101,14 @@ def repr_digest(hashed: str) -> str:
 
 
 def tag(hashed: str, encoding: str = "") -> str:
-    """Return the entity tag of a content, which may be encoded."""
+    """Return the entity tag for a hash, and the encoding if the content is encoded."""
     return f'"{hashed}-{encoding}"' if encoding else f'"{hashed}"'
 
 
 def names_hash(header: str, hashed: str | None, *, weak: bool) -> bool:
-    """Whether a list of entity tags names this content, in any encoding; None is no content.
+    """Whether a list of entity tags contains the hash, with any encoding; None: there is no file.
 
-    ``*`` names any that there is. Without ``weak`` tags that are weak name nothing.
+    ``*`` matches any existing file. Weak tags match only with ``weak``.
     """
     if header.strip() == "*":
         return hashed is not None
@@ -119,7 +119,7 @@ def names_hash(header: str, hashed: str | None, *, weak: bool) -> bool:
 
 
 def chosen_encoding(header: str, available: tuple[str, ...]) -> str:
-    """Return the first of ``available`` that ``Accept-Encoding`` lets pass; empty for none."""
+    """Return the first of ``available`` that ``Accept-Encoding`` accepts; empty for none."""
     accepted: dict[str, float] = {}
     for item in header.split(","):
         match = _ACCEPTED.fullmatch(item)

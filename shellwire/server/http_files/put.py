@@ -1,4 +1,4 @@
-"""``PUT``: a file, at once or in parts that outlive their connection."""
+"""``PUT`` of a file: whole, or in parts that survive a lost connection."""
 
 from __future__ import annotations
 
@@ -11,67 +11,69 @@ from aiohttp import web
 
 from shellwire.errors import Conflict, InvalidArgument, NotFile, NotFound
 from shellwire.files.compression import Decompressor
-from shellwire.files.hashes import HASHED_IN_TURN
+from shellwire.files.hashes import MAX_QUICK_HASH
 from shellwire.files.partials import Partial, PartialKey
-from shellwire.files.problems import shown, told_of
+from shellwire.files.problems import shown, translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.files.write import Replacement
 from shellwire.protocol import messages
 from shellwire.server.files import render
 from shellwire.server.http_files import headers
-from shellwire.server.http_files.problems import answer
-from shellwire.server.http_files.put_request import Wanted
-from shellwire.server.http_files.timeouts import Patience
+from shellwire.server.http_files.errors import error_response
+from shellwire.server.http_files.put_headers import PutHeaders
+from shellwire.server.http_files.timeouts import StallTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from shellwire.files.entry import Entry
-    from shellwire.files.service import Files
-    from shellwire.server.http_files.auth import Admission
+    from shellwire.files.service import FileService
     from shellwire.server.http_files.headers import ContentRange
 
 _BLOCK = 1024 * 1024
 
 
-async def receive(
-    request: web.Request, files: Files, admission: Admission, path: bytes
+async def receive_file(
+    request: web.Request, files: FileService, client_id: str, path: bytes
 ) -> web.StreamResponse:
     """Write the file at ``path``. Raises WireError."""
     part = headers.content_range(request.headers.get("Content-Range"))
-    wanted = Wanted(request)
+    put_headers = PutHeaders(request)
     if part is None or part.span is not None:
-        await check(request, files, path, wanted)  # before anything is sent that would be in vain
+        # Before 100 Continue, so that the client sends no body in vain.
+        await check_preconditions(request, files, path, put_headers)
     if part is None:
-        return await _at_once(request, files, path, wanted)
-    patience = Patience()
-    key = PartialKey(admission.client_id, path, part.total, wanted.digest)
-    async with files.partials.at_work(key, patience.skip_grace) as partial:
-        return await _in_parts(request, files, partial, part, wanted, patience)
+        return await _receive_whole(request, files, path, put_headers)
+    stall_timeout = StallTimeout()
+    key = PartialKey(client_id, path, part.total, put_headers.digest)
+    async with files.partials.claim(key, stall_timeout.shorten) as partial:
+        return await _receive_part(request, files, partial, part, put_headers, stall_timeout)
 
 
 # Bodies ------------------------------------------------------------------------------------------
 
 
-async def proceed(request: web.Request) -> None:
-    """Tell a client that waits for it to send its content (RFC 9110, 10.1.1)."""
+async def send_continue(request: web.Request) -> None:
+    """Send 100 Continue to a client that waits for it (RFC 9110, 10.1.1)."""
     if request.headers.get("Expect", "").lower() == "100-continue" and not request.content.at_eof():
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 
 
-async def blocks(request: web.Request, patience: Patience) -> AsyncIterator[list[bytes]]:
-    """Yield the content in lists of about a MiB; what came before the connection broke, too.
+async def read_blocks(
+    request: web.Request, stall_timeout: StallTimeout
+) -> AsyncIterator[list[bytes]]:
+    """Yield the body in lists of about a MiB, including what arrived before a broken connection.
 
-    Raises ConnectionError if it did, or nothing came for as long as ``patience`` waits.
+    Raises ConnectionError if the connection broke, or ``stall_timeout`` expired.
     """
     waiting: list[bytes] = []
     size = 0
     broken: Exception | None = None
     while True:
         try:
-            async with patience.wait():
+            async with stall_timeout.wait():
                 data = await request.content.readany()
         except (TimeoutError, ConnectionError, web.PayloadAccessError, OSError) as error:
             broken, data = error, b""
@@ -88,42 +90,46 @@ async def blocks(request: web.Request, patience: Patience) -> AsyncIterator[list
 
 
 class _Sink:
-    """Takes the content, decodes it, and appends it, at most ``most`` bytes of it."""
+    """Decodes the body and appends it to the new file, at most ``limit`` bytes."""
 
-    def __init__(self, replacement: Replacement, wanted: Wanted, most: int | None) -> None:
+    def __init__(
+        self, replacement: Replacement, put_headers: PutHeaders, limit: int | None
+    ) -> None:
         self._replacement = replacement
-        self._end = None if most is None else replacement.size + most
-        self._decoder = None if wanted.encoding is None else Decompressor(wanted.encoding)
+        self._end = None if limit is None else replacement.size + limit
+        self._decoder = None if put_headers.encoding is None else Decompressor(put_headers.encoding)
 
     def write(self, block: list[bytes]) -> None:
-        """Take more. Raises InvalidArgument and what ``Replacement.write`` does."""
+        """Append a block. Raises InvalidArgument, and the errors of ``Replacement.write``."""
         for data in block:
             if self._decoder is None:
-                self._put(data)
+                self._append(data)
             else:
-                self._decoder.feed(data, self._put)
+                self._decoder.feed(data, self._append)
 
-    def _put(self, data: bytes) -> None:
+    def _append(self, data: bytes) -> None:
         if self._end is not None and self._replacement.size + len(data) > self._end:
             raise InvalidArgument("there is more content than Content-Range says")
         self._replacement.write(data)
 
     def finish(self) -> None:
-        """Raise InvalidArgument if something is missing."""
+        """Raise InvalidArgument if the body is incomplete."""
         if self._decoder is not None:
             self._decoder.finish()
         if self._end is not None and self._replacement.size != self._end:
             raise InvalidArgument("there is less content than Content-Range says")
 
 
-async def _write(request: web.Request, files: Files, sink: _Sink, patience: Patience) -> None:
-    """Give ``sink`` the content; while a block is written the next one is read.
+async def _write(
+    request: web.Request, files: FileService, sink: _Sink, stall_timeout: StallTimeout
+) -> None:
+    """Write the body to ``sink``, reading the next block while one is written.
 
-    What came before the connection broke is in it. Raises InvalidArgument, ConnectionError.
+    Writes all that arrived before a broken connection. Raises InvalidArgument, ConnectionError.
     """
     writing: asyncio.Future[Any] | None = None
     try:
-        async for block in blocks(request, patience):
+        async for block in read_blocks(request, stall_timeout):
             if writing is not None:
                 await writing
             writing = asyncio.ensure_future(files.run(sink.write, block))
@@ -133,86 +139,92 @@ async def _write(request: web.Request, files: Files, sink: _Sink, patience: Pati
     sink.finish()
 
 
-# At once, or in parts ----------------------------------------------------------------------------
+# Whole, or in parts ------------------------------------------------------------------------------
 
 
-async def _at_once(
-    request: web.Request, files: Files, path: bytes, wanted: Wanted
+async def _receive_whole(
+    request: web.Request, files: FileService, path: bytes, put_headers: PutHeaders
 ) -> web.StreamResponse:
-    size = request.content_length if wanted.encoding is None else None
-    replacement = await files.run(_begin, files, path, size, wanted)
+    size = request.content_length if put_headers.encoding is None else None
+    replacement = await files.run(_begin, files, path, size, put_headers)
     try:
-        await proceed(request)
-        await _write(request, files, _Sink(replacement, wanted, None), Patience())
+        await send_continue(request)
+        await _write(request, files, _Sink(replacement, put_headers, None), StallTimeout())
     except BaseException:
         await files.run(replacement.discard)
         raise
-    return await _commit(files, replacement, wanted)
+    return await _commit(files, replacement, put_headers)
 
 
-def _begin(files: Files, path: bytes, size: int | None, wanted: Wanted) -> Replacement:
+def _begin(
+    files: FileService, path: bytes, size: int | None, put_headers: PutHeaders
+) -> Replacement:
     with Root(b"/") as root:
         return Replacement(
             root,
             path,
-            files.litter,
+            files.tempfiles,
             files.limits,
             size=size or 0,
-            hashing=wanted.hash or size is None or size <= HASHED_IN_TURN,
+            hashing=put_headers.hash or size is None or size <= MAX_QUICK_HASH,
         )
 
 
-async def _in_parts(
+async def _receive_part(
     request: web.Request,
-    files: Files,
+    files: FileService,
     partial: Partial,
     part: ContentRange,
-    wanted: Wanted,
-    patience: Patience,
+    put_headers: PutHeaders,
+    stall_timeout: StallTimeout,
 ) -> web.StreamResponse:
     if part.span is None:
-        if not partial.size and wanted.digest:
+        if not partial.size and put_headers.digest:
             # The answer to the last part may have been lost.
-            there = await _hash_of(request, files, partial.key.path)
-            if there == wanted.digest:
-                return web.Response(headers={"ETag": headers.tag(there)})
-        return _so_far(partial)
+            existing = await _hash_of(request, files, partial.key.path)
+            if existing == put_headers.digest:
+                return web.Response(headers={"ETag": headers.tag(existing)})
+        return _incomplete(partial)
     if part.span.first == 0 and partial.size:
-        await files.partials.restart(partial)  # its client begins anew
+        await files.partials.restart(partial)  # the client starts over
     if part.span.first != partial.size:
-        begun = Conflict(f"Content-Range: expected a part that begins at {partial.size}")
-        return answer(begun, 409, _offset(partial))
+        wrong_offset = Conflict(f"Content-Range: expected a part that begins at {partial.size}")
+        return error_response(wrong_offset, 409, _offset_headers(partial))
     if partial.replacement is None:
-        partial.replacement = await files.run(_begin, files, partial.key.path, part.total, wanted)
-    await proceed(request)
-    sink = _Sink(partial.replacement, wanted, part.span.end - part.span.first)
-    await _write(request, files, sink, patience)
+        partial.replacement = await files.run(
+            _begin, files, partial.key.path, part.total, put_headers
+        )
+    await send_continue(request)
+    sink = _Sink(partial.replacement, put_headers, part.span.end - part.span.first)
+    await _write(request, files, sink, stall_timeout)
     if partial.size < part.total:
-        return _so_far(partial)
-    return await _commit(files, partial.take(), wanted)
+        return _incomplete(partial)
+    return await _commit(files, partial.take(), put_headers)
 
 
-async def check(request: web.Request, files: Files, path: bytes, wanted: Wanted) -> None:
-    """Raise Conflict unless what is at ``path`` is what If-Match and If-None-Match mean."""
-    believed = wanted.believed()
-    if believed is not None:
+async def check_preconditions(
+    request: web.Request, files: FileService, path: bytes, put_headers: PutHeaders
+) -> None:
+    """Raise Conflict unless If-Match and If-None-Match hold for the file at ``path``."""
+    precondition = put_headers.precondition()
+    if precondition is not None:
         found = await _hash_of(request, files, path)
-        if not believed(lambda: found or None):
+        if not precondition(lambda: found or None):
             raise Conflict(f"{shown(path)}: it is not what was expected")
 
 
-async def _hash_of(request: web.Request, files: Files, path: bytes) -> str:
-    descriptor = await files.run(_opened_at, path)
+async def _hash_of(request: web.Request, files: FileService, path: bytes) -> str:
+    descriptor = await files.run(_open_existing, path)
     if descriptor is None:
         return ""
     try:
-        with told_of(path):
+        with translate_os_errors(path):
             return await files.hash_of(descriptor, gone=lambda: request.transport is None)
     finally:
         os.close(descriptor)
 
 
-def _opened_at(path: bytes) -> int | None:
+def _open_existing(path: bytes) -> int | None:
     try:
         with Root(b"/") as root, root.at(path) as place, opened(place) as descriptor:
             return os.dup(descriptor)
@@ -220,22 +232,24 @@ def _opened_at(path: bytes) -> int | None:
         return None
 
 
-def _so_far(partial: Partial) -> web.Response:
-    return web.Response(status=308, headers=_offset(partial))
+def _incomplete(partial: Partial) -> web.Response:
+    return web.Response(status=308, headers=_offset_headers(partial))
 
 
-def _offset(partial: Partial) -> dict[str, str]:
+def _offset_headers(partial: Partial) -> dict[str, str]:
     found = {"Upload-Offset": str(partial.size)}
     if partial.size:
         found["Range"] = f"bytes=0-{partial.size - 1}"
     return found
 
 
-async def _commit(files: Files, replacement: Replacement, wanted: Wanted) -> web.Response:
-    if wanted.digest and wanted.digest != replacement.hash:
+async def _commit(
+    files: FileService, replacement: Replacement, put_headers: PutHeaders
+) -> web.Response:
+    if put_headers.digest and put_headers.digest != replacement.hash:
         await files.run(replacement.discard)
         raise Conflict("the content is not what Repr-Digest says")
-    existed, entry = await files.run(_take_place, files, replacement, wanted)
+    existed, entry = await files.run(_replace_file, files, replacement, put_headers)
     result = messages.Written(entry=render.entry(entry), hash=replacement.hash)
     return web.Response(
         status=200 if existed else 201,
@@ -245,8 +259,13 @@ async def _commit(files: Files, replacement: Replacement, wanted: Wanted) -> web
     )
 
 
-def _take_place(files: Files, replacement: Replacement, wanted: Wanted) -> tuple[bool, Entry]:
+def _replace_file(
+    files: FileService, replacement: Replacement, put_headers: PutHeaders
+) -> tuple[bool, Entry]:
     entry = replacement.commit(
-        wanted.believed(), files.hashes, mode=wanted.mode, mtime_ns=wanted.mtime_ns
+        put_headers.precondition(),
+        files.hashes,
+        mode=put_headers.mode,
+        mtime_ns=put_headers.mtime_ns,
     )
     return replacement.replaced, entry

@@ -1,4 +1,4 @@
-"""``/files/<absolute path>``: which request does what, and how errors are answered."""
+"""Routes of ``/files/<absolute path>``: dispatch by method and query, answer errors."""
 
 from __future__ import annotations
 
@@ -22,27 +22,26 @@ from shellwire.files.problems import shown
 from shellwire.files.root import Root
 from shellwire.output import printable
 from shellwire.server.http_files import archives, get, put
-from shellwire.server.http_files.auth import admit, counted
-from shellwire.server.http_files.problems import PREFIX, answer
-from shellwire.server.http_files.put_request import Wanted
+from shellwire.server.http_files.auth import authenticate, count_request
+from shellwire.server.http_files.errors import PREFIX, error_response
+from shellwire.server.http_files.put_headers import PutHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
     from shellwire.server.connections import Connections
-    from shellwire.server.http_files.auth import Admission
 
 log = logging.getLogger(__name__)
 
-_LONGEST_ECHO = 200
+_MAX_ECHO = 200
 
 
 class FileRoutes:
-    """Serves files by plain HTTP. ``is_local`` tells of a request whether its peer's uid counts."""
+    """Serves files over HTTP. ``is_local``: a request is on the Unix socket, so needs no token."""
 
     def __init__(
-        self, connections: Connections, files: Files, is_local: Callable[[web.Request], bool]
+        self, connections: Connections, files: FileService, is_local: Callable[[web.Request], bool]
     ) -> None:
         self._connections = connections
         self._files = files
@@ -50,19 +49,21 @@ class FileRoutes:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""
-        for target in (PREFIX, PREFIX + r"/{path:[\s\S]*}"):  # a name may hold a line feed
+        for target in (PREFIX, PREFIX + r"/{path:[\s\S]*}"):  # a name may contain a line feed
             for method in ("GET", "HEAD", "PUT", "DELETE"):
-                router.add_route(method, target, self._handle, expect_handler=_answer_later)
+                router.add_route(method, target, self._handle, expect_handler=_defer_continue)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
-            admission = await admit(request, self._connections, local=self._is_local(request))
-            with counted(self._connections, admission):
-                return await self._answer(request, admission)
+            authenticated = await authenticate(
+                request, self._connections, local=self._is_local(request)
+            )
+            with count_request(self._connections, authenticated):
+                return await self._respond(request, authenticated.client_id)
         except WireError as error:
-            return answer(error)
+            return error_response(error)
         except ConnectionError as error:
-            # There is nobody left to be answered.
+            # The client has left; nobody reads an answer.
             log.info("%s %s: %s", request.method, request.raw_path, error)
             if request.transport is not None:
                 request.transport.abort()
@@ -71,9 +72,9 @@ class FileRoutes:
             raise
         except Exception:
             log.exception("%s %s failed", request.method, request.raw_path)
-            return answer(InternalError("see the daemon's log"))
+            return error_response(InternalError("see the daemon's log"))
 
-    async def _answer(self, request: web.Request, admission: Admission) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, client_id: str) -> web.StreamResponse:
         files = self._files
         path = _path(request)
         _check_query(request)
@@ -81,22 +82,22 @@ class FileRoutes:
         if request.method == "DELETE":
             return await _delete(request, files, path)
         if archive is not None:
-            act = archives.receive if request.method == "PUT" else archives.send
-            return await act(request, files, path, archives.format_of(archive))
+            serve = archives.receive_archive if request.method == "PUT" else archives.send_archive
+            return await serve(request, files, path, archives.format_of(archive))
         if request.method == "PUT":
             if request.rel_url.raw_path.endswith("/"):
                 raise IsDirectory("the path of a file does not end with a slash")
-            return await put.receive(request, files, admission, path)
+            return await put.receive_file(request, files, client_id, path)
         try:
-            return await get.send(request, files, path)
+            return await get.send_file(request, files, path)
         except NotFile as error:
             if not await files.run(os.path.isdir, b"/" + path):
                 raise
             raise NotFile(f"{error}: ?archive=tar.gz gets what is in a directory") from None
 
 
-async def _answer_later(_request: web.Request) -> None:
-    """Leave it to who reads the content to ask for it, once nothing speaks against that."""
+async def _defer_continue(_request: web.Request) -> None:
+    """Send no 100 Continue yet: the handler sends it once it accepts the request."""
 
 
 def _check_query(request: web.Request) -> None:
@@ -104,14 +105,14 @@ def _check_query(request: web.Request) -> None:
     for name in request.query:
         if name != known:
             raise InvalidArgument(
-                f"?{printable(name)[:_LONGEST_ECHO]}: {request.method} knows only ?{known}"
+                f"?{printable(name)[:_MAX_ECHO]}: {request.method} knows only ?{known}"
             )
 
 
 def _path(request: web.Request) -> bytes:
-    """Return the path below ``/`` that the request's target names, byte for byte."""
+    """Return the path below ``/`` in the request's target, byte for byte."""
     target = request.raw_path
-    if not target.startswith("/"):  # in absolute form
+    if not target.startswith("/"):  # an absolute target
         target = "/" + target.partition("://")[2].partition("/")[2]
     raw = target.partition("#")[0].partition("?")[0]
     if not raw.startswith(PREFIX + "/"):
@@ -119,11 +120,11 @@ def _path(request: web.Request) -> bytes:
     return unquote_to_bytes(raw[len(PREFIX) :]).lstrip(b"/")
 
 
-async def _delete(request: web.Request, files: Files, path: bytes) -> web.Response:
+async def _delete(request: web.Request, files: FileService, path: bytes) -> web.Response:
     recursive = request.query.get("recursive", "false")
     if recursive not in ("true", "false"):
         raise InvalidArgument("recursive: expected true or false")
-    await put.check(request, files, path, Wanted(request))
+    await put.check_preconditions(request, files, path, PutHeaders(request))
     if not await files.run(_delete_at, path, recursive=recursive == "true"):
         raise NotFound(f"{shown(path)}: there is no such file or directory")
     return web.Response(status=204)

@@ -1,4 +1,4 @@
-"""A file into a socket, by the kernel (sendfile(2)): nothing of it passes through our memory."""
+"""Send a file with sendfile(2), which copies in the kernel, not through our memory."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from shellwire.server.http_files.timeouts import STALLED_SECONDS
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from shellwire.files.service import Files
+    from shellwire.files.service import FileService
 
-# So much in one go of a thread that others wait for.
-_TURN = 8 * 1024 * 1024
+# Bytes sent per call in a worker thread, which other requests share.
+_MAX_PER_CALL = 8 * 1024 * 1024
 
 
-async def pour(
-    request: web.Request, response: web.StreamResponse, files: Files, source: int, span: range
+async def send_range(
+    request: web.Request, response: web.StreamResponse, files: FileService, source: int, span: range
 ) -> None:
-    """Answer with the bytes of the open file ``source`` that ``span`` names.
+    """Send the bytes ``span`` of the open file ``source`` as the body.
 
-    The disk is read by a thread, which waits for nothing else: for room in the socket the loop
-    waits. Cuts the connection if the file has become shorter, or the client takes nothing for a
-    minute.
+    A thread reads the disk; the event loop waits for room in the socket. Cuts the connection if the
+    file has become shorter, or if the client takes nothing for a minute.
     """
     transport = request.transport
     writer = await response.prepare(request)
     assert transport is not None
     assert writer is not None
-    # Nothing of ours may be in the way when the kernel writes: the head is out when this is over.
+    # The head must have left our buffer before the kernel writes to the socket.
     transport.set_write_buffer_limits(high=0)
     writer.send_headers()
     await writer.drain()
@@ -43,17 +42,17 @@ async def pour(
                 return
             span = span[sent:]
             if span and not sent:
-                await _writable(sock)
+                await _wait_writable(sock)
     except (TimeoutError, ConnectionError):
         transport.abort()
     finally:
         os.close(sock)
 
 
-async def write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
-    """Send a piece of the content. Cuts a client that takes nothing for a minute.
+async def write_body(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    """Send a part of the body. Cuts a client that takes nothing for a minute.
 
-    Raises ConnectionError if nobody takes it any more.
+    Raises ConnectionError if the client has left.
     """
     try:
         async with asyncio.timeout(STALLED_SECONDS):
@@ -65,11 +64,13 @@ async def write(request: web.Request, response: web.StreamResponse, data: bytes)
 
 
 def _send(sock: int, source: int, span: range) -> int:
-    """Send until the socket is full or the turn is over; -1 if the file has ended before."""
+    """Send until the socket is full, or for one call's share; return -1 if the file ended early."""
     done = 0
     try:
-        while done < min(len(span), _TURN):
-            sent = os.sendfile(sock, source, span.start + done, min(len(span) - done, _TURN))
+        while done < min(len(span), _MAX_PER_CALL):
+            sent = os.sendfile(
+                sock, source, span.start + done, min(len(span) - done, _MAX_PER_CALL)
+            )
             if not sent:
                 return -1
             done += sent
@@ -78,7 +79,7 @@ def _send(sock: int, source: int, span: range) -> int:
     return done
 
 
-async def _writable(sock: int) -> None:
+async def _wait_writable(sock: int) -> None:
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
 

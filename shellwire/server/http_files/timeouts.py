@@ -1,4 +1,4 @@
-"""How long is waited for a client's next bytes."""
+"""Timeouts for a client that stalls."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 STALLED_SECONDS = 60.0
-"""Seconds that a client may take before it takes, or sends, another byte."""
+"""Seconds that a client may stall: take no byte, or send none."""
 
-# What a dead connection has left in the kernel is there at once; and a living one is not to keep
-# its successor waiting for long.
-_HURRIED_SECONDS = 0.25
-_AT_MOST_SECONDS = 5.0
+# Data of a dead connection is in the kernel already, and a live connection must not delay its
+# successor for long.
+_SHORTENED_SECONDS = 0.25
+_MAX_REMAINING_SECONDS = 5.0
 
 
-class Patience:
-    """Waits for as long as a client may take; for what has come already only, once hurried."""
+class StallTimeout:
+    """Limits the waits for a stalled client; ``shorten`` leaves time only for received data."""
 
     def __init__(self) -> None:
         self._seconds = STALLED_SECONDS
@@ -28,20 +28,20 @@ class Patience:
 
     @contextlib.asynccontextmanager
     async def wait(self) -> AsyncIterator[None]:
-        """Wait in the block. Raises TimeoutError when it has been long enough."""
+        """Limit the time of the block. Raises TimeoutError."""
         loop = asyncio.get_running_loop()
         when = min(loop.time() + self._seconds, self._deadline)
         async with asyncio.timeout_at(when) as self._waiting:
             yield
         self._waiting = None
 
-    def skip_grace(self) -> None:
-        """Another waits for this one to end."""
-        if self._seconds == _HURRIED_SECONDS:
+    def shorten(self) -> None:
+        """Shorten the limit: another request waits for this one to end."""
+        if self._seconds == _SHORTENED_SECONDS:
             return
         now = asyncio.get_running_loop().time()
-        self._seconds = _HURRIED_SECONDS
-        self._deadline = now + _AT_MOST_SECONDS
+        self._seconds = _SHORTENED_SECONDS
+        self._deadline = now + _MAX_REMAINING_SECONDS
         if self._waiting is not None:
-            with contextlib.suppress(RuntimeError):  # it is over already
-                self._waiting.reschedule(now + _HURRIED_SECONDS)
+            with contextlib.suppress(RuntimeError):  # the timeout has ended already
+                self._waiting.reschedule(now + _SHORTENED_SECONDS)

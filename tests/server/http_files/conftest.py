@@ -1,4 +1,4 @@
-"""A client of the daemon that all share."""
+"""An HTTP client of the shared daemon."""
 
 from __future__ import annotations
 

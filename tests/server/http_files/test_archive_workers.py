@@ -1,4 +1,4 @@
-"""The processes that work on archives: few at a time, and no hostile header ends one."""
+"""Archive workers: few at a time, and no hostile header crashes one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def workers(daemon: Daemon) -> int:
-    """Return how many of its processes work on archives."""
+    """Return the number of the daemon's archive workers."""
     found = 0
     for pid in daemon.children():
         try:
@@ -33,7 +33,7 @@ def workers(daemon: Daemon) -> int:
 
 
 def nested(kind: bytes, content: bytes) -> bytes:
-    """Return an archive of 30,000 headers, each about the one behind it, and a file."""
+    """Return an archive of 30,000 headers, each describing the next, and a file."""
     head = tarfile.TarInfo("././@LongLink")
     head.type, head.size = kind, len(content)
     one = head.tobuf(tarfile.USTAR_FORMAT) + content.ljust(512, b"\0")
@@ -64,9 +64,9 @@ def test_two_at_a_time(own_daemon: Callable[..., Daemon], tmp_path: Path) -> Non
     until(lambda: workers(daemon) == 2)
     (tmp_path / "small").write_text("x")
     assert web.get(tmp_path / "small").body == b"x"
-    begun.pop().close()  # one that waits, or works, and goes
+    begun.pop().close()  # a waiting or working client disconnects
     seen = 0
-    for sock in begun:  # each has its turn when others are done
+    for sock in begun:  # each is served when others are done
         sock.sendall(data)
         seen = max(seen, workers(daemon))
     for sock in begun:

@@ -1,4 +1,4 @@
-"""Who may come in by plain HTTP: as by WebSocket."""
+"""Authentication of HTTP requests: the rules of the WebSocket."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_methods(web: Web, tmp_path: Path) -> None:
         assert (answer.status, answer.headers["allow"]) == (405, "DELETE,GET,HEAD,PUT")
 
 
-def test_all_that_goes_wrong_is_told_in_one_form(web: Web, tmp_path: Path) -> None:
+def test_all_errors_are_json(web: Web, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("hello")
     (tmp_path / "full").mkdir()

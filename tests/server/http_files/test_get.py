@@ -1,4 +1,4 @@
-"""GET, HEAD and DELETE: whole files and parts, conditions, compression."""
+"""GET, HEAD and DELETE: whole files and ranges, conditions, compression."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from backports import zstd
 
-from shellwire.files.hashes import HASHED_IN_TURN
+from shellwire.files.hashes import MAX_QUICK_HASH
 from shellwire.files.root import MAX_PATH
 from tests.live import PATIENCE
 from tests.server.observe import memory
@@ -47,7 +47,7 @@ def test_a_file(web: Web, path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc")
-def test_what_has_no_size_is_not_empty(web: Web) -> None:
+def test_a_file_without_a_size_is_not_empty(web: Web) -> None:
     answer = web.get(Path("/proc/self/status"))
     assert answer.status == 200
     assert answer.body.startswith(b"Name:")
@@ -77,7 +77,7 @@ def test_parts(web: Web, path: Path, header: str, first: int, end: int) -> None:
         assert (answer.status, answer.body) == (200, DATA)
 
 
-def test_parts_that_there_are_not(web: Web, path: Path) -> None:
+def test_unsatisfiable_ranges(web: Web, path: Path) -> None:
     answer = web.get(path, Range="bytes=300000-")
     assert (answer.status, answer.headers["content-range"]) == (416, "bytes */300000")
     assert web.get(path, Range="bytes=0-1,5-6").body == DATA
@@ -99,7 +99,7 @@ def test_conditions(web: Web, path: Path) -> None:
     assert web.ask("DELETE", target).status == 404
 
 
-def test_compression_where_it_pays(web: Web, tmp_path: Path) -> None:
+def test_compression_is_used_where_it_saves(web: Web, tmp_path: Path) -> None:
     text = b"".join(b"line %d\n" % number for number in range(100_000))
     (tmp_path / "text").write_bytes(text)
     digest = hashlib.sha256(text).hexdigest()
@@ -120,7 +120,7 @@ def test_compression_where_it_pays(web: Web, tmp_path: Path) -> None:
         assert "content-encoding" not in web.get(tmp_path / name, Accept_Encoding="gzip").headers
 
 
-def test_a_query_that_means_nothing_is_refused(web: Web, path: Path) -> None:
+def test_unknown_query_parameters_are_refused(web: Web, path: Path) -> None:
     for method, query in (
         ("GET", "arhive=tar.gz"),
         ("HEAD", "x"),
@@ -135,11 +135,11 @@ def test_a_query_that_means_nothing_is_refused(web: Web, path: Path) -> None:
     assert path.read_bytes() == DATA
 
 
-def test_a_directory_tells_how_to_get_it(web: Web, tmp_path: Path) -> None:
+def test_a_directory_suggests_an_archive(web: Web, tmp_path: Path) -> None:
     assert b"?archive=tar.gz" in web.get(tmp_path).body
 
 
-def test_what_is_no_file(web: Web, tmp_path: Path) -> None:
+def test_not_a_file(web: Web, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
     cases = [(tmp_path, 409), (tmp_path / "fifo", 409), (tmp_path / "none", 404)]
@@ -181,7 +181,7 @@ def test_the_longest_path_may_be_encoded_as_a_whole(web: Web, tmp_path: Path) ->
 
 @pytest.mark.parametrize("mtime_ns", [-1_500_000_000, 0, 10**18 + 1, 300_000_000_000 * 10**9])
 def test_times_of_any_year(web: Web, mtime_ns: int) -> None:
-    # Of the file systems there are, tmpfs keeps times beyond the year 9999.
+    # tmpfs can store times beyond the year 9999.
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         path = Path(directory, "f")
         path.write_bytes(DATA)
@@ -221,8 +221,8 @@ def test_a_large_file_costs_no_memory(web: Web, tmp_path: Path) -> None:
     assert memory(web.daemon) - before < 16 * 1024 * 1024
 
 
-def test_hashes_of_large_files_are_had_by_who_wants_them(web: Web, tmp_path: Path) -> None:
-    data = os.urandom(HASHED_IN_TURN + 1)
+def test_large_files_are_hashed_on_request(web: Web, tmp_path: Path) -> None:
+    data = os.urandom(MAX_QUICK_HASH + 1)
     digest = hashlib.sha256(data)
     etag = f'"{digest.hexdigest()}"'
     assert "etag" not in web.put(tmp_path / "plain", data).headers
@@ -236,13 +236,13 @@ def test_hashes_of_large_files_are_had_by_who_wants_them(web: Web, tmp_path: Pat
     assert web.ask("HEAD", web.target(tmp_path / "plain")).headers["etag"] == etag
 
 
-def test_a_reader_that_stands_still_holds_nobody_up(web: Web, tmp_path: Path) -> None:
+def test_a_stalled_reader_delays_nobody(web: Web, tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(50_000_000)
     request = f"GET {web.target(path)} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
     socks = []
-    for _ in range(20):  # more than there are threads
+    for _ in range(20):  # more requests than threads
         sock = socket.create_connection(("127.0.0.1", web.port), PATIENCE)
         sock.sendall(f"{request}{web.daemon.token}\r\n\r\n".encode())
         sock.recv(10)

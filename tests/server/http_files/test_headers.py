@@ -1,4 +1,4 @@
-"""Headers about contents, as the RFCs have them."""
+"""HTTP headers about representations, by the RFCs."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ HASH = "0f" * 32
     ],
 )
 def test_ranges(header: str | None, expected: tuple[int, int] | None) -> None:
-    assert headers.wanted_range(header, 10) == expected
+    assert headers.requested_range(header, 10) == expected
 
 
 @pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=0-", 0)])
 def test_ranges_beyond(header: str, size: int) -> None:
     with pytest.raises(Unsatisfiable):
-        headers.wanted_range(header, size)
+        headers.requested_range(header, size)
 
 
 def test_content_ranges() -> None:

@@ -1,4 +1,4 @@
-"""PUT: atomic, conditional, decoded, and resumed after a cut."""
+"""PUT: atomic, conditional, decoded, and resumed after a lost connection."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_an_upload_that_is_cut_ten_times(web: Web, tmp_path: Path) -> None:
     assert (answer.status, answer.headers["etag"]) == (200, f'"{DIGEST.hexdigest()}"')
 
 
-def test_who_goes_on_cuts_off_who_hangs(web: Web, tmp_path: Path) -> None:
+def test_a_resumed_upload_cuts_the_stalled_one(web: Web, tmp_path: Path) -> None:
     path = tmp_path / "file"
     hanging = web.begin(path, 1000, Content_Range="bytes 0-999/1000")
     hanging.sendall(b"x" * 300)
@@ -146,11 +146,11 @@ def test_parts(web: Web, tmp_path: Path) -> None:
     assert web.put(path, b"abc", Content_Range="bytes 0-2/6").status == 308
     answer = web.put(path, b"f", Content_Range="bytes 5-5/6")
     assert (answer.status, answer.headers["range"]) == (409, "bytes=0-2")
-    # Another total, client or digest is another upload.
+    # A different total, client or digest means a different upload.
     assert web.offset(path, 7) == 0
     assert web.offset(path, 6, Shellwire_Client="other") == 0
     assert web.offset(path, 6, Repr_Digest=REPR) == 0
-    # One that begins at 0 begins anew.
+    # A part that begins at 0 restarts the upload.
     assert web.put(path, b"12", Content_Range="bytes 0-1/6").status == 308
     assert web.offset(path, 6) == 2
     assert web.put(path, b"3456", Content_Range="bytes 2-5/6").status == 201
@@ -158,7 +158,7 @@ def test_parts(web: Web, tmp_path: Path) -> None:
     until(lambda: os.listdir(tmp_path) == ["file"])
 
 
-def test_what_is_kept_is_bounded_and_ends_with_the_daemon(
+def test_partial_uploads_are_limited_and_end_with_the_daemon(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     daemon = own_daemon("--max-uploads", "2")
@@ -172,7 +172,7 @@ def test_what_is_kept_is_bounded_and_ends_with_the_daemon(
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".shell")]
 
 
-def test_what_is_kept_is_bounded_over_all_names(
+def test_partial_uploads_are_limited_over_all_clients(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     web = Web(own_daemon())
@@ -252,7 +252,7 @@ def test_a_stop_leaves_nothing(own_daemon: Callable[..., Daemon], tmp_path: Path
 
 
 @pytest.mark.parametrize("rubbish", [b"zz\r\n", b"-1\r\n", b"5\r\nabc", b"\0" * 100])
-def test_rubbish_for_chunks(web: Web, tmp_path: Path, rubbish: bytes) -> None:
+def test_invalid_chunks(web: Web, tmp_path: Path, rubbish: bytes) -> None:
     sock = web.begin(tmp_path / "new" / "f", 0, Content_Length="", Transfer_Encoding="chunked")
     sock.sendall(rubbish)
     sock.shutdown(socket.SHUT_WR)
@@ -263,7 +263,7 @@ def test_rubbish_for_chunks(web: Web, tmp_path: Path, rubbish: bytes) -> None:
 
 
 def test_many_small_ones_leave_nothing(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
-    web = Web(own_daemon("--spares", "0"))  # which come and go by themselves
+    web = Web(own_daemon("--spares", "0"))  # spare shells would change the memory
     file = tmp_path / "new" / "f"
     before = web.daemon.descriptors()
     for number in range(100):

@@ -1,4 +1,4 @@
-"""Plain HTTP by Python's own client, and directly on a socket where that is too well-behaved."""
+"""An HTTP client: http.client, or a bare socket for invalid requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What came, with the headers' names in lower case."""
+    """An HTTP answer, with header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -27,14 +27,14 @@ class Answer(NamedTuple):
 
 
 class Web:
-    """Asks one daemon for files."""
+    """Sends file requests to one daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
         self.port = int(daemon.url.rpartition(":")[2])
 
     def target(self, path: Path | bytes) -> str:
-        """Return the target for a path."""
+        """Return the request target for a path."""
         return "/files" + quote_from_bytes(os.fsencode(path))
 
     def headers(self, more: Mapping[str, str]) -> dict[str, str]:
@@ -79,7 +79,7 @@ class Web:
         return sock
 
     def offset(self, path: Path, total: int, **headers: str) -> int:
-        """Return how far a resumable upload is."""
+        """Return the offset of a resumable upload."""
         answer = self.ask(
             "PUT", self.target(path), b"", Content_Range=f"bytes */{total}", **headers
         )
@@ -97,7 +97,7 @@ def until(condition: object) -> None:
 
 
 def is_cut(sock: socket.socket) -> bool:
-    """Wait for the end of a connection; whether nothing came before it."""
+    """Wait for the end of a connection; return whether nothing was received before it."""
     sock.settimeout(PATIENCE)
     with sock:
         try:

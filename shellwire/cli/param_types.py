@@ -1,0 +1,69 @@
+"""Types of options and arguments that click does not have."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.types import StringParamType
+
+from shellwire.output import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class IntegerRange(click.IntRange):
+    """An integer in a range."""
+
+    name = "integer"
+
+
+class Seconds(click.FloatRange):
+    """A finite duration in seconds; fractions are allowed."""
+
+    name = "number of seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse NaN too, which passes every range check."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            shown = quoted(value) if isinstance(value, str) else value
+            self.fail(f"{shown} is not a valid number of seconds.", param, ctx)
+        return seconds
+
+
+class PatternType(StringParamType):
+    """A string that matches a pattern; lists in a variable are split at commas and blanks."""
+
+    def __init__(self, name: str, pattern: str, expected: str) -> None:
+        self.name = name
+        self._pattern = re.compile(pattern)
+        self._expected = expected
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Return the items of a variable's value."""
+        return [item for item in re.split(r"[,\s]+", rv) if item]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check that the value matches."""
+        if not self._pattern.fullmatch(value):
+            self.fail(f"{quoted(value)} is not {self._expected}.", param, ctx)
+        return value
+
+
+class Executable(StringParamType):
+    """An executable file, or the name of one on ``$PATH``; converted to an absolute path."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Find the file."""
+        found = shutil.which(value)
+        if found is None:
+            self.fail(f"{quoted(value)} is not an executable file.", param, ctx)
+        return os.path.abspath(found)

@@ -1,0 +1,80 @@
+"""Errors that are never on the wire: of the home, of the start, and of clients."""
+
+from __future__ import annotations
+
+from shellwire.errors.base import ShellwireError
+
+
+class HomeError(ShellwireError):
+    """A file under the daemon's home can't be read or written."""
+
+
+class DamagedFile(HomeError):
+    """A file under the daemon's home has invalid content."""
+
+
+class InvalidSettings(HomeError):
+    """The settings file has a syntax error, an unknown key or a bad value."""
+
+
+class StartError(ShellwireError):
+    """The daemon can't start."""
+
+
+class AlreadyRunning(StartError):
+    """A daemon already serves this home."""
+
+
+class NotRunning(ShellwireError):
+    """No daemon serves this home."""
+
+
+class Unreachable(ShellwireError):
+    """The daemon's process runs, but gives no usable answer."""
+
+
+class InvalidAnswer(Unreachable):
+    """The peer is not a shellwire daemon, or not a trustworthy one: don't retry.
+
+    ``sent`` describes the invalid answer.
+    """
+
+    def __init__(self, sent: str, name: str = "") -> None:
+        self.sent = sent
+        which = f"{name} is no shellwire" if name else "what answers is no shellwire"
+        super().__init__(f"{which}: it has sent {sent}")
+
+
+class Disconnected(Unreachable):
+    """The connection has ended for good, or before an answer that can't be requested again.
+
+    It is unknown whether the daemon has done what was requested.
+    """
+
+
+class Replaced(Disconnected):
+    """Another connection with the same client_id has taken over (close code 4000)."""
+
+
+class InvalidUrl(ShellwireError):
+    """A URL is not the address of a daemon."""
+
+
+class MissingExtra(ShellwireError):
+    """An optional part of shellwire is not installed."""
+
+
+class SkillError(ShellwireError):
+    """A skill file for an agent can't be written, or was not written by us."""
+
+
+class DeletionRefused(ShellwireError):
+    """A sync would delete so much that one side has probably vanished: it does nothing."""
+
+
+class OutputLost(ShellwireError):
+    """Some of a job's output was dropped before it was read."""
+
+
+class SpawnError(ShellwireError):
+    """A process can't be started."""

@@ -1,0 +1,143 @@
+"""Turn the exit of a job's leader into its outcome: status, state, collected output."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from shellwire.jobs.best_effort import best_effort
+from shellwire.jobs.model import Outcome, shown
+from shellwire.process.reap import LOST
+from shellwire.shell.context import Commit, Draft
+from shellwire.shell.dialect import CannotEnter
+from shellwire.shell.text import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shellwire.jobs.engine import Engine
+    from shellwire.jobs.model import JobKey, Reason, Request
+    from shellwire.jobs.readers import Readers
+    from shellwire.jobs.run import Run
+    from shellwire.shell.context import Context, Origin
+
+log = logging.getLogger(__name__)
+
+_UNREADABLE = Commit(committed=False, problem="its state could not be read")
+
+
+class Conclusion:
+    """The steps between a leader's exit and the job's outcome.
+
+    ``done(outcome)`` is called once, even if a step fails: within ``begin``, unless the command
+    defined new functions. A separate shell reads those back first, which takes milliseconds to
+    seconds. The event loop keeps running meanwhile; exit code and reason no longer change.
+    """
+
+    def __init__(
+        self,
+        key: JobKey,
+        request: Request,
+        context: Context,
+        engine: Engine,
+        readers: Readers,
+        done: Callable[[Outcome], None],
+    ) -> None:
+        self._failure = f"job {key.id} of client {key.client_id} ends incompletely"
+        self._request = request
+        self._context = context
+        self._engine = engine
+        self._readers = readers
+        self._done: Callable[[Outcome], None] | None = done
+        self._check: asyncio.Task[frozenset[bytes]] | None = None
+
+    def begin(self, run: Run, origin: Origin | None, reason: Reason, *, was_ended: bool) -> None:
+        """Fix the outcome of a run that has exited, and commit its state.
+
+        ``was_ended`` says that the daemon ended the job: a state that was restored only in part
+        then needs no notice.
+        """
+        ended = run.exit or LOST
+        unknown = run.exit is None or (ended is LOST and reason == "exited")
+        outcome = Outcome(
+            reason="lost" if unknown else reason,
+            exit_code=ended.code,
+            signal=ended.signal,
+            left=run.left,
+        )
+        complete = partial(self._complete, outcome, was_ended=was_ended)
+        try:
+            commit = self._commit(run, origin)
+        except CannotEnter:
+            cwd = b"" if origin is None else origin.state.cwd
+            self._conclude(self.not_spawned(f"cwd {shown(cwd)}: it can't be entered"))
+            return
+        except Exception:
+            # A command can put anything into its report; that must not keep the job from ending.
+            log.exception("%s", self._failure)
+            commit = _UNREADABLE
+        if isinstance(commit, Draft):
+            functions = self._engine.unreadable(commit.state, commit.functions)
+            self._check = asyncio.create_task(functions)
+            self._check.add_done_callback(partial(self._checked, commit, complete))
+        else:
+            complete(commit)
+
+    def _commit(self, run: Run, origin: Origin | None) -> Commit | Draft:
+        report, token, tag = run.take_report()
+        if origin is None or self._request.kind != "command":
+            return Commit(committed=False)
+        return self._context.commit(origin, self._engine.dialect, report, token, tag)
+
+    def _checked(
+        self,
+        draft: Draft,
+        complete: Callable[[Commit], None],
+        check: asyncio.Task[frozenset[bytes]],
+    ) -> None:
+        try:
+            broken = frozenset(draft.functions) if check.cancelled() else check.result()
+            commit = self._context.commit_draft(draft, broken)
+        except Exception:
+            log.exception("%s", self._failure)
+            commit = _UNREADABLE
+        complete(commit)
+
+    def _complete(self, outcome: Outcome, commit: Commit, *, was_ended: bool) -> None:
+        def completed() -> Outcome:
+            if commit.problem is not None and not (commit.committed and was_ended):
+                self._readers.notify("STATE_NOT_KEPT", commit.problem)
+            collected = best_effort("the collected output is lost", self._readers.output.collected)
+            return replace(
+                outcome, cwd=self._cwd(), committed=commit.committed, collected=collected
+            )
+
+        self._conclude(best_effort(self._failure, completed) or outcome)
+
+    def _conclude(self, outcome: Outcome) -> None:
+        if self._done is not None:
+            self._done(outcome)
+
+    def not_spawned(self, error: str) -> Outcome:
+        """Return the outcome of a job whose command never ran."""
+        return Outcome(reason="spawn_failed", error=error, cwd=self._cwd())
+
+    def _cwd(self) -> str | None:
+        return decoded(self._context.state.cwd) if self._request.kind == "command" else None
+
+    def skip_check(self) -> None:
+        """Stop reading functions back: drop the new functions, commit all other changes."""
+        if self._check is not None:
+            self._check.cancel()
+
+    def free(self) -> None:
+        """Break the reference cycle with the job, which has ended."""
+        self._done = None
+
+    async def wait(self) -> None:
+        """Wait for a check that is in progress."""
+        if self._check is not None:
+            await asyncio.wait([self._check])

@@ -1,0 +1,84 @@
+"""Start a job's process: directory and state, shell, command text and first input."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shellwire.jobs.model import shown
+from shellwire.jobs.run import Run
+from shellwire.shell.dialect import CannotEnter
+from shellwire.shell.shell import Stdio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shellwire.jobs.engine import Engine
+    from shellwire.jobs.model import Request
+    from shellwire.jobs.output import Output
+    from shellwire.shell.context import Context, Origin
+    from shellwire.shell.state import State
+
+
+def origin_of(request: Request, context: Context) -> tuple[Origin, bytes | None]:
+    """Return the state that ``request`` starts from, and the context's cwd if that is gone.
+
+    Raises CannotEnter if the request's own cwd does not exist.
+    """
+    cwd = None
+    if request.cwd is not None:
+        cwd = os.path.join(context.state.cwd, request.cwd)
+        if not os.path.isdir(cwd):
+            raise CannotEnter(f"cwd {shown(request.cwd)}: there is no such directory")
+    return context.make_origin(cwd=cwd, env=request.env, terminal=request.size is not None)
+
+
+def launch(
+    request: Request,
+    origin: Origin,
+    context: Context,
+    engine: Engine,
+    output: Output,
+    *,
+    exited: Callable[[], None],
+    changed: Callable[[], None],
+) -> Run:
+    """Start the process of ``request`` and connect it to ``output``.
+
+    ``exited()`` is called once, when the shell has exited; ``changed()`` whenever one of its
+    processes or pipes has ended. Raises SpawnError or PtyUnavailable.
+    """
+    is_command = request.kind == "command"
+    stdio = Stdio(
+        stdin=not is_command or request.open_stdin or bool(request.stdin_data), size=request.size
+    )
+    text = _text(request, context.state, engine)
+    taken = engine.take(origin.state, context, stdio, report=is_command)
+    try:
+        # The shell gets its command before the callbacks are set up, which saves time.
+        taken.shell.run(engine.dialect.script(taken.patch, text))
+        run = Run(
+            taken.shell,
+            engine,
+            budget=output.read_budget,
+            received=output.received,
+            exited=exited,
+            changed=changed,
+        )
+    except BaseException:
+        # The shell has no other owner yet.
+        engine.discard(taken.shell)
+        raise
+    output.pump = run.pump
+    if request.stdin_data:
+        run.write_input(request.stdin_data)
+        if is_command and not request.open_stdin:
+            run.finish_input()
+    return run
+
+
+def _text(request: Request, state: State, engine: Engine) -> bytes:
+    if request.command is not None:
+        return engine.text(request.command)
+    program = engine.user_shell(state)
+    return engine.dialect.exec_program(program, interactive=request.size is not None)

@@ -1,0 +1,36 @@
+"""Name the jobs that hold the process slots, so that the user knows what to end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shellwire.jobs.snapshot import snapshot
+from shellwire.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shellwire.jobs.job import Job
+
+MAX_NAMED = 10
+"""The most jobs that one message names; --max-processes may be 1,024."""
+
+_LONGEST_COMMAND = 60
+
+
+def describe_holders(jobs: Sequence[Job]) -> str:
+    """Return id, command and start of each job, in one line without control characters."""
+    named = [_describe(job) for job in jobs[:MAX_NAMED]]
+    if len(jobs) > MAX_NAMED:
+        named.append(f"and {len(jobs) - MAX_NAMED} more")
+    return "; ".join(named)
+
+
+def _describe(job: Job) -> str:
+    now = snapshot(job)
+    command = printable(now.command)
+    if len(command) > _LONGEST_COMMAND:
+        command = f"{command[: _LONGEST_COMMAND - 1]}…"
+    since = datetime.fromtimestamp(now.started_at or 0.0, UTC)
+    return f"{printable(now.key.id)} (`{command}`, since {since:%Y-%m-%d %H:%M:%S} UTC)"

@@ -1,0 +1,63 @@
+"""Describe a job at one moment, as an immutable value."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shellwire.shell.text import decoded
+
+if TYPE_CHECKING:
+    from shellwire.jobs.job import Job
+    from shellwire.jobs.model import JobKey, Kind, Outcome, State
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The description of a job at one moment."""
+
+    key: JobKey
+    kind: Kind
+    state: State
+    command: str
+    context: str
+    cwd: str | None
+    pid: int | None
+    pids: tuple[int, ...]
+    size: tuple[int, int] | None
+    started_at: float | None
+    """Seconds since the epoch."""
+    ended_at: float | None
+    """Seconds since the epoch."""
+    uptime: float
+    """Seconds from the start until now, or until the end."""
+    outcome: Outcome | None
+    start: int
+    end: int
+    name: str | None
+    touched_at: float
+    """When a client last asked for the job or stopped reading it, in seconds since the epoch."""
+
+
+def snapshot(job: Job) -> Snapshot:
+    """Return the description of ``job`` at this moment."""
+    return Snapshot(
+        key=job.key,
+        kind=job.request.kind,
+        state=job.state,
+        command=job.command,
+        context=job.request.context,
+        cwd=None if job.cwd is None else decoded(job.cwd),
+        pid=job.pid,
+        pids=job.pids,
+        size=job.size,
+        started_at=job.clock.started_at,
+        ended_at=job.clock.ended_at,
+        uptime=job.clock.duration,
+        outcome=job.outcome,
+        start=job.buffer.start,
+        end=job.buffer.end,
+        name=job.request.name,
+        touched_at=time.time() - (time.monotonic() - job.readers.touched_at),
+    )

@@ -1,0 +1,128 @@
+"""Handlers for existing jobs: output, input, signals, endings and lists."""
+
+from __future__ import annotations
+
+import signal as signals
+from typing import TYPE_CHECKING
+
+from shellwire.errors import InvalidMessage, NotFound, SessionError, SessionNotFound
+from shellwire.protocol import messages
+from shellwire.protocol.data import decode_data
+from shellwire.server import render
+from shellwire.server.handlers.start import refuse_slow_reader
+
+if TYPE_CHECKING:
+    from shellwire.jobs.job import Job
+    from shellwire.server.connection import Connection
+
+
+def _find(connection: Connection, job_id: str) -> Job:
+    return connection.services.registry.find(connection.client_id, job_id)
+
+
+# Output ------------------------------------------------------------------------------------------
+
+
+def attach(connection: Connection, message: messages.Attach) -> None:
+    job = _find(connection, message.id)
+    after = job.readers.offset(message.after, "after", text=message.encoding == "utf-8")
+    refuse_slow_reader(connection)
+    followed = connection.writer.followed_job(job.key.id)
+    if followed is not None:
+        connection.writer.unfollow(followed)
+    connection.send(render.attached(job, after, message.request_id))
+    connection.writer.follow(job, message.encoding, after=after, window=message.window)
+
+
+def detach(connection: Connection, message: messages.Detach) -> None:
+    connection.writer.unfollow(_find(connection, message.id))
+    connection.acknowledge(message)
+
+
+def credit(connection: Connection, message: messages.Credit) -> None:
+    # A job whose output was sent to its end is no longer followed: late credit is no error.
+    job = _find(connection, message.id)
+    connection.writer.credit(job, job.readers.offset(message.end, "end", text=False))
+    connection.acknowledge(message)
+
+
+def read_output(connection: Connection, message: messages.ReadOutput) -> None:
+    job = _find(connection, message.id)
+    after = job.readers.offset(message.after, "after", text=message.encoding == "utf-8")
+    until = None if message.until is None else message.until.encode()
+    if until is not None and len(until) > message.max_bytes:
+        raise InvalidMessage(f"until: expected at most max_bytes ({message.max_bytes}) bytes")
+    connection.writer.read_page(job, after, until, message)
+
+
+# Input, signals, endings -------------------------------------------------------------------------
+
+
+def _find_for_input(connection: Connection, job_id: str) -> Job:
+    try:
+        return _find(connection, job_id)
+    except NotFound as error:
+        raise SessionError(str(error)) from None
+
+
+def send_input(connection: Connection, message: messages.SendInput) -> None:
+    data = decode_data(message.data, message.encoding, "data")
+    _find_for_input(connection, message.id).send_input(data, close=message.close_stdin)
+    connection.acknowledge(message)
+
+
+def resize(connection: Connection, message: messages.Resize) -> None:
+    _find_for_input(connection, message.id).resize(message.cols, message.rows)
+    connection.acknowledge(message)
+
+
+def signal(connection: Connection, message: messages.Signal) -> None:
+    name = message.signal.removeprefix("SIG")
+    number = signals.Signals.__members__.get(f"SIG{name}")
+    if number is None:
+        raise InvalidMessage(f"signal: expected a signal of this system, got {message.signal}")
+    job = _find(connection, message.id)
+    if job.state != "running":
+        raise NotFound(f"{job.request.kind} {message.id} is not running")
+    job.signal(number)
+    connection.acknowledge(message)
+
+
+def cancel_command(connection: Connection, message: messages.CancelCommand) -> None:
+    registry = connection.services.registry
+    try:
+        # File messages have ids, too. Every id is looked up before any job's name.
+        if not registry.has_id(message.id):
+            raise NotFound(f"no job has the id {message.id}")
+        registry.cancel(_find(connection, message.id))
+    except NotFound:
+        if not connection.cancel_file_message(message.id):
+            registry.cancel(_find(connection, message.id))
+    connection.acknowledge(message)
+
+
+def kill_session(connection: Connection, message: messages.KillSession) -> None:
+    try:
+        connection.services.registry.kill(_find(connection, message.id))
+    except NotFound as error:
+        raise SessionNotFound(str(error)) from None
+    connection.acknowledge(message)
+
+
+# Lists -------------------------------------------------------------------------------------------
+
+
+def list_sessions(connection: Connection, message: messages.ListSessions) -> None:
+    sessions = [
+        render.session_info(job)
+        for job in connection.services.registry.jobs()
+        if job.request.kind == "session" and job.state == "running"
+    ]
+    connection.send(
+        messages.SessionsList(sessions=sessions, id=message.id, request_id=message.request_id)
+    )
+
+
+def list_jobs(connection: Connection, message: messages.ListJobs) -> None:
+    jobs = render.job_infos(connection.services.registry.jobs())
+    connection.send(messages.JobsList(jobs=jobs, id=message.id, request_id=message.request_id))
