@@ -43,7 +43,7 @@ class Daemon:
         self._connecting = asyncio.Lock()
 
     async def client(self) -> Client:
-        """Return the connected client, starting a daemon if needed. Raises why that failed."""
+        """Return the connected client, starting a daemon if needed. Raises if that fails."""
         async with self._connecting:
             try:
                 status = await self._client.status()
