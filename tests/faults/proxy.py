@@ -152,7 +152,7 @@ class Proxy:
     def cut_after(self, count: int, ending: Ending = "fin") -> None:
         """End a connection when ``count`` bytes have passed, in both directions together.
 
-        It is the next one; if that has such an end already, the one after that, and so on.
+        The first call is about the next connection, the second call about the one after that.
         """
         self._plans.append((count, ending))
 

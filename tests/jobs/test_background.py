@@ -123,14 +123,14 @@ async def test_two_writers(client: Client, gate: Latch) -> None:
         streams[message["stream"]] += message["data"]
 
 
-@pytest.mark.parametrize(("encoding", "told"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
+@pytest.mark.parametrize(("encoding", "texts"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
 async def test_an_incomplete_character_at_the_end(
-    client: Client, gate: Latch, encoding: str, told: list[str]
+    client: Client, gate: Latch, encoding: str, texts: list[str]
 ) -> None:
     ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding=encoding)
     gate.open()
-    messages = await _later_output(client, ran.last["id"], told[-1])
-    assert [each["data"] for each in messages] == told
+    messages = await _later_output(client, ran.last["id"], texts[-1])
+    assert [each["data"] for each in messages] == texts
     assert {each["end"] for each in messages} == {3}
 
 

@@ -38,7 +38,8 @@ class ChangeApplier:
     async def apply(self, change: Change) -> File | None:
         """Make a change; return the resulting File of both sides, None if deleted.
 
-        Raises Conflict if the file to replace or delete has changed since the scan, OSError, WireError.
+        Raises OSError, WireError, and Conflict if the file to replace or delete has changed since
+        the scan.
         """
         if change.action == "push":
             return await self._push(change)
