@@ -181,7 +181,7 @@ def test_symlinks_are_followed(box: CommandLine, tree: Path, tmp_path: Path) -> 
         assert done.returncode == 1
         assert sorted(done.stderr.splitlines()) == [
             f"Error: {source}/empty/out/up: leads to a directory that contains it",
-            f"Error: {source}/sub/up/out: leads to a directory that it is in",
+            f"Error: {source}/sub/up/out: leads to a directory that contains it",
         ]
         assert not any(each.is_symlink() for each in target.rglob("*"))
         assert shape(target / "sub" / "again") == shape(tree / "sub" / "deep")
@@ -201,7 +201,7 @@ def test_a_symlink_to_an_ancestor(box: CommandLine, tree: Path, tmp_path: Path) 
         done = box("cp", "-r", word, str(target) if number else f"box:{target}")
         assert done.returncode == 1
         assert sorted(done.stderr.splitlines()) == sorted(
-            f"Error: {word}/{name}: leads to a directory that it is in" for name in links
+            f"Error: {word}/{name}: leads to a directory that contains it" for name in links
         )
         assert sorted(os.listdir(target)) == ["beside", "deep", "run"]
         assert os.listdir(target / "deep") == [".hidden é"]
