@@ -33,7 +33,7 @@ _ROOT = Path(__file__).parents[1]
 # They may execute themselves again, or serve until they are stopped.
 _NEVER_FORKED = {"start", "run", "mcp"}
 
-# What the commands import when they run.
+# Modules that the commands import when they run.
 _IMPORTED_LATE = (
     "aiohttp",
     "concurrent.futures.thread",

@@ -73,7 +73,7 @@ class Ledger:
         self._moved.set()
 
     async def comes_to(self, count: int) -> None:
-        """Return when so many bytes have come."""
+        """Return when so many bytes have arrived."""
         while self.seen < count:
             self._moved.clear()
             await self._moved.wait()

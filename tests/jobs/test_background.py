@@ -104,7 +104,7 @@ async def test_no_process_gets_sigpipe(
 ) -> None:
     other = await daemon.client()
     await other.run(f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID")
-    # Nor after its client has disconnected.
+    # The process does not block after its client has disconnected either.
     await other.close()
     gate.open()
     await becomes(lambda: (tmp_path / "status").exists())
@@ -147,7 +147,7 @@ async def test_output_is_discarded_beyond_thirty_two_jobs(
     assert [states[job]["state"] for job in jobs] == ["background"] * 34
     assert all(len(states[job]["pids"]) == 1 for job in jobs)
     gate.open(34)
-    # All of them are made to write, whether their output is kept or discarded.
+    # No process blocks on writing, whether its output is kept or discarded.
     await becomes(lambda: all((tmp_path / str(number)).exists() for number in range(34)))
     await becomes(lambda: all((tmp_path / str(n)).read_text() == "0\n" for n in range(34)))
     for job in jobs:

@@ -24,7 +24,7 @@ async def test_a_living_id_is_taken(daemon: Daemon, client: Client) -> None:
     for kind, field in (("execute", "command"), ("start_session", "command")):
         refused = await client.ask({"type": kind, "id": "taken", field: "echo twice"})
         assert (refused["code"], refused["operation"]) == ("DUPLICATE_ID", kind)
-        # Nothing is said of the job that there is.
+        # The error does not disclose the existing job's command.
         assert "sleep" not in refused["message"]
     other = await daemon.client()
     assert (await other.run("echo mine", id="taken")).out == "mine\n"

@@ -74,7 +74,7 @@ def _start(self: subprocess.Popen[Any], args: Any, **more: Any) -> None:
 
 
 def _which(*args: Any, **more: Any) -> str | None:
-    """Find what has no extension, which no program of Windows' would be."""
+    """Find programs without an extension; on Windows a program has one."""
     sys.platform = _platform
     try:
         found: str | None = _found(*args, **more)
