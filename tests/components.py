@@ -1,4 +1,4 @@
-"""The marker ``needs``: which programs a test needs, and the table of what ran with which version.
+"""The marker ``needs``: the programs that a test needs, and a table of their versions and runs.
 
 A pytest plugin, loaded by ``tests/conftest.py``. A test marked ``needs("rsync")`` is skipped where
 that program is missing, with its name as the reason. The run ends with one line a component.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[1]
 
-# What the commands import when they run.
+# Modules that the commands import when they run.
 _IMPORTED_LATE = (
     "aiohttp",
     "concurrent.futures.thread",

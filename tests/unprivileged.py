@@ -1,4 +1,4 @@
-"""A user without root's privileges: what a mode forbids is forbidden."""
+"""A user without root's privileges, who is subject to file modes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _DROP = (
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 UNPRIVILEGED = [sys.executable, "-c", _DROP]
-"""What a command is run by."""
+"""The command line that drops privileges and executes the command after it."""
 
 
 class Unprivileged(CommandLine):
-    """A command line of that user, which knows a daemon of the same as ``box``."""
+    """A command line of that user, with a host ``box`` whose daemon also runs as that user."""
 
     def __init__(self, top: Path, daemon: Daemon) -> None:
         super().__init__(top / "away")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
 
 LOCAL_PATIENCE = 1.0
-"""Seconds that a local daemon has to come back before another one is started."""
+"""Seconds to wait for a restarted local daemon before starting another one."""
 
 START_SECONDS = 20.0
 """Seconds to wait for a daemon that another process is starting."""
@@ -43,7 +43,7 @@ class Daemon:
         self._connecting = asyncio.Lock()
 
     async def client(self) -> Client:
-        """Return the connected client, starting a daemon if needed. Raises why that failed."""
+        """Return the connected client, starting a daemon if needed. Raises if that fails."""
         async with self._connecting:
             try:
                 status = await self._client.status()

@@ -105,7 +105,7 @@ def exec_command(
 
     The command starts in the current directory on the local daemon, in the user's home directory on
     another host, and with -s in the directory where the context's last command ended. A relative -C
-    counts from there.
+    is resolved against that directory.
 
     Ctrl-C sends SIGINT to the command; a second Ctrl-C ends it.
 
@@ -118,12 +118,12 @@ def exec_command(
     its changes are synced back:
 
     \b
-    - The command runs in the first copy; a relative -C counts from there.
+    - The command runs in the first copy; a relative -C is relative to it.
     - The copies are side by side, named as the directories: names must differ.
-    - A conflict before the command: it is not run.
+    - If there is a conflict before the command, it is not run.
     - Files that the command deletes are deleted here too. If a whole copy is
-      empty or gone afterwards, nothing is deleted here. If DIR is suddenly
-      empty before, the command is not run.
+      empty or gone afterwards, nothing is deleted here. If DIR has become
+      empty since the last time, the command is not run.
     - Copies stay in ~/.cache/shellwire/with for the next time, unless --clean
       is given. Files missing in a copy are copied again.
     - Directories with different parents have separate copies for each

@@ -19,8 +19,8 @@ Entry = dict[str, Any]
 async def find_job(client: Client, given: str) -> Entry | None:
     """Return the job with that id, else with that name, else with that unique id prefix.
 
-    None if the daemon had no such job when this client connected; the daemon's answer to the
-    request then says so. Raises NotFound if several ids have that prefix.
+    None if the daemon had no such job when this client connected; the caller then lets the daemon
+    look ``given`` up. Raises NotFound if several ids have that prefix.
     """
     jobs = await _jobs(client)
     named = [job for job in jobs if job.get("name") == given]

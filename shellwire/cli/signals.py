@@ -71,7 +71,7 @@ def _dispatch(number: int) -> None:
 class CancelOnSignal:
     """The handler while no job runs: the first signal cancels the task.
 
-    A second signal kills this process. So does a timer, if the task does not end.
+    A second signal kills this process; a timer does too, if the task does not end.
     """
 
     def __init__(self) -> None:

@@ -63,14 +63,14 @@ async def _send_stdin(job: Job) -> None:
 
 
 class _SignalForwarder:
-    """A signal handler that forwards Ctrl-C; the second one ends the job, the third only us.
+    """A signal handler: the first Ctrl-C goes to the job, the second ends it, the third only us.
 
     SIGTERM and SIGHUP end the job and then this program; a second one ends only this program.
     """
 
     def __init__(self, job: Job) -> None:
         self.ending: int | None = None
-        """The signal because of which the job is being ended."""
+        """The signal that made this program end the job."""
         self._job = job
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -104,7 +104,7 @@ class _SignalForwarder:
             print_line(f"shellwire: {message}", err=True)
         try:
             await self._job.signal("INT")
-        except ShellwireError:  # such as a job that does not run yet
+        except ShellwireError:  # for example, the job does not run yet
             self._begin_to_end(signal.SIGINT)
 
     async def _end(self, number: int) -> None:

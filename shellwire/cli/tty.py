@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shellwire.client.options import CommandOptions
 
 REPLY_SECONDS = 1.0
-"""Seconds to wait for the terminal's reply; without one it is taken to send none."""
+"""Seconds to wait for the terminal's reply; after that it is assumed to send none."""
 
 _DETACH_SECONDS = 2.0
 _INTERRUPT = b"\x03"  # Ctrl-C
@@ -229,7 +229,7 @@ class _Console:
     async def _send(self) -> None:
         while True:
             data = await self._to_send.get()
-            # Keys typed during the last message go in one.
+            # Keys typed while the last message was being sent go into one message.
             while data is not None and not self._to_send.empty():
                 more = self._to_send.get_nowait()
                 if more is None:

@@ -98,7 +98,7 @@ class Connection:
     # Opening and closing -------------------------------------------------------------------------
 
     async def link(self) -> Link:
-        """Return the current link, opening or awaiting one. Raises why there is none."""
+        """Return the current link; open or await one if needed. Raises the error of connecting."""
         async with self._opening:
             if self._final_error is not None:
                 raise self._final_error
@@ -205,7 +205,7 @@ class Connection:
     async def ask(self, message: Message, *, repeatable: bool = True) -> Message:
         """Return the answer to ``message``; send it again after a cut if it is ``repeatable``.
 
-        Raises the daemon's error, or why there is no answer.
+        Raises the daemon's error, or that of the connection.
         """
         while True:
             link = await self.link()
@@ -220,7 +220,7 @@ class Connection:
                 await asyncio.shield(link.ended)  # from here on `link()` returns another one
 
     async def send_if_connected(self, message: Message) -> None:
-        """Send a message that needs no answer, if connected; after a cut it has no meaning."""
+        """Send a message that needs no answer, if connected; it is not repeated after a cut."""
         if self._current is not None and self._current.done():
             try:
                 await self._current.result().send(message)
@@ -230,9 +230,9 @@ class Connection:
     # Jobs ----------------------------------------------------------------------------------------
 
     async def follow(self, follower: Follower) -> None:
-        """Deliver a job's messages to ``follower`` from now on. Raises why there is no link.
+        """Deliver a job's messages to ``follower`` from now on. Raises as ``link``.
 
-        Raises RuntimeError if the job has a follower already: a connection has one view of a job.
+        Raises RuntimeError if the job has a follower already: a connection has one per job.
         """
         link = await self.link()
         if self._followers.get(follower.id, follower) is not follower:

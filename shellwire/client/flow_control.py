@@ -14,12 +14,12 @@ prompt, so it must be little."""
 
 
 class FlowControl:
-    """The window of one job: how far its output may be ahead of what the program has read."""
+    """The window of one job: how far its output may be ahead of the program that reads it."""
 
     def __init__(self, after: int) -> None:
         """``after`` is the offset from which output is wanted."""
         self._credited = after
-        # How far the replayed and the live output may be ahead of what was read, in bytes.
+        # How many bytes of replayed and of live output may be unread.
         self._replay_window = self._live_window = WINDOW
 
     def choose_window(self, buffer_bytes: int, *, is_terminal: bool) -> int:
@@ -38,8 +38,8 @@ class FlowControl:
     def next_credit(self, read: int, live_from: int) -> int | None:
         """Return the offset to credit once output up to ``read`` was read; None if not due yet.
 
-        Output before ``live_from`` is replayed, and credited ahead: the window is that of live
-        output, which may be small, and the daemon may send more of what is already written.
+        Output before ``live_from`` is replayed. It is credited ahead of reading, because the
+        daemon's window is that of live output, which is small for a terminal.
         """
         ahead = min(read + self._replay_window - self._live_window, live_from)
         end = max(read, ahead)

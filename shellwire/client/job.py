@@ -45,7 +45,7 @@ class Job(JobMessages):
     # Start, output, end --------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Start the job or attach to it; does nothing if that is done. Raises why it failed."""
+        """Start the job, or attach to it, unless that is done. Raises the error if it fails."""
         if not self._begun.is_set():
             await self._connection.follow(self)
             await self._begun.wait()
@@ -111,7 +111,7 @@ class Job(JobMessages):
         return ""
 
     async def wait(self) -> Result:
-        """Read the output to its end and return the result. Raises why the job could not run."""
+        """Read the output to its end and return the result. Raises if the job could not run."""
         await self.begin()
         while await self.next_chunk() is not None:
             pass

@@ -74,7 +74,7 @@ class JobMessages:
         self._input_error: ShellwireError | None = None
 
     async def next_chunk(self) -> Chunk | None:
-        """Return the next chunk, waiting for it; None at the end. Raises why the output broke."""
+        """Return the next chunk, waiting for it; None at the end. Raises if the output broke."""
         while not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -214,14 +214,14 @@ class JobMessages:
 
     def _on_output(self, message: Message) -> None:
         replayed = message["end"] <= self.live_from
-        each = self._decoders.chunk(message, missing=self._gap, replayed=replayed)
-        self._waiting += len(each.bytes)
+        chunk = self._decoders.chunk(message, missing=self._gap, replayed=replayed)
+        self._waiting += len(chunk.bytes)
         if self._waiting > _MAX_WAITING:
             raise InvalidAnswer("more output than the window allows")
         self._gap = 0
         self._queued = False
-        self.end = each.end
-        self._chunks.append(each)
+        self.end = chunk.end
+        self._chunks.append(chunk)
 
     def _on_gap(self, message: Message) -> None:
         self._gap += message["to"] - message["from"]

@@ -47,7 +47,7 @@ def _fits(text: str, *, as_bytes: bool) -> bool:
 
 
 def input_bytes(text: str) -> bytes:
-    """Return input text as bytes; a surrogate escape becomes the byte it stands for (PEP 383).
+    """Return input text as bytes; a surrogate escape becomes the byte it represents (PEP 383).
 
     Raises InvalidMessage for any other surrogate.
     """

@@ -66,9 +66,9 @@ async def build(
     """
     access = HomeAccess(home)
     environ = await _environment(settings, reaper)
-    birth = initial_state(environ, cwd)
+    initial = initial_state(environ, cwd)
     path = os.fsdecode(environ.get(b"PATH", b"")) or None
-    dialect = await find_dialect(settings.shell, birth, reaper, path=path)
+    dialect = await find_dialect(settings.shell, initial, reaper, path=path)
     instance = secrets.token_hex(8)
     journal = HomeJournal(home, instance)
     engine = Engine(
@@ -83,7 +83,7 @@ async def build(
     )
     registry = Registry(
         engine,
-        Contexts(birth),
+        Contexts(initial),
         max_processes=settings.max_processes,
         max_queue=settings.max_queue,
         max_sessions=settings.max_sessions,
@@ -138,7 +138,7 @@ def _user_home(environ: Mapping[bytes, bytes]) -> str | None:
 def _user_name() -> str | None:
     """Return the user name that id(1) prints, None if it is not valid text."""
     if sys.platform == "win32":
-        name = os.environ.get("USERNAME", "")  # as `whoami` and getpass use it
+        name = os.environ.get("USERNAME", "")  # the variable that getpass reads, too
     else:
         import pwd
 
@@ -168,7 +168,7 @@ def _features(engine: Engine) -> tuple[str, ...]:
         "rewrite": engine.rewrites and rewrite.is_available(),
         "zstd": sys.platform != "win32" and compression.is_available("zstd"),
     }
-    return tuple(name for name, is_there in present.items() if is_there)
+    return tuple(name for name, is_present in present.items() if is_present)
 
 
 def _limits(settings: Settings) -> Limits:

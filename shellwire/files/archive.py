@@ -1,4 +1,4 @@
-"""Packing and unpacking of tar archives, in a process of its own: Python is slow per file.
+"""Pack and unpack tar archives. This runs in a process of its own: Python is slow per file.
 
 Unpacking writes through the confined root like every other write. A member's name is treated as a
 path below the root; tarfile's own extraction is not used.
@@ -280,7 +280,7 @@ class _Unpacker:
 
 
 def _has_dotdot_after_name(target: bytes) -> bool:
-    """Tell whether ``..`` follows a name: the name may be a symlink, now or later."""
+    """Whether ``..`` follows a name: the name may be a symlink, now or later."""
     parts = [part for part in target.split(b"/") if part not in (b"", b".")]
     while parts and parts[0] == b"..":
         del parts[0]

@@ -29,7 +29,7 @@ def make_directory(root: Root, path: bytes) -> Entry:
 
 
 def delete(root: Root, path: bytes, *, recursive: bool) -> bool:
-    """Delete what is at ``path``: a file, a symlink itself, or an empty directory.
+    """Delete ``path``: a file, a symlink itself, or an empty directory.
 
     With ``recursive`` a directory is deleted with its contents; a symlink to a directory is only a
     symlink. Returns whether anything existed. Raises InvalidArgument for the root, FileSystemError,
@@ -45,7 +45,7 @@ def delete(root: Root, path: bytes, *, recursive: bool) -> bool:
 
 
 def delete_all(path: bytes) -> bool:
-    """Delete what is at an absolute path, a directory with its contents.
+    """Delete an absolute path; a directory with its contents.
 
     Returns whether anything existed. Raises the errors of ``delete``.
     """
@@ -94,7 +94,7 @@ def _empty(directory: int, top: int, depth: int) -> bool:
 
 
 def rename(root: Root, path: bytes, new_path: bytes) -> Entry:
-    """Rename ``path`` to ``new_path``, replacing what is there (rename(2)).
+    """Rename ``path`` to ``new_path``, replacing an existing file (rename(2)).
 
     Missing parents of ``new_path`` are made; a symlink is renamed itself. Raises InvalidArgument
     for the root, and the errors of ``Root.at``.

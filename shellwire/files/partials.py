@@ -51,7 +51,7 @@ class Partial:
 
     def take(self) -> Replacement:
         """Remove and return the received data; the caller commits or discards it."""
-        assert self.replacement is not None, "something has come"
+        assert self.replacement is not None, "some bytes have arrived"
         replacement, self.replacement = self.replacement, None
         return replacement
 

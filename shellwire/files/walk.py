@@ -94,8 +94,8 @@ class Listing:
         for name in self._names:
             path = self.path + b"/" + name if self.path else name
             with translate_os_errors(path), contextlib.suppress(FileNotFoundError):
-                looked = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-                found.append(member_entry(self._root, path, name, looked))
+                stat_data = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+                found.append(member_entry(self._root, path, name, stat_data))
         return sorted(found, key=lambda entry: entry.rank)
 
 
@@ -113,7 +113,7 @@ class TreeEntry:
 
     @property
     def place(self) -> Place:
-        """Its place."""
+        """The file as a ``Place``; valid as long as ``directory``."""
         return Place(self.directory, self.name, self.path, self.path)
 
 

@@ -130,7 +130,7 @@ class Replacement:
         mtime_ns: int | None = None,
         flush: bool = True,
     ) -> Entry:
-        """Replace the target; ends this object in any case.
+        """Replace the target. Whether that succeeds or not, the temporary file is gone afterwards.
 
         ``precondition`` is called with a function that returns the hash of the existing file, None
         if there is none; if it returns false, Conflict is raised. Mode and owner of an existing
@@ -196,14 +196,14 @@ class Replacement:
 
 
 def hash_precondition(wanted: str | None) -> Callable[[Callable[[], str | None]], bool] | None:
-    """Return a precondition that the file has the hash ``wanted``; None if that is empty."""
+    """Return a precondition: the file has the hash ``wanted``. None without ``wanted``."""
     if not wanted:
         return None
     return lambda found: found() == wanted.lower()
 
 
 def check_expected(root: Root, path: bytes, wanted: str | None, hashes: Hashes) -> None:
-    """Raise Conflict unless the file at ``path`` has the hash ``wanted``, if that is not empty."""
+    """Raise Conflict if the file at ``path`` lacks the hash ``wanted``; not without ``wanted``."""
     precondition = hash_precondition(wanted)
     if precondition is not None:
         with root.at(path) as place:

@@ -1,4 +1,4 @@
-"""The journal of live jobs, by which the next daemon ends what a crashed one left behind.
+"""The journal of live jobs: the next daemon reads it to end the jobs of a crashed one.
 
 It has one JSON array per line. Each line begins with a newline, so that a torn line spoils no
 other::
@@ -7,7 +7,7 @@ other::
     ["began", TAG, KIND, CLIENT_ID, ID, TIME]
     ["ended", TAG]
 
-The file is appended to, and never flushed to disk: what a killed process has written stays in the
+The file is appended to, and never flushed to disk: data written by a killed process stays in the
 file, and after a power cut no job is left to end. When it is long, or a line could not be written,
 it is rewritten with the live jobs only. A daemon that stops in order removes it.
 """
@@ -135,7 +135,7 @@ def _entries(content: bytes) -> Iterator[list[Any]]:
 class Journal:
     """The journal of this daemon, ``instance``, which was started at ``started``.
 
-    It begins with the jobs that the crashed daemon has ``left``: they stay in it, as lost, until
+    It begins with the jobs that the crashed daemon ``left`` behind. They stay in it, as lost, until
     this daemon stops. Each method raises HomeError if the file can't be written; the next write
     that succeeds adds the missing lines.
     """

@@ -90,9 +90,9 @@ def write(home: Home, record: DaemonRecord) -> None:
 def read_live(home: Home) -> DaemonRecord | None:
     """Return the record of the running daemon, None if none runs.
 
-    A file that is missing, stale or garbled means none. So does a bare pid, as written by releases
-    before 0.1.4: it does not tell the daemon from a later process. So does a forged file, which
-    names a process that is not a daemon of this home. Raises HomeError if the file can't be read.
+    These files count as none: a missing, stale or garbled one; a bare pid, as written by releases
+    before 0.1.4, which may belong to a later process; and a forged one, whose process is no daemon
+    of this home. Raises HomeError if the file can't be read.
     """
     record = _read(home)
     if record is None or not is_live(record) or not _is_daemon_of(home, record):
@@ -101,7 +101,7 @@ def read_live(home: Home) -> DaemonRecord | None:
 
 
 def find_live(home: Home) -> DaemonRecord | None:
-    """Do as ``read_live``; without a valid pid file, look for the holder of the daemon lock.
+    """Return as ``read_live``; without a valid pid file, the holder of the daemon lock.
 
     This also finds a daemon whose home was removed (on Linux), or that is starting or ending.
     """

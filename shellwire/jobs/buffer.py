@@ -146,11 +146,11 @@ class Buffer:
         return self._runs[index - 1] >> _KIND_BITS if index > self._first else self.start
 
     def align(self, offset: int) -> int:
-        """Return ``offset``, or the start of the character that contains it.
+        """Return the start of the character that contains ``offset``.
 
-        ``offset`` stays if reading from that start would repeat bytes: the other stream has written
-        in between, or another incomplete character precedes. Looking back finds the character's
-        first bytes in that case too.
+        Returns ``offset`` unchanged if reading from that start would repeat bytes: if the other
+        stream has written in between, or another incomplete character precedes. Text read from
+        ``offset`` then still begins with the character's first bytes, found by looking back.
         """
         if not self.start < offset < self.end:
             return offset

@@ -46,7 +46,7 @@ class Conclusion:
         readers: Readers,
         done: Callable[[Outcome], None],
     ) -> None:
-        self._failure = f"job {key.id} of client {key.client_id} ends incompletely"
+        self._failure = f"job {key.id} of client {key.client_id}: its outcome is incomplete"
         self._request = request
         self._context = context
         self._engine = engine
@@ -57,8 +57,8 @@ class Conclusion:
     def begin(self, run: Run, origin: Origin | None, reason: Reason, *, was_ended: bool) -> None:
         """Fix the outcome of a run that has exited, and commit its state.
 
-        ``was_ended`` says that the daemon ended the job: a state that was restored only in part
-        then needs no notice.
+        ``was_ended`` says that the daemon ended the job. Then no notice is sent if the shell had
+        restored its state only in part.
         """
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and reason == "exited")
@@ -76,7 +76,7 @@ class Conclusion:
             self._conclude(self.not_spawned(f"cwd {shown(cwd)}: it can't be entered"))
             return
         except Exception:
-            # A command can put anything into its report; that must not keep the job from ending.
+            # A command can put anything into its report; the job must end all the same.
             log.exception("%s", self._failure)
             commit = _UNREADABLE
         if isinstance(commit, Draft):
@@ -107,7 +107,7 @@ class Conclusion:
         complete(commit)
 
     def _complete(self, outcome: Outcome, commit: Commit, *, was_ended: bool) -> None:
-        def completed() -> Outcome:
+        def final_outcome() -> Outcome:
             if commit.problem is not None and not (commit.committed and was_ended):
                 self._readers.notify("STATE_NOT_KEPT", commit.problem)
             collected = best_effort("the collected output is lost", self._readers.output.collected)
@@ -115,7 +115,7 @@ class Conclusion:
                 outcome, cwd=self._cwd(), committed=commit.committed, collected=collected
             )
 
-        self._conclude(best_effort(self._failure, completed) or outcome)
+        self._conclude(best_effort(self._failure, final_outcome) or outcome)
 
     def _conclude(self, outcome: Outcome) -> None:
         if self._done is not None:

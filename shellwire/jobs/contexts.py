@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shellwire.shell.state import State
 
 MAX_CONTEXTS = 64
-"""The limit of named contexts, and of ``default`` ones, whose least recently used is dropped."""
+"""The limit of named contexts. Also of ``default`` ones: the least recently used is dropped."""
 
 
 class Contexts:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Cursor:
     """Reads ``buffer`` from ``offset`` on, as text or as bytes.
 
-    Viewers, pages and collected output all read through a cursor. A reader that starts where
-    another one has stopped reads what that one would have read next.
+    Viewers, pages and collected output all read through a cursor. A cursor that starts at another
+    one's offset reads the same as that one would.
     """
 
     def __init__(self, buffer: Buffer, offset: int, *, text: bool) -> None:

@@ -42,7 +42,7 @@ class DisconnectPolicy:
         self._connected.add(client_id)
 
     def client_disconnected(self, client_id: str) -> None:
-        """Record that a client has disconnected; not called if it has connected anew already."""
+        """Record that a client has disconnected. Not called if it has reconnected already."""
         self._connected.discard(client_id)
         for job in list(self._jobs()):
             if job.key.client_id == client_id and job.state != "ended":

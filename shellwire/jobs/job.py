@@ -37,8 +37,9 @@ class Job:
 
     A job in the state ``background`` has its outcome, but some of its processes still run.
     ``on_released(job)`` is called when the job frees its slot, ``on_background(job)`` when it is
-    known to have background processes, and ``on_ended(job)`` when it can write no more output; if
-    its background output was discarded, again when the last process has ended.
+    known to have background processes, and ``on_ended(job)`` when it can write no more output. If
+    its background output was discarded, ``on_ended`` is called then, and once more when the last
+    process has ended.
     """
 
     def __init__(
@@ -181,9 +182,9 @@ class Job:
     # Ending --------------------------------------------------------------------------------------
 
     def end(self, reason: Reason) -> None:
-        """End all processes of the job. The first ``reason`` is reported.
+        """End all processes of the job. Of several reasons the outcome has the first one.
 
-        The outcome no longer changes once the shell has exited.
+        Once the shell has exited, ``reason`` no longer changes the outcome.
         """
         self._conclusion.skip_check()
         ending = self._ending is not None and not self._ending.done()
@@ -200,7 +201,7 @@ class Job:
             self._finish(run)
             await self._conclusion.wait()
             for step in (run.pump.drain, run.pump.close):
-                best_effort("the rest of a job's output could not be dropped", step)
+                best_effort("the remaining output of a job could not be dropped", step)
 
     def discard_output(self) -> None:
         """Discard the output of background processes from now on, without blocking them."""
@@ -218,7 +219,7 @@ class Job:
         self._conclude(Outcome(reason=reason, refusal=refusal))
 
     def mark_lost(self, started_at: float) -> None:
-        """Turn the job into the record of one that a crashed daemon started (epoch seconds)."""
+        """Make this the record of a job that a crashed daemon started at ``started_at`` (epoch)."""
         self.clock.started_at = started_at
         self.cwd = None
         self.readers.output_is_lost = True
@@ -253,7 +254,7 @@ class Job:
         self.state = "background"
         for step in self._last_steps(self._run):
             name = f"job {self.key.id} of client {self.key.client_id}"
-            best_effort(f"{name}: a step of its end", step)
+            best_effort(f"{name}: a step after its outcome failed", step)
 
     def _stop_timers(self) -> None:
         if self._timers is not None:
@@ -294,5 +295,5 @@ class Job:
 
     def _end_output(self) -> None:
         self.readers.output_ended = True
-        best_effort("an ended job can't be kept", lambda: self._on_ended(self))
+        best_effort("an ended job can't be retained", lambda: self._on_ended(self))
         self.readers.output.wake()

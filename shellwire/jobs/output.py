@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.viewer import Viewer
 
 WINDOW = 1024 * 1024
-"""A viewer's default window: how many bytes it may be behind before reading stops."""
+"""A viewer's default window: bytes it may be behind before the process is no longer read."""
 
 
 class Output:
@@ -56,9 +56,9 @@ class Output:
     def read_budget(self) -> int:
         """Return how many bytes may be read from the process now.
 
-        The fastest viewer decides. Nothing holds the process up without a viewer, for collected
-        output, after the leader's exit, or past the output limit: its output is then buffered up to
-        the capacity, or dropped.
+        The fastest viewer sets the budget. There is no backpressure without a viewer, for collected
+        output, after the leader's exit and past the output limit: the buffer then keeps the newest
+        output, and output past the limit is dropped.
         """
         if self._finished or (self._limit and self._received_bytes >= self._limit):
             return self._window

@@ -64,7 +64,7 @@ class Readers:
         return viewer
 
     def offset(self, given: int, name: str, *, text: bool) -> int:
-        """Return ``given``; for ``text`` the start of the character that contains it.
+        """Check and return the offset ``given``; for ``text``, its character's start.
 
         Raises InvalidMessage, about the field ``name``, for an offset beyond the output's end. A
         lost job's output has no known end: any offset is accepted and becomes the end.

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_BACKGROUND = 32
-"""The most jobs whose background output is kept; that of the oldest one beyond is discarded."""
+"""The most jobs whose background output is kept; beyond it, the oldest job's is discarded."""
 
 MAX_RECENT_KEYS = 10_000
-"""How many pairs of client and id are remembered, so that none of them runs twice."""
+"""How many job keys (client and id) are remembered, so that no request runs twice."""
 
 
 class Registry:
-    """The jobs of one owner. Call its methods from the event loop; only ``stop`` waits."""
+    """The jobs of one owner. Call its methods from the event loop; all but ``stop`` are quick."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Registry:
         self._engine = engine
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue, max_sessions)
         self._jobs = JobTable()
-        # Jobs that have got a slot and are to be started.
+        # Jobs that have a slot and are about to start.
         self._next: deque[JobKey] = deque()
         # Jobs with background processes, the oldest first.
         self._background: dict[Job, None] = {}
@@ -80,7 +80,7 @@ class Registry:
         self.contexts.client_connected(client_id, transient=transient)
 
     def client_disconnected(self, client_id: str) -> None:
-        """Record that a client has disconnected; not called if it has connected anew already."""
+        """Record that a client has disconnected. Not called if it has reconnected already."""
         self._disconnect_policy.client_disconnected(client_id)
         self._drop_context(client_id)
 
@@ -96,10 +96,11 @@ class Registry:
     # Starting ------------------------------------------------------------------------------------
 
     def submit(self, key: JobKey, request: Request, *, once: bool) -> tuple[Job, int]:
-        """Admit a job, or queue a command. Returns it and its place in the queue; 0: start it now.
+        """Admit a job, or queue a command. Returns the job and its place in the queue.
 
-        ``once`` also refuses the id of a job that has ended. Raises DuplicateId, QueueFull,
-        TooManyProcesses, DaemonStopping or InvalidMessage; the id is then not used up.
+        At place 0 the job is not queued, and the caller starts it. ``once`` also refuses the id of
+        a job that has ended. Raises DuplicateId, QueueFull, TooManyProcesses, DaemonStopping or
+        InvalidMessage; the id can then be used again.
         """
         if self._stopping:
             raise DaemonStopping("the daemon is stopping")
@@ -166,10 +167,10 @@ class Registry:
         self._next.extend(self._slots.leave(job.key))
         if starting:
             return
-        # A job that can't be started releases its slot within start(). The loop then takes up the
-        # next job, which keeps the call from recursing.
+        # A job that can't be started releases its slot within start(), and so calls this method
+        # again. That inner call only queues the next job; the loop here starts it.
         while self._next:
-            best_effort("a job that waited can't be started", self._jobs[self._next[0]].start)
+            best_effort("a queued job can't be started", self._jobs[self._next[0]].start)
             self._next.popleft()
 
     def _on_background(self, job: Job) -> None:

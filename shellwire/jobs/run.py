@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 MAX_INPUT = 4 * 1024 * 1024
 """The most bytes of input that may wait for one job."""
 
-# A process shows no tag while it executes a program. Orphans are then scanned again so many times,
-# so many seconds apart.
+# The tag of a process can't be read during execve(2). Orphans without a tag are scanned again, at
+# most _MAX_SCANS times, every _SCAN_INTERVAL seconds.
 _MAX_SCANS = 5
 _SCAN_INTERVAL = 0.01
 
@@ -68,7 +68,7 @@ class Run:
         self._scans = 0
         self._last_input = b""
         self._eof: TerminalEof | None = None
-        # Before anything is awaited: an unwatched child would be taken for an orphan.
+        # Before anything is awaited: an unwatched child would count as an orphan.
         engine.reaper.watch(shell.pid, self._on_exit)
         self.pump = Pump(
             shell.outputs,
@@ -100,15 +100,15 @@ class Run:
 
         Raises SessionError if the job takes no input, InputFull if MAX_INPUT bytes wait already.
         """
-        feeder = self._shell.stdin
-        if feeder is None or not feeder.accepts or self.exit is not None:
+        stdin = self._shell.stdin
+        if stdin is None or not stdin.accepts or self.exit is not None:
             raise SessionError("the job takes no input")
-        if feeder.pending + len(data) > MAX_INPUT:
-            raise InputFull(f"{feeder.pending} bytes of input wait already, {MAX_INPUT} may")
+        if stdin.pending + len(data) > MAX_INPUT:
+            raise InputFull(f"{stdin.pending} bytes of input wait already, {MAX_INPUT} may")
         self.write_input(data)
 
     def write_input(self, data: bytes) -> None:
-        """Send input of any size: that of the request, which the frame has limited."""
+        """Send input without checking MAX_INPUT: a request's own input is limited by the frame."""
         if self._shell.stdin is not None and data:
             if self._eof is not None:
                 self._eof.stop()
@@ -117,14 +117,14 @@ class Run:
 
     def finish_input(self) -> None:
         """Let the process read end-of-file after the input sent so far."""
-        feeder, terminal = self._shell.stdin, self._shell.terminal
-        if feeder is None or feeder.closed:
+        stdin, terminal = self._shell.stdin, self._shell.terminal
+        if stdin is None or stdin.closed:
             return
         if terminal is None:
-            feeder.finish()
+            stdin.finish()
         else:
             if self._eof is None:
-                self._eof = TerminalEof(terminal, feeder)
+                self._eof = TerminalEof(terminal, stdin)
             self._eof.send(self._last_input)
             self._last_input = b""
 

@@ -1,4 +1,4 @@
-"""One reader of one job: its position, and what it gets next."""
+"""One reader of one job: its position in the output, and the next event to deliver."""
 
 from __future__ import annotations
 

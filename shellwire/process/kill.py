@@ -173,18 +173,18 @@ async def wait_gone(processes: Sequence[proc.Process], seconds: float) -> None:
         if not waiting:
             done.set()
 
-    blind = False
+    some_unwatched = False
     for process in processes[:_BATCH]:
         pidfd = open_pidfd(process.pid)
         if pidfd is None:
-            blind = blind or proc.inspect(process.pid) is not None
+            some_unwatched = some_unwatched or proc.inspect(process.pid) is not None
         else:
             waiting.add(pidfd)
             loop.add_reader(pidfd, ended, pidfd)
     try:
-        if waiting or blind:
+        if waiting or some_unwatched:
             # Without a pidfd for each, the caller must scan again soon.
-            limit = min(seconds, _POLL) if blind else seconds
+            limit = min(seconds, _POLL) if some_unwatched else seconds
             await asyncio.wait_for(done.wait(), limit)
     except TimeoutError:
         pass
@@ -247,10 +247,10 @@ def _next_targets(
 ) -> list[proc.Process]:
     """Return the processes that get the signal now.
 
-    A second signal must not interrupt a handler, nor a first one the programs that a handler
-    starts: so the others get it only when all signalled processes have ended. One exception: a
-    child that a shell had forked, and that got the signal before its exec, gets it again after,
-    for exec dropped the shell's handler that had caught it.
+    While a signalled process lives, its handler may still run, and may have started programs. So
+    no process gets the signal twice, and new processes get it only once all signalled ones have
+    ended. One exception: a child that got the signal between fork and exec may have caught it by
+    the handler of its parent, a shell. It gets the signal again after exec, which resets handlers.
     """
     if all(each.identity not in signalled for each in members):
         return members

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 # `env -i`.
 _EXEC_SECONDS = 0.05
 
-# Seconds between two surveys of the jobs' descendants, and from the start of a job beside others
-# to the first survey: most jobs have ended by then.
+# Seconds between two surveys of the jobs' descendants, and between the start of a second job and
+# the first survey: most jobs have ended by then.
 _INTERVAL = 0.1
 
 
@@ -66,7 +66,7 @@ class OrphanTracker:
             self._survey_later(_INTERVAL)
 
     def job_ended(self, tree: Tree) -> None:
-        """Forget a job all of whose processes have ended."""
+        """Forget a job; all its processes have ended."""
         self._trees.pop(tree.tag, None)
         self._callbacks.pop(tree.tag, None)
         self._preexisting.pop(tree.tag, None)

@@ -13,9 +13,9 @@ class CrashRecovery:
 
     ``instance`` is the prefix of the crashed daemon's tags, ``since`` its start time. A process
     counts if it was started after ``since`` and has such a tag, or descends from a process that
-    has one, or is in the session of a leader that has one. A pid proves nothing: that of a job may
-    belong to another program by now. We ourselves never count, nor do the ancestors of us and of
-    ``starter``, even if one of the crashed daemon's jobs started us.
+    has one, or is in the session of a leader that has one. Pids are not compared: a job's pid may
+    belong to another program by now. This process, ``starter`` and the ancestors of both never
+    count, even if a job of the crashed daemon started them.
     """
 
     def __init__(self, instance: bytes, *, since: float, starter: int) -> None:

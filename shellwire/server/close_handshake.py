@@ -19,7 +19,7 @@ CLOSE_SECONDS = 2.0
 """Seconds to send pending messages and the close frame; then as many for the peer's close frame."""
 
 UNAUTHENTICATED_CLOSE_SECONDS = 0.5
-"""Seconds for the close frame of an unauthenticated peer, which counts in their limit meanwhile."""
+"""Seconds to wait for an unauthenticated peer's close frame; it still counts in their limit."""
 
 _MAX_REASON = 123  # a control frame's 125 bytes, less the code (RFC 6455, 5.5)
 

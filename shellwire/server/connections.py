@@ -132,7 +132,7 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         """Remove a connection that has ended; its jobs keep running.
 
-        The late end of a connection that was replaced changes nothing.
+        If another connection has replaced it already, the client stays connected.
         """
         self._open.discard(connection)
         self._disconnect(connection)

@@ -50,7 +50,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class OriginCheck:
-    """Checks a handshake's Host and Origin headers against what the daemon allows."""
+    """Checks a handshake's Host and Origin headers against the names that the daemon allows."""
 
     def __init__(
         self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()

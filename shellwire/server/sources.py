@@ -1,6 +1,6 @@
 """The sources of the fair writer: followed jobs, pages of ``read_output``, and file replies.
 
-The first two make a message only when the socket has room for it; until then they hold no copy.
+The first two make a message only when the socket has room for it, so they hold no copy of output.
 """
 
 from __future__ import annotations

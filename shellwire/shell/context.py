@@ -65,7 +65,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Whether a command's changes were committed. ``problem`` tells the user what was not."""
+    """Whether a command's changes were committed. ``problem`` says what was not, and why."""
 
     committed: bool
     problem: str | None = None
@@ -82,6 +82,7 @@ class Draft:
     """The new functions."""
     epoch: int
     whole: bool
+    """Whether the shell had restored its state completely before the command."""
 
 
 class Context:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Waiting(Shell):
+class _WaitingShell(Shell):
     """A shell that reads its command from a pipe, and reports into an unnamed file."""
 
     _script: InputWriter
@@ -146,8 +146,8 @@ def _launch(
     if tty is not None:
         terminal = Terminal(pid, outputs["stdout"], slave)
         sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
-        feeder: InputWriter | None = InputWriter(terminal.fd, owned=False)
+        writer: InputWriter | None = InputWriter(terminal.fd, owned=False)
     else:
         sources = {name: Reader(fd) for name, fd in outputs.items()}
-        feeder = InputWriter(stdin) if stdin is not None else None
-    return _Waiting(pid, tag, token, sources, feeder, terminal, InputWriter(script), report)
+        writer = InputWriter(stdin) if stdin is not None else None
+    return _WaitingShell(pid, tag, token, sources, writer, terminal, InputWriter(script), report)

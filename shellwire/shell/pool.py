@@ -2,7 +2,7 @@
 
 A pooled shell was started in the state that was current then. A patch, sent with its command,
 brings it up to date, the directory included; if there is no patch for the difference, the shell is
-discarded. Each shell runs one command. A new shell is launched in the same way, and used at once.
+discarded. Each shell runs one command. If no pooled shell fits, a new one is launched.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PLAIN = Stdio()
 
 
 @dataclass(slots=True, eq=False)
-class _WaitingShell:
+class _PooledShell:
     shell: Shell
     state: State
 
@@ -49,7 +49,7 @@ class ShellPool:
         self._dialect = dialect
         self._reaper = reaper
         self._next_tag = next_tag
-        self._waiting: deque[_WaitingShell] = deque()
+        self._waiting: deque[_PooledShell] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -76,7 +76,7 @@ class ShellPool:
                 shell = launch(self._dialect, state, PLAIN, tag=tag, report=True)
             except (SpawnError, PtyUnavailable):
                 return
-            waiting = _WaitingShell(shell, state)
+            waiting = _PooledShell(shell, state)
             self._reaper.watch(shell.pid, partial(self._lost, waiting))
             self._waiting.append(waiting)
 
@@ -91,7 +91,7 @@ class ShellPool:
             self._reaper.watch(shell.pid, _forget)
         shell.discard()
 
-    def _lost(self, waiting: _WaitingShell, _ended: Exit) -> None:
+    def _lost(self, waiting: _PooledShell, _ended: Exit) -> None:
         if waiting in self._waiting:
             self._waiting.remove(waiting)
         waiting.shell.close()
@@ -110,7 +110,7 @@ def can_reuse() -> bool:
     return os.path.exists("/proc/self/cwd")
 
 
-def _is_usable(waiting: _WaitingShell) -> bool:
+def _is_usable(waiting: _PooledShell) -> bool:
     """Whether the shell lives, and its directory is still the one at that path."""
     try:
         # An ended process has no cwd entry.

@@ -32,8 +32,8 @@ def test_read_returns_what_was_written(agent: Agent, here: Path) -> None:
     assert read["size"] == read["next_offset"] == written["size"] == len(text.encode())
     assert read["hash"] == written["hash"] == hashlib.sha256(text.encode()).hexdigest()
     path.write_text("changed")
-    told = agent.refused("write_file", path="new/a.txt", content="x", expected_hash=read["hash"])
-    assert told.startswith("CONFLICT: ")
+    error = agent.refused("write_file", path="new/a.txt", content="x", expected_hash=read["hash"])
+    assert error.startswith("CONFLICT: ")
     assert path.read_text() == "changed"
 
 

@@ -30,7 +30,7 @@ SECONDS = PATIENCE
 
 
 def as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
-    """Return what ``subprocess.run`` returns with ``text``."""
+    """Decode the output, as ``subprocess.run`` does with ``text``."""
     out, err = (
         data.decode().replace("\r\n", "\n").replace("\r", "\n")
         for data in (done.stdout, done.stderr)
@@ -115,7 +115,7 @@ class CommandLine:
 
     @contextlib.contextmanager
     def connected(self, client_id: str) -> Iterator[ClientConnection]:
-        """Give an authenticated connection to the daemon, open while the block runs."""
+        """Yield an authenticated connection to the daemon, open while the block runs."""
         token = self.home.token_file.read_text().strip()
         record = pidfile.read_live(self.home)
         assert record is not None
@@ -148,7 +148,7 @@ def _stop(pid: int) -> None:
     try:
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            # The first lets the daemon end its jobs, each further one without any grace.
+            # The first SIGTERM lets the daemon end its jobs; each further one skips the grace.
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
             if select.select([descriptor], [], [], 0.2)[0]:
                 return
@@ -160,7 +160,7 @@ def _stop(pid: int) -> None:
 
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """Kill a command that was begun, and wait for its end, when the block is left."""
+    """Yield a command that was started; kill it and wait for its end when the block is left."""
     try:
         yield process
     finally:

@@ -1,4 +1,4 @@
-"""What tests of the command line share."""
+"""Fixtures for tests of the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def box(daemon: Daemon, tmp_path: Path) -> CommandLine:
 
 @pytest.fixture
 def sides(tmp_path: Path) -> tuple[Path, Path]:
-    """Return a directory here and one there, with the same two files in them before a sync."""
+    """Return a directory with two files and the path of its copy, for the two sides of a sync."""
     here, there = tmp_path / "here", tmp_path / "there"
     (here / "sub").mkdir(parents=True)
     (here / "a").write_text("a")

@@ -1,4 +1,4 @@
-"""``shellwire`` on a terminal, as its user types and sees it: each wait is for what appears."""
+"""``shellwire`` on a terminal: type keys, and wait until some text appears."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Terminal:
         self.begin(cli, [sys.executable, "-m", "shellwire", *arguments], cols, rows)
 
     def begin(self, cli: CommandLine, command: list[str], cols: int, rows: int) -> None:
-        """Start a command in it."""
+        """Start a command on the terminal."""
         self.child = pexpect.spawn(
             command[0],
             command[1:],
@@ -44,13 +44,13 @@ class Terminal:
         self.child.send(text)
 
     def sees(self, text: str | bytes) -> bytes:
-        """Wait until that appears; return what came before it."""
+        """Wait until ``text`` appears; return the output before it."""
         self.child.expect_exact(text)
         before: bytes = self.child.before
         return before
 
     def does(self, command: str, answer: str) -> None:
-        """Type a line, and wait for what it prints (not for its echo)."""
+        """Type a line, and wait until it prints ``answer``, which its echo must not contain."""
         assert answer not in command
         self.type(f"{command}\r")
         self.sees(answer)

@@ -17,7 +17,7 @@ from tests.client.hostile import STATUS, HostileServer, message_frame
 if TYPE_CHECKING:
     from pathlib import Path
 
-# With a character for private use, which is to arrive as it is.
+# Includes characters for private use, which must arrive unchanged.
 BYTES = b"\xff caf\xe9 \xee\xbe\x80 \xee\xbf\xbf \xc3\xa9"
 
 
@@ -67,7 +67,7 @@ def test_jobs_shows_such_a_command(here: CommandLine) -> None:
         assert process.stdout.readline() == b"\xe9\xee\xbe\x80\n"
         assert rb"echo \xe9\uef80; read x" in ran(here, "jobs")[1]
         jobs: list[dict[str, Any]] = json.loads(ran(here, "jobs", "--json")[1])
-        # As in `jobs_list`: a byte is one character, that character three.
+        # As in `jobs_list`: the byte E9 becomes one character, U+EF80 three.
         assert "echo \uefe9\uefee\uefbe\uef80; read x" in [job["command"] for job in jobs]
         process.communicate(b"\n", timeout=SECONDS)
 
@@ -102,10 +102,10 @@ async def test_a_daemon_that_is_too_old(cli: CommandLine, words: tuple[bytes | s
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("answers_kill", [True, False])
-async def test_signals_end_what_no_answer_ends(
+async def test_signals_end_a_command_without_an_answer(
     cli: CommandLine, number: signal.Signals, answers_kill: bool
 ) -> None:
-    """A daemon that never answers the command: it lost it, or it is stopped."""
+    """A daemon that never answers `execute`, and answers `kill_session` or not."""
     heard = asyncio.Event()
 
     def answers(message: dict[str, Any]) -> bytes:

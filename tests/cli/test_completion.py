@@ -35,14 +35,14 @@ def program(name: str) -> str:
 
 @pytest.fixture
 def script(cli: CommandLine, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Return the script for the shell that the test is parametrized with; both commands run."""
+    """Return the completion script of the parametrized shell, with `shellwire` and `sw` on PATH."""
     path = tmp_path / "script"
     path.write_text(cli.ok("completion", request.param))
     commands = tmp_path / "bin"
     commands.mkdir()
     for name in ("shellwire", "sw"):
         code = f"import sys; sys.argv[0] = '{name}'; from shellwire.cli import main; main()"
-        # Not by #!, which takes no path with a space in it.
+        # Through sh, because a path after #! can't contain a space.
         run = shlex.join([sys.executable, "-c", code])
         (commands / name).write_text(f'#!/bin/sh\nexec {run} "$@"\n')
         (commands / name).chmod(0o755)
@@ -104,10 +104,10 @@ def test_zsh(cli: CommandLine, script: Path, command: str) -> None:
 
 
 def _await(terminal: PtyProcess, text: bytes) -> None:
-    """Read until ``text`` has come; what is typed is echoed, and must not be it."""
+    """Read until ``text`` has arrived; the echo of the keys must not contain it."""
     seen = b""
     while text not in seen:
-        seen += terminal.read()  # EOFError if it ends before, and the test's own timeout
+        seen += terminal.read()  # raises EOFError if the shell ends; the test has a timeout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -1,4 +1,4 @@
-"""The settings file: what it may say, what beats it, and how it is shown."""
+"""The settings file: valid keys, precedence, and `config show`."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_an_error_is_one_line_with_its_line_number(
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_reader_refuses_it_whatever_overrides_it(
+def test_an_invalid_file_is_refused_even_if_overridden(
     cli: CommandLine, command: list[str]
 ) -> None:
     write(cli, 'port = "x"\n')

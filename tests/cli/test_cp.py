@@ -1,4 +1,4 @@
-"""``shellwire cp``: scp's habits, on real files and a real terminal."""
+"""``shellwire cp``: it behaves like scp, on real files and a real terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
 
 @pytest.fixture
 def box(here: CommandLine, daemon: Daemon, tmp_path: Path) -> CommandLine:
-    """Return a command line that knows the shared daemon as ``box``, and has none of its own."""
+    """Return a command line without a local daemon; the shared one is its host ``box``."""
     box = type(here)(tmp_path / "away")
     save_host(box.home, "box", Host(f"{daemon.url}/ws", daemon.token))
     return box
@@ -37,7 +37,7 @@ def box(here: CommandLine, daemon: Daemon, tmp_path: Path) -> CommandLine:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Return a directory with what trees hold."""
+    """Return a directory tree with typical files, modes, times and a symlink."""
     tree = tmp_path / "tree"
     (tree / "sub" / "deep").mkdir(parents=True)
     (tree / "empty").mkdir(mode=0o700)
@@ -47,13 +47,14 @@ def tree(tmp_path: Path) -> Path:
     (tree / "sub" / "deep" / ".hidden é").write_bytes(os.urandom(2_000_000))
     (tree / "link").symlink_to("a")
     os.utime(tree / "a", ns=(1, 1_234_567_890_123_456_789))
+    # An archive stores times as decimal fractions.
     for path in (tree / "sub" / "deep", tree / "sub", tree / "empty", tree):
-        os.utime(path, ns=(1, 1_234_567_890_500_000_000))  # an archive has them as fractions
+        os.utime(path, ns=(1, 1_234_567_890_500_000_000))
     return tree
 
 
 def shape(directory: Path, *, times: bool = False) -> dict[str, tuple[object, ...]]:
-    """Return what is in a directory: modes, contents, and times if they matter."""
+    """Return mode and content of everything below a directory, and with ``times`` its mtime."""
     return {
         str(path.relative_to(directory)): (
             oct(stat.S_IMODE(path.stat().st_mode)),
@@ -128,13 +129,13 @@ def test_failures_are_reported_and_the_rest_is_copied(
     target.mkdir()
     for source, goal in ((str(tree), f"box:{target}"), (f"box:{tree}", f"{target}")):
         done = box("cp", "-r", source, f"{source}-no", goal)
-        told = sorted(done.stderr.splitlines())
+        errors = sorted(done.stderr.splitlines())
         assert done.returncode == 1
-        assert len(told) == 4, told
-        assert f"Error: {source}-no: there is no such file or directory" in told
-        assert f"Error: {source}/loop: leads to a directory that it is in" in told
-        assert f"Error: {source}/fifo: not a regular file" in told
-        assert any(f"Error: {source}/broken: " in each for each in told)
+        assert len(errors) == 4, errors
+        assert f"Error: {source}-no: there is no such file or directory" in errors
+        assert f"Error: {source}/loop: leads to a directory that contains it" in errors
+        assert f"Error: {source}/fifo: not a regular file" in errors
+        assert any(f"Error: {source}/broken: " in each for each in errors)
         assert (target / "tree" / "sub" / "run").exists()
         assert not (target / "tree" / "fifo").exists()
     assert "is a directory (-r copies it)" in box.refused("cp", str(tree), f"box:{target}")
@@ -154,7 +155,7 @@ def test_between_two_remote_paths(
     box.ok("cp", "-r", f"box:{tree}/sub", f"{tree}/a", f"other:{there}/sub/run", f"box:{there}/sub")
     assert sorted(os.listdir(there / "sub")) == ["a", "deep", "run", "sub"]
     assert shape(there / "sub" / "sub") == shape(tree / "sub")
-    # Within one daemon, also into itself and onto itself.
+    # Within one daemon: also a directory into itself, and a file onto itself.
     box.ok("cp", "-r", f"box:{tree}", f"box:{more}")
     box.ok("cp", "-r", f"box:{more}", f"box:{more}/sub/..")
     box.ok("cp", f"box:{more}/a", f"box:{more}/a")
@@ -173,14 +174,14 @@ def test_between_two_remote_paths(
 def test_symlinks_are_followed(box: CommandLine, tree: Path, tmp_path: Path) -> None:
     (tree / "sub" / "again").symlink_to("deep")
     (tree / "empty" / "out").symlink_to(tree / "sub")
-    (tree / "sub" / "up").symlink_to("../empty")  # and empty/out leads here
+    (tree / "sub" / "up").symlink_to("../empty")  # a cycle: empty/out points to sub
     for number, source in enumerate((str(tree), f"box:{tree}")):
         target = tmp_path / f"there-{number}"
         done = box("cp", "-r", source, str(target) if number else f"box:{target}")
         assert done.returncode == 1
         assert sorted(done.stderr.splitlines()) == [
-            f"Error: {source}/empty/out/up: leads to a directory that it is in",
-            f"Error: {source}/sub/up/out: leads to a directory that it is in",
+            f"Error: {source}/empty/out/up: leads to a directory that contains it",
+            f"Error: {source}/sub/up/out: leads to a directory that contains it",
         ]
         assert not any(each.is_symlink() for each in target.rglob("*"))
         assert shape(target / "sub" / "again") == shape(tree / "sub" / "deep")
@@ -200,7 +201,7 @@ def test_a_symlink_to_an_ancestor(box: CommandLine, tree: Path, tmp_path: Path) 
         done = box("cp", "-r", word, str(target) if number else f"box:{target}")
         assert done.returncode == 1
         assert sorted(done.stderr.splitlines()) == sorted(
-            f"Error: {word}/{name}: leads to a directory that it is in" for name in links
+            f"Error: {word}/{name}: leads to a directory that contains it" for name in links
         )
         assert sorted(os.listdir(target)) == ["beside", "deep", "run"]
         assert os.listdir(target / "deep") == [".hidden é"]
@@ -237,7 +238,7 @@ def test_modes(box: CommandLine, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_text("x")
     source.chmod(0o4755)
-    # A set-user-ID of ours goes there; what comes from there gets none.
+    # The set-user-ID bit is kept when copying to the host, and dropped when copying back.
     for exact, *words in (
         (0o4755, str(source), f"box:{target}"),
         (0o755, f"box:{source}", str(target)),
@@ -295,7 +296,7 @@ async def test_a_lost_connection_is_reported_once(daemon: Daemon, tmp_path: Path
     (tmp_path / "large").write_bytes(content)
     async with Proxy(daemon.url) as proxy:
         save_host(cli.home, "far", Host(proxy.url, daemon.token))
-        proxy.cut_after(10**9)  # what is asked by messages goes on
+        proxy.cut_after(10**9)  # the first connection, the WebSocket, is not cut
         proxy.cut_after(3_000_000, "rst")
         process = await asyncio.create_subprocess_exec(
             *(*PROGRAM, "cp", f"{tmp_path}/large", f"far:{tmp_path}/there"),

@@ -54,7 +54,7 @@ def test_to_stdout_and_devices(box: CommandLine, f: Path, tmp_path: Path) -> Non
     assert box.ok("cp", f"box:{f}", "/dev/null") == ""
     full = box.refused("cp", f"box:{f}", "/dev/full")
     assert full == "Error: /dev/full: no space left on device\n"
-    # A file that it is redirected to is not replaced, and what is in it stays.
+    # A file to which stdout is redirected is appended to, not replaced.
     log = tmp_path / "log"
     log.write_text("old\n")
     with log.open("a") as out:
@@ -107,7 +107,7 @@ def test_a_file_without_a_size(box: CommandLine, tmp_path: Path) -> None:
     with open("/proc/version") as file:
         wanted = file.read()
     assert (tmp_path / "up").read_text() == (tmp_path / "down").read_text() == wanted
-    # An error of the system without a name is told of the file that it came from.
+    # A system error that names no file is reported with the name of the source.
     said = box.refused("cp", "/proc/self/mem", f"box:{tmp_path}/mem")
     assert said.startswith("Error: /proc/self/mem: ")
 

@@ -17,7 +17,7 @@ CLOSED = [">&-", "2>&-", "<&-", "<&- >&-", "<&- >&- 2>&-"]
 
 
 def closing(redirections: str, *words: str) -> list[str]:
-    """Return what runs the program with descriptors closed."""
+    """Return the command that runs the program with standard descriptors closed."""
     return ["sh", "-c", f'exec "$@" {redirections}', "sh", *PROGRAM, *words]
 
 
@@ -56,7 +56,7 @@ def test_output_to_closed_streams_is_dropped(here: CommandLine, words: tuple[str
 
 
 def standard(pid: int) -> list[str]:
-    """Return what descriptors 0 to 2 of a process are."""
+    """Return the targets of descriptors 0 to 2 of a process."""
     return [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)]
 
 
@@ -68,7 +68,7 @@ def test_no_socket_gets_a_standard_number(here: CommandLine, tmp_path: Path) -> 
         closing("<&- >&- 2>&-", "exec", command), env=here.environment, text=True
     )
     with ended(process):
-        fifo.read_text()  # it runs, so its client is connected
+        fifo.read_text()  # returns once the command runs, so its client is connected
         assert standard(process.pid) == ["/dev/null"] * 3
         fifo.write_text("\n")
         assert process.wait(SECONDS) == 4
@@ -91,7 +91,7 @@ def test_a_daemon_in_the_foreground(cli: CommandLine) -> None:
         closing("<&- >&- 2>&-", "run", "--port", "0"), env=cli.environment, text=True
     )
     with ended(process):
-        while cli("status").returncode:  # it has nowhere to tell that it is ready
+        while cli("status").returncode:  # without stdout it can't print that it is ready
             assert process.poll() is None
         done = cli("exec", "echo out; echo err >&2; exit 5")
         assert (done.returncode, done.stdout, done.stderr) == (5, "out\n", "err\n")

@@ -15,12 +15,12 @@ from tests.cli.terminal import Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
-# forkpty(3) in a process with threads, which pexpect does at once followed by exec.
+# pexpect calls forkpty(3) in a process with threads. That is safe: exec follows at once.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
 
 def job_of(cli: CommandLine, job_id: str) -> dict[str, Any]:
-    """Return what is known of a job."""
+    """Return a job's entry in ``jobs --json``."""
     (job,) = [each for each in json.loads(cli.ok("jobs", "--json")) if each["id"] == job_id]
     return dict(job)
 
@@ -37,7 +37,7 @@ def test_it_is_started_and_detached(here: CommandLine) -> None:
         here.begin(
             "exec", "-d", "--name", name, "echo  a; cat; echo eof; sleep 1000", stdin=-1, stdout=-1
         )
-    ) as process:  # our input stays open, and it does not read it
+    ) as process:  # `exec -d` must not read its stdin, which stays open
         assert process.stdout is not None
         printed = process.stdout.readline()
         assert process.wait(SECONDS) == 0
@@ -46,7 +46,7 @@ def test_it_is_started_and_detached(here: CommandLine) -> None:
     with ended(here.begin("logs", "-f", name, stdout=-1)) as logs:
         assert logs.stdout is not None
         assert [logs.stdout.readline() for _ in range(2)] == ["a\n", "eof\n"]
-    # The name is taken while the job lives, by exec and shell alike.
+    # While the job lives, no other job may have its name, with -d or without.
     for words in (("exec", "-d", "--name", name, "true"), ("exec", "--name", name, "true")):
         assert here.refused(*words, code=255) == f"Error: name {name} is in use\n"
     here.ok("kill", name)
@@ -70,12 +70,12 @@ def test_refused_and_failed_starts(here: CommandLine, tmp_path: Path) -> None:
 def test_reattaching_to_a_terminal(here: CommandLine) -> None:
     first = here.ok("exec", "-d", "-t", "--name", name_of("first"), "stty size; exec cat").strip()
     second = here.ok("exec", "-d", "-t", "exec cat").strip()
-    here.ok("exec", "-d", "sleep 1000")  # has none
+    here.ok("exec", "-d", "sleep 1000")  # has no terminal
     with Terminal(here, "attach", first) as terminal:
         terminal.does("ab", "ab\r\nab")
         terminal.type("~.")
         assert terminal.exits() == 0
-    with Terminal(here, "attach") as terminal:  # used last, though it was started first
+    with Terminal(here, "attach") as terminal:  # the one used last, although it was started first
         terminal.sees("ab\r\nab")
         terminal.child.sendcontrol("c")
         assert terminal.exits() == 130
@@ -98,18 +98,18 @@ def test_a_prefix_of_an_id(cli: CommandLine) -> None:
             while json.loads(client.recv(SECONDS))["type"] != "result":
                 pass
     assert cli.ok("logs", "abcd1") == "abcd1\n"
-    assert cli.ok("logs", "xyz") == "xyz\n"  # an id, though another one begins with it
+    assert cli.ok("logs", "xyz") == "xyz\n"  # an exact id wins over a longer one
     line = cli.refused("logs", "abc")
     assert line == "Error: several jobs have ids that begin with abc: abcd1, abcd2\n"
     assert cli.refused("logs", "ab") == "Error: no job has the id ab\n"
     assert cli.refused("logs", "abd") == "Error: no job has the id abd\n"
-    # It is the command line's alone.
+    # Only the command line resolves prefixes; the protocol does not.
     with cli.connected("b") as client:
         client.send(json.dumps({"type": "read_output", "id": "xy"}))
         assert json.loads(client.recv(SECONDS))["code"] == "NOT_FOUND"
 
 
-# What is listed and printed ----------------------------------------------------------------------
+# Lists and output --------------------------------------------------------------------------------
 
 
 @pytest.mark.long
@@ -126,7 +126,7 @@ def test_the_table_of_jobs(cli: CommandLine) -> None:
     header, first, _, last = cli.ok("jobs").splitlines()
     assert header.split()[:2] == ["ID", "NAME"]
     assert (first.split()[1], last.split()[1]) == ("-", "n")
-    with cli.connected("app") as client:  # one that may come back keeps its `default`
+    with cli.connected("app") as client:  # the jobs of a client that may reconnect show `default`
         client.send(json.dumps({"type": "execute", "id": "1", "command": ":"}))
         while json.loads(client.recv(SECONDS))["type"] != "result":
             pass

@@ -139,7 +139,7 @@ CLIENTS = ("clients list", "clients revoke a", "clients restore a")
     [{"HOME": "", "SHELLWIRE_HOME": ""}, {"SHELLWIRE_HOME": "~no-such-user-here/wire"}],
     ids=["no home", "no user"],
 )
-def test_without_a_home_each_says_so(
+def test_each_command_reports_a_missing_home(
     cli: CommandLine, words: str, variables: dict[str, str]
 ) -> None:
     cli.environment |= variables
@@ -147,7 +147,7 @@ def test_without_a_home_each_says_so(
 
 
 @pytest.mark.parametrize("words", ["start --daemon", "run", "token rotate", "clients revoke a"])
-def test_a_home_that_cannot_be_made_is_said(cli: CommandLine, words: str) -> None:
+def test_a_home_that_cannot_be_created_is_reported(cli: CommandLine, words: str) -> None:
     cli.environment["SHELLWIRE_HOME"] = "/proc/wire"
     assert "can't use /proc/wire as home" in cli.refused(*words.split())
 
@@ -158,14 +158,14 @@ needs_another_user = pytest.mark.needs("root", "setpriv")
 @needs_another_user
 @pytest.mark.parametrize("mode", [0o700, 0o755])
 @pytest.mark.parametrize("words", ["start --daemon", "run", "token", "token rotate", *CLIENTS])
-def test_the_home_of_another_user_is_said(cli: CommandLine, words: str, mode: int) -> None:
+def test_the_home_of_another_user_is_reported(cli: CommandLine, words: str, mode: int) -> None:
     cli.home.ensure()
     cli.home.token_file.write_text("0" * 64)
     cli.home.clients_file.write_text("{}")
     for path in (cli.home.token_file, cli.home.clients_file, cli.home.root):
         path.chmod(mode)
         os.chown(path, 65534, 65534)
-    # Whoever has no capabilities is no superuser, whatever his uid.
+    # Without capabilities even uid 0 is no superuser.
     done = subprocess.run(
         ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *PROGRAM, *words.split()],
         env=cli.environment,
@@ -179,12 +179,12 @@ def test_the_home_of_another_user_is_said(cli: CommandLine, words: str, mode: in
     assert "it belongs to uid 65534" in done.stderr
 
 
-# How it was called -------------------------------------------------------------------------------
+# The program's name in messages ------------------------------------------------------------------
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a directory as run.sh leaves a checkout, from whose environment we were called."""
+    """Return a checkout that run.sh has set up, and set argv[0] to its ``shellwire``."""
     program = tmp_path / "checkout" / ".venv" / "bin" / "shellwire"
     program.parent.mkdir(parents=True)
     program.touch(0o755)
@@ -206,7 +206,7 @@ def test_on_path_it_has_its_name(checkout: Path, monkeypatch: pytest.MonkeyPatch
     program = Path(sys.argv[0])
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin")
     assert called_as() == "shellwire"
-    # Another one there is not this one.
+    # Another program of the same name on PATH is not this one.
     monkeypatch.setattr(sys, "argv", [str(checkout / "sw")])
     (checkout / "sw").touch()
     (program.parent / "sw").touch(0o755)

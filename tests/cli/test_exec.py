@@ -37,7 +37,7 @@ def test_streams_and_exit_code(here: CommandLine) -> None:
 def test_one_argument_is_text_and_several_are_words(here: CommandLine) -> None:
     assert ran(here, "echo a  b | tr a c")[1] == b"c b\n"
     assert ran(here, "--", "printf", "[%s]", "a  b", "$HOME", "", "'")[1] == b"[a  b][$HOME][][']"
-    assert ran(here, "echo", "-e", "-s")[1] == b"-s\n"  # the command's options are its own
+    assert ran(here, "echo", "-e", "-s")[1] == b"-s\n"  # options after the command belong to it
 
 
 def test_bytes_are_bytes(here: CommandLine) -> None:
@@ -52,7 +52,7 @@ def test_incomplete_characters_are_not_held_back(here: CommandLine) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         seen = b""
-        while len(seen) < 3:  # it waits for us to have them
+        while len(seen) < 3:  # the command then waits for input
             seen += os.read(process.stdout.fileno(), 3 - len(seen))
         assert seen == b"ab\xe2"
         process.stdin.write("\n")
@@ -74,7 +74,7 @@ def test_options(here: CommandLine) -> None:
     assert (code, err) == (124, b"shellwire: timed out\n")
 
 
-def test_a_signal_is_the_number_that_a_shell_has_for_it(here: CommandLine) -> None:
+def test_a_signal_is_128_plus_its_number(here: CommandLine) -> None:
     assert ran(here, "kill -KILL $$")[0] == 137
 
 
@@ -93,7 +93,7 @@ def test_commands_do_not_see_the_token(here: CommandLine, daemon: Daemon) -> Non
 
 @contextlib.contextmanager
 def begun(here: CommandLine, command: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run ``exec`` with a command that has printed a line when this yields."""
+    """Start ``exec``, and yield its process once the command has printed a line."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     with here.begin("exec", f"echo begun; {command}", **pipes) as process:
         try:
@@ -144,7 +144,7 @@ def test_a_reader_that_leaves_ends_it(here: CommandLine) -> None:
         os.kill(pid, 0)
 
 
-def test_a_full_disk_is_said(here: CommandLine) -> None:
+def test_a_full_disk_is_reported(here: CommandLine) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*PROGRAM, "exec", "echo hi"],
@@ -211,7 +211,7 @@ async def test_signals_end_us_without_a_connection(daemon: Daemon, tmp_path: Pat
 
 
 def row(here: CommandLine, job_id: str) -> list[str]:
-    """Return what the table of jobs says of one that has no name."""
+    """Return a job's columns in the table of ``jobs``, without id and name."""
     head, *lines = here.ok("jobs").splitlines()
     (line,) = [line for line in lines if line.startswith(job_id)]
     return line.split()[2 if "NAME" in head else 1 :]

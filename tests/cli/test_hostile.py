@@ -1,4 +1,4 @@
-"""A hostile server: whatever it sends ends in one line and little memory."""
+"""A hostile server: any message ends in a one-line error, with bounded memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def asked(cli: CommandLine, server: HostileServer, *words: str) -> tuple[i
 
 
 async def refused(cli: CommandLine, server: HostileServer, *words: str) -> str:
-    """Return the one line that a command says; it has not tried again."""
+    """Run a command; return its one-line error. It must not have reconnected."""
     code, out, err = await asked(cli, server, *words)
     assert (code, out) == (255, ""), err
     assert err.startswith("Error: ")
@@ -62,7 +62,7 @@ async def refused(cli: CommandLine, server: HostileServer, *words: str) -> str:
 
 
 def answering(**fields: Any) -> Callable[[dict[str, Any]], bytes]:
-    """Return what answers each message with these fields and its ids."""
+    """Return a handler that answers each message with these fields and its ids."""
     return lambda heard: message_frame(
         {"id": heard.get("id"), "request_id": heard.get("request_id"), **fields}
     )
@@ -165,7 +165,7 @@ async def test_a_status_of_a_wrong_type(cli: CommandLine, wrong: dict[str, Any])
 
 
 def bomb() -> bytes:
-    """Return a compressed message of ten times what is allowed, of less than 1 MB."""
+    """Return a compressed message of less than 1 MB that inflates to ten times the limit."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     parts = [deflate.compress(b'{"type": "jobs_list", "jobs": [')]
     parts += [deflate.compress(b" " * (1024 * 1024)) for _ in range(10 * MAX_DAEMON_MESSAGE >> 20)]

@@ -49,7 +49,7 @@ def test_login_and_logout(away: CommandLine, daemon: Daemon) -> None:
     user = pwd.getpwuid(os.getuid()).pw_name
     who = away.ok("whoami", "-H", "box")
     assert who.startswith(f"{user} at {daemon.url}/ws (box), shellwire ")
-    assert away.ok("jobs", "-H", "box") == jobs  # it has left none
+    assert away.ok("jobs", "-H", "box") == jobs  # `jobs` and `whoami` leave no job behind
     assert away.ok("logout", "box") == "forgot host box\n"
     assert away.refused("logout", "box") == "Error: no host 'box' is saved\n"
     assert "no host 'box'" in away.refused("jobs", "-H", "box", code=255)
@@ -101,7 +101,7 @@ def test_plaintext_is_warned_of(away: CommandLine) -> None:
     assert error.startswith("Error: ws://host.invalid/ws can't be reached: ")
 
 
-def test_a_damaged_file_is_said(away: CommandLine) -> None:
+def test_a_damaged_hosts_file_is_reported(away: CommandLine) -> None:
     away.home.ensure()
     away.home.hosts_file.write_text("x")
     assert "is damaged" in away.refused("hosts")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def listed(cli: CommandLine, *flags: str) -> list[str]:
-    """Return the ids of the jobs that are listed, in both forms the same."""
+    """Return the ids of the listed jobs, which must be the same in the table and in JSON."""
     table = [line.split()[0] for line in cli.ok("jobs", *flags).splitlines()]
     assert table[:1] == ["ID"]
     found = [job["id"] for job in json.loads(cli.ok("jobs", "--json", *flags))]
@@ -29,7 +29,7 @@ async def test_running_jobs_and_the_last_ten(own_daemon: Callable[..., Daemon]) 
     daemon = own_daemon()
     cli = CommandLine(daemon.home)
     client = await daemon.client(local=True)
-    # Living ones are shown however old they are, also those of which only something is left.
+    # Living jobs are listed regardless of age, also jobs with background processes only.
     await client.run("sleep 1000 &", id="left")
     await client.session(id="lives", command="cat")
     await client.start("read x", id="long", open_stdin=True)
@@ -37,7 +37,7 @@ async def test_running_jobs_and_the_last_ten(own_daemon: Callable[..., Daemon]) 
         await client.run("true", id=f"ended{number}")
     await client.send({"type": "send_input", "id": "long", "data": "\n"})
     await client.finish("long")
-    # The last ones by their end, in the order of their start.
+    # The ten that ended last, in the order in which they were started.
     last = [f"ended{number}" for number in range(12)]
     assert listed(cli) == ["left", "lives", "long", *last[3:]]
     assert listed(cli, "-a") == listed(cli, "--all") == ["left", "lives", "long", *last]

@@ -38,7 +38,7 @@ async def test_an_open_shell_takes_no_slot(
         box.ok("whoami", "-H", "box")
         assert (tmp_path / "copy").read_text() == "content"
         assert (await app.run("pwd")).out == "/usr\n"
-        # Only who has a slot is told of.
+        # Only clients with a slot are listed.
         known = CommandLine(daemon.home).ok("clients", "list")
         assert [line.split()[0] for line in known.splitlines()] == ["CLIENT", "app"]
         await app.close()
@@ -49,7 +49,7 @@ async def test_an_open_shell_takes_no_slot(
 def test_an_earlier_daemon_refuses_as_ever(
     own_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
-    # It does not know the field.
+    # An earlier daemon ignores the field `transient`.
     code = """
         from shellwire.protocol import codec
         import msgspec

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def parse(*flags: str, **variables: str) -> Settings:
-    """Return the settings that these flags and variables mean."""
+    """Return the settings that these flags and variables result in."""
     found: list[Settings] = []
 
     @click.command(params=list(SETTINGS))
@@ -145,11 +145,11 @@ def test_a_bad_variable_is_named(cli: CommandLine) -> None:
     assert not cli.home.root.exists()
 
 
-def test_a_variable_that_means_nothing_is_said(cli: CommandLine) -> None:
+def test_an_unknown_variable_is_reported(cli: CommandLine) -> None:
     cli.environment |= {
         "SHELLWIRE_PROT": "1",
         "SHELLWIRE_\x1b[2J": "",
-        # These mean something, though to others.
+        # Other commands and jobs use these.
         "SHELLWIRE_TOKEN": "1",
         "SHELLWIRE_URL": "1",
         "SHELLWIRE_JOB": "1",

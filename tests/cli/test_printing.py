@@ -12,7 +12,7 @@ OWN_WORDS = {
     "completion.py",  # click's script for the shell
     "files/progress.py",  # the progress bar: it escapes the name in it itself
     "printing.py",
-    "skill.py",  # a text of ours, on many lines
+    "skill.py",  # prints our own text of many lines
 }
 
 
@@ -24,7 +24,7 @@ def _prints(call: ast.Call) -> bool:
 
 
 def _is_ours(node: ast.expr) -> bool:
-    """Whether an argument is a text that stands in the source, or our version."""
+    """Whether an argument consists of literals in the source and our version only."""
     if isinstance(node, ast.JoinedStr):
         return all(map(_is_ours, node.values))
     if isinstance(node, ast.FormattedValue):

@@ -1,4 +1,4 @@
-"""rsync and git over ``exec``: programs that ask, and wait for the answer, in any bytes."""
+"""rsync and git over ``exec``: request-response protocols in arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 200
 
 
 def _remote_shell(place: Path) -> Path:
-    """Write what rsync and git take for ssh: HOST and the words of a command."""
+    """Write a script for rsync and git in place of ssh: it takes HOST and a command."""
     script = place / "rsh"
     script.write_text(f'#!/bin/sh\nshift\nexec {shlex.join(PROGRAM)} exec "$*"\n')
     script.chmod(0o755)
@@ -68,7 +68,7 @@ def _half_changed(data: bytes, chance: random.Random) -> bytes:
 
 
 async def pushes(here: CommandLine, place: Path, count: int, size: int = SIZE) -> None:
-    """Push a file that is half another one there, ``count`` times, four at a time."""
+    """Push a half changed file over the old one, ``count`` times, four at a time."""
     chance = random.Random(0)
     old = chance.randbytes(size)
     source = place / "file"
@@ -107,7 +107,7 @@ async def clones(here: CommandLine, place: Path, count: int) -> None:
 
 @pytest.fixture
 def free_daemon(own_daemon: Callable[..., Daemon]) -> CommandLine:
-    """Return a command line whose daemon runs as many commands at once as are pushed."""
+    """Return a command line whose daemon runs enough commands at once for all pushes."""
     return CommandLine(own_daemon("--max-processes", str(2 * AT_ONCE)).home)
 
 

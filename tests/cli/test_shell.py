@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from tests.live import Daemon
 
-# forkpty(3) in a process with threads, which pexpect does at once followed by exec.
+# pexpect calls forkpty(3) in a process with threads. That is safe: exec follows at once.
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
 
 def job_id_in(text: bytes) -> str:
-    """Return the id in the hint how to come back."""
+    """Return the id in the hint that shows how to attach again."""
     found = re.search(rb"attach (?:-H \S+ )?([0-9a-f]{12})`", text)
     assert found, text
     return found[1].decode()
@@ -80,13 +80,14 @@ def test_detach_and_attach(here: CommandLine) -> None:
         job_id = job_id_in(terminal.rest)
         assert b"the job ends after 7 days without use" in terminal.rest
     with Terminal(here, "attach", job_id, cols=90, rows=25) as terminal:
-        terminal.sees("ready")  # what is kept of its output
+        terminal.sees("ready")  # the retained output
         terminal.does('echo "$A in $PWD, $(stty size)"', "kept in /usr, 25 90")
         terminal.type("exit 5\r")
         assert terminal.exits() == 5
 
 
-# A program on a terminal that closes may first hear of it by a signal, or by what it can't write.
+# When its terminal closes, the program may get a signal first, or an error on writing. Here it gets
+# the error: the signals are blocked.
 DEAF = """
 import runpy, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGINT])
@@ -105,7 +106,7 @@ def test_closing_the_terminal_detaches(here: CommandLine, program: list[str]) ->
         terminal.type("yes\r")
         terminal.sees("y\r\ny\r\n")
         terminal.child.ptyproc.fileobj.close()
-        terminal.child.ptyproc.wait()  # it ends by itself
+        terminal.child.ptyproc.wait()  # the program ends without a signal
     os.kill(pid, 0)
 
 
@@ -118,7 +119,7 @@ def test_a_command_on_a_terminal(here: CommandLine) -> None:
         assert terminal.exits() == 130
     with Terminal(here, "exec", "-t", "-E", "echo begun; cat") as terminal:
         terminal.sees("begun\r\n")
-        terminal.type("~.\r")  # -E: it means nothing
+        terminal.type("~.\r")  # -E: ordinary characters
         terminal.sees("~.\r\n~.\r\n")
         terminal.child.sendcontrol("c")
         assert terminal.exits() == 130
@@ -146,11 +147,11 @@ def test_terminal_variables_are_sent(here: CommandLine) -> None:
     here.ok("exec", "-s", context, "export TERM=theirs LANG=theirs; unset LC_ALL")
     names = "TERM|COLORTERM|LANG|LC_[A-Z]*|TERM_PROGRAM"
     seen = f"env | grep -xE '({names})=.*' | sort | tr '\\n' ' '; echo e''nd"
-    # Terminal sets TERM=xterm, as what it is.
+    # The class Terminal sets TERM=xterm.
     brought = "COLORTERM=24bit LANG=C.UTF-8 LC_TIME=C TERM="
     for flags, shown in [
         ((), f"{brought}xterm end"),
-        (("-s", context), f"{brought}xterm end"),  # ours before the context's
+        (("-s", context), f"{brought}xterm end"),  # the local variables override the context's
         (
             ("-e", "TERM=given", "-e", "LC_TIME="),
             "COLORTERM=24bit LANG=C.UTF-8 LC_TIME= TERM=given",
@@ -163,7 +164,7 @@ def test_terminal_variables_are_sent(here: CommandLine) -> None:
         terminal.does(seen, f"{brought}xterm end")
         terminal.type("exit\r")
         assert terminal.exits() == 0
-    # It is for this job alone, and for none without a terminal.
+    # They apply to that job only, and not to jobs without a terminal.
     assert here.ok("exec", "-s", context, "echo $TERM $LANG $LC_TIME") == "theirs theirs\n"
 
 
@@ -182,7 +183,7 @@ def _work_through_cuts(cli: CommandLine, loop: asyncio.AbstractEventLoop, proxy:
             terminal.sees("broke off the connection; reconnecting")
             terminal.sees("reconnected")
             terminal.does(f"echo ans''wer {number}", f"answer {number}")
-        # A closed laptop: the program is gone, and nobody was told.
+        # Like a closed laptop: the program is gone without a message to the daemon.
         os.kill(terminal.child.pid, signal.SIGKILL)
     job = _jobs(cli)[-1]
     with Terminal(cli, "attach", "-H", "far", job["id"]) as terminal:
@@ -209,11 +210,11 @@ async def test_replies_to_a_replay_are_not_sent(here: CommandLine, daemon: Daemo
 def _answer_as_a_terminal(here: CommandLine, job_id: str) -> None:
     with Terminal(here, "attach", job_id) as terminal:
         terminal.sees(b"\x1b[6nasked")
-        terminal.sees(b"\x1b[5n")  # is that all?
+        terminal.sees(b"\x1b[5n")  # a status request: its reply ends the replies to the replay
         terminal.type("\x1b[1;1Rkey\x1b[0n")
         assert terminal.sees("key") == b""
         terminal.type("\x1b[2;2R")
-        assert terminal.sees("^[[2;2R") == b""  # live, it passes
+        assert terminal.sees("^[[2;2R") == b""  # a reply to live output is sent
         terminal.type("\r~.")
         assert terminal.exits() == 0
 
@@ -223,7 +224,7 @@ async def test_attach_to_a_job_without_a_terminal(here: CommandLine, daemon: Dae
         job_id = await c.start("echo out; while read line; do echo got $line; done; exit 6")
         await c.read_output(job_id, wait=PATIENCE, until="out")
         await asyncio.to_thread(_leave_by_interrupt, here, job_id)
-        # Nor does the end of our input end it.
+        # End-of-file on our stdin does not end the job either.
         with here.begin("attach", job_id, stdin=-1, stdout=-1) as process:
             assert process.stdin is not None
             assert process.stdout is not None

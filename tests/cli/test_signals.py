@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.live import Daemon
 
-# forkpty(3) in a process with threads, which pexpect does at once followed by exec.
+# pexpect calls forkpty(3) in a process with threads. That is safe: exec follows at once.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
 HINT = "a command started with `exec -d` keeps running when its terminal closes"
@@ -56,7 +56,7 @@ def test_a_queued_command_is_cancelled(busy: CommandLine, words: tuple[str, ...]
             assert lines(terminal.rest) == [f"shellwire: cancelled while queued{hint}"]
     with Terminal(busy, *words, "true") as terminal:
         terminal.sees("queued at position 1")
-        terminal.child.sendcontrol("c")  # a key on a terminal that is raw; and yet for us
+        terminal.child.sendcontrol("c")  # raw mode: the key cancels, although it sends no SIGINT
         assert terminal.exits() == 130
         assert lines(terminal.rest)[-1] == "shellwire: cancelled while queued"
     assert "queued" not in busy.ok("jobs")
@@ -97,7 +97,7 @@ def test_the_place_in_the_queue_is_shown_until_the_command_runs(busy: CommandLin
         busy.ok("kill", first)
         terminal.sees("queued at position 1")
         busy.ok("kill", json.loads(busy.ok("jobs", "--json"))[0]["id"])
-        # Erased: nothing of it is on the line where the output begins.
+        # The status line is erased before the output begins.
         erased = terminal.sees("begun").rpartition(b"\r")
         assert erased[2] == b""
         assert erased[0].rpartition(b"\r")[2].strip() == b""
@@ -116,7 +116,7 @@ def test_nothing_is_shown_off_a_terminal(busy: CommandLine) -> None:
 
 @pytest.fixture
 def deaf(tmp_path: Path) -> Iterator[CommandLine]:
-    """Yield a command line that knows a host where a connection is made and nobody answers."""
+    """Yield a command line with a host ``deaf`` that accepts connections but never answers."""
     cli = CommandLine(tmp_path / "home")
     with socket.create_server(("127.0.0.1", 0)) as server:
         save_host(cli.home, "deaf", Host(f"ws://127.0.0.1:{server.getsockname()[1]}/ws", "x"))
@@ -258,12 +258,12 @@ import shellwire.cli
 
 
 def lines(seen: bytes) -> list[str]:
-    """Return what a terminal was sent as lines, without what was written over."""
+    """Return the lines that a terminal shows, without overwritten text."""
     shown = [line.rpartition("\r")[2] for line in seen.decode().replace("\r\n", "\n").split("\n")]
     return [line for line in (each.strip("\r ") for each in shown) if line]
 
 
 def until_queued(cli: CommandLine, count: int) -> None:
-    """Return when so many commands are queued; each question takes its time."""
+    """Return when ``count`` commands are queued; polls without a pause."""
     while [job["state"] for job in json.loads(cli.ok("jobs", "--json"))].count("queued") != count:
         pass

@@ -38,7 +38,7 @@ def test_only_the_first_start_shows_the_token(cli: CommandLine) -> None:
 def test_the_foreground_prints_no_token_to_a_log(cli: CommandLine, words: str) -> None:
     process = cli.begin(*words.split(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
-    said = "".join(iter(process.stdout.readline, "\n"))  # as far as the empty line
+    said = "".join(iter(process.stdout.readline, "\n"))  # up to the empty line
     said += "".join(iter(process.stdout.readline, "\n"))
     token = cli.home.token_file.read_text()
     process.terminate()
@@ -108,7 +108,7 @@ def test_the_pid_file_tells_which_process_it_is(cli: CommandLine) -> None:
     assert record["port"] == status["port"] != 0
 
 
-def test_a_malformed_token_is_replaced_and_that_is_said(cli: CommandLine) -> None:
+def test_a_malformed_token_is_replaced_and_reported(cli: CommandLine) -> None:
     cli.home.ensure()
     cli.home.token_file.write_text("not a token")
     said = cli.ok("start", "--daemon", "--port", "0")
@@ -160,7 +160,7 @@ def test_a_daemon_that_is_not_ready_yet_is_one_too(cli: CommandLine) -> None:
 
 
 @pytest.mark.long
-def test_a_port_in_use_is_said_and_nothing_stays(cli: CommandLine) -> None:
+def test_a_port_in_use_is_reported_and_leaves_no_files(cli: CommandLine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
         for command in (["start", "--daemon"], ["start"], ["run"]):
@@ -170,7 +170,7 @@ def test_a_port_in_use_is_said_and_nothing_stays(cli: CommandLine) -> None:
             assert "Traceback" not in done.stderr
     assert not cli.home.pid_file.exists()
     assert cli("status").returncode == 3
-    # The first start that works is the first one still.
+    # Failed starts don't count: this one shows the new token.
     assert cli.ok("start", "--daemon", "--port", "0").count(cli.home.token_file.read_text()) == 1
 
 
@@ -198,7 +198,7 @@ def test_a_name_is_looked_up_first(
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [host]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)  # who answers for names, is not ours
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)  # name servers differ between machines
     flags = ["start", "--daemon", "--port", "0", "--host", "shell.example"]
     result = CliRunner().invoke(main, flags, env={"SHELLWIRE_HOME": str(tmp_path / "home")})
     assert result.exit_code == 1
@@ -209,7 +209,7 @@ def test_a_name_is_looked_up_first(
     assert not (tmp_path / "home").exists()
 
 
-def test_a_name_without_an_address_is_said(cli: CommandLine) -> None:
+def test_a_name_without_an_address_is_reported(cli: CommandLine) -> None:
     line = cli.refused("start", "--daemon", "--port", "0", "--host", "nowhere.invalid")
     assert line.startswith("Error: cannot listen on nowhere.invalid: ")
 
@@ -268,7 +268,7 @@ def test_the_detached_one_keeps_nothing_of_its_starter(cli: CommandLine, tmp_pat
         pass_fds=[writer],
         check=True,
         timeout=SECONDS,
-    )  # the end of its stdout has come, or this would not return
+    )  # returns only after end-of-file on its stdout
     os.close(writer)
     assert os.read(reader, 1) == b""
     os.close(reader)
@@ -278,7 +278,7 @@ def test_the_detached_one_keeps_nothing_of_its_starter(cli: CommandLine, tmp_pat
     assert {os.readlink(process / "fd" / str(number)) for number in range(3)} == {"/dev/null"}
     assert "Umask:\t0027" in (process / "status").read_text()
     session, terminal = (process / "stat").read_text().rpartition(")")[2].split()[3:5]
-    assert int(session) not in (os.getsid(0), pid)  # not its leader, so never with a terminal
+    assert int(session) not in (os.getsid(0), pid)  # no session leader can't acquire a terminal
     assert terminal == "0"
 
 
@@ -307,11 +307,11 @@ def test_it_starts_from_a_directory_that_is_gone(cli: CommandLine, tmp_path: Pat
 
 
 def _begin_run(cli: CommandLine) -> tuple[subprocess.Popen[str], str]:
-    """Start a daemon in the foreground for the first time; return it and all that it announces."""
+    """Run a daemon in the foreground for the first time; return its process and announcement."""
     running = cli.begin("run", "--port", "0", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert running.stdout is not None
     announced = ""
-    # To its last line: what stands in our buffer after that, communicate() would not see.
+    # Up to the last line: communicate() would miss text left in this buffer.
     while '"type": "auth"' not in announced:
         line = running.stdout.readline()
         assert line, announced

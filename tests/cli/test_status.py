@@ -1,4 +1,4 @@
-"""``status``: what is known of the daemon, and three exit codes."""
+"""``status``: its output, and three exit codes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_one_that_listens_nowhere_is_silent(cli: CommandLine) -> None:
     assert cli("status").returncode == 3
 
 
-def test_one_of_0_1_4_is_asked_where_it_listens(cli: CommandLine) -> None:
+def test_a_daemon_of_0_1_4_is_asked_at_its_address(cli: CommandLine) -> None:
     # Not forked: where the pid file says so little, the command line of the process counts.
     cli.ok("start", "--daemon", "--port", "0")
     status = cli.status()

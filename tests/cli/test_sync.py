@@ -1,4 +1,4 @@
-"""``shellwire sync``: changes go to the other side, and what changed on both is named."""
+"""``shellwire sync``: changes are copied to the other side; conflicts are reported."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     here, there = sides
     (here / "empty").mkdir()
     (here / "deep" / "er").mkdir(parents=True)
-    told = [f"create remote {there}", "push a", "push deep/er", "push empty", "push sub/b"]
-    assert sync(box, sides, "--dry-run") == (0, told, [])
-    assert sync(box, sides) == (0, told, [])
+    changes = [f"create remote {there}", "push a", "push deep/er", "push empty", "push sub/b"]
+    assert sync(box, sides, "--dry-run") == (0, changes, [])
+    assert sync(box, sides) == (0, changes, [])
     assert names(there) == names(here)
     shutil.rmtree(here / "deep")
     shutil.rmtree(here / "sub")
-    (there / "deep" / "er" / "new").write_text("new")  # which keeps these two
+    (there / "deep" / "er" / "new").write_text("new")  # so deep and deep/er are kept
     (there / "a").unlink()
     (there / "a").mkdir()
     (here / "empty").rmdir()
     (here / "empty").write_text("a file now")
-    told = ["delete remote sub/b", "pull a", "pull deep/er/new", "push empty"]
-    assert sync(box, sides, "--delete") == (0, told, [])
+    changes = ["delete remote sub/b", "pull a", "pull deep/er/new", "push empty"]
+    assert sync(box, sides, "--delete") == (0, changes, [])
     assert names(there) == names(here) == ["a", "deep", "deep/er", "deep/er/new", "empty"]
     assert sync(box, sides, "--delete") == (0, [], [])
     (here / "empty").unlink()
@@ -78,8 +78,8 @@ def test_directories(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (here / "empty").mkdir()
     (here / "empty" / "f").touch()
     (there / "empty").write_text("another")
-    code, told, warned = sync(box, sides)
-    assert (code, told) == (3, [])
+    code, changes, warned = sync(box, sides)
+    assert (code, changes) == (3, [])
     assert warned == ["Error: conflict: empty: a directory locally, a file remotely"]
 
 
@@ -139,10 +139,10 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
     for name, target in links.items():
         (here / name).symlink_to(target)
     (here / "out").symlink_to("../here/a")
-    told = [f"push {name}" for name in ("a", "broken", "dir", "sub/b", "sub/self", "sub/up")]
-    told.insert(0, f"create remote {there}")
+    changes = [f"push {name}" for name in ("a", "broken", "dir", "sub/b", "sub/self", "sub/up")]
+    changes.insert(0, f"create remote {there}")
     warned = ["Warning: out: a symlink that leads out, and not synced"]
-    assert sync(box, sides) == (0, told, warned)
+    assert sync(box, sides) == (0, changes, warned)
     assert {name: os.readlink(there / name) for name in links} == links
     assert sync(box, sides, "--delete") == (0, [], warned)
     (there / "dir").unlink()
@@ -153,8 +153,8 @@ def test_symlinks(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (here / "broken").unlink()
     (here / "a").unlink()
     (here / "a").symlink_to("sub/b")
-    told = ["delete remote broken", "pull dir", "pull made", "pull sub/up", "push a"]
-    assert sync(box, sides, "--delete") == (0, told, warned)
+    changes = ["delete remote broken", "pull dir", "pull made", "pull sub/up", "push a"]
+    assert sync(box, sides, "--delete") == (0, changes, warned)
     (here / "out").unlink()
     assert sync(box, sides, "--delete") == (0, [], [])
     assert links_in(here) == links_in(there)
@@ -281,7 +281,7 @@ def test_a_directory_is_not_synced_with_one_in_it(
 ) -> None:
     here, _ = sides
     (here / "alias").symlink_to(here)
-    # Two ways to make seconds of it differ in the last bit, on both sides of a half.
+    # Converted to seconds in two ways, this time differs in the last bit, around a rounding limit.
     os.utime(here, ns=(1_795_000_000_909_925_047,) * 2)
     for there in (here, here / "in", here / "alias" / "in", here.parent):
         status, said, (warning,) = sync(box, (here, there))

@@ -1,4 +1,4 @@
-"""``shellwire sync --delete``: what looks like a vanished side deletes nothing on the other one."""
+"""``shellwire sync --delete``: a side that looks vanished deletes nothing on the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def emptied(directory: Path) -> None:
-    """Leave a directory as that is on which a disk was mounted."""
+    """Empty a directory, as unmounting a disk does."""
     shutil.rmtree(directory)
     directory.mkdir()
 
@@ -43,18 +43,18 @@ def test_a_side_that_is_suddenly_empty(
     )
     assert sync(box, sides, "--delete", "--dry-run") == (3, [], [why])
     assert sync(box, sides, "--delete") == (3, [], [why])
-    assert sync(box, sides) == (0, [], [])  # which deletes nothing, and forgets nothing
+    assert sync(box, sides) == (0, [], [])  # without --delete it runs, and keeps the common state
     assert sync(box, sides, "--delete") == (3, [], [why])
     assert contents(other) == before
-    # The disk is there again, with something new.
+    # The disk is mounted again, with a new file.
     shutil.copytree(other, vanished, dirs_exist_ok=True)
     (vanished / "new").write_text("n")
     assert sync(box, sides, "--delete")[0] == 0
     assert contents(other) == contents(vanished)
     emptied(vanished)
     vanished.rmdir()
-    code, told, (warned,) = sync(box, sides, "--delete")
-    assert (code, told) == (3, [])
+    code, changes, (warned,) = sync(box, sides, "--delete")
+    assert (code, changes) == (3, [])
     assert warned.startswith(f"Error: {vanished} is gone")
     assert contents(other)
     assert sync(box, sides, "--force-delete")[0] == 0
@@ -69,19 +69,19 @@ def test_another_directory_in_its_place(box: CommandLine, sides: tuple[Path, Pat
     here.rename(here.with_name("unmounted"))
     here.mkdir()
     (here / "another").write_text("disk")
-    code, told, (warned,) = sync(box, sides, "--delete")
-    assert (code, told) == (3, [])
+    code, changes, (warned,) = sync(box, sides, "--delete")
+    assert (code, changes) == (3, [])
     assert warned.startswith(f"Error: {here} is another directory than at the last sync,")
     assert names(there) == ["a", "sub", "sub/b"]
-    # What was known comes into it: now it is the same one again.
+    # With a known file in it, it counts as the same directory again.
     (here / "a").write_text("a")
-    told = ["delete remote sub/b", "push another"]
-    assert sync(box, sides, "--delete") == (0, told, [])
-    # In the same directory all names may be new.
+    changes = ["delete remote sub/b", "push another"]
+    assert sync(box, sides, "--delete") == (0, changes, [])
+    # In the same directory all files may be renamed.
     (here / "a").rename(here / "b")
     (here / "another").rename(here / "c")
-    told = ["delete remote a", "delete remote another", "push b", "push c"]
-    assert sync(box, sides, "--delete") == (0, told, [])
+    changes = ["delete remote a", "delete remote another", "push b", "push c"]
+    assert sync(box, sides, "--delete") == (0, changes, [])
 
 
 def test_more_than_half_of_many(box: CommandLine, sides: tuple[Path, Path]) -> None:
@@ -101,7 +101,7 @@ def test_more_than_half_of_many(box: CommandLine, sides: tuple[Path, Path]) -> N
         ],
     )
     assert names(there) == before
-    (here / "11").touch()  # eleven are half of them, and not more
+    (here / "11").touch()  # eleven deletions are exactly half, which is allowed
     assert sync(box, sides, "--delete")[0] == 0
     assert names(there) == names(here)
 
@@ -133,7 +133,7 @@ def test_mass_deletions() -> None:
     mixed = [*gone[:6], *(change._replace(action="delete local") for change in gone[6:11])]
     with pytest.raises(DeletionRefused):
         refuse_mass_deletion(mixed, known)
-    # What becomes a directory or a symlink is lost as well; another content is not.
+    # A file that becomes a directory or a symlink counts as deleted; changed content does not.
     for what in (DIRECTORY, File("symlink x", False)):
         with pytest.raises(DeletionRefused):
             refuse_mass_deletion(
@@ -144,7 +144,7 @@ def test_mass_deletions() -> None:
     )
     refuse_mass_deletion([change._replace(action="conflict") for change in gone], known)
     del known["20"]
-    refuse_mass_deletion(gone, known)  # of few all may go
+    refuse_mass_deletion(gone, known)  # of at most 20 files all may be deleted
 
 
 def test_vanished_reason() -> None:
@@ -155,7 +155,7 @@ def test_vanished_reason() -> None:
     assert vanished_reason("/x", side, known, (1, 2)) == "/x is empty"
     side.files["new"] = File("hash", False)
     assert vanished_reason("/x", side, known, (1, 2)) == ""
-    assert vanished_reason("/x", side, known, None) == ""  # nobody knows which it was
+    assert vanished_reason("/x", side, known, None) == ""  # the earlier root is unknown
     assert "another directory" in vanished_reason("/x", side, known, (1, 3))
     side.files["d"] = DIRECTORY
     assert vanished_reason("/x", side, known, (1, 3)) == ""
@@ -165,7 +165,7 @@ def test_vanished_reason() -> None:
 def test_other_contents_of_the_same_size_and_time(
     box: CommandLine, sides: tuple[Path, Path]
 ) -> None:
-    """On both sides: ``mv`` keeps both, and so does who sets the time himself."""
+    """A file is replaced by ``mv`` or rewritten with the old time; found on both sides."""
     here, there = sides
     past = 10**18
     for name in ("1", "2", "3"):
@@ -187,7 +187,7 @@ def test_other_contents_of_the_same_size_and_time(
 def test_a_further_link_to_a_file_that_is_replaced(
     box: CommandLine, sides: tuple[Path, Path]
 ) -> None:
-    """That one of its names goes changes the ctime of the other, and is no change of it."""
+    """Replacing one hard link changes the ctime of the others; that is no change of the file."""
     here, there = sides
     for name in ("l1", "l2", "l3"):
         os.link(here / "a", here / name)
@@ -201,7 +201,7 @@ def test_a_further_link_to_a_file_that_is_replaced(
 
 @pytest.mark.long
 def test_checksum_reads_all(box: CommandLine, sides: tuple[Path, Path]) -> None:
-    """Also where a manifest says that a file is known: its looks prove nothing then."""
+    """``--checksum`` reads files even if their stat data matches the manifest."""
     here, _ = sides
     assert sync(box, sides)[0] == 0
     manifest = manifest_of(box, sides)

@@ -47,7 +47,7 @@ def closed(top: Path, *paths: str) -> dict[str, str]:
 
 @pytest.mark.long
 def test_directories_without_write_permission(user: Unprivileged) -> None:
-    """As Go's module cache has them: there and back, filled, emptied, the root itself too."""
+    """Read-only directories, as in Go's module cache, are synced both ways, also the root."""
     here, there, back = (user.top / name for name in ("here", "there", "back"))
     wanted = closed(here, "mod", "mod/deep/er", "other")
     assert len(wanted) == 5
@@ -57,7 +57,7 @@ def test_directories_without_write_permission(user: Unprivileged) -> None:
     assert sync(user, (back, there))[0] == 0
     assert modes(back) == wanted
     assert sync(user, (here, there)) == sync(user, (back, there)) == (0, [], [])
-    # A file comes into one, another goes, and so does a directory with what is in it.
+    # A new file, a deleted file, and a deleted directory.
     for path in ("mod", "mod/deep"):
         os.chmod(back / path, 0o755)
     (back / "mod" / "new").write_text("n")
@@ -67,10 +67,10 @@ def test_directories_without_write_permission(user: Unprivileged) -> None:
     (back / "mod" / "deep" / "er").rmdir()
     for path in ("mod", "mod/deep"):
         os.chmod(back / path, 0o555)
-    told = ["delete remote mod/deep/er/f", "delete remote mod/f", "push mod/new"]
-    assert sync(user, (back, there), "--delete") == (0, told, [])
-    told = [each.replace("remote", "local").replace("push", "pull") for each in told]
-    assert sync(user, (here, there), "--delete") == (0, told, [])
+    changes = ["delete remote mod/deep/er/f", "delete remote mod/f", "push mod/new"]
+    assert sync(user, (back, there), "--delete") == (0, changes, [])
+    changes = [each.replace("remote", "local").replace("push", "pull") for each in changes]
+    assert sync(user, (here, there), "--delete") == (0, changes, [])
     del wanted["mod/deep/er"]
     assert modes(here) == modes(there) == wanted
     assert names(here) == names(there)
@@ -85,7 +85,7 @@ def test_modes_come_back_after_a_run_that_was_killed(user: Unprivileged) -> None
     manifest.load()
     assert manifest.common["a"] == DIRECTORY
     assert manifest.modes == {"here": {}, "there": {}}
-    # So it is while something is put into them. The mode of b was changed since.
+    # The manifest of a run that was killed while directories were writable. Only b changed since.
     manifest.modes = {"here": {"a": 0o555}, "there": {"a": 0o555, "b": 0o555, "gone": 0o555}}
     manifest.save()
     os.chmod(here / "a", 0o755)
@@ -108,8 +108,8 @@ def test_modes_come_back_after_an_error(user: Unprivileged) -> None:
     (there / "b" / "secret").write_text("s")
     (there / "b" / "secret").chmod(0)
     os.chmod(there / "b", 0o555)
-    code, told, (warned,) = sync(user, (here, there))
-    assert (code, told) == (1, ["push a/more"])
+    code, changes, (warned,) = sync(user, (here, there))
+    assert (code, changes) == (1, ["push a/more"])
     assert "b/secret" in warned
     assert modes(here) == modes(there) == wanted
 
@@ -152,7 +152,7 @@ def test_of_modes_there_only_executability_is_taken(
         "open": "0o644",
         "all": "0o755",
         "own": "0o644",
-        "a": "0o750",  # its own, and now its owner may execute it
+        "a": "0o750",  # its own mode, made executable for its owner
         "wide": "0o755",
     }
     assert sync(box, sides) == (0, [], [])

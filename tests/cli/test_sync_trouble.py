@@ -33,24 +33,24 @@ def test_one_after_the_other(box: CommandLine, sides: tuple[Path, Path]) -> None
     with contextlib.ExitStack() as stack:
         with manifest_of(box, sides).lock() as take:
             assert take()
-            assert sync(box, sides, "--dry-run")[0] == 0  # changes nothing, and waits for nobody
+            assert sync(box, sides, "--dry-run")[0] == 0  # changes nothing, so it waits for no lock
             pending = box.begin("sync", str(here), f"box:{there}", stdout=DEVNULL, stderr=PIPE)
             second = stack.enter_context(ended(pending))
             assert second.stderr is not None
-            told = f"Warning: {here}: waiting for another sync of it to end\n"
-            assert second.stderr.readline() == told
+            warning = f"Warning: {here}: waiting for another sync of it to end\n"
+            assert second.stderr.readline() == warning
             assert not there.exists()
         assert second.wait(SECONDS) == 0
     assert contents(there) == contents(here)
 
 
 def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
-    """What it had done is no change of theirs: none of it is in the way of what follows here."""
+    """Changes that a killed sync had made don't count as changes of the other side."""
     here, there = sides
     sync(box, sides)
     manifest = manifest_of(box, sides)
     manifest.load()
-    manifest.pending = {  # so it is while it works
+    manifest.pending = {  # as saved before the changes are made
         "a": (False, File(sha256("pushed"), False)),
         "new": (False, File(sha256("new"), False)),
         "pulled": (True, File(sha256("pulled"), False)),
@@ -63,11 +63,11 @@ def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
     (here / "sub" / "b").write_text("came again")
     (here / "pulled").write_text("pulled")
     (there / "pulled").write_text("pulled, and changed again")
-    (here / "new").write_text("new, and changed again")  # which was not pushed
+    (here / "new").write_text("new, and changed again")  # the killed sync had not pushed it
     unfinished = here / f".pulled.{'0' * 16}.part"
     unfinished.touch()
-    told = ["pull pulled", "push a", "push new", "push sub/b"]
-    assert sync(box, sides, "--delete") == (0, told, [])
+    made = ["pull pulled", "push a", "push new", "push sub/b"]
+    assert sync(box, sides, "--delete") == (0, made, [])
     assert contents(here) == contents(there)
     assert not unfinished.exists()
     manifest.load()
@@ -75,8 +75,8 @@ def test_killed_in_between(box: CommandLine, sides: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.long
-def test_killed_before_the_new_one_came(box: CommandLine, sides: tuple[Path, Path]) -> None:
-    """What is of another kind is removed first: that it is gone is no change of theirs either."""
+def test_killed_after_removing_the_old_kind(box: CommandLine, sides: tuple[Path, Path]) -> None:
+    """A change of kind removes the old file first; its absence is no change of the other side."""
     here, there = sides
     sync(box, sides)
     manifest = manifest_of(box, sides)
@@ -91,8 +91,10 @@ def test_killed_before_the_new_one_came(box: CommandLine, sides: tuple[Path, Pat
     assert (there / "a").is_dir()
 
 
-def test_what_others_are_at_work_on(box: CommandLine, sides: tuple[Path, Path]) -> None:
-    for side in sides:  # as a daemon has it while it takes an archive and a large file
+def test_temporary_files_of_others_are_not_synced(
+    box: CommandLine, sides: tuple[Path, Path]
+) -> None:
+    for side in sides:  # temporary files of an archive and an upload in progress
         (side / f".shellwire-{'0' * 16}" / "half").mkdir(parents=True)
         (side / f".shellwire-{'1' * 16}").touch()
     (sides[1] / f".shellwire-{'2' * 16}").mkdir()
@@ -124,8 +126,8 @@ def test_nothing_goes_through_a_symlink(box: CommandLine, sides: tuple[Path, Pat
     (there / "sub").symlink_to("other")
     (here / "sub" / "new").write_text("n")
     (here / "sub" / "more").mkdir()
-    code, told, warned = sync(box, sides, "--delete")
-    assert (code, told) == (1, ["delete local sub/b"])
+    code, made, warned = sync(box, sides, "--delete")
+    assert (code, made) == (1, ["delete local sub/b"])
     assert warned == [
         "Error: sub/more: " + (why := f"{there}/sub: a symlink is in the way"),
         f"Error: sub/new: {why}",
@@ -148,7 +150,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
         (root / "listed" / "link").symlink_to("f")
         (root / "listed").chmod(0o444)
         was = os.geteuid()
-        os.seteuid(was or 65534)  # root could read all of it
+        os.seteuid(was or 65534)  # root could read everything
         try:
             scan = scan_local(directory, {}, lambda: False)
         finally:
@@ -161,7 +163,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
         "open": DIRECTORY,
         "open/f": File(sha256("open"), False),
     }
-    # What was not seen is not deleted.
+    # Files below an unreadable directory are not deleted.
     common = {**scan.files, "closed": DIRECTORY, "closed/f": File(sha256("closed"), False)}
     common["listed/link"] = File("symlink f", False)
     assert plan_changes(common, scan.files, common, delete=True, excluded=scan.failed) == []
@@ -183,7 +185,7 @@ def test_a_file_that_changes_all_the_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_side_that_is_gone_takes_nothing_with_it(
+def test_a_missing_side_deletes_nothing(
     box: CommandLine, sides: tuple[Path, Path], tmp_path: Path
 ) -> None:
     here, there = sides

@@ -1,4 +1,4 @@
-"""The last lines of a job's output, wherever its chunks are cut."""
+"""The last lines of a job's output, for any division into chunks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAMS: list[Stream] = ["stdout", "stderr"]
 
 
 def chunks(pieces: list[tuple[Stream, bytes]]) -> list[Chunk]:
-    """Return them with their offsets."""
+    """Return the pieces as chunks with offsets."""
     found, end = [], 0
     for stream, data in pieces:
         end += len(data)

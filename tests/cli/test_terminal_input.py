@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from shellwire.cli.terminal_input import STATUS_REQUEST, EscapeParser, ReplyFilter
 
 ANSWERS = [
-    b"\x1b[24;80R",  # where the cursor is
-    b"\x1b[?1;2c",  # what it can do
+    b"\x1b[24;80R",  # cursor position
+    b"\x1b[?1;2c",  # device attributes
     b"\x1b[>41;366;0c",
     b"\x1b[0n",
     b"\x1b[?2004;1$y",
@@ -29,7 +29,7 @@ KEYS = [b"a", b"\r", b"\x03", b"\x1b[A", b"\x1bOP", b"\x1b[5~", b"\x1bx", "é".e
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
-    """Cut data where the numbers say."""
+    """Cut data at these offsets."""
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     return [data[a:b] for a, b in pairwise(places)]
 
@@ -75,7 +75,7 @@ def test_answers_to_a_replay_are_dropped(
     data = b"".join(typed)
     assert replies.end_replay() == STATUS_REQUEST
     kept = b"".join(replies.feed(piece) for piece in pieces(data, cuts))
-    # Behind the last answer everything passes, further answers too.
+    # After the last reply everything passes, further replies too.
     kept += replies.feed(b"\x1b[0n" + b"".join(after))
     assert kept == b"".join([*(each for each in typed if each in KEYS), *after])
     assert not replies.active
@@ -91,7 +91,7 @@ def test_without_a_replay_everything_passes(data: bytes, cuts: list[int]) -> Non
 def test_a_terminal_that_answers_nothing_loses_no_key(typed: list[bytes], cuts: list[int]) -> None:
     replies = ReplyFilter()
     replies.active = True
-    # An ESC alone may begin an answer: it is held back until it is known that none comes.
+    # An ESC alone may begin a reply: it is held back until the wait for replies is over.
     data = b"".join(typed) + b"\x1b"
     kept = b"".join(map(replies.feed, pieces(data, cuts)))
     assert kept + replies.stop() == data

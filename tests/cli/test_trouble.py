@@ -1,4 +1,4 @@
-"""Each error is one line, and its exit code tells the kind."""
+"""Each error is one line, and its exit code depends on its kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The version, at once."""
+"""The version, printed without loading much."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ print(*sorted({{"asyncio", "aiohttp", "msgspec", "psutil", "http", "ssl"}} & set
 
 def test_no_command_shows_the_commands(cli: CommandLine) -> None:
     done = cli()
-    assert done.returncode in (0, 2)  # click 8.2 made it 2
+    assert done.returncode in (0, 2)  # 2 since click 8.2
     for command in ("start", "run", "stop", "status", "version", "token", "clients"):
         assert f"\n  {command}" in done.stdout + done.stderr

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def box(own_daemon: Callable[..., Daemon], tmp_path: Path) -> CommandLine:
-    """Return a command line that knows a daemon as ``box``, whose user has a home of its own."""
+    """Return a command line with a host ``box``, whose user has a home directory of their own."""
     (tmp_path / "user").mkdir()
     daemon = own_daemon("--max-clients", "2", env={"HOME": str(tmp_path / "user")})
     box = CommandLine(tmp_path / "away")
@@ -34,7 +34,7 @@ def box(own_daemon: Callable[..., Daemon], tmp_path: Path) -> CommandLine:
 
 
 def copies(tmp_path: Path) -> list[Path]:
-    """Return the copies there."""
+    """Return the copies on the host."""
     return sorted((tmp_path / "user").glob(".cache/shellwire/with/*/*"))
 
 
@@ -57,7 +57,7 @@ def test_sync_before_and_after(box: CommandLine, tmp_path: Path) -> None:
     done = box(*words, "-C", "sub", "cat ../../lib/part; echo x >new; exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, "more", "")
     assert (src / "sub" / "new").read_text() == "x\n"
-    shutil.rmtree(copies(tmp_path)[0])  # somebody has tidied up there
+    shutil.rmtree(copies(tmp_path)[0])  # deleted on the host
     assert box.ok(*words, "--clean", "cat ../lib/part; echo y >new") == "more"
     assert (src / "new").read_text() == "y\n"
     assert copies(tmp_path) == []
@@ -85,7 +85,7 @@ def test_from_different_places(box: CommandLine, tmp_path: Path) -> None:
     assert box.ok(*words, *both[::-1], "cat f ../src/f; echo y >new") == f"{lib}{src}"
     assert (lib / "new").read_text() == "y\n"
     assert copies(tmp_path) == kept
-    # Another one of the same name has another place, also if its first neighbour is the same.
+    # Another directory named lib gets another set of copies, although the first one is the same.
     assert box.ok(*words, both[0], f"--with={other}", "cat ../lib/f; ls ../lib") == f"{other}f\n"
     assert sorted(os.listdir(other)) == ["f"]
     box.ok(*words, *both, "--clean", "true")
@@ -107,7 +107,7 @@ def test_refused_directories(box: CommandLine, tmp_path: Path) -> None:
         assert done.stderr.startswith(f"Error: {why} See ")
         assert done.stderr.count("\n") == 1
     assert not (user / ".cache").exists()
-    # What holds the copies.
+    # The directory that contains the copies.
     said = box.refused("exec", "-H", "box", "--with", str(user), "echo it runs", code=255)
     assert said.startswith(f"Error: {user}: can't be synced with {user}/.cache/")
     assert copies(tmp_path) == []
@@ -121,7 +121,7 @@ def test_files_missing_in_a_copy_are_not_deleted(box: CommandLine, tmp_path: Pat
     words = ("exec", "-H", "box", "--with", str(src))
     box.ok(*words, "true")
     (copy,) = copies(tmp_path)
-    (copy / "a").unlink()  # as who clears caches by their age does
+    (copy / "a").unlink()  # like a cleaner of old cache files
     shutil.rmtree(copy / "sub")
     (src / "b").unlink()
     assert box.ok(*words, "find . -type f | sort") == "./a\n./sub/c\n"
@@ -134,7 +134,7 @@ def test_conflicts(box: CommandLine, tmp_path: Path) -> None:
     src.mkdir()
     (src / "f").write_text("1")
     words = ("exec", "-H", "box", "--with", str(src))
-    # While it runs, f changes here too.
+    # The command changes f on the host, and meanwhile here.
     done = box(*words, "--clean", f"echo there >f; echo here >{src}/f; echo new >g")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "Error: conflict: f: changed on both sides\n"
@@ -162,8 +162,8 @@ def test_one_after_the_other(box: CommandLine, tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         command = f"echo >one; cat {tmp_path}/go >two"
         first = stack.enter_context(ended(box.begin(*words, str(src), f"--with={lib}", command)))
-        with open(tmp_path / "go", "w") as go:  # now it runs
-            # Twice the same, and in the other order.
+        with open(tmp_path / "go", "w") as go:  # returns once the command runs
+            # The same directories in the other order, one of them twice.
             more = (str(lib), f"--with={src}", f"--with={src}/.", "ls ../src")
             second = stack.enter_context(ended(box.begin(*words, *more, stdout=PIPE, stderr=PIPE)))
             assert second.stderr is not None
@@ -190,14 +190,14 @@ def test_deletions_by_the_command_and_vanished_copies(box: CommandLine, tmp_path
     words = ("exec", "-H", "box", "--with", str(src))
     box.ok(*words, "rm 0* 1*")
     assert len(os.listdir(src)) == 10
-    for command in ("rm -f *", 'rm -rf "$PWD"'):  # as if its disk had gone
+    for command in ("rm -f *", 'rm -rf "$PWD"'):  # like an unmounted disk
         done = box(*words, command)
         assert (done.returncode, done.stdout) == (3, "")
         copy = next((tmp_path / "user").glob(".cache/shellwire/with/*")) / "src"
         assert done.stderr.startswith(f"Error: {copy} is ")
         assert len(os.listdir(src)) == 10
     assert box(*words, "rm -f *; exit 7").returncode == 7
-    assert box.ok(*words, "ls | wc -l").strip() == "10"  # they have come there again
+    assert box.ok(*words, "ls | wc -l").strip() == "10"  # they were copied again
     shutil.rmtree(src)
     src.mkdir()
     done = box(*words, "echo it runs")

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
 def started(
     cli: CommandLine, cwd: Path | str, *words: str, pwd: str | None = None
 ) -> tuple[str, str]:
-    """Return what ``exec`` from this directory writes to stdout and to stderr."""
+    """Run ``exec`` in this directory; return its stdout and stderr."""
     variables = {"PWD": str(cwd) if pwd is None else pwd}
     done = cli.in_bytes("exec", *words, env=variables, cwd=cwd)
     assert done.returncode == 0, done
@@ -34,7 +34,7 @@ def started(
 
 @pytest.fixture(scope="module")
 def at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Yield a daemon whose user's home directory is ``user`` beside its own."""
+    """Yield a daemon whose user has the home directory ``user``, beside the daemon's home."""
     directory = tmp_path_factory.mktemp("at home")
     (directory / "user").mkdir()
     daemon = Daemon(directory / "home", env={"HOME": str(directory / "user")})
@@ -44,13 +44,13 @@ def at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def local(at_home: Daemon) -> CommandLine:
-    """Return a command line beside that daemon."""
+    """Return a command line whose local daemon is ``at_home``."""
     return CommandLine(at_home.home)
 
 
 @pytest.fixture
 def far(at_home: Daemon, tmp_path: Path) -> CommandLine:
-    """Return a command line that knows that daemon as ``far``."""
+    """Return a command line with ``at_home`` as its host ``far``."""
     cli = CommandLine(tmp_path / "away")
     save_host(cli.home, "far", Host(f"{at_home.url}/ws", at_home.token))
     return cli
@@ -64,7 +64,7 @@ def test_in_the_current_directory(local: CommandLine, tmp_path: Path) -> None:
     assert started(local, here, "-C", "sub", "pwd") == (str(here / "sub"), "")
     assert started(local, here, "-C", "/usr", "pwd") == ("/usr", "")
     assert started(local, "/", "pwd") == ("/", "")
-    # By the name that its user has come by, if that is true.
+    # By $PWD, which may contain symlinks, if it names the same directory.
     link = tmp_path / "link"
     link.symlink_to(here)
     assert started(local, link, "pwd; pwd -P") == (f"{link}\n{here}", "")
@@ -132,7 +132,7 @@ def test_a_directory_that_is_another_one_for_the_daemon(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "home", env={"HOME": "/nowhere"}, wrapper=wrapper)
     try:
         out, err = started(CommandLine(daemon.home), here, "pwd")
-        # Nor is there the home directory that its user should have.
+        # The home directory in HOME does not exist either.
         assert (out, err) == (
             "/",
             f"shellwire: the daemon does not see the directory {here}; the command starts in /",
@@ -164,14 +164,14 @@ def test_a_daemon_that_does_not_tell_the_home_directory(tmp_path: Path) -> None:
 async def test_what_status_says(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     import pwd
 
-    for given, told in (
+    for given, home in (
         (str(tmp_path), str(tmp_path)),
         ("/nowhere", "/"),
         ("relative", pwd.getpwuid(os.getuid()).pw_dir),
         ("", pwd.getpwuid(os.getuid()).pw_dir),
     ):
         client = await own_daemon(env={"HOME": given}).client()
-        assert client.status["home"] == told
+        assert client.status["home"] == home
         await client.close()
 
 
@@ -184,8 +184,8 @@ async def test_stat_directory(at_home: Daemon, tmp_path: Path) -> None:
         answer = await client.ask({"type": "stat_directory", "path": path, "id": "i"})
         del answer["request_id"]
         identity = f"{found.st_dev}:{found.st_ino}"
-        told = {"type": "directory_info", "path": path, "identity": identity, "id": "i"}
-        assert answer == told
+        expected = {"type": "directory_info", "path": path, "identity": identity, "id": "i"}
+        assert answer == expected
     for path in (str(tmp_path / "file"), str(tmp_path / "missing"), "/" + "x" * 5000):
         answer = await client.ask({"type": "stat_directory", "path": path})
         assert answer["code"] == "NOT_FOUND"

@@ -29,7 +29,7 @@ _ANDROID = f"""
 CHECKOUT = {str(Path(shellwire.__file__).parents[1])!r}
 """
 _ANDROID += """
-import asyncio, os, pwd, signal, shutil, socket, sys  # those that ask where they are
+import asyncio, os, pwd, signal, shutil, socket, sys  # modules that check the platform on import
 
 sys.platform = "android"  # as since Python 3.13
 sys.modules["psutil"] = None

@@ -38,13 +38,13 @@ class Block:
 
     @property
     def name(self) -> str:
-        """What a test about it is called."""
+        """The name of a test about the block."""
         return f"line {self.line}, {self.heading}"
 
 
 @dataclass(frozen=True)
 class Section:
-    """What stands between one heading and the next one of any level, the heading's own included."""
+    """A heading, and the text up to the next heading of any level."""
 
     level: int
     title: str

@@ -20,7 +20,7 @@ CONTRIBUTING = Document("CONTRIBUTING.md")
 
 
 def drawn() -> set[str]:
-    """Return the paths that the tree shows; those of directories end with a slash."""
+    """Return the paths that the tree shows; paths of directories end with a slash."""
     (block,) = [each for each in CONTRIBUTING.of_kind("text") if "pyproject.toml" in each.text]
     found: set[str] = set()
     above = ""
@@ -60,7 +60,7 @@ def in_git(*new: str) -> set[str]:
 @pytest.mark.needs("git")
 def test_the_tree() -> None:
     assert in_git() - drawn() == set()
-    # What is drawn may be about to be committed; what lies about need not be drawn.
+    # A listed path may be uncommitted still; untracked files need not be listed.
     assert drawn() - in_git("--others") == set()
 
 

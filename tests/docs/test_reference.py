@@ -53,7 +53,7 @@ RECORD_SECTIONS = PROTOCOL.below("Records")
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a field's schema with what it refers to, and ``types``, the JSON types it may have."""
+    """Return a field's schema with references resolved, and ``types``, its possible JSON types."""
     found = dict(schema)
     choices = [*choices_of(schema)]
     for part in [schema, *choices]:

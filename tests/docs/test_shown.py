@@ -117,7 +117,7 @@ def paste(block: Block, home: Path, **variables: str) -> str:
         timeout=120,
         check=False,
     )
-    # In this mode asyncio also reports what took 0.1 s, as anything may on a busy machine.
+    # In this mode asyncio also reports each step over 0.1 s, which is normal on a busy machine.
     said = re.sub(r"(?m)^Executing <.* took [\d.]+ seconds\n", "", done.stderr)
     assert (done.returncode, said) == (0, ""), done
     return done.stdout

@@ -41,7 +41,7 @@ class Ledger:
     )
     holes: list[tuple[int, int]] = field(default_factory=list)
     arrived: bool = False
-    """Whether something has come that says that the request had arrived."""
+    """Whether a message has arrived that proves that the daemon got the request."""
     last: Message | None = None
     """The terminal message."""
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,7 +73,7 @@ class Ledger:
         self._moved.set()
 
     async def comes_to(self, count: int) -> None:
-        """Return when so many bytes have come."""
+        """Return when so many bytes have arrived."""
         while self.seen < count:
             self._moved.clear()
             await self._moved.wait()
@@ -185,13 +185,13 @@ def _main(url: str, token: str, client_id: str, command: str) -> None:
     ledger = follower.add("followed", command)
     asyncio.run(follower.follow())
     assert ledger.last is not None
-    told = {
+    report = {
         "digest": ledger.digest(),
         "holes": ledger.holes,
         "connections": follower.connections,
         "reason": ledger.last["reason"],
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(report))
 
 
 if __name__ == "__main__":

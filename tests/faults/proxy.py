@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 Ending = Literal["fin", "rst", "silence"]
-"""``fin`` after what was passed on, ``rst`` at once, ``silence`` with both sockets open."""
+"""``fin`` after the forwarded bytes, ``rst`` at once, ``silence`` with both sockets open."""
 
 
 class Link:
@@ -65,7 +65,7 @@ class Link:
         self._answering.set()
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Pass on what ``reader`` gets. Returns whether it has fallen silent as planned."""
+        """Forward the bytes of ``reader``. Returns whether it has fallen silent as planned."""
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 await self._flowing.wait()
@@ -152,7 +152,7 @@ class Proxy:
     def cut_after(self, count: int, ending: Ending = "fin") -> None:
         """End a connection when ``count`` bytes have passed, in both directions together.
 
-        It is the next one; if that has such an end already, the one after that, and so on.
+        The first call is about the next connection, the second call about the one after that.
         """
         self._plans.append((count, ending))
 

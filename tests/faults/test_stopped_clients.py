@@ -42,10 +42,10 @@ async def follow() -> AsyncIterator[Callable[..., Awaitable[Process]]]:
             await process.wait()
 
 
-async def _told(process: Process) -> Message:
+async def _report(process: Process) -> Message:
     out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
-    told: Message = json.loads(out)
-    return told
+    report: Message = json.loads(out)
+    return report
 
 
 async def _writes(observer: Client, count: int) -> None:
@@ -77,8 +77,8 @@ async def test_a_client_stopped_for_a_while(
     assert (await observer.run("seq 1000")).out.count("\n") == 1000
     assert (await job_info(observer, "followed"))["state"] == "running"
     process.send_signal(signal.SIGCONT)
-    told = await _told(process)
-    assert told == {
+    report = await _report(process)
+    assert report == {
         "digest": sha256(content * 4).hexdigest(),
         "holes": [],
         "connections": 1,
@@ -116,7 +116,7 @@ async def test_a_client_taken_for_dead(
         while (await job_info(observer, "followed"))["state"] != "ended":
             pass
     process.send_signal(signal.SIGCONT)
-    told = await _told(process)
-    assert told["connections"] > 1
-    assert (told["digest"], told["holes"]) == (sha256(b"begun" + content).hexdigest(), [])
+    report = await _report(process)
+    assert report["connections"] > 1
+    assert (report["digest"], report["holes"]) == (sha256(b"begun" + content).hexdigest(), [])
     await observer.close()

@@ -178,13 +178,13 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_upload_quota() -> None:
-    """64 uploads and 16 GiB in all, whatever names clients use; a single one may be larger."""
+    """64 uploads and 16 GiB for all clients together; a single upload may be larger."""
     room = UploadQuota(2)
     for _ in range(64):
         room.open()
     with pytest.raises(QueueFull):
         room.open()
-    room.reserve(2**40, 0)  # one alone may be as large as it may be
+    room.reserve(2**40, 0)  # a single upload may have any size
     room.reserve(5, 2**40)
     with pytest.raises(QueueFull):
         room.reserve(1, 0)

@@ -25,13 +25,14 @@ for name in "memfd_create", "waitid":
     if hasattr(os, name):
         delattr(os, name)
 """
-# What a system lacks, said in the module that Python imports at its start, wherever PYTHONPATH
-# leads to it. A BSD can be had neither; psutil still asks this kernel, as it would ask that one.
+# Code that removes features which other systems lack. It is put into a sitecustomize module, which
+# Python imports at its start from PYTHONPATH. No BSD is available for tests; psutil still asks this
+# kernel, as it would ask a BSD's.
 _LACKS = {
     "nothing": "",
     "pidfd": _NO_PIDFD,
     "posix_spawn, as Android does": _NO_PIDFD + _NO_FILES + "del os.posix_spawn, os.posix_spawnp",
-    "what is Linux's own": _NO_PIDFD
+    "all that only Linux has": _NO_PIDFD
     + _NO_FILES
     + """
 from shellwire.process import proc, reap, spawn
@@ -50,7 +51,7 @@ def either(
     path = tmp_path_factory.mktemp("either")
     done = f"\nimport pathlib\npathlib.Path({str(path / 'done')!r}).touch()\n"
     (path / "sitecustomize.py").write_text(_LACKS[request.param] + done)
-    # No shell waits, so that what is below the daemon is what its jobs have left.
+    # No pooled shells, so that all children of the daemon come from jobs.
     flags = ("--max-clients", "100", "--max-processes", "16", "--spares", "0")
     daemon = Daemon(path / "home", *flags, env={"PYTHONPATH": str(path)})
     assert (path / "done").exists()

@@ -33,11 +33,11 @@ def below(daemon: Daemon) -> list[str]:
             if process.pid != daemon.pid and process.environ().get("SHELLWIRE_HOME") == home:
                 found[process.pid] = process
     found.update((each.pid, each) for each in psutil.Process(daemon.pid).children(recursive=True))
-    told = []
+    lines = []
     for process in found.values():
         with contextlib.suppress(psutil.NoSuchProcess):
-            told.append(f"{process.pid} {process.status()} {process.cmdline()}")
-    return told
+            lines.append(f"{process.pid} {process.status()} {process.cmdline()}")
+    return lines
 
 
 def is_alive(pid: int) -> bool:

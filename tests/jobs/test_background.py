@@ -104,7 +104,7 @@ async def test_no_process_gets_sigpipe(
 ) -> None:
     other = await daemon.client()
     await other.run(f"({gate}; seq 100000; echo $? >{tmp_path}/status) & echo $BASHPID")
-    # Nor after its client has disconnected.
+    # The process does not block after its client has disconnected either.
     await other.close()
     gate.open()
     await becomes(lambda: (tmp_path / "status").exists())
@@ -123,14 +123,14 @@ async def test_two_writers(client: Client, gate: Latch) -> None:
         streams[message["stream"]] += message["data"]
 
 
-@pytest.mark.parametrize(("encoding", "told"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
+@pytest.mark.parametrize(("encoding", "texts"), [("base64", ["YeKC"]), ("utf-8", ["a", "\ufffd"])])
 async def test_an_incomplete_character_at_the_end(
-    client: Client, gate: Latch, encoding: str, told: list[str]
+    client: Client, gate: Latch, encoding: str, texts: list[str]
 ) -> None:
     ran = await client.run(f"({gate}; printf 'a\\342\\202') &", encoding=encoding)
     gate.open()
-    messages = await _later_output(client, ran.last["id"], told[-1])
-    assert [each["data"] for each in messages] == told
+    messages = await _later_output(client, ran.last["id"], texts[-1])
+    assert [each["data"] for each in messages] == texts
     assert {each["end"] for each in messages} == {3}
 
 
@@ -147,7 +147,7 @@ async def test_output_is_discarded_beyond_thirty_two_jobs(
     assert [states[job]["state"] for job in jobs] == ["background"] * 34
     assert all(len(states[job]["pids"]) == 1 for job in jobs)
     gate.open(34)
-    # All of them are made to write, whether their output is kept or discarded.
+    # No process blocks on writing, whether its output is kept or discarded.
     await becomes(lambda: all((tmp_path / str(number)).exists() for number in range(34)))
     await becomes(lambda: all((tmp_path / str(n)).read_text() == "0\n" for n in range(34)))
     for job in jobs:

@@ -104,7 +104,7 @@ def test_align_finds_where_a_character_begins(writes: list[Write], data: st.Data
     assert offset - 3 <= aligned <= offset
     assert buffer.align(aligned) == aligned
     if aligned != offset:
-        # Nothing but what may be one character stands between, of one stream.
+        # The bytes from there to ``offset`` are of one stream, and may be one character.
         (lead, *rest) = (byte for _, _, byte in expected[aligned : offset + 1])
         assert lead >= 0xC2
         assert all(0x80 <= byte <= 0xBF for byte in rest)
@@ -117,15 +117,15 @@ def test_align_finds_where_a_character_begins(writes: list[Write], data: st.Data
         ([(STDOUT, "a€".encode())], 2, 1),
         ([(STDOUT, "a€".encode())], 4, 4),
         ([(STDOUT, b"a\xe2\x82")], 2, 1),
-        # At the end nobody knows yet what follows, and what there is comes by looking back.
+        # The end stays: the character may still be completed, and looking back finds its start.
         ([(STDOUT, b"a\xe2\x82")], 3, 3),
-        # Behind the other stream's byte there is no way back that would not bring it twice.
+        # Moving back past the other stream's byte would read that byte twice.
         ([(STDOUT, b"\xe2"), (STDERR, b"x"), (STDOUT, b"\x82\xac")], 1, 1),
         ([(STDOUT, b"\xe2"), (STDERR, b"x"), (STDOUT, b"\x82\xac")], 2, 2),
         ([(STDOUT, b"\xe2"), (STDERR, b"x"), (STDOUT, b"\x82\xac")], 3, 3),
-        # What waits there would come twice.
+        # Moving back would read the incomplete character before it twice.
         ([(STDOUT, b"\xe2\xe2\x82\xac")], 2, 2),
-        # Another stream's beginning does not belong to these.
+        # The first byte of the other stream does not begin this character.
         ([(STDOUT, b"\xf0"), (STDERR, b"\x9f\x98\x80")], 2, 2),
     ],
 )

@@ -69,7 +69,7 @@ async def test_an_environment_that_is_too_large(own_daemon: Callable[..., Daemon
         result = (await client.run(":", env=env)).last
         assert (result["reason"], result["exit_code"]) == ("spawn_failed", -1)
         assert "Argument list too long" in result["error"]
-    # Before, the first run may not have given back all of its own yet.
+    # `before` may include descriptors of the first run that were still open.
     assert daemon.descriptors() <= before
     assert (await client.run("echo ok")).out == "ok\n"
     await client.close()

@@ -24,7 +24,7 @@ async def test_a_living_id_is_taken(daemon: Daemon, client: Client) -> None:
     for kind, field in (("execute", "command"), ("start_session", "command")):
         refused = await client.ask({"type": kind, "id": "taken", field: "echo twice"})
         assert (refused["code"], refused["operation"]) == ("DUPLICATE_ID", kind)
-        # Nothing is said of the job that there is.
+        # The error does not disclose the existing job's command.
         assert "sleep" not in refused["message"]
     other = await daemon.client()
     assert (await other.run("echo mine", id="taken")).out == "mine\n"
@@ -41,7 +41,7 @@ async def test_without_protocol_an_ended_one_is_replaced(daemon: Daemon) -> None
     assert (await _listed(client)).count("1") == 1
     left = await client.run(f"{FOREVER} & echo 3", id="1")
     assert left.out == "3\n"
-    # What it left lives on and is still listed, under the same id.
+    # Its background process still runs, and is listed under the same id.
     assert (await client.run("echo 4", id="1")).out == "4\n"
     jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
     assert sorted(each["state"] for each in jobs if each["client_id"] == client.id) == [

@@ -55,7 +55,7 @@ async def _round(client: Client) -> None:
 
 @pytest.mark.long
 async def test_mixed_endings(either: Daemon, ender: Client) -> None:
-    # What a first round leaves is there for good: a module's file, a cached descriptor.
+    # The first round leaves permanent descriptors: of a module's file, or cached ones.
     await _round(ender)
     await becomes(lambda: below(either) == [])
     before = kinds(either)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.live import Client, Daemon
 
-# Prints its pid. Its parent has ended by then; its session and environment are its own.
+# Prints its pid. By then its parent has ended, and it has a new session and an empty environment.
 STRAY = f"env -i setsid -f sh -c 'echo $$; exec {FOREVER}'"
 
 _LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
@@ -106,7 +106,7 @@ async def test_a_possible_child_of_an_unclaimed_orphan_is_not_ended(
     holder = await _hold(sole)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    # For each line that it reads it leaves an orphan.
+    # The script leaves one orphan for each line that it reads.
     script = f"echo $$; while read x <{fifo}; do setsid -f {FOREVER}; done"
     starter, left = await _run_with(sole, f"env -i setsid -f sh -c '{script}'")
     assert left == [starter]

@@ -75,7 +75,7 @@ async def _waiting(daemon: Daemon, client: Client, count: int) -> list[int]:
 
 BEFORE = {
     "as it was started": ":",
-    "told what changed": "cd /usr; export A=1; b=2; alias ll=ls; unset EDITOR",
+    "a patch": "cd /usr; export A=1; b=2; alias ll=ls; unset EDITOR",
 }
 
 

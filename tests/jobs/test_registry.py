@@ -75,7 +75,7 @@ async def test_a_fault_of_ours_ends_the_job_and_frees_its_slot(
         raise RuntimeError("a fault")
 
     with monkeypatch.context() as patched:
-        patched.setattr("shellwire.shell.launch._Waiting.run", fault)
+        patched.setattr("shellwire.shell.launch._WaitingShell.run", fault)
         for number in range(6):
             job = submit(registry, ":", f"broken-{number}")
             assert job.outcome is not None

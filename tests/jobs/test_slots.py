@@ -70,7 +70,7 @@ class Scheduling(RuleBasedStateMachine):
         if key in self.waiting:
             self.waiting.remove(key)
         for begun in self.slots.leave(key):
-            # Whoever is overtaken could not have run.
+            # An overtaken command could not have run.
             for ahead in self.waiting[: self.waiting.index(begun)]:
                 assert self._blocked(ahead)
             assert not self._blocked(begun)

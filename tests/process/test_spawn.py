@@ -108,9 +108,9 @@ except OSError:
 assert said.decode().split() == [name, name, name.removeprefix("/dev/"), name], said
 print(name.removeprefix("/dev/"))
 """
-    told, its_own = run(script).splitlines()[::-1]
+    name, its_own = run(script).splitlines()[::-1]
     # A session leader in the foreground of its terminal.
-    assert its_own.split() == [told, "Ss+"]
+    assert its_own.split() == [name, "Ss+"]
 
 
 def test_many_at_once_leak_no_descriptor(run: Callable[[str], str]) -> None:

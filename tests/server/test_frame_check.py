@@ -107,11 +107,11 @@ def test_frames_that_break_a_rule_do_not_pass(cuts: list[int]) -> None:
     one.check.feed_data(frame(TEXT, b"{}"))
     one.check.admit()
     del one.reader.got[:]
-    told: list[int] = []
-    one.check.on_violation = lambda violation: told.append(violation.code)
+    codes: list[int] = []
+    one.check.on_violation = lambda violation: codes.append(violation.code)
     one.feed(good + frame(TEXT, b"bad", mask=False) + frame(3) + good + frame(CLOSE), cuts)
     assert bytes(one.reader.got) == good
-    assert told == [1002]
+    assert codes == [1002]
     assert one.check.peer_closed.is_set(), "the peer's answer to our close frame is seen"
 
 

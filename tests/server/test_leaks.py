@@ -207,7 +207,7 @@ async def test_slow_requests(patched_daemon: Callable[..., Daemon]) -> None:
     )
 
     async def trickle(raw: Raw, data: bytes) -> None:
-        # However often a byte arrives.
+        # Frequent bytes must not extend the time limit.
         with contextlib.suppress(ConnectionError):
             while not raw.reader.at_eof():
                 raw.write(data)

@@ -63,7 +63,7 @@ def _functions(bash: Bash, birth: State, *bodies: str) -> dict[bytes, Function]:
 async def test_kept_functions_are_as_defined(bash: Bash, birth: State, body: str) -> None:
     functions = _functions(bash, birth, body)
     broken = await unreadable(bash, birth, functions)
-    # The property itself, by the shell: what it restores it prints again, unless it was refused.
+    # The shell prints each function that it has restored again, unless the function was refused.
     report = left(bash, run(bash, State(birth.cwd, birth.variables, functions), b":"))
     same = report is not None and report.whole and report.state.functions == functions
     assert (b"f0" in broken) == (not same)

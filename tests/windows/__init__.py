@@ -1,1 +1,1 @@
-"""What Windows would see of it, as far as that can be had here."""
+"""Tests of the code for Windows, as far as they can run on Linux."""

@@ -74,7 +74,7 @@ def _start(self: subprocess.Popen[Any], args: Any, **more: Any) -> None:
 
 
 def _which(*args: Any, **more: Any) -> str | None:
-    """Find what has no extension, which no program of Windows' would be."""
+    """Find programs without an extension; on Windows a program has one."""
     sys.platform = _platform
     try:
         found: str | None = _found(*args, **more)
@@ -111,7 +111,7 @@ def _be_given_a_shell() -> None:
     from shellwire.shell.state import State, Variable
 
     class Sh(PowerShell):
-        """Told by files, and telling by one, as PowerShell is."""
+        """A sh that gets its text and reports its state by files, as PowerShell does."""
 
         text_file = "shell.sh"
         command_file = "command.sh"
@@ -122,9 +122,10 @@ def _be_given_a_shell() -> None:
 
         def start(self, state: State, token: bytes, *, report: bool) -> Start:
             start = super().start(state, token, report=report)
-            told = b'printf "%%s\\0" %s; pwd; printf "\\0"; env -0; printf %%s %s' % (token, token)
-            tell = b"trap 's=$?; { %s; } >\"$d/report\"; exit $s' EXIT; " % told
-            text = b"d=${0%/*}; " + (tell if report else b"")
+            print_state = b'printf "%%s\\0" %s; pwd; printf "\\0"; env -0; printf %%s %s'
+            print_state %= (token, token)
+            trap = b"trap 's=$?; { %s; } >\"$d/report\"; exit $s' EXIT; " % print_state
+            text = b"d=${0%/*}; " + (trap if report else b"")
             return Start((), start.env, text + b'. "$d/command.sh"\n')
 
         def script(self, patch: bytes, text: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """A whole daemon where there is no POSIX: pipes by threads, files for text and report, no signals.
 
-The shell is sh in cmd.exe's place; what cmd.exe and PowerShell are told is tested in tests/shell.
+The shell is sh in cmd.exe's place; tests/shell tests the scripts for cmd.exe and PowerShell.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def test_the_last_byte_comes_before_the_result(daemon: Daemon, client: Cli
         ran = await client.run(f"{FOREVER} & printf {number}")
         assert ran.out == str(number)
         await client.ask({"type": "kill_session", "id": ran.last["id"]})
-    # A process group without its leader hears nothing before it is killed.
+    # A process group without its leader gets no signal before it is killed.
     await becomes(lambda: below(daemon) == [])
 
 

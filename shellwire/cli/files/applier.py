@@ -38,7 +38,8 @@ class ChangeApplier:
     async def apply(self, change: Change) -> File | None:
         """Make a change; return the resulting File of both sides, None if deleted.
 
-        Raises Conflict if what it would replace has changed, OSError, WireError.
+        Raises OSError, WireError, and Conflict if the file to replace or delete has changed since
+        the scan.
         """
         if change.action == "push":
             return await self._push(change)
@@ -182,8 +183,8 @@ class ChangeApplier:
     async def make_directories(self, changes: list[Change]) -> list[Change]:
         """Push many new directories by one request; return the changes that it did not make.
 
-        Those that replace something, or are below a symlink, are left to ``apply``, which reports
-        errors for each. So are all of them if the request fails.
+        It makes none that replaces something or is below a symlink, and none at all if the request
+        fails: ``apply`` then makes them one by one, each with its own error.
         """
         scanned = self._scanned_remote.files
         modes = {

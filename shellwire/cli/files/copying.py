@@ -148,7 +148,7 @@ class Copying:
                 if node.is_symlink:
                     real = await tree.real(node.path)
                 if any(contains(real, each) for each in chain):
-                    self._fail(f"{tree.shown(node.path)}: leads to a directory that it is in")
+                    self._fail(f"{tree.shown(node.path)}: leads to a directory that contains it")
                 else:
                     waiting.append((node, join_path(path, name), (*chain, real)))
         if new:
@@ -167,7 +167,7 @@ class Copying:
         await for_each(copy, self._files)
 
     async def _copy_named(self, source: Tree, node: Node, goal: str) -> None:
-        """Copy a file; give an OSError without a file name that of the local file."""
+        """Copy a file; if an OSError names no file, add the name of the local file."""
         try:
             await self._copy(source, node, goal)
         except OSError as error:

@@ -45,9 +45,10 @@ def plan_changes(
 ) -> list[Change]:
     """Return the changes to make, by path. A path that changed on both sides is a conflict.
 
-    A directory is deleted only if everything in it is deleted too. A change of kind deletes what it
-    replaces; without ``delete`` it is a conflict, unless it replaces an empty directory. Paths that
-    are ``excluded``, below one of those or below a conflict are skipped.
+    A directory is deleted only if everything in it is deleted too. A change of kind, such as a file
+    that became a directory, deletes the old file; without ``delete`` it is a conflict, unless it
+    replaces an empty directory. Skipped are ``excluded`` paths, and paths below an excluded one or
+    a conflict.
     """
     nonempty_local = {each for path in (*local, *excluded) for each in parents(path)}
     nonempty_remote = {each for path in (*remote, *excluded) for each in parents(path)}
@@ -85,7 +86,7 @@ def plan_changes(
 def _keep_nonempty_directories(
     changes: dict[str, Change], side: Collection[str], action: Action
 ) -> None:
-    """Drop the deletion of each directory in which something stays."""
+    """Drop the deletion of each directory that keeps some file."""
     for path in side:
         if path not in changes or changes[path].action != action:
             for each in parents(path):

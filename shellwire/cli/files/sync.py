@@ -70,7 +70,7 @@ def sync_command(
       get only the execute permission.
     - New directories, empty ones too, with their mode less the local umask.
       Read-only directories are made writable while they are filled.
-    - Symlinks as such. Symlinks that lead out of DIR, FIFOs and devices are
+    - Symlinks as such. Symlinks that point out of DIR, FIFOs and devices are
       skipped with a warning.
 
     A second sync of the same directories waits for the first. --watch continues when the daemon is

@@ -206,7 +206,7 @@ class SyncPair:
         except OSError as error:
             raise ShellwireError(f"{error.filename or self.local}: {error.strerror}") from error
         finally:
-            stop.set()  # after Ctrl-C the thread must not go on reading
+            stop.set()  # after Ctrl-C the thread must not keep reading
 
     def _report_excluded(self, local: Scan, remote: Scan) -> set[str]:
         """Report the paths that are not synced; return them."""

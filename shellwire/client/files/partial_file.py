@@ -31,7 +31,7 @@ class PartialFile:
     """The partial file of the target ``path``; for a symlink, of the file that it names."""
 
     def __init__(self, path: str, metadata: FileMetadata) -> None:
-        """Open it, with the data of an earlier attempt at the same content.
+        """Open the partial file, with the data of an earlier attempt at the same content.
 
         Raises OSError, IsDirectory and NotFile.
         """
@@ -68,14 +68,14 @@ class PartialFile:
                 file.close()  # renamed or removed just before we locked it
 
     def keep(self) -> None:
-        """Close it and keep its data for another attempt."""
+        """Close the partial file and keep its data for another attempt."""
         if self._is_resumable and os.fstat(self.file.fileno()).st_size:
             self.file.close()
         else:
             self.discard()
 
     def discard(self) -> None:
-        """Delete it."""
+        """Delete the partial file."""
         self._partial.unlink(missing_ok=True)
         self.file.close()
 
@@ -87,13 +87,14 @@ class PartialFile:
         only_executable: bool,
         unless: Callable[[], bool] | None,
     ) -> None:
-        """Replace the target. Raises OSError, and Conflict if ``unless`` returns true."""
+        """Replace the target by it. Raises OSError, and Conflict if ``unless`` returns true."""
         self.file.flush()
         os.fsync(self.file.fileno())
         if sys.platform == "win32":
             self.file.close()  # Windows can't rename an open file
         if only_executable:
-            os.chmod(self._partial, self._executable(is_so=bool(metadata.mode & stat.S_IXUSR)))
+            executable = bool(metadata.mode & stat.S_IXUSR)
+            os.chmod(self._partial, self._target_mode(executable=executable))
         else:
             os.chmod(self._partial, self._mode(metadata, preserve=preserve))
         if preserve:
@@ -111,16 +112,16 @@ class PartialFile:
         except FileNotFoundError:
             return metadata.mode & 0o777 & ~umask()
 
-    def _executable(self, *, is_so: bool) -> int:
-        """Return the mode of the target, or of a new file, made executable or not."""
+    def _target_mode(self, *, executable: bool) -> int:
+        """Return the mode of the target, or of a new file, with or without execute permission."""
         try:
             mode = self.path.stat().st_mode & 0o777  # never set-user-ID from another machine
         except FileNotFoundError:
             mode = 0o666 & ~umask()
-        if bool(mode & stat.S_IXUSR) == is_so:
+        if bool(mode & stat.S_IXUSR) == executable:
             return mode
-        # Whoever may read it may execute it: as chmod +x, with the umask applied.
-        return mode | stat.S_IXUSR | (mode & 0o444) >> 2 if is_so else mode & ~0o111
+        # As chmod +x under a umask: execute permission goes to all who have read permission.
+        return mode | stat.S_IXUSR | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
 def remove_partials(directory: str, names: Collection[str]) -> None:
@@ -128,10 +129,10 @@ def remove_partials(directory: str, names: Collection[str]) -> None:
 
     Raises OSError.
     """
-    wanted = {_shortened(name) for name in names}
+    targets = {_shortened(name) for name in names}
     for name in os.listdir(directory):
-        found = _UNFINISHED.fullmatch(name)
-        if found is not None and found[1] in wanted:
+        match = _UNFINISHED.fullmatch(name)
+        if match is not None and match[1] in targets:
             remove_partial(os.path.join(directory, name))
 
 

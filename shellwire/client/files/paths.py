@@ -1,4 +1,4 @@
-"""Remote paths: as programs give them, and as messages and error texts have them."""
+"""Convert remote paths between programs, messages and error texts."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def absolute(path: str, home: str) -> str:
 
 
 def to_wire(path: str) -> str:
-    """Return an absolute path as messages have it, relative to the root ``/``."""
+    """Return an absolute path in the form of messages: relative to the root ``/``."""
     return encode_name(os.fsencode(path)).strip("/")
 
 
 def from_wire(text: str) -> str:
-    """Return a path or name of a message as a Python string."""
+    """Return a path or name from a message as a Python string."""
     return os.fsdecode(decode_name(text))
 
 

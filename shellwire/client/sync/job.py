@@ -84,7 +84,7 @@ class Job:
         return self._loop.run(self._job.read())
 
     def wait(self) -> Result:
-        """Read the output to its end and return the result. Raises why the job could not run."""
+        """Read the output to its end and return the result. Raises if the job could not run."""
         return self._loop.run(self._job.wait())
 
     def write(self, data: str | bytes) -> None:

@@ -92,11 +92,11 @@ def test_all_errors_are_json(web: Web, tmp_path: Path) -> None:
     for method, target, headers, status, code in cases:
         answer = web.ask(method, target, b"x" if method == "PUT" else None, **headers)
         assert answer.headers["content-type"] == "application/json", (method, target, answer)
-        told = json.loads(answer.body)
-        assert (answer.status, told["code"]) == (status, code), (method, target, headers)
-        assert told.keys() == {"code", "message"}
-        assert told["message"].strip()
-        assert "\n" not in told["message"]
+        error = json.loads(answer.body)
+        assert (answer.status, error["code"]) == (status, code), (method, target, headers)
+        assert error.keys() == {"code", "message"}
+        assert error["message"].strip()
+        assert "\n" not in error["message"]
         head = web.ask("HEAD", target, **headers) if method == "GET" else None
         assert head is None or (head.status, head.body) == (status, b"")
     assert file.read_text() == "hello"

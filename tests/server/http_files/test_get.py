@@ -188,8 +188,8 @@ def test_times_of_any_year(web: Web, mtime_ns: int) -> None:
         os.utime(path, ns=(mtime_ns, mtime_ns))
         answer = web.get(path)
         assert answer.status == 200
-        told = decimal.Decimal(answer.headers["shellwire-mtime"])
-        assert int(told * 10**9) == path.stat().st_mtime_ns
+        mtime = decimal.Decimal(answer.headers["shellwire-mtime"])
+        assert int(mtime * 10**9) == path.stat().st_mtime_ns
         put = web.put(path, b"x", Shellwire_Mtime=answer.headers["shellwire-mtime"])
         assert put.status == 200
         assert path.stat().st_mtime_ns == mtime_ns

@@ -48,7 +48,7 @@ class Web:
         /,
         **headers: str,
     ) -> Answer:
-        """Send one request and return the answer; ``_`` in a header's name stands for ``-``."""
+        """Send one request and return the answer; ``_`` in a header's name means ``-``."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
