@@ -66,6 +66,7 @@ def main() -> None:
       1        not done; one line on stderr says why
       2        wrong options
       3        status: not running; sync and exec --with: conflict
+      130      ended by Ctrl-C
       255      no connection
       exec, shell, attach: the command's own; 128 + n if signal n killed it;
                255 if the command could not be run or followed

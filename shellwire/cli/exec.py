@@ -156,8 +156,8 @@ def exec_command(
             from shellwire.cli.tty import run_on_terminal
 
             limit = detach_limit(await client.status())
-            ended = await run_on_terminal(client, command, options, escapes=not plain)
-            return hint_attach(*ended, host, limit)
+            result, job_id = await run_on_terminal(client, command, options, escapes=not plain)
+            return hint_attach(result, options.get("name") or job_id, host, limit)
         from shellwire.cli.streaming import run_streaming
 
         return await run_streaming(client, command, options)

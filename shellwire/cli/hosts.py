@@ -57,7 +57,7 @@ def login_command(name: str, url: str) -> None:
 
     \b
     Example:
-      shellwire login box ws://192.168.1.20:7842
+      shellwire login box wss://shell.example
     """
     from shellwire.client.endpoint import Endpoint
 

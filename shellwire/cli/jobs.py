@@ -72,7 +72,7 @@ def kill_command(host: str | None, job_id: str) -> None:
     ID is the job's id, its name, or a unique prefix of its id of at least 3 characters.
 
     Processes that the job left in the background are ended too. `kill` returns when the ending has
-    begun. A second `kill` of the same job changes nothing; an ended job is an error.
+    begun. A second `kill` has no effect while the job is ending; for an ended job it is an error.
 
     \b
     Example:

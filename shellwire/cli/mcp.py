@@ -16,8 +16,8 @@ from shellwire.errors import InvalidUrl, MissingExtra
 def mcp_command(host: str | None) -> None:
     """Serve an AI agent on stdin and stdout (MCP).
 
-    The agent starts this command itself; README.md shows how to configure each agent. If no local
-    daemon runs, one is started and left running.
+    The agent starts this command itself; docs/agents.md shows how to configure each agent. If no
+    local daemon runs, one is started and left running.
 
     \b
     Example:

@@ -128,8 +128,8 @@ SETTINGS = (
     Setting(
         "detach_ttl",
         Seconds(0, _YEAR),
-        "Seconds that a job runs without its client, counted from its last input, output or"
-        " viewer; 0: forever.",
+        "Seconds that a job runs without its client, counted from its last input, output,"
+        " viewer or request about it; 0: forever.",
     ),
     Setting(
         "idle_timeout",
@@ -138,7 +138,11 @@ SETTINGS = (
         " Not set: never for clients that send `protocol: 1`, 3600 for others.",
     ),
     Setting("spares", IntegerRange(0, 64), "Shells started in advance."),
-    Setting("shell", Executable(), "Shell that runs commands. Not set: bash, else sh."),
+    Setting(
+        "shell",
+        Executable(),
+        "Shell that runs commands. Not set: bash, else $SHELL if it is a POSIX sh, else sh.",
+    ),
     Setting(
         "rewrite",
         click.BOOL,

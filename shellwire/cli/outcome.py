@@ -68,11 +68,14 @@ def detach_limit(status: Message) -> str:
 
 
 def hint_attach(
-    result: Result | None, job_id: str, host: str | None, limit: str = ""
+    result: Result | None, name: str, host: str | None, limit: str = ""
 ) -> Result | None:
-    """Return the result; if it is None, because of a detach, print how to reattach."""
+    """Return the result; if it is None, because of a detach, print how to reattach.
+
+    ``name`` is the job's name or id.
+    """
     if result is None:
         on_host = f" -H {host}" if host else ""
         note("")
-        note(f"shellwire: detached; `{called_as()} attach{on_host} {job_id}` reattaches{limit}")
+        note(f"shellwire: detached; `{called_as()} attach{on_host} {name}` reattaches{limit}")
     return result

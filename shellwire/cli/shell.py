@@ -52,7 +52,7 @@ def shell_command(host: str | None, **given: Any) -> None:
         limit = detach_limit(await client.status())  # asked now: later there may be no connection
         async with client.shell(**options) as job:
             result = await show(job)
-        return hint_attach(result, job.id, host, limit)
+        return hint_attach(result, options.get("name") or job.id, host, limit)
 
     require_terminals()
     exit_as(run_with_client(host, follow, follows=True))
@@ -84,7 +84,7 @@ def attach_command(host: str | None, job_id: str | None) -> None:
         )
         async with client.attach(found) as job:
             result = await show(job, closes=False)
-        return hint_attach(result, job.id, host)
+        return hint_attach(result, job_id or job.id, host)
 
     require_terminals()
     exit_as(run_with_client(host, follow, follows=True))

@@ -33,9 +33,9 @@ _MIN_DESCRIPTORS = 256
 def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
     """Start the daemon; with --daemon in the background.
 
-    Each option is also an environment variable and a key of ~/.shellwire/config.toml, spelled with
-    underscores. Options override variables, variables override the file; `shellwire config show`
-    shows the result.
+    Each option but --insecure-home is also an environment variable and a key of
+    ~/.shellwire/config.toml, spelled with underscores. Options override variables, variables
+    override the file; `shellwire config show` shows the result.
 
     \b
     Example:

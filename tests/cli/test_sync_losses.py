@@ -39,7 +39,7 @@ def test_a_side_that_is_suddenly_empty(
     emptied(vanished)
     why = (
         f"Error: {vanished} is empty, and the last sync had 3 files and directories in it:"
-        " nothing was done; --force-delete skips this check"
+        " nothing was synced; --force-delete skips this check"
     )
     assert sync(box, sides, "--delete", "--dry-run") == (3, [], [why])
     assert sync(box, sides, "--delete") == (3, [], [why])
@@ -96,7 +96,7 @@ def test_more_than_half_of_many(box: CommandLine, sides: tuple[Path, Path]) -> N
         3,
         [],
         [
-            "Error: 12 of the 22 files of the last sync would be deleted: nothing was done;"
+            "Error: 12 of the 22 files of the last sync would be deleted: nothing was synced;"
             " --force-delete skips this check"
         ],
     )

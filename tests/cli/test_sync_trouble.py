@@ -193,7 +193,7 @@ def test_a_missing_side_deletes_nothing(
     there.rename(tmp_path / "elsewhere")
     code, _, (warned,) = sync(box, sides, "--delete")
     assert code == 3
-    assert warned.startswith(f"Error: {there} is gone, but was synced before: nothing was done;")
+    assert warned.startswith(f"Error: {there} is gone, but was synced before: nothing was synced;")
     assert sync(box, sides)[0] == 1
     (tmp_path / "elsewhere").rename(there)
     here.rename(tmp_path / "moved")

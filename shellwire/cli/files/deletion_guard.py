@@ -39,7 +39,7 @@ def refuse_missing_side(
     ):
         gone = remote_path if local_scan.exists else local_path
         raise (DeletionRefused if deletes else ShellwireError)(
-            f"{gone} is gone, but was synced before: nothing was done;"
+            f"{gone} is gone, but was synced before: nothing was synced;"
             f" to start over, remove {manifest.path}"
         )
 
@@ -78,7 +78,7 @@ def refuse_vanished_side(
             if reason:
                 raise DeletionRefused(
                     f"{reason}, and the last sync had {len(known)} files and directories in it:"
-                    " nothing was done"
+                    " nothing was synced"
                 )
 
 
@@ -88,7 +88,8 @@ def refuse_mass_deletion(changes: list[Change], known: Mapping[str, File]) -> No
     gone = sum(change.path in files and _deletes(change, known[change.path]) for change in changes)
     if len(files) > FEW and 2 * gone > len(files):
         raise DeletionRefused(
-            f"{gone} of the {len(files)} files of the last sync would be deleted: nothing was done"
+            f"{gone} of the {len(files)} files of the last sync would be deleted:"
+            " nothing was synced"
         )
 
 
