@@ -47,7 +47,8 @@ class Conclusion:
         done: Callable[[Outcome], None],
     ) -> None:
         self._failure = f"job {key.id} of client {key.client_id}: its outcome is incomplete"
-        self._request = request
+        # Not the request: it may have a frame's size, and an ended job is retained.
+        self._is_command = request.kind == "command"
         self._context = context
         self._engine = engine
         self._readers = readers
@@ -88,7 +89,7 @@ class Conclusion:
 
     def _commit(self, run: Run, origin: Origin | None) -> Commit | Draft:
         report, token, tag = run.take_report()
-        if origin is None or self._request.kind != "command":
+        if origin is None or not self._is_command:
             return Commit(committed=False)
         return self._context.commit(origin, self._engine.dialect, report, token, tag)
 
@@ -126,7 +127,7 @@ class Conclusion:
         return Outcome(reason="spawn_failed", error=error, cwd=self._cwd())
 
     def _cwd(self) -> str | None:
-        return decoded(self._context.state.cwd) if self._request.kind == "command" else None
+        return decoded(self._context.state.cwd) if self._is_command else None
 
     def skip_check(self) -> None:
         """Stop reading functions back: drop the new functions, commit all other changes."""

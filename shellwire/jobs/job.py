@@ -12,7 +12,7 @@ from shellwire.errors import InternalError, SessionError, SpawnError, WireError
 from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.clock import JobClock
 from shellwire.jobs.conclusion import Conclusion
-from shellwire.jobs.launch import launch, origin_of
+from shellwire.jobs.launch import launch, origin_of, send_first_input
 from shellwire.jobs.model import Outcome, shown
 from shellwire.jobs.readers import Readers
 from shellwire.jobs.timers import JobTimers
@@ -143,6 +143,8 @@ class Job:
         self.pid = self._run.pid
         if engine.journal is not None:
             engine.journal.began(self.key, request.kind, self._run.tag)
+        # Only now: if this fails, ``start`` ends the process.
+        send_first_input(request, self._run)
         self._timers = JobTimers(request, engine.idle_timeout, self.readers, self.used_at, self.end)
 
     def used_at(self) -> float:

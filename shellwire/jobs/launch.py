@@ -70,11 +70,15 @@ def launch(
         engine.discard(taken.shell)
         raise
     output.pump = run.pump
+    return run
+
+
+def send_first_input(request: Request, run: Run) -> None:
+    """Send ``stdin_data``, followed by end-of-file unless the request keeps the input open."""
     if request.stdin_data:
         run.write_input(request.stdin_data)
-        if is_command and not request.open_stdin:
+        if request.kind == "command" and not request.open_stdin:
             run.finish_input()
-    return run
 
 
 def _text(request: Request, state: State, engine: Engine) -> bytes:

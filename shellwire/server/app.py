@@ -74,7 +74,7 @@ def _is_own_user(transport: asyncio.BaseTransport) -> bool:
 
 def _reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, UnicodeError):
-        return "that is no name of a host"
+        return "not a valid host name"
     if isinstance(error, socket.gaierror) or error.errno is None:
         return str(error.strerror or error).lower()
     # Not error.strerror: asyncio adds the address to it.

@@ -90,7 +90,7 @@ def run(cli: CommandLine, command: str) -> str:
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (("--host", "x" * 300, "--insecure-plaintext"), "no name of a host"),
+        (("--host", "x" * 300, "--insecure-plaintext"), "not a valid host name"),
         (("--host", "192.0.2.1", "--insecure-plaintext"), "cannot assign requested address"),
     ],
 )

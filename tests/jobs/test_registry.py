@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Piece
 from shellwire.jobs.ended import Retention
+from shellwire.jobs.model import JobKey, Request
 from tests.jobs.observe import FOREVER, becomes, is_alive, reap
 from tests.jobs.registries import Registries, concluded, submit
 
@@ -89,6 +91,39 @@ async def test_a_fault_of_ours_ends_the_job_and_frees_its_slot(
     for each in registry.jobs():
         await each.wait_ended()
     assert {each.state for each in registry.jobs()} == {"ended"}
+
+
+async def test_a_process_that_cannot_get_its_first_input_is_ended(
+    make: Registries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("shellwire.jobs.run.Run.write_input", fault)
+    registry = make()
+    request = Request("command", FOREVER.encode(), stdin_data=b"x", timeout=0)
+    job, _ = registry.submit(JobKey("client", "job"), request, once=True)
+    job.start()
+    assert job.outcome is not None
+    assert job.outcome.refusal is not None
+    assert job.outcome.refusal.code == "INTERNAL_ERROR"
+    assert job.pid is not None
+    await job.wait_ended()
+    assert not is_alive(job.pid)
+    assert job.state == "ended"
+
+
+async def test_an_ended_job_keeps_no_input(make: Registries) -> None:
+    data = bytes(1000)
+    before = sys.getrefcount(data)
+    registry = make()
+    request = Request("command", b"cat", stdin_data=data, timeout=0)
+    job, _ = registry.submit(JobKey("client", "job"), request, once=True)
+    del request
+    job.start()
+    await concluded(job)
+    await becomes(lambda: job.state == "ended")
+    assert sys.getrefcount(data) == before
 
 
 async def test_a_report_that_cannot_be_read_ends_the_job_all_the_same(
