@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
 
 LOCAL_PATIENCE = 1.0
-"""Seconds to wait for a restarted local daemon before starting another one."""
+"""Seconds of reconnecting to a local daemon before another one is started."""
 
 START_SECONDS = 20.0
 """Seconds to wait for a daemon that another process is starting."""

@@ -85,17 +85,17 @@ class Slots(Generic[K]):
         return len(self._waiting)
 
     def leave(self, key: K) -> list[K]:
-        """Remove ``key``, running or waiting. Returns the queued keys that got a slot thereby."""
+        """Remove ``key``, running or waiting. Returns the queued keys that now get a slot."""
         self._running.pop(key, None)
         self._sessions.pop(key, None)
         self._waiting = [entry for entry in self._waiting if entry.key != key]
         begun: list[K] = []
-        still: list[_Waiting[K]] = []
+        waiting: list[_Waiting[K]] = []
         for entry in self._waiting:
-            if self._can_run(entry.context, still):
+            if self._can_run(entry.context, waiting):
                 self._running[entry.key] = entry.context
                 begun.append(entry.key)
             else:
-                still.append(entry)
-        self._waiting = still
+                waiting.append(entry)
+        self._waiting = waiting
         return begun

@@ -1,7 +1,7 @@
 """The manifest of a sync: the state that two directories had in common after the last one.
 
-A manifest identifies contents by their SHA-256. For each side it also caches the hashes of files by
-what stat(2) returned, so that only changed files are read again.
+A manifest identifies contents by their SHA-256. For each side it also caches the hashes of files
+with their stat(2) data, so that only changed files are read again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class File(NamedTuple):
-    """What is synced of a file, a directory or a symlink."""
+    """The synced properties of a file, a directory or a symlink."""
 
     hash: str
     executable: bool
@@ -51,10 +51,10 @@ DIRECTORY = File("directory", False)
 
 
 def symlink(path: str, target: str) -> File | None:
-    """Return the File of a symlink at a relative path, None if it may lead out of the tree.
+    """Return the File of a symlink at a relative path, None if it may point out of the tree.
 
-    ``..`` is allowed only at the beginning: after a name that is a symlink itself, it counts from
-    that symlink's target.
+    ``..`` is allowed only at the beginning: after a name that is a symlink itself, it means the
+    parent of that symlink's target.
     """
     parts = target.split("/")
     up = 0
@@ -99,13 +99,13 @@ class Manifest:
         self._home = home
         self.path: Path = home.manifests_directory / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
         self.common: dict[str, File] = {}
-        """What both sides had in common, by path."""
+        """The state that both sides had in common, by path."""
         self.local_hashes: dict[str, CachedHash] = {}
         self.remote_hashes: dict[str, CachedHash] = {}
         self.pending: dict[str, tuple[bool, File | None]] = {}
         """Changes begun, perhaps done: whether on the local side, and the resulting File."""
         self.roots: dict[str, Root] = {}
-        """The root of each side ("here", "there") that last held something of ``common``."""
+        """The root of each side ("here", "there") when it last held a file of ``common``."""
         self.modes: dict[str, dict[str, int]] = {"here": {}, "there": {}}
         """Modes to restore of directories that are made writable for a while. If a run is killed,
         the next one restores them."""

@@ -86,8 +86,8 @@ async def receive_archive(
 ) -> web.StreamResponse:
     """Unpack the body into the directory. Raises WireError.
 
-    A missing directory is created atomically, with its contents. In an existing one, each file is
-    replaced by itself.
+    A missing directory is created atomically, with its contents. In an existing one, files are
+    replaced one by one.
     """
     async with _archive_slot(request, files):
         summary = await _receive(request, files, path, kind)
