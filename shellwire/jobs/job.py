@@ -37,9 +37,8 @@ class Job:
 
     A job in the state ``background`` has its outcome, but some of its processes still run.
     ``on_released(job)`` is called when the job frees its slot, ``on_background(job)`` when it is
-    known to have background processes, and ``on_ended(job)`` when it can write no more output. If
-    its background output was discarded, ``on_ended`` is called then, and once more when the last
-    process has ended.
+    known to have background processes, and ``on_ended(job)`` when it can write no more output; if
+    that was because its output was discarded, once more when the last process has ended.
     """
 
     def __init__(

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shellwire.daemon.journal import MAX_LOST
+from tests.daemon.crashes import home_environment, pids_of, run_words
 from tests.jobs.observe import FOREVER, becomes, is_alive
 from tests.live import PATIENCE, Daemon
 from tests.server.observe import cli
@@ -23,33 +22,6 @@ from tests.server.test_attach import attached
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from tests.live import Client
-
-
-@pytest.fixture
-def again(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Yield a function that kills the home's daemon, if one runs, and starts another."""
-    daemons: list[Daemon] = []
-
-    def start(*flags: str) -> Daemon:
-        if daemons:
-            daemons[-1].process.kill()
-            daemons[-1].process.communicate(timeout=PATIENCE)
-        daemons.append(Daemon(tmp_path / "home", *flags))
-        return daemons[-1]
-
-    yield start
-    for daemon in daemons:
-        daemon.stop()
-
-
-async def _pids(client: Client, command: str, count: int, **fields: object) -> list[int]:
-    job = await client.start(command, timeout=0, **fields)
-    text = ""
-    while len(text.split()) < count:
-        text += (await client.until("output", id=job))[-1]["data"]
-    return [int(word) for word in text.split()[:count]]
 
 
 @pytest.fixture
@@ -86,7 +58,7 @@ async def test_processes_that_it_left_are_ended(
     client = await again("--max-processes", "8").client()
     pids = []
     for command, count in LEFT.items():
-        pids += await _pids(client, command, count)
+        pids += await pids_of(client, command, count)
     left = await client.run(f"setsid {FOREVER} >/dev/null 2>&1 & echo $!")
     pids.append(int(left.out))
     shell = await client.session(use_pty=True)
@@ -107,7 +79,7 @@ async def test_other_processes_are_not_ended(
 ) -> None:
     daemon = again()
     client = await daemon.client()
-    pid = (await _pids(client, f"echo $$; {FOREVER} >/dev/null 2>&1", 1))[0]
+    pid = (await pids_of(client, f"echo $$; {FOREVER} >/dev/null 2>&1", 1))[0]
     tag = _environ(pid)["SHELLWIRE_JOB"]
     daemon.process.kill()
     daemon.process.communicate(timeout=PATIENCE)
@@ -263,11 +235,13 @@ async def test_crash_after_crash(again: Callable[..., Daemon]) -> None:
 async def test_killed_during_recovery(again: Callable[..., Daemon]) -> None:
     daemon = again()
     # Ending them takes two seconds.
-    (pid,) = await _pids(await daemon.client(), IGNORES, 1)
+    (pid,) = await pids_of(await daemon.client(), IGNORES, 1)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.process.communicate(timeout=PATIENCE)
     log = daemon.home / "daemon.log"
-    second = await asyncio.create_subprocess_exec(*_run(), env=_at(daemon.home), stdout=-3)
+    second = await asyncio.create_subprocess_exec(
+        *run_words(), env=home_environment(daemon.home), stdout=-3
+    )
     await becomes(lambda: "was killed" in log.read_text())
     second.kill()
     await second.wait()
@@ -283,93 +257,11 @@ async def test_a_failed_start_keeps_the_journal(again: Callable[..., Daemon]) ->
     daemon.process.kill()
     daemon.process.communicate(timeout=PATIENCE)
     flags = ("--host", "192.0.2.1", "--insecure-plaintext")
-    failed = await asyncio.create_subprocess_exec(*_run(*flags), env=_at(daemon.home), stderr=-1)
+    failed = await asyncio.create_subprocess_exec(
+        *run_words(*flags), env=home_environment(daemon.home), stderr=-1
+    )
     _, said = await failed.communicate()
     assert (failed.returncode, b"Traceback" in said) == (1, False)
     client = await again().client("resumes")
     assert [each["reason"] for each in client.status["jobs"]] == ["lost"]
     await client.close()
-
-
-def _run(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "shellwire", "run", "--port", "0", *flags]
-
-
-def _at(home: Path) -> dict[str, str]:
-    return {**os.environ, "SHELLWIRE_HOME": str(home)}
-
-
-async def test_token_clients_and_revocations_are_kept(again: Callable[..., Daemon]) -> None:
-    daemon = again("--max-clients", "3")
-    for name in ("phone", "laptop"):
-        await daemon.client(name)
-    cli(daemon, "clients", "revoke", "laptop")
-    token = daemon.token
-    daemon = again("--max-clients", "3")
-    assert daemon.token == token
-    client = await daemon.client("phone")
-    clients = (await client.ask({"type": "list_clients"}))["clients"]
-    assert {each["client_id"]: each["is_revoked"] for each in clients} == {
-        "laptop": True,
-        "phone": False,
-    }
-    assert (await client.run("echo on")).out == "on\n"
-    await client.close()
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'["daemon"]', b"[" * 100_000, None])
-async def test_a_damaged_journal_does_not_stop_the_start(
-    again: Callable[..., Daemon], tmp_path: Path, content: bytes | None
-) -> None:
-    journal = tmp_path / "home" / "jobs.journal"
-    if content is None:
-        (journal / "directory").mkdir(parents=True)
-    else:
-        journal.parent.mkdir()
-        journal.write_bytes(content)
-    daemon = again()
-    client = await daemon.client()
-    assert (await client.run("echo on")).out == "on\n"
-    await client.close()
-    daemon.stop()
-    said = (daemon.home / "daemon.log").read_text().count("jobs.journal")
-    assert said == (2 if content is None else 0)
-
-
-async def test_an_unwritable_journal_does_not_stop_the_start(
-    again: Callable[..., Daemon],
-) -> None:
-    daemon = again("--max-processes", "8")
-    journal = daemon.home / "jobs.journal"
-    client = await daemon.client("writes")
-    with journal.open("a") as file:
-        file.write("\n" * 1_000_000)
-    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
-    (pid,) = await _pids(client, f"echo $$; {FOREVER} >/dev/null 2>&1", 1, id="unnoted")
-    assert '"unnoted"' not in journal.read_text()
-    assert (await client.run("echo on")).out == "on\n"
-    # The journal was rewritten, without the lines that made it too long.
-    assert journal.stat().st_size < 1000
-    assert (daemon.home / "daemon.log").read_text().count("jobs.journal: File too large") == 1
-    daemon = again()
-    assert not is_alive(pid)
-    client = await daemon.client("writes")
-    assert (await attached(client, "unnoted"))["state"] == "ended"
-    assert (await client.finish("unnoted")).last["reason"] == "lost"
-    await client.close()
-
-
-async def test_at_most_max_lost_jobs_are_remembered(again: Callable[..., Daemon]) -> None:
-    daemon = again()
-    journal = daemon.home / "jobs.journal"
-    with journal.open("a") as file:
-        file.writelines(
-            f"\n{json.dumps(['began', f'0.{number}', 'session', 'c', f'{number}', 1.0])}"
-            for number in range(MAX_LOST + 5)
-        )
-    client = await again().client("c")
-    assert [each["id"] for each in client.status["jobs"]] == [
-        str(number) for number in range(5, MAX_LOST + 5)
-    ]
-    await client.close()
-    assert journal.read_text().count('"began"') == MAX_LOST
