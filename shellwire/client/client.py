@@ -70,12 +70,12 @@ class Client(Files):
     ) -> None:
         """Prepare a connection without opening it. Raises InvalidUrl, HomeError."""
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
-        place = Endpoint.find(url, token)
+        endpoint = Endpoint.find(url, token)
         # HTTP gets no generated client_id: it would stop another process from resuming an upload.
         outage = Outage()
-        self._http = HttpClient(place, chosen, patience, outage)
+        self._http = HttpClient(endpoint, chosen, patience, outage)
         self._connection = Connection(
-            place,
+            endpoint,
             chosen or f"python-{secrets.token_hex(6)}",
             patience=patience,
             ping_interval=ping_interval,
@@ -87,7 +87,7 @@ class Client(Files):
     @classmethod
     def at(
         cls,
-        place: Endpoint,
+        endpoint: Endpoint,
         client_id: str,
         *,
         patience: float = PATIENCE,
@@ -95,7 +95,7 @@ class Client(Files):
         label: str = "",
         transient: bool = False,
     ) -> Self:
-        """Return a client of the daemon at ``place``; environment variables are ignored.
+        """Return a client of the daemon at ``endpoint``; environment variables are ignored.
 
         ``tell`` is called with the reason when the connection is lost or a file request fails, and
         with None once the daemon is reachable again. ``label`` is put before remote paths in
@@ -103,9 +103,9 @@ class Client(Files):
         """
         client = cls.__new__(cls)
         outage = Outage(tell)
-        client._http = HttpClient(place, None, patience, outage, label)
+        client._http = HttpClient(endpoint, None, patience, outage, label)
         client._connection = Connection(
-            place,
+            endpoint,
             client_id,
             patience=patience,
             ping_interval=PING_INTERVAL,

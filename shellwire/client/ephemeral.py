@@ -35,8 +35,8 @@ _FLAGS = ("--port", "0", "--login-env", "never", "--grace", "0")
 @contextlib.asynccontextmanager
 async def connected(at: Callable[[Endpoint, str], C], flags: tuple[str, ...]) -> AsyncIterator[C]:
     """Run a daemon for the block; yield a client of it, made by ``at``. Raises StartError."""
-    async with daemon(flags) as place:
-        client = at(place, "python")
+    async with daemon(flags) as endpoint:
+        client = at(endpoint, "python")
         async with client:
             yield client
 
