@@ -55,6 +55,7 @@ async def test_state_carries_over(client: Client) -> None:
     assert (ran.out, ran.err) == ("b c \n/usr\n", "err\n")
 
 
+@pytest.mark.long
 async def test_every_byte_comes(client: Client) -> None:
     ran = await client.run("seq 300000; seq 1000 >&2")
     assert ran.out == "".join(f"{number}\n" for number in range(1, 300001))
@@ -150,6 +151,7 @@ async def test_a_directory_that_is_gone(client: Client, tmp_path: Path) -> None:
     assert [notice["code"] for notice in ran.of_type("notice")] == ["CWD_GONE"]
 
 
+@pytest.mark.long
 class CommandLine:
     """``cli("status")`` runs that on a simulated Windows."""
 
