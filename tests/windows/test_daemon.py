@@ -55,13 +55,13 @@ async def test_state_carries_over(client: Client) -> None:
     assert (ran.out, ran.err) == ("b c \n/usr\n", "err\n")
 
 
-@pytest.mark.long
 async def test_every_byte_comes(client: Client) -> None:
     ran = await client.run("seq 300000; seq 1000 >&2")
     assert ran.out == "".join(f"{number}\n" for number in range(1, 300001))
     assert ran.err == "".join(f"{number}\n" for number in range(1, 1001))
 
 
+@pytest.mark.long
 async def test_the_last_byte_comes_before_the_result(daemon: Daemon, client: Client) -> None:
     for number in range(20):
         ran = await client.run(f"{FOREVER} & printf {number}")
@@ -151,7 +151,6 @@ async def test_a_directory_that_is_gone(client: Client, tmp_path: Path) -> None:
     assert [notice["code"] for notice in ran.of_type("notice")] == ["CWD_GONE"]
 
 
-@pytest.mark.long
 class CommandLine:
     """``cli("status")`` runs that on a simulated Windows."""
 
@@ -164,6 +163,7 @@ class CommandLine:
         return done.stdout or done.stderr
 
 
+@pytest.mark.long
 async def test_the_command_line_needs_no_slot_and_no_unix_socket(tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "home")
     assert "listens at" in cli("start", "--daemon", "--port", "0")
