@@ -61,6 +61,7 @@ async def test_every_byte_comes(client: Client) -> None:
     assert ran.err == "".join(f"{number}\n" for number in range(1, 1001))
 
 
+@pytest.mark.long
 async def test_the_last_byte_comes_before_the_result(daemon: Daemon, client: Client) -> None:
     for number in range(20):
         ran = await client.run(f"{FOREVER} & printf {number}")
@@ -162,6 +163,7 @@ class CommandLine:
         return done.stdout or done.stderr
 
 
+@pytest.mark.long
 async def test_the_command_line_needs_no_slot_and_no_unix_socket(tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "home")
     assert "listens at" in cli("start", "--daemon", "--port", "0")
