@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -116,8 +118,9 @@ def logs_command(host: str | None, follow: bool, tail: int | None, job_id: str) 
             from shellwire.cli.tail import last_lines
 
             lines, end = await last_lines(client, job, tail)
-            for line in lines:
-                await write(line.stream, line.data)
+            # One write for a run of lines: each costs a turn of the event loop and a thread.
+            for stream, run in groupby(lines, attrgetter("stream")):
+                await write(stream, b"".join(line.data for line in run))
             if not follow:
                 return  # later output would make more than N lines
         known = job_id if job is None else job["id"]
