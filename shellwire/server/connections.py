@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from shellwire.errors import ClientRejected
 from shellwire.protocol import messages
@@ -15,11 +16,10 @@ from shellwire.server.status import client_infos
 from shellwire.server.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from shellwire.server.connection import Connection
-    from shellwire.server.http_files.auth import AuthenticatedRequest
     from shellwire.server.services import Services
+    from shellwire.server.writer import FairWriter
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,35 @@ STOP_SECONDS = 2.0
 _STOPPING = "the daemon is stopping"
 
 
+@dataclass(eq=False)
+class AuthenticatedRequest:
+    """An HTTP request that passed authentication. ``token`` is None on the Unix socket."""
+
+    client_id: str
+    token: str | None
+    abort: Callable[[], None]
+
+
+class ClientConnection(Protocol):
+    """A WebSocket connection; ``client_id`` is empty until it has authenticated."""
+
+    client_id: str
+    token: str | None
+    local: bool
+    slot_free: bool
+    transient: bool
+
+    @property
+    def abort(self) -> Callable[[], None]: ...
+
+    @property
+    def writer(self) -> FairWriter: ...
+
+    def send(self, message: messages.ServerMessage) -> None: ...
+
+    def close(self, code: int, reason: str) -> asyncio.Task[None]: ...
+
+
 class Connections:
     """The open connections, and the connected clients by client_id.
 
@@ -52,9 +81,9 @@ class Connections:
         self.throttle = Throttle()
         self.requests: set[AuthenticatedRequest] = set()
         """The HTTP requests being served under ``/files``."""
-        self._open: set[Connection] = set()
-        self._connected: dict[str, Connection] = {}
-        self._closing: list[Connection] = []
+        self._open: set[ClientConnection] = set()
+        self._connected: dict[str, ClientConnection] = {}
+        self._closing: list[ClientConnection] = []
         self._stopping = False
 
     @property
@@ -69,13 +98,13 @@ class Connections:
 
     # Admission -----------------------------------------------------------------------------------
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: ClientConnection) -> None:
         """Add a connection that has yet to authenticate."""
         self._open.add(connection)
         if self._stopping:
             connection.close(GOING_AWAY, _STOPPING)
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, connection: ClientConnection) -> None:
         """Admit an authenticated client. Raises ClientRejected."""
         access = self.services.access
         client_id = connection.client_id
@@ -94,11 +123,11 @@ class Connections:
         self._record_seen(connection)
         log.info("client %s connected", client_id)
 
-    def _record_seen(self, connection: Connection) -> None:
+    def _record_seen(self, connection: ClientConnection) -> None:
         if not (connection.slot_free or connection.transient):
             self.services.access.seen(connection.client_id)
 
-    def _check_transient(self, connection: Connection) -> None:
+    def _check_transient(self, connection: ClientConnection) -> None:
         client_id = connection.client_id
         old = self._connected.get(client_id)
         if old is not None and not old.transient:
@@ -129,7 +158,7 @@ class Connections:
 
     # Removal -------------------------------------------------------------------------------------
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         """Remove a connection that has ended; its jobs keep running.
 
         If another connection has replaced it already, the client stays connected.
@@ -137,14 +166,14 @@ class Connections:
         self._open.discard(connection)
         self._disconnect(connection)
 
-    def _disconnect(self, connection: Connection) -> None:
+    def _disconnect(self, connection: ClientConnection) -> None:
         if self._connected.get(connection.client_id) is connection:
             del self._connected[connection.client_id]
             self._record_seen(connection)
             self.services.registry.client_disconnected(connection.client_id)
             log.info("client %s disconnected", connection.client_id)
 
-    def _close(self, connection: Connection, code: int, reason: str) -> None:
+    def _close(self, connection: ClientConnection, code: int, reason: str) -> None:
         # Disconnected at once; the socket may take as long to close as the client takes to read.
         self._disconnect(connection)
         connection.writer.detach_all()
@@ -181,7 +210,7 @@ class Connections:
             connection.abort()
 
     @contextlib.contextmanager
-    def awaiting_close(self, connection: Connection) -> Iterator[None]:
+    def awaiting_close(self, connection: ClientConnection) -> Iterator[None]:
         """Count a connection that waits for the peer's close frame; if too many do, cut the oldest.
 
         Unauthenticated connections are few and have a limit of their own. While the daemon stops

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -18,10 +17,11 @@ from shellwire.errors import (
 )
 from shellwire.protocol.limits import MAX_ID_LENGTH
 from shellwire.server.access import token_matches
+from shellwire.server.connections import AuthenticatedRequest
 from shellwire.server.http_connection import http_connection_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from shellwire.server.connections import Connections
 
@@ -30,15 +30,6 @@ CLIENT_HEADER = "Shellwire-Client"
 
 MAX_REQUESTS = 64
 """Requests that may be served at a time."""
-
-
-@dataclass(eq=False)
-class AuthenticatedRequest:
-    """A request that passed authentication. ``token`` is None on the Unix socket."""
-
-    client_id: str
-    token: str | None
-    abort: Callable[[], None]
 
 
 @contextlib.contextmanager
