@@ -44,7 +44,7 @@ def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
         raise Unreachable("its port is unknown: psutil is not installed") from error
     try:
         sockets = psutil.Process(pid).net_connections("tcp")
-    except psutil.Error as error:
+    except (psutil.Error, OSError) as error:
         raise Unreachable(f"its port is unknown: {printable(str(error))}") from error
     for each in sockets:
         if each.status == psutil.CONN_LISTEN:

@@ -150,7 +150,7 @@ def _command_line(pid: int) -> list[str]:
 
     try:
         return psutil.Process(pid).cmdline()
-    except psutil.Error:
+    except (psutil.Error, OSError):  # OSError: the pid is reused at this moment
         return []
 
 
@@ -218,5 +218,5 @@ def _start_by_psutil(pid: int) -> float | None:
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
+    except (psutil.Error, OSError):  # OSError: the pid is reused at this moment
         return None

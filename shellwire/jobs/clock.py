@@ -8,6 +8,8 @@ import time
 class JobClock:
     """Records the times of a job. Durations are measured by the monotonic clock."""
 
+    __slots__ = ("_begun", "_duration", "ended_at", "started_at", "used_at")
+
     def __init__(self) -> None:
         self.started_at: float | None = None
         """Seconds since the epoch."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.model import Outcome, shown
-from shellwire.process.reap import LOST
+from shellwire.process.reap import LOST, Exit
 from shellwire.shell.context import Commit, Draft
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.text import decoded
@@ -18,6 +17,7 @@ from shellwire.shell.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shellwire.jobs.clock import JobClock
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.model import JobKey, Reason, Request
     from shellwire.jobs.readers import Readers
@@ -37,6 +37,17 @@ class Conclusion:
     seconds. The event loop keeps running meanwhile; exit code and reason no longer change.
     """
 
+    __slots__ = (
+        "_check",
+        "_clock",
+        "_context",
+        "_done",
+        "_engine",
+        "_failure",
+        "_is_command",
+        "_readers",
+    )
+
     def __init__(
         self,
         key: JobKey,
@@ -44,6 +55,7 @@ class Conclusion:
         context: Context,
         engine: Engine,
         readers: Readers,
+        clock: JobClock,
         done: Callable[[Outcome], None],
     ) -> None:
         self._failure = f"job {key.id} of client {key.client_id}: its outcome is incomplete"
@@ -52,6 +64,7 @@ class Conclusion:
         self._context = context
         self._engine = engine
         self._readers = readers
+        self._clock = clock
         self._done: Callable[[Outcome], None] | None = done
         self._check: asyncio.Task[frozenset[bytes]] | None = None
 
@@ -63,13 +76,8 @@ class Conclusion:
         """
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and reason == "exited")
-        outcome = Outcome(
-            reason="lost" if unknown else reason,
-            exit_code=ended.code,
-            signal=ended.signal,
-            left=run.left,
-        )
-        complete = partial(self._complete, outcome, was_ended=was_ended)
+        reason = "lost" if unknown else reason
+        complete = partial(self._complete, reason, ended, run.left, was_ended)
         try:
             commit = self._commit(run, origin)
         except CannotEnter:
@@ -107,24 +115,39 @@ class Conclusion:
             commit = _UNREADABLE
         complete(commit)
 
-    def _complete(self, outcome: Outcome, commit: Commit, *, was_ended: bool) -> None:
-        def final_outcome() -> Outcome:
-            if commit.problem is not None and not (commit.committed and was_ended):
-                self._readers.notify("STATE_NOT_KEPT", commit.problem)
-            collected = best_effort("the collected output is lost", self._readers.output.collected)
-            return replace(
-                outcome, cwd=self._cwd(), committed=commit.committed, collected=collected
+    def _complete(
+        self, reason: Reason, ended: Exit, left: tuple[int, ...], was_ended: bool, commit: Commit
+    ) -> None:
+        if commit.problem is not None and not (commit.committed and was_ended):
+            notify = partial(self._readers.notify, "STATE_NOT_KEPT", commit.problem)
+            best_effort(self._failure, notify)
+        collected = best_effort("the collected output is lost", self._readers.output.collected)
+        self._conclude(
+            self.outcome(
+                reason,
+                exit_code=ended.code,
+                signal=ended.signal,
+                left=left,
+                cwd=self._cwd(),
+                committed=commit.committed,
+                collected=collected,
             )
-
-        self._conclude(best_effort(self._failure, final_outcome) or outcome)
+        )
 
     def _conclude(self, outcome: Outcome) -> None:
         if self._done is not None:
             self._done(outcome)
 
+    def outcome(self, reason: Reason, **fields: Any) -> Outcome:
+        """Return an outcome, with the output's size and the duration as they are now."""
+        buffer = self._readers.buffer
+        totals = (buffer.totals[0], buffer.totals[1])
+        duration = self._clock.end()
+        return Outcome(reason, at=buffer.end, totals=totals, duration=duration, **fields)
+
     def not_spawned(self, error: str) -> Outcome:
         """Return the outcome of a job whose command never ran."""
-        return Outcome(reason="spawn_failed", error=error, cwd=self._cwd())
+        return self.outcome("spawn_failed", error=error, cwd=self._cwd())
 
     def _cwd(self) -> str | None:
         return decoded(self._context.state.cwd) if self._is_command else None

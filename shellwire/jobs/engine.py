@@ -81,7 +81,7 @@ class Engine:
         Raises SpawnError or PtyUnavailable.
         """
         # Orphans from before the start must not be attributed to the job.
-        self.orphans.scan()
+        self.orphans.scan_before_start()
         taken = self._pool.take(state, stdio, report=report)
         if self._pause is not None:
             # Commands arrive faster than PAUSE: start shells now, while this command runs.
@@ -92,6 +92,7 @@ class Engine:
     def discard(self, shell: Shell) -> None:
         """End a shell that was taken but is used by no job."""
         self._pool.discard(shell)
+        self.orphans.note_other()
 
     def prewarm(self, context: Context) -> None:
         """Start shells for the next commands, which are likely to be of ``context``.
@@ -121,7 +122,11 @@ class Engine:
         self, state: State, functions: Mapping[bytes, Function]
     ) -> frozenset[bytes]:
         """Return the names of new ``functions`` that no shell could restore unchanged."""
-        return await self._read_back.unreadable(state, functions)
+        try:
+            return await self._read_back.unreadable(state, functions)
+        finally:
+            # A function that is read back as something else may have started a process.
+            self.orphans.note_other()
 
     def text(self, command: bytes) -> bytes:
         """Return the text that the shell runs for ``command``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from shellwire.jobs.model import Outcome, shown
 from shellwire.jobs.readers import Readers
 from shellwire.jobs.timers import JobTimers
 from shellwire.shell.dialect import CannotEnter
-from shellwire.shell.text import encoded
 
 if TYPE_CHECKING:
     import signal
@@ -73,13 +71,13 @@ class Job:
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
         self._reason: Reason = "exited"
+        self.clock = JobClock()
         self._conclusion = Conclusion(
-            key, request, context, engine, self.readers, done=self._conclude
+            key, request, context, engine, self.readers, self.clock, self._conclude
         )
         self._is_concluding = False
         self._has_background = False
         self._timers: JobTimers | None = None
-        self.clock = JobClock()
 
     @property
     def outcome(self) -> Outcome | None:
@@ -217,14 +215,14 @@ class Job:
 
     def refuse(self, refusal: WireError, reason: Reason = "spawn_failed") -> None:
         """End a job that never ran; ``refusal`` is its terminal message."""
-        self._conclude(Outcome(reason=reason, refusal=refusal))
+        self._conclude(self._conclusion.outcome(reason, refusal=refusal))
 
     def mark_lost(self, started_at: float) -> None:
         """Make this the record of a job that a crashed daemon started at ``started_at`` (epoch)."""
         self.clock.started_at = started_at
         self.cwd = None
         self.readers.output_is_lost = True
-        self._conclude(Outcome(reason="lost"))
+        self._conclude(self._conclusion.outcome("lost"))
 
     def _exited(self) -> None:
         self.clock.exit()
@@ -244,14 +242,9 @@ class Job:
             self._conclusion.begin(run, self._origin, self._reason, was_ended=was_ended)
 
     def _conclude(self, outcome: Outcome) -> None:
-        totals = (self.buffer.totals[0], self.buffer.totals[1])
-        self.readers.outcome = replace(
-            outcome, at=self.buffer.end, totals=totals, duration=self.clock.end()
-        )
+        self.readers.outcome = outcome
         self._stop_timers()
-        # Free the request's fields: each may have a frame's size, and the job is retained.
-        command = None if self.request.command is None else encoded(self.command)
-        self.request = replace(self.request, command=command, cwd=None, env={}, stdin_data=None)
+        self.request = self.request.trimmed()
         self.state = "background"
         for step in self._last_steps(self._run):
             name = f"job {self.key.id} of client {self.key.client_id}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from shellwire.shell.text import decoded
+from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +94,30 @@ class Request:
     """A session's idle timeout in seconds where the daemon sets none; 0 is never."""
     name: str | None = None
     """A second name, unique among the jobs that have no outcome yet."""
+
+    def trimmed(self) -> Request:
+        """Return the request as an ended job retains it: without what may be as large as a frame.
+
+        Of the command COMMAND_SHOWN characters stay.
+        """
+        command = self.command
+        if command is not None and len(command) > COMMAND_SHOWN:
+            command = encoded(shown(command))
+        return Request(
+            kind=self.kind,
+            command=command,
+            context=self.context,
+            size=self.size,
+            open_stdin=self.open_stdin,
+            timeout=self.timeout,
+            max_output_bytes=self.max_output_bytes,
+            collect_chars=self.collect_chars,
+            binary=self.binary,
+            kill_on_disconnect=self.kill_on_disconnect,
+            detach_ttl=self.detach_ttl,
+            idle_default=self.idle_default,
+            name=self.name,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class JobTimers:
     ``used_at()`` returns when the job was last used, by time.monotonic().
     """
 
+    __slots__ = ("_idle", "_readers", "_timeout", "_used_at")
+
     def __init__(
         self,
         request: Request,

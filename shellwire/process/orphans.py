@@ -45,8 +45,9 @@ class OrphanTracker:
         self._unclaimed: dict[int, Process] = {}
         # Orphans that already existed when a job started, by the job's tag.
         self._preexisting: dict[bytes, frozenset[tuple[int, float]]] = {}
-        # Whether an unclaimed process has ended since the last scan.
-        self._unclaimed_ended = False
+        # Whether a process of no job may have left orphans since the last scan: an unclaimed one
+        # that has ended, and at first what ran for the login environment.
+        self._others_ended = True
         # New orphans with an empty environment, and until when execve(2) may still set it.
         self._undecided: dict[tuple[int, float], float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -80,10 +81,25 @@ class OrphanTracker:
 
     # Scanning the adopted orphans ----------------------------------------------------------------
 
+    def scan_before_start(self) -> None:
+        """Attribute all earlier orphans, so that none passes for one of the next job's.
+
+        An orphan has lived below a job or an unclaimed process: without these there is none, and
+        no scan.
+        """
+        if self._trees or self._unclaimed or self._undecided or self._others_ended:
+            self.scan()
+        else:
+            self._recent.clear()
+
+    def note_other(self) -> None:
+        """Record that a process of no job has ended; it may have left orphans."""
+        self._others_ended = True
+
     def scan(self) -> bool:
         """Attribute the orphans adopted since the last scan.
 
-        Call this before a job starts, and when a process of a job has ended. Returns True if some
+        Call this when a process of a job has ended. Returns True if some
         orphan can't be attributed yet: then scan again soon.
         """
         if not self._reaper.adopts:
@@ -105,7 +121,7 @@ class OrphanTracker:
         self._undecided = undecided
         if not undecided:
             self._recent = set(self._trees.values())
-            self._unclaimed_ended = False
+            self._others_ended = False
         if any(tree.relies_on_session for tree in self._recent):
             self._survey_later(max(0.0, self._surveyed_at + _INTERVAL - _now()))
         return bool(undecided)
@@ -135,7 +151,7 @@ class OrphanTracker:
 
     def _only_source(self) -> Tree | None:
         """Return the only job that new orphans can come from; None if that is uncertain."""
-        if len(self._recent) != 1 or self._unclaimed_ended:
+        if len(self._recent) != 1 or self._others_ended:
             return None
         (tree,) = self._recent
         if tree.tag not in self._trees or any(map(_may_have_forked, self._unclaimed.values())):
@@ -160,7 +176,7 @@ class OrphanTracker:
         def ended(_exit: Exit) -> None:
             self._unclaimed.pop(process.pid, None)
             # Its children have become our own.
-            self._unclaimed_ended = True
+            self._others_ended = True
 
         self._unclaimed[process.pid] = process
         # Until we reap it, no other process gets its pid.

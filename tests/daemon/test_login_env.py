@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +53,33 @@ def seen(cli: CommandLine) -> list[str]:
         while (answer := json.loads(connection.recv(SECONDS)))["type"] == "output":
             output += answer["data"]
     return (output or answer["stdout"]).split("|")
+
+
+def run(cli: CommandLine, command: str) -> str:
+    """Return the stdout of a command."""
+    with cli.connected("a") as connection:
+        message = {"type": "execute", "id": command, "command": command, "collect": True}
+        connection.send(json.dumps(message))
+        answer = json.loads(connection.recv(SECONDS))
+        return str(answer["stdout"])
+
+
+@pytest.mark.needs("/proc")
+def test_a_process_of_the_profile_is_no_jobs(cli: CommandLine, tmp_path: Path) -> None:
+    """It has no parents, session or tag of a job; the first command is not to end it."""
+    pid = tmp_path / "pid"
+    profile = f"env -i setsid -f sh -c 'echo $$ >{pid}; exec sleep 1000' >/dev/null 2>&1\n"
+    for name in (".bash_profile", ".profile", ".zprofile"):
+        (tmp_path / name).write_text(PROFILE + profile)
+    cli.start("--grace", "0")
+    assert run(cli, "echo first") == "first\n"
+    number = int(pid.read_text())
+    with cli.connected("a") as connection:
+        connection.send(json.dumps({"type": "list_jobs", "request_id": "jobs"}))
+        (job,) = json.loads(connection.recv(SECONDS))["jobs"]
+    assert (job["state"], job["pids"]) == ("ended", [])
+    os.kill(number, 0)
+    os.kill(number, signal.SIGKILL)
 
 
 def log_of(cli: CommandLine) -> str:

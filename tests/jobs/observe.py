@@ -46,6 +46,8 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+    except FileNotFoundError:  # the process has ended, and another one gets its pid meanwhile
+        return is_alive(pid)
 
 
 def kinds(daemon: Daemon) -> dict[str, int]:
