@@ -51,7 +51,7 @@ def check_head(first: int, second: int, *, compressed: bool, expects_new: bool) 
         if first & RESERVED or opcode not in (CLOSE, PING, PONG):
             reason = "reserved bit or opcode"  # 5.2
         elif not first & FINAL or second & 0x7F > MAX_CONTROL_PAYLOAD:
-            reason = "a control frame has one frame and 125 bytes at most"  # 5.5
+            reason = "a control frame is one frame of at most 125 bytes"  # 5.5
     elif first & _reserved_bits(opcode, compressed=compressed) or opcode not in (
         CONTINUATION,
         TEXT,

@@ -186,7 +186,7 @@ class Context:
             functions = {**change.functions, **dict.fromkeys(broken)}
             change = replace(change, functions=functions)
             names = ", ".join(sorted(name.decode("utf-8", "replace") for name in broken))
-            problem = f"the shell prints what it can't read back of the functions {names[:500]}"
+            problem = f"functions that the shell can't read back are not kept: {names[:500]}"
         if change:
             state = apply(self.state, change)
             if state.size() > MAX_SIZE:
