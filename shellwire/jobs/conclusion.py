@@ -118,9 +118,9 @@ class Conclusion:
     def _complete(
         self, reason: Reason, ended: Exit, left: tuple[int, ...], was_ended: bool, commit: Commit
     ) -> None:
-        if commit.problem is not None and not (commit.committed and was_ended):
-            notify = partial(self._readers.notify, "STATE_NOT_KEPT", commit.problem)
-            best_effort(self._failure, notify)
+        problem = commit.problem
+        if problem is not None and not (commit.committed and was_ended):
+            best_effort(self._failure, lambda: self._readers.notify("STATE_NOT_KEPT", problem))
         collected = best_effort("the collected output is lost", self._readers.output.collected)
         self._conclude(
             self.outcome(
