@@ -29,7 +29,6 @@ TEMPORARY = b".shellwire-"
 # must not both succeed.
 _LOCKS = tuple(threading.Lock() for _ in range(64))
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 

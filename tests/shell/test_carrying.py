@@ -175,7 +175,7 @@ async def test_large_values(client: Client, is_pty: bool) -> None:
 async def test_every_byte_of_a_value(any_client: Client) -> None:
     octal = "".join(f"\\{byte:03o}" for byte in range(1, 256))
     await any_client.run(f"export A=\"$(printf '{octal}x')\"")
-    # Without a locale the shell treats bytes as characters (and so does od).
+    # Without a locale, the shell and od(1) treat bytes as characters.
     seen = await any_client.run('printf %s "$A" | od -An -v -tu1', env={"LC_ALL": "C"})
     assert list(map(int, seen.out.split())) == [*range(1, 256), ord("x")]
 
