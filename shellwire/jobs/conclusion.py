@@ -1,4 +1,4 @@
-"""Turn the exit of a job's leader into its outcome: status, state, collected output."""
+"""Turn the exit or report of a job's leader into its outcome: status, state, collected output."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.model import JobKey, Reason, Request
     from shellwire.jobs.readers import Readers
     from shellwire.jobs.run import Run
+    from shellwire.jobs.timers import JobTimers
     from shellwire.shell.context import Context, Origin
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ _UNREADABLE = Commit(committed=False, problem="its state could not be read")
 
 
 class Conclusion:
-    """The steps between a leader's exit and the job's outcome.
+    """The steps between a leader's exit, or its report of the status, and the job's outcome.
 
     ``done(outcome)`` is called once, even if a step fails: within ``begin``, unless the command
     defined new functions. A separate shell reads those back first, which takes milliseconds to
@@ -46,6 +47,10 @@ class Conclusion:
         "_failure",
         "_is_command",
         "_readers",
+        "has_begun",
+        "origin",
+        "reason",
+        "timers",
     )
 
     def __init__(
@@ -67,21 +72,56 @@ class Conclusion:
         self._clock = clock
         self._done: Callable[[Outcome], None] | None = done
         self._check: asyncio.Task[frozenset[bytes]] | None = None
+        self.origin: Origin | None = None
+        """What the command started from."""
+        self.timers: JobTimers | None = None
+        """Those of the run: they are stopped as soon as its outcome is fixed."""
+        self.reason: Reason = "exited"
+        """Why the job ends: "exited", or for which reason the daemon is ending it."""
+        self.has_begun = False
+        """Whether exit code and reason are fixed."""
 
-    def begin(self, run: Run, origin: Origin | None, reason: Reason, *, was_ended: bool) -> None:
-        """Fix the outcome of a run that has exited, and commit its state.
+    def early_exit(self, run: Run) -> Exit | None:
+        """Return the exit that the leader of ``run`` has reported, if ``begin_early`` may follow.
 
-        ``was_ended`` says that the daemon ended the job. Then no notice is sent if the shell had
-        restored its state only in part.
+        None if the outcome is fixed already, and while the daemon ends the job: then the leader's
+        exit decides. Otherwise all that the leader has written is read now.
         """
-        ended = run.exit or LOST
-        unknown = run.exit is None or (ended is LOST and reason == "exited")
-        reason = "lost" if unknown else reason
+        if self.has_begun or self.reason != "exited":
+            return None
+        ended = run.reported_exit()
+        if ended is not None:
+            self._readers.output.drain()
+        # That output may have exceeded the output limit, which sets the reason.
+        return ended if self.reason == "exited" else None
+
+    def begin_early(self, run: Run, ended: Exit) -> None:
+        """Fix the outcome of a run that is about to exit, and commit its state."""
+        self._begin(run, ended)
+
+    def begin(self, run: Run) -> None:
+        """Fix the outcome of a run that has exited, and commit its state."""
+        self._stop_timers()
+        # That output may exceed the output limit, which sets the reason.
+        self._readers.output.drain()
+        self._begin(run, run.exit)
+
+    def _begin(self, run: Run, ended: Exit | None) -> None:
+        self.has_begun = True
+        self._stop_timers()
+        self._clock.exit()
+        best_effort("the output could not be ended", self._readers.output.finish)
+        reason = self.reason
+        # No notice then if the shell had restored its state only in part.
+        was_ended = reason != "exited"
+        if ended is None or (ended is LOST and not was_ended):
+            reason = "lost"
+        ended = ended or LOST
         complete = partial(self._complete, reason, ended, run.left, was_ended)
         try:
-            commit = self._commit(run, origin)
+            commit = self._commit(run)
         except CannotEnter:
-            cwd = b"" if origin is None else origin.state.cwd
+            cwd = b"" if self.origin is None else self.origin.state.cwd
             self._conclude(self.not_spawned(f"cwd {shown(cwd)}: it can't be entered"))
             return
         except Exception:
@@ -95,11 +135,15 @@ class Conclusion:
         else:
             complete(commit)
 
-    def _commit(self, run: Run, origin: Origin | None) -> Commit | Draft:
+    def _stop_timers(self) -> None:
+        if self.timers is not None:
+            self.timers.stop()
+
+    def _commit(self, run: Run) -> Commit | Draft:
         report, token, tag = run.take_report()
-        if origin is None or not self._is_command:
+        if self.origin is None or not self._is_command:
             return Commit(committed=False)
-        return self._context.commit(origin, self._engine.dialect, report, token, tag)
+        return self._context.commit(self.origin, self._engine.dialect, report, token, tag)
 
     def _checked(
         self,
@@ -159,7 +203,7 @@ class Conclusion:
 
     def free(self) -> None:
         """Break the reference cycle with the job, which has ended."""
-        self._done = None
+        self._done = self.origin = self.timers = None
 
     async def wait(self) -> None:
         """Wait for a check that is in progress."""

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.buffer import Buffer
     from shellwire.jobs.engine import Engine
+    from shellwire.jobs.leaving import LeavingLeaders
     from shellwire.jobs.model import JobKey, Reason, Request, State
     from shellwire.jobs.run import Run
-    from shellwire.shell.context import Context, Origin
+    from shellwire.shell.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Job:
         context: Context,
         engine: Engine,
         *,
+        leaving: LeavingLeaders,
         on_released: Callable[[Job], None],
         on_background: Callable[[Job], None],
         on_ended: Callable[[Job], None],
@@ -58,26 +60,24 @@ class Job:
         self.readers = Readers(
             request, engine.buffer_bytes, exceeded=lambda: self.end("output_limit")
         )
-        self._context = context
+        self.context = context
         self._engine = engine
+        self._leaving = leaving
         self._on_released = on_released
         self._on_background = on_background
         self._on_ended = on_ended
         self.cwd: bytes | None = request.cwd or context.state.cwd
         """Where the job starts; None if that is not known."""
-        self._origin: Origin | None = None
         self.pid: int | None = None
         """The leader's pid; None before the job starts."""
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._reason: Reason = "exited"
         self.clock = JobClock()
         self._conclusion = Conclusion(
             key, request, context, engine, self.readers, self.clock, self._conclude
         )
-        self._is_concluding = False
-        self._has_background = False
-        self._timers: JobTimers | None = None
+        self.has_background = False
+        """Whether a process or a pipe of the job is known to be left after its leader's exit."""
 
     @property
     def outcome(self) -> Outcome | None:
@@ -94,7 +94,7 @@ class Job:
         """The beginning of the command's text; for a plain session the path of its shell."""
         if self.request.command is not None:
             return shown(self.request.command)
-        return self._engine.user_shell(self._context.state)
+        return self._engine.user_shell(self.context.state)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -123,26 +123,26 @@ class Job:
 
     def _start(self) -> None:
         request, engine = self.request, self._engine
-        self._origin, gone = origin_of(request, self._context)
-        self.cwd = self._origin.state.cwd
-        if gone is not None:
-            moved = f"{shown(gone)} is gone; running in {shown(self.cwd)}"
-            self.readers.notify("CWD_GONE", moved)
+        origin = self._conclusion.origin = origin_of(request, self.context, self.readers)
+        self.cwd = origin.state.cwd
         self._run = launch(
             request,
-            self._origin,
-            self._context,
+            origin,
+            self.context,
             engine,
             self.readers.output,
+            send=partial(self._leaving.send_after, self.key.client_id, self.context),
+            reported=self._reported,
             exited=self._exited,
             changed=self._settle,
         )
         self.pid = self._run.pid
-        if engine.journal is not None:
-            engine.journal.began(self.key, request.kind, self._run.tag)
+        self._run.record_start(self.key, request.kind)
         # Only now: if this fails, ``start`` ends the process.
         send_first_input(request, self._run)
-        self._timers = JobTimers(request, engine.idle_timeout, self.readers, self.used_at, self.end)
+        self._conclusion.timers = JobTimers(
+            request, engine.idle_timeout, self.readers, self.used_at, self.end
+        )
 
     def used_at(self) -> float:
         """Return the monotonic time of the last start, input, output, request or detaching."""
@@ -152,8 +152,10 @@ class Job:
     # Input ---------------------------------------------------------------------------------------
 
     def _running(self) -> Run:
-        if self._run is None or self.outcome is not None:
-            raise SessionError(f"{self.request.kind} {self.key.id} is not running")
+        has_ended = self.outcome is not None or self._conclusion.has_begun
+        if self._run is None or has_ended:
+            state = "has ended" if has_ended else "is not running"
+            raise SessionError(f"{self.request.kind} {self.key.id} {state}")
         return self._run
 
     def send_input(self, data: bytes, *, close: bool) -> None:
@@ -183,14 +185,14 @@ class Job:
     def end(self, reason: Reason) -> None:
         """End all processes of the job. Of several reasons the outcome has the first one.
 
-        Once the shell has exited, ``reason`` no longer changes the outcome.
+        Once the shell has reported or exited, ``reason`` no longer changes the outcome.
         """
         self._conclusion.skip_check()
         ending = self._ending is not None and not self._ending.done()
         if self._run is None or ending or self.state == "ended":
             return
         if self.outcome is None:
-            self._reason = reason
+            self._conclusion.reason = reason
         self._ending = asyncio.create_task(self._end(self._run))
 
     async def _end(self, run: Run) -> None:
@@ -224,35 +226,39 @@ class Job:
         self.readers.output_is_lost = True
         self._conclude(self._conclusion.outcome("lost"))
 
+    def _reported(self) -> None:
+        """Conclude before the leader's exit, if that can't change the outcome any more."""
+        if self._run is None or not self._leaving.has_room:
+            return
+        ended = self._conclusion.early_exit(self._run)
+        if ended is not None:
+            self._leaving.add(self, self._run, ended)
+            self._conclusion.begin_early(self._run, ended)
+
     def _exited(self) -> None:
         self.clock.exit()
-        if self._ending is None and self._run is not None:
-            self._finish(self._run)
+        run = self._run
+        if self._leaving.remove(self) and run is not None:
+            best_effort("the end of a job's output could not be read", run.pump.drain)
+            if self.outcome is not None:
+                best_effort("the end of a job is not in the journal", run.record_end)
+        elif self._ending is None and run is not None:
+            self._finish(run)
         # A job that already has its outcome may become ended now.
         self._settle()
 
     def _finish(self, run: Run) -> None:
         """Begin the conclusion, once, after the leader's exit. A failed step is only logged."""
-        if self.outcome is None and not self._is_concluding:
-            self._is_concluding = True
-            self._stop_timers()
-            # The last output may exceed the output limit, which sets the reason.
-            best_effort("the last output could not be read", self.readers.output.finish)
-            was_ended = self._ending is not None
-            self._conclusion.begin(run, self._origin, self._reason, was_ended=was_ended)
+        if self.outcome is None and not self._conclusion.has_begun:
+            self._conclusion.begin(run)
 
     def _conclude(self, outcome: Outcome) -> None:
         self.readers.outcome = outcome
-        self._stop_timers()
         self.request = self.request.trimmed()
         self.state = "background"
         for step in self._last_steps(self._run):
             name = f"job {self.key.id} of client {self.key.client_id}"
             best_effort(f"{name}: a step after its outcome failed", step)
-
-    def _stop_timers(self) -> None:
-        if self._timers is not None:
-            self._timers.stop()
 
     def _last_steps(self, run: Run | None) -> Iterator[Callable[[], object]]:
         """Yield the steps after the outcome; each is run even if another one fails."""
@@ -263,9 +269,9 @@ class Job:
         yield self.readers.resume_reading
         yield self.readers.output.wake
         yield self._settle
-        yield lambda: self._engine.prewarm(self._context)
-        if run is not None and self._engine.journal is not None:
-            yield partial(self._engine.journal.ended, run.tag)
+        yield lambda: self._engine.prewarm(self.context)
+        if run is not None and self not in self._leaving:
+            yield run.record_end
 
     def _settle(self) -> None:
         """Become ``ended`` once the last process and the last pipe are gone."""
@@ -275,15 +281,15 @@ class Job:
             self.state = "ended"
             self._free()
             self._end_output()
-        elif not (self._has_background or self._run.is_scanning):
-            self._has_background = True
+        elif not (self.has_background or self._run.is_scanning or self in self._leaving):
+            self.has_background = True
             self._on_background(self)
 
     def _free(self) -> None:
         """Break the reference cycles, so that nothing waits for the garbage collector."""
         if self._run is not None:
             self._run.stop_tracking()
-        self._run = self._origin = self._timers = None
+        self._run = None
         self._conclusion.free()
         self.readers.output.detach()
 

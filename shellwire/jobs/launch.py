@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.model import shown
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.model import Request
     from shellwire.jobs.output import Output
+    from shellwire.jobs.readers import Readers
     from shellwire.shell.context import Context, Origin
     from shellwire.shell.state import State
 
 
-def origin_of(request: Request, context: Context) -> tuple[Origin, bytes | None]:
-    """Return the state that ``request`` starts from, and the context's cwd if that is gone.
+def origin_of(request: Request, context: Context, readers: Readers) -> Origin:
+    """Return the state that ``request`` starts from; notify ``readers`` if its cwd is gone.
 
     Raises CannotEnter if the request's own cwd does not exist.
     """
@@ -30,7 +32,11 @@ def origin_of(request: Request, context: Context) -> tuple[Origin, bytes | None]
         cwd = os.path.join(context.state.cwd, request.cwd)
         if not os.path.isdir(cwd):
             raise CannotEnter(f"cwd {shown(request.cwd)}: there is no such directory")
-    return context.make_origin(cwd=cwd, env=request.env, terminal=request.size is not None)
+    origin, gone = context.make_origin(cwd=cwd, env=request.env, terminal=request.size is not None)
+    if gone is not None:
+        moved = f"{shown(gone)} is gone; running in {shown(origin.state.cwd)}"
+        readers.notify("CWD_GONE", moved)
+    return origin
 
 
 def launch(
@@ -40,13 +46,15 @@ def launch(
     engine: Engine,
     output: Output,
     *,
+    send: Callable[[Callable[[], None]], None],
+    reported: Callable[[], None],
     exited: Callable[[], None],
     changed: Callable[[], None],
 ) -> Run:
     """Start the process of ``request`` and connect it to ``output``.
 
-    ``exited()`` is called once, when the shell has exited; ``changed()`` whenever one of its
-    processes or pipes has ended. Raises SpawnError or PtyUnavailable.
+    ``send(run)`` must call ``run()``, which gives the shell its command, at once or later. ``Run``
+    describes the other callbacks. Raises SpawnError or PtyUnavailable.
     """
     is_command = request.kind == "command"
     stdio = Stdio(
@@ -56,12 +64,13 @@ def launch(
     taken = engine.take(origin.state, context, stdio, report=is_command)
     try:
         # The shell gets its command before the callbacks are set up, which saves time.
-        taken.shell.run(engine.dialect.script(taken.patch, text))
+        send(partial(taken.shell.run, engine.dialect.script(taken.patch, text)))
         run = Run(
             taken.shell,
             engine,
             budget=output.read_budget,
             received=output.received,
+            reported=reported,
             exited=exited,
             changed=changed,
         )

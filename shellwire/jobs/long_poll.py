@@ -10,6 +10,7 @@ from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.cursor import Cursor
 from shellwire.jobs.output import no_op
 from shellwire.jobs.search import Search, match_start
+from shellwire.jobs.snapshot import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +129,7 @@ class LongPoll:
             pieces=tuple(pieces),
             gap=gap,
             end=cursor.offset,
-            state=self.job.state,
+            state=state_of(self.job),
             exit_code=outcome.exit_code if outcome and cursor.has_read(outcome.at) else None,
             matched=cursor.offset == self._match,
         )

@@ -135,11 +135,14 @@ class Output:
             self.pump.resume()
 
     def finish(self) -> None:
-        """Read what the leader wrote before its exit. Later output is background output."""
-        best_effort("the last output could not be read", self._drain)
+        """Record that the leader writes no more. Later output is background output."""
         for stream in (STDOUT, STDERR):
             self.buffer.finish(stream)
         self._finished = True
+
+    def drain(self) -> None:
+        """Read what the leader has written and is in the kernel now; it writes no more."""
+        best_effort("the last output could not be read", self._drain)
 
     def _drain(self) -> None:
         if self.pump is not None:

@@ -20,6 +20,7 @@ from shellwire.jobs.disconnect import DisconnectPolicy
 from shellwire.jobs.ended import EndedJobs, Retention
 from shellwire.jobs.grace_period import GracePeriod
 from shellwire.jobs.job import Job
+from shellwire.jobs.leaving import LeavingLeaders
 from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
 from shellwire.jobs.recent_keys import RecentKeys
 from shellwire.jobs.slot_holders import describe_holders
@@ -60,6 +61,7 @@ class Registry:
         self._disconnect_policy = DisconnectPolicy(detach_ttl, self.jobs, self._end_abandoned)
         self._engine = engine
         self._slots: Slots[JobKey] = Slots(max_processes, max_queue, max_sessions)
+        self._leaving = LeavingLeaders(max_processes)
         self._jobs = JobTable()
         # Jobs that have a slot and are about to start.
         self._next: deque[JobKey] = deque()
@@ -132,6 +134,7 @@ class Registry:
             request,
             context,
             self._engine,
+            leaving=self._leaving,
             on_released=self._on_released,
             on_background=self._on_background,
             on_ended=self._on_ended,
@@ -230,6 +233,7 @@ class Registry:
         Every job has its outcome when this returns.
         """
         self._stopping = True
+        self._leaving.accept_no_more()
         for key in self._slots.waiting:
             self._jobs[key].refuse(DaemonStopping("the daemon is stopping"), "killed")
         living = [job for job in self._jobs.all() if job.state != "ended"]
@@ -283,5 +287,6 @@ class Registry:
     def close(self) -> None:
         """Stop the timers that forget and end jobs, and end the shells in the pool."""
         self._engine.close()
+        self._leaving.close()
         self._ended_jobs.close()
         self._disconnect_policy.close()

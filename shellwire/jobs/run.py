@@ -12,6 +12,7 @@ from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.pump import Pump
 from shellwire.process import kill, proc
+from shellwire.process.reap import Exit
 from shellwire.process.send_signal import KILL, send_to_group
 from shellwire.process.terminal_eof import TerminalEof
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.jobs.engine import Engine
-    from shellwire.process.reap import Exit
+    from shellwire.jobs.model import JobKey, Kind
     from shellwire.shell.shell import Shell
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ _SCAN_INTERVAL = 0.01
 class Run:
     """A running shell. Calls ``exited()`` once, and ``changed()`` when a process or pipe has ended.
 
+    ``reported()`` is called before that, each time ``reported_exit`` may return an exit.
+
     ``exit`` is the leader's exit, None until then. Processes that the leader leaves become the
     daemon's children, where the system allows it, and are watched until they end too.
     """
@@ -48,6 +51,7 @@ class Run:
         *,
         budget: Callable[[], int],
         received: Callable[[int, bytes], None],
+        reported: Callable[[], None],
         exited: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
@@ -70,6 +74,7 @@ class Run:
         self._eof: TerminalEof | None = None
         # Before anything is awaited: an unwatched child would count as an orphan.
         engine.reaper.watch(shell.pid, self._on_exit)
+        shell.listen(reported)
         self.pump = Pump(
             shell.outputs,
             budget=budget,
@@ -231,6 +236,24 @@ class Run:
     def stop_tracking(self) -> None:
         """Stop attributing orphans to the job; all its processes have ended."""
         self._engine.orphans.job_ended(self._tree)
+
+    def reported_exit(self) -> Exit | None:
+        """Return the exit that the leader has reported as its last act; None if it has not.
+
+        Also None while it has children: only without them the exit itself adds nothing.
+        """
+        status = self._shell.reported_status() if self.exit is None else None
+        return None if status is None or not proc.is_childless(self.pid) else Exit(status, None)
+
+    def record_start(self, key: JobKey, kind: Kind) -> None:
+        """Record in the journal that the job ``key`` has started."""
+        if self._engine.journal is not None:
+            self._engine.journal.began(key, kind, self.tag)
+
+    def record_end(self) -> None:
+        """Record in the journal that the job has its outcome, and the leader is reaped."""
+        if self._engine.journal is not None:
+            self._engine.journal.ended(self.tag)
 
     def take_report(self) -> tuple[bytes, bytes, bytes]:
         """Return the shell's report, and the token and the tag in it. Once only."""

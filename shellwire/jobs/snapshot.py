@@ -40,12 +40,20 @@ class Snapshot:
     """When a client last asked for the job or stopped reading it, in seconds since the epoch."""
 
 
+def state_of(job: Job) -> State:
+    """Return the state of ``job`` as clients see it.
+
+    A job is in the background only once its leader is reaped and something is known to be left.
+    """
+    return "ended" if job.state == "background" and not job.has_background else job.state
+
+
 def snapshot(job: Job) -> Snapshot:
     """Return the description of ``job`` at this moment."""
     return Snapshot(
         key=job.key,
         kind=job.request.kind,
-        state=job.state,
+        state=state_of(job),
         command=job.command,
         context=job.request.context,
         cwd=None if job.cwd is None else decoded(job.cwd),

@@ -135,6 +135,19 @@ class Tree:
         return [process for process in inside.values() if not process.zombie]
 
 
+class OneProcess:
+    """One child of ours, ``pid``, which nobody reaps before ``has_exited()``."""
+
+    def __init__(self, pid: int, has_exited: Callable[[], bool]) -> None:
+        self._pid = pid
+        self._has_exited = has_exited
+
+    async def members(self) -> list[proc.Process]:
+        """Return the process while it lives."""
+        process = None if self._has_exited() else proc.inspect(self._pid)
+        return [] if process is None or process.zombie else [process]
+
+
 class AllJobProcesses:
     """The processes of all jobs of this daemon, in whatever session they are."""
 

@@ -170,6 +170,23 @@ def adopted_children() -> list[int]:
         os.close(fd)
 
 
+def is_childless(pid: int) -> bool:
+    """Whether ``pid``, which has one thread, has no child, zombies included; False if unknown.
+
+    Unlike a list of many children, an empty one is exact (proc(5), children).
+    """
+    try:
+        fd = os.open(f"{PROC}/{pid}/task/{pid}/children", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not os.read(fd, 1)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
 def session(pid: int) -> int:
     """Return the session id of ``pid`` (0: our own process). Raises OSError.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome
-from shellwire.jobs.snapshot import snapshot
+from shellwire.jobs.snapshot import snapshot, state_of
 from shellwire.protocol import messages
 from shellwire.protocol.data import encode_data
 
@@ -124,7 +124,7 @@ def attached(job: Job, after: int, request_id: str | None) -> messages.Attached:
         id=job.key.id,
         after=after,
         end=job.buffer.end,
-        state=job.state,
+        state=state_of(job),
         kind=job.request.kind,
         cols=cols,
         rows=rows,

@@ -84,6 +84,12 @@ class Bash(Dialect):
             raise CannotEnter
         return payload
 
+    def is_final(self, report: bytes, token: bytes) -> bool:
+        # Whatever a trap of the user's wrote stands before.
+        begin = report.find(token + b"\0")
+        trap = bash_text.OUR_TRAP.replace(b"TOKEN", token)
+        return report.endswith(trap, 0, max(begin, 0)) and report.endswith(b"\0" + token)
+
     def parse(self, payload: bytes) -> Report | None:
         return bash_report.parse(payload)
 

@@ -18,6 +18,9 @@ How it works, and why:
   only the first one. The user's aliases apply to the first two lines. So these contain no reserved
   word, which an alias could replace, and the second turns aliases off if one would break the third.
   ``((`` is no word, and its redirections hide what DEBUG and xtrace write.
+- The last act on the main line is a line in the pipe: the report is whole, and this is the status.
+  Then the daemon need not wait for the exit, unless an EXIT trap of the user's follows. That is why
+  the report begins with ``trap -p EXIT``. An early end writes no such line.
 - ``set -v`` writes each line of a trap to stderr when bash reads it; nothing can prevent that. A
   command that may turn it on runs without the trap, but with a function ``exit``, which sets the
   trap once verbose is off again. Other early ends (``set -e``, a signal) are then not reported.
@@ -85,10 +88,15 @@ _TRAP = (
 WITH_REPORT = (
     "{ exec 210>&10 211<&11 212<&12 213>&13; } 200>&- 201<&- 202<&- 203>&-; "
     f"exec 200>&- 201<&- 202<&- 203>&-; trap '{_TRAP}' EXIT; {_RESTORE}; "
-    f'{{ __shellwire_s=$?; {_QUIET}\\builtin printf "%s\\0" TOKEN; {_STATE}}} >&210 2>&1 {_LOST}; '
+    f"{{ __shellwire_s=$?; {_QUIET}\\builtin trap -p EXIT; "
+    f'\\builtin printf "%s\\0" TOKEN; {_STATE}}} >&210 2>&1 && '
+    f'\\builtin printf "%s %s\\n" TOKEN "$__shellwire_s" 2>&- >&213 {_LOST}; '
     '\\builtin exit "$__shellwire_s"'
 ).encode()
 """The text of a shell that reports its state; TOKEN is to be replaced."""
+
+OUR_TRAP = b"trap -- '%s' EXIT\n" % _TRAP.replace("'$'\\n''", "\n").encode()
+"""What ``trap -p EXIT`` prints unless the command has changed that trap; with TOKEN."""
 
 WITHOUT_REPORT = (
     f"{{ exec 211<&10 212<&11; }} 201<&- 202<&-; exec 201<&- 202<&-; {_RESTORE}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -28,6 +29,12 @@ UNREPORTED = b"\0unreported"
 # One string of an environment is at most 128 KiB long (execve(2), MAX_ARG_STRLEN): the shell itself
 # restores longer ones.
 MAX_ENV_STRING = 128 * 1024 - 1
+
+MAX_LAST_LINE = 64
+"""The most bytes of the line by which a shell says that its report is whole."""
+
+_LAST_LINE = re.compile(rb"([0-9a-f]+) (0|[1-9][0-9]{0,2})\n")
+_MAX_STATUS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,9 @@ class Dialect(ABC):
     """An unnamed file for the report. None: the shell opens it by a path."""
 
     lost_fd: ClassVar[int | None] = None
-    """A pipe that the shell writes to if it can't report. None: the shell opens it by a path."""
+    """A pipe that the shell writes to at its end: ``TOKEN STATUS`` as one line if the report is
+    whole and nothing but the exit follows, ``x`` if it can't report. None: the shell opens it by a
+    path."""
 
     script_fd: ClassVar[int]
     """A pipe with the command's text, which the shell reads to its end."""
@@ -110,6 +119,13 @@ class Dialect(ABC):
 
         Raises CannotEnter if the command did not run because its directory can't be entered.
         """
+
+    def is_final(self, report: bytes, token: bytes) -> bool:
+        """Whether ``report`` is whole, and says that the shell's EXIT trap is still ours.
+
+        Then nothing of the user's runs between the report and the exit.
+        """
+        return False
 
     @abstractmethod
     def parse(self, payload: bytes) -> Report | None:
@@ -163,6 +179,17 @@ def environment(state: State) -> dict[bytes, bytes]:
         and not name.startswith(b"BASH_FUNC_")
         and len(name) + len(value) < MAX_ENV_STRING
     }
+
+
+def last_line_status(line: bytes, token: bytes) -> int | None:
+    """Return STATUS if ``line`` is exactly ``TOKEN STATUS`` with 0 to 255, else None.
+
+    A command can find the pipe and write anything to it.
+    """
+    match = _LAST_LINE.fullmatch(line)
+    if match is None or match[1] != token or int(match[2]) > _MAX_STATUS:
+        return None
+    return int(match[2])
 
 
 def between(report: bytes, token: bytes) -> bytes | None:

@@ -18,7 +18,7 @@ from shellwire.errors import SpawnError
 from shellwire.process.input_writer import InputWriter
 from shellwire.process.kill import TAG_NAME
 from shellwire.process.output_reader import Reader
-from shellwire.shell.dialect import FileDialect
+from shellwire.shell.dialect import FileDialect, last_line_status
 from shellwire.shell.shell import Shell, Stdio
 
 if TYPE_CHECKING or sys.platform != "win32":
@@ -27,6 +27,8 @@ if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.shell.report import ReportFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shellwire.process.output_reader import Source
     from shellwire.shell.dialect import Dialect, Start
     from shellwire.shell.state import State
@@ -36,12 +38,25 @@ if TYPE_CHECKING:
 class _WaitingShell(Shell):
     """A shell that reads its command from a pipe, and reports into an unnamed file."""
 
+    _dialect: Dialect
     _script: InputWriter
     _report: ReportFile | None
 
     def run(self, script: bytes) -> None:
         self._script.write(script)
         self._script.finish()
+
+    def listen(self, ready: Callable[[], None]) -> None:
+        if self._report is not None:
+            self._report.listen(ready)
+
+    def reported_status(self) -> int | None:
+        if self._report is None:
+            return None
+        status = last_line_status(self._report.line, self.token)
+        if status is None or not self._dialect.is_final(self._report.read(), self.token):
+            return None
+        return status
 
     def take_report(self) -> bytes:
         if self._report is None:
@@ -150,4 +165,5 @@ def _launch(
     else:
         sources = {name: Reader(fd) for name, fd in outputs.items()}
         writer = InputWriter(stdin) if stdin is not None else None
-    return _WaitingShell(pid, tag, token, sources, writer, terminal, InputWriter(script), report)
+    script_writer = InputWriter(script)
+    return _WaitingShell(pid, tag, token, sources, writer, terminal, dialect, script_writer, report)

@@ -40,14 +40,21 @@ _TELL = (
     f'{{ {{ {_REPORT}; }} >|"$__shellwire_f" '
     '|| \\command printf x >|"$__shellwire_l"; } 2>/dev/null'
 )
+# The end of the main line. Listing all traps is the only way to see the EXIT trap; it comes first.
+_TELL_LAST = (
+    f'{{ {{ \\command trap; {_REPORT}; }} >|"$__shellwire_f" '
+    r'&& \command printf "%s %s\n" TOKEN "$__shellwire_s" >|"$__shellwire_l" '
+    '|| \\command printf x >|"$__shellwire_l"; } 2>/dev/null'
+)
 # An unknown signal name in trap would end the shell, if not for ``command``.
 _QUIET = r'\set +euxvnCf; \command trap "" XFSZ; '
 _RUN = '. /dev/fd/7; . /dev/fd/8; exec 7<&- 8<&-; eval "$__shellwire_c"'
+_TRAP = f"{{ {_QUIET}}} 2>/dev/null; case ${{__shellwire_s+x}} in x) ;; *) {_TELL};; esac"
 _TEMPLATE = (
-    f"trap '{{ {_QUIET}}} 2>/dev/null; case ${{__shellwire_s+x}} in x) ;; *) {_TELL};; esac' EXIT; "
-    f"{_RUN}; {{ __shellwire_s=$?; {_QUIET}}} 2>/dev/null; "
-    f'{_TELL}; \\exit "$__shellwire_s"'
+    f"trap '{_TRAP}' EXIT; {_RUN}; {{ __shellwire_s=$?; {_QUIET}}} 2>/dev/null; "
+    f'{_TELL_LAST}; \\exit "$__shellwire_s"'
 ).encode()
+_OUR_TRAP = f"trap -- '{_TRAP}' EXIT\n".encode()
 _UNREPORTED = _RUN.encode() + b"; exit"
 
 _EXPORT = re.compile(
@@ -109,6 +116,10 @@ class Posix(Dialect):
         if payload == CD_FAILED:
             raise CannotEnter
         return payload
+
+    def is_final(self, report: bytes, token: bytes) -> bool:
+        trap = _OUR_TRAP.replace(b"TOKEN", token)
+        return report.startswith(trap) and report.endswith(b"\0" + token)
 
     def parse(self, payload: bytes) -> Report | None:
         cwd, _, exports = payload.partition(b"\0")

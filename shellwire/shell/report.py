@@ -1,13 +1,24 @@
-"""Receive a shell's report: an unnamed file, and a pipe that signals a failed write."""
+"""Receive a shell's report: an unnamed file, and a pipe with the shell's last line.
+
+The line says that the report is whole. Instead, a byte ``x`` says that it could not be written.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
+from typing import TYPE_CHECKING
 
 from shellwire.process.spawn import private_file
-from shellwire.shell.dialect import UNREPORTED
+from shellwire.shell.dialect import MAX_LAST_LINE, UNREPORTED
 from shellwire.shell.shell import MAX_REPORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOST = b"x"
+_CHUNK = 4096
 
 
 class ReportFile:
@@ -23,6 +34,9 @@ class ReportFile:
         os.set_blocking(self._read_end, False)
         self._fds = [self.fd, self._read_end, self._write_end]
         self._path: str | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.line = b""
+        """What the shell has written to the pipe so far, at most MAX_LAST_LINE + 1 bytes."""
 
     def detach_write_end(self) -> int:
         """Return the pipe's write end, for a shell to inherit. The caller must close it."""
@@ -33,7 +47,7 @@ class ReportFile:
         """Return the paths by which another process of this user can open the file and the pipe.
 
         They lead to this process's descriptors (proc_pid_fd(5)). On a system without such paths the
-        file is a named one, which ``take`` deletes, and a failed write is not signalled.
+        file is a named one, which ``take`` deletes, and nothing arrives in the pipe.
         """
         file, pipe = (f"/proc/{os.getpid()}/fd/{fd}" for fd in (self.fd, self._write_end))
         if os.access(file, os.W_OK):
@@ -43,19 +57,54 @@ class ReportFile:
         self.fd = named
         return os.fsencode(self._path), os.fsencode(os.devnull)
 
+    def listen(self, ready: Callable[[], None]) -> None:
+        """Call ``ready()`` from the loop when ``line`` may be the shell's last line.
+
+        Whatever else arrives is read and dropped: a full pipe would block the shell at its end.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._read_end, self._hear, ready)
+
+    def _hear(self, ready: Callable[[], None]) -> None:
+        try:
+            said = os.read(self._read_end, _CHUNK)
+        except BlockingIOError:
+            return
+        if not said:
+            # The last writer has gone, and says nothing by that: the exit decides.
+            self._ignore()
+            return
+        self.line = (self.line + said)[: MAX_LAST_LINE + 1]
+        if self.line.endswith(b"\n"):
+            ready()
+
+    def _ignore(self) -> None:
+        if self._loop is not None:
+            self._loop.remove_reader(self._read_end)
+            self._loop = None
+
+    def read(self) -> bytes:
+        """Return what the file holds now."""
+        return os.pread(self.fd, min(os.fstat(self.fd).st_size, MAX_REPORT), 0)
+
     def take(self) -> bytes:
         """Return the report and close all descriptors. Once only.
 
         UNREPORTED is appended if the shell could not write its report.
         """
         try:
-            report = os.pread(self.fd, min(os.fstat(self.fd).st_size, MAX_REPORT), 0)
-            try:
-                return report + (UNREPORTED if os.read(self._read_end, 1) else b"")
-            except BlockingIOError:
-                return report
+            return self.read() + (UNREPORTED if _LOST in self._last_words() else b"")
         finally:
+            self._ignore()
             for fd in self._fds:
                 os.close(fd)
             if self._path is not None:
                 os.unlink(self._path)
+
+    def _last_words(self) -> bytes:
+        if self.line:
+            return self.line
+        try:
+            return os.read(self._read_end, MAX_LAST_LINE)
+        except BlockingIOError:
+            return b""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shellwire.process.input_writer import Sink
     from shellwire.process.output_reader import Source
     from shellwire.process.pty import Terminal
@@ -41,9 +43,23 @@ class Shell(ABC):
     def run(self, script: bytes) -> None:
         """Send the shell the script that it waits for (see ``Dialect.script``). Once only."""
 
+    def listen(self, ready: Callable[[], None]) -> None:  # noqa: B027 - not every shell reports
+        """Call ``ready()`` from the loop when ``reported_status`` may return a status.
+
+        Shells that don't say that their report is whole never call it.
+        """
+
+    def reported_status(self) -> int | None:
+        """Return the status (0 to 255) with which the shell is about to exit, None if unknown.
+
+        It is known when the shell has said that its report is whole, and no EXIT trap of the user's
+        follows.
+        """
+        return None
+
     @abstractmethod
     def take_report(self) -> bytes:
-        """Return the report of the ended shell. Call it once only."""
+        """Return the report of the ended shell, or of one with a status. Call it once only."""
 
     @abstractmethod
     def discard(self) -> None:

@@ -83,7 +83,8 @@ def signal(connection: Connection, message: messages.Signal) -> None:
         raise InvalidMessage(f"signal: expected a signal of this system, got {message.signal}")
     job = _find(connection, message.id)
     if job.state != "running":
-        raise NotFound(f"{job.request.kind} {message.id} is not running")
+        state = "is not running" if job.outcome is None else "has ended"
+        raise NotFound(f"{job.request.kind} {message.id} {state}")
     job.signal(number)
     connection.acknowledge(message)
 
