@@ -55,9 +55,7 @@ class Bash(Dialect):
         self._last: tuple[State, bool, Mapping[bytes, bytes], bytes] | None = None
 
     def start(self, state: State, token: bytes, *, report: bool) -> Start:
-        text = (
-            bash_text.WITH_REPORT.replace(b"TOKEN", token) if report else bash_text.WITHOUT_REPORT
-        )
+        text = bash_text.with_report(token) if report else bash_text.WITHOUT_REPORT
         if self._last is None or self._last[0] is not state or self._last[1] != report:
             carried = _environment(state)
             self._last = (state, report, carried, _restore(state, carried, report=report))
@@ -87,7 +85,7 @@ class Bash(Dialect):
     def is_final(self, report: bytes, token: bytes) -> bool:
         # Whatever a trap of the user's wrote stands before.
         begin = report.find(token + b"\0")
-        trap = bash_text.OUR_TRAP.replace(b"TOKEN", token)
+        trap = bash_text.our_trap(token)
         return report.endswith(trap, 0, max(begin, 0)) and report.endswith(b"\0" + token)
 
     def parse(self, payload: bytes) -> Report | None:

@@ -74,6 +74,8 @@ _STATE = (
     '\\builtin printf "\\0"; \\builtin alias -p; \\builtin printf "\\0%s" TOKEN; '
 )
 _LOST = "|| \\builtin printf x 2>&- >&213"
+# In the trap the token is written in two halves: else a report, which holds the trap's text, would
+# contain the token not only where it begins and ends.
 _TRAP = (
     "((${__shellwire_s+1}0)) >&210 2>&1 && \\builtin exit'$'\\n''"
     "((${BASH_ALIASES[@]+1}0)) >&210 2>&1 && "
@@ -84,8 +86,8 @@ _TRAP = (
     '0) \\builtin printf "%s\\0" TOKEN;; '
     f'*) {_PEEL}\\builtin printf "%s\\0%s" TOKEN {bash_report.INSIDE.decode()};; '
     f"esac; {_STATE}}} >&210 2>&- {_LOST}"
-)
-WITH_REPORT = (
+).replace("TOKEN", "HALVES")
+_WITH_REPORT = (
     "{ exec 210>&10 211<&11 212<&12 213>&13; } 200>&- 201<&- 202<&- 203>&-; "
     f"exec 200>&- 201<&- 202<&- 203>&-; trap '{_TRAP}' EXIT; {_RESTORE}; "
     f"{{ __shellwire_s=$?; {_QUIET}\\builtin trap -p EXIT; "
@@ -93,10 +95,23 @@ WITH_REPORT = (
     f'\\builtin printf "%s %s\\n" TOKEN "$__shellwire_s" 2>&- >&213 {_LOST}; '
     '\\builtin exit "$__shellwire_s"'
 ).encode()
-"""The text of a shell that reports its state; TOKEN is to be replaced."""
+_OUR_TRAP = b"trap -- '%s' EXIT\n" % _TRAP.replace("'$'\\n''", "\n").encode()
 
-OUR_TRAP = b"trap -- '%s' EXIT\n" % _TRAP.replace("'$'\\n''", "\n").encode()
-"""What ``trap -p EXIT`` prints unless the command has changed that trap; with TOKEN."""
+
+def with_report(token: bytes) -> bytes:
+    """Return the text of a shell that reports its state between two ``token``."""
+    return _WITH_REPORT.replace(b"HALVES", _halves(token)).replace(b"TOKEN", token)
+
+
+def our_trap(token: bytes) -> bytes:
+    """Return what ``trap -p EXIT`` prints if the command has not changed that trap."""
+    return _OUR_TRAP.replace(b"HALVES", _halves(token))
+
+
+def _halves(token: bytes) -> bytes:
+    middle = len(token) // 2
+    return token[:middle] + b'""' + token[middle:]
+
 
 WITHOUT_REPORT = (
     f"{{ exec 211<&10 212<&11; }} 201<&- 202<&-; exec 201<&- 202<&-; {_RESTORE}"

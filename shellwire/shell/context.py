@@ -149,14 +149,14 @@ class Context:
         """
         if len(report) > _MAX_REPORT:
             return Commit(committed=False, problem=_TOO_LARGE)
-        seen = report.replace(tag, b"").replace(token, b""), origin.state
-        if self._unchanged == seen and origin.epoch == self._epoch:
-            # The same report from the same origin changed nothing the last time.
-            return Commit(committed=True)
         payload = dialect.payload(report, token)
         if payload is None:
             lost = report.endswith(UNREPORTED)
             return Commit(committed=False, problem=_NOT_REPORTED if lost else None)
+        seen = payload.replace(tag, b""), origin.state
+        if self._unchanged == seen and origin.epoch == self._epoch:
+            # The same report from the same origin changed nothing the last time.
+            return Commit(committed=True)
         parsed = dialect.parse(payload)
         if parsed is None:
             return Commit(committed=False, problem="its state could not be read")

@@ -54,8 +54,12 @@ class _WaitingShell(Shell):
         if self._report is None:
             return None
         status = last_line_status(self._report.line, self.token)
-        if status is None or not self._dialect.is_final(self._report.read(), self.token):
+        if status is None:
             return None
+        report = self._report.read()
+        if not self._dialect.is_final(report, self.token):
+            return None
+        self._report.final = report
         return status
 
     def take_report(self) -> bytes:

@@ -35,6 +35,8 @@ class ReportFile:
         self._fds = [self.fd, self._read_end, self._write_end]
         self._path: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.final: bytes | None = None
+        """The report, once it is known to be whole and nothing can follow."""
         self.line = b""
         """What the shell has written to the pipe so far, at most MAX_LAST_LINE + 1 bytes."""
 
@@ -93,6 +95,8 @@ class ReportFile:
         UNREPORTED is appended if the shell could not write its report.
         """
         try:
+            if self.final is not None:
+                return self.final
             return self.read() + (UNREPORTED if _LOST in self._last_words() else b"")
         finally:
             self._ignore()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import ctypes
 import os
 import re
@@ -42,27 +42,42 @@ class Held:
     pid: int
 
     def go(self) -> None:
-        """Let the shell exit."""
-        os.kill(self.pid, signal.SIGCONT)
+        """Let the shell exit, if it has not died."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
     async def gone(self, daemon: Daemon) -> None:
         """Wait until the daemon has reaped the shell."""
         await becomes(lambda: self.pid not in daemon.children())
 
 
-async def hold(client: Client, command: str, **fields: Any) -> Held:
+async def hold(
+    client: Client,
+    command: str,
+    *,
+    going: str | None = None,
+    stopped: Daemon | None = None,
+    **fields: Any,
+) -> Held:
     """Run ``command``, and stop its shell when it has written its last line to the daemon.
 
-    A shell that ends without that line makes this fail.
+    ``going`` is a running job instead, which waits for a line of input. A shell that ends without
+    its last line makes this fail. ``stopped`` is a daemon that is stopped meanwhile: it finds the
+    last output and the line at the same time.
     """
-    text = f"echo $$; read -r _; {command}"
-    job = await client.start(text, open_stdin=True, **fields)
-    pid = int(await client.output_until(job, "\n"))
+    job = going
+    if job is None:
+        job = await client.start(f"read -r _; {command}", open_stdin=True, **fields)
+    jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
+    pid = next(each["pid"] for each in jobs if (each["client_id"], each["id"]) == (client.id, job))
     _ptrace(_SEIZE, pid, data=_TRACE_SYSGOOD)
     _ptrace(_INTERRUPT, pid)
-    await client.send({"type": "send_input", "id": job, "data": "\n"})
-    await asyncio.to_thread(lambda: None)  # the message is on its way
+    assert (await client.ask({"type": "send_input", "id": job, "data": "\n"}))["type"] == "ack"
+    if stopped is not None:
+        os.kill(stopped.pid, signal.SIGSTOP)
     _run_to_line(pid)
+    if stopped is not None:
+        os.kill(stopped.pid, signal.SIGCONT)
     return Held(job, pid)
 
 
