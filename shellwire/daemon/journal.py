@@ -70,7 +70,7 @@ class HomeJournal:
             self._quietly(self._journal.began, job)
 
     def ended(self, tag: bytes) -> None:
-        """Record that a job's terminal message was sent."""
+        """Record that a job has its outcome, and its leader is reaped."""
         if self._journal is not None:
             self._quietly(self._journal.ended, tag.decode())
 

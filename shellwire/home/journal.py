@@ -158,7 +158,7 @@ class Journal:
         self._append(line)
 
     def ended(self, tag: str) -> None:
-        """Record that a job's terminal message was sent."""
+        """Record that a job has its outcome, and its leader is reaped."""
         if self._live.pop(tag, None) is not None:
             self._append(_line("ended", tag))
 

@@ -26,7 +26,7 @@ class JobClock:
         self.used_at = self._begun = time.monotonic()
 
     def exit(self) -> None:
-        """Record that the leader exits now; later calls change nothing."""
+        """Record that the leader exits or reports now; later calls change nothing."""
         if self._duration is None:
             self._duration = time.monotonic() - self._begun
 
@@ -42,7 +42,7 @@ class JobClock:
 
     @property
     def duration(self) -> float:
-        """Seconds from the start until the leader's exit, or until now; 0 while queued."""
+        """Seconds from the start until the leader's report or exit, or until now; 0 while queued."""
         if self.started_at is None and self._duration is None:
             return 0.0
         return time.monotonic() - self._begun if self._duration is None else self._duration

@@ -56,7 +56,7 @@ class Journal(Protocol):
         ...
 
     def ended(self, tag: bytes) -> None:
-        """Record that the job with this tag has its outcome."""
+        """Record that the job with this tag has its outcome, and its leader is reaped."""
         ...
 
 

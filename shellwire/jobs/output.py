@@ -57,7 +57,7 @@ class Output:
         """Return how many bytes may be read from the process now.
 
         The fastest viewer sets the budget. There is no backpressure without a viewer, for collected
-        output, after the leader's exit and past the output limit: the buffer then keeps the newest
+        output, after the leader's end and past the output limit: the buffer then keeps the newest
         output, and output past the limit is dropped.
         """
         if self._finished or (self._limit and self._received_bytes >= self._limit):

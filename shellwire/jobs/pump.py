@@ -98,7 +98,7 @@ class Pump:
     def drain(self) -> None:
         """Read the bytes that are in the kernel now, without regard to the budget, and no more.
 
-        When the leader's exit is known, all its output is in the kernel. A background process may
+        When the leader's exit or report is known, all its output is in the kernel. A background process may
         continue to write for ever, so reading up to end-of-file might not end.
         """
         for stream, source in list(self._open.items()):
