@@ -16,10 +16,9 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A terminal is read until nothing waits, and at most so far: background processes may write for
-# ever. The kernel buffers less between its two sides (tty_buffer.c); FIONREAD counts the first of
-# its buffers only.
-_TERMINAL_HOLDS = 1024 * 1024
+# The kernel buffers about 64 KiB between the two sides of a terminal (tty_buffer.c); FIONREAD
+# counts the first of its buffers only.
+_TERMINAL_HOLDS = 128 * 1024
 
 
 class Source(Protocol):
