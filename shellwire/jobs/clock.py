@@ -42,7 +42,7 @@ class JobClock:
 
     @property
     def duration(self) -> float:
-        """Seconds from the start until the leader's report or exit, or until now; 0 while queued."""
+        """Seconds from the start until the leader's exit or report, until now; 0 while queued."""
         if self.started_at is None and self._duration is None:
             return 0.0
         return time.monotonic() - self._begun if self._duration is None else self._duration

@@ -98,8 +98,8 @@ class Pump:
     def drain(self) -> None:
         """Read the bytes that are in the kernel now, without regard to the budget, and no more.
 
-        When the leader's exit or report is known, all its output is in the kernel. A background process may
-        continue to write for ever, so reading up to end-of-file might not end.
+        When the leader's exit or report is known, all its output is in the kernel. A background
+        process may continue to write for ever, so reading up to end-of-file might not end.
         """
         for stream, source in list(self._open.items()):
             left = source.waiting() if self._read(stream, _READ) else 0

@@ -13,7 +13,9 @@ How it works, and why:
   runs it: line numbers, ``return`` and BASH_SOURCE are as under ``bash -c``.
 - The report is written after the command, on the main line. If control never gets there (exit,
   set -e, set -u, a syntax error, a signal), an EXIT trap writes it. A variable, set on the main
-  line, tells the trap that there is nothing left to do.
+  line, tells the trap that there is nothing left to do. It is also set until the patch is applied:
+  a shell that is ended before would report the state that it was started in, perhaps that of
+  another context.
 - Bash reads each line of the trap when it executes it. After a report on the main line it reads
   only the first one. The user's aliases apply to the first two lines. So these contain no reserved
   word, which an alias could replace, and the second turns aliases off if one would break the third.
@@ -44,9 +46,9 @@ from string import ascii_letters
 from shellwire.shell import bash_report
 
 _RESTORE = (
-    'eval "$(</dev/fd/212)" 2>/dev/null; \\builtin unset -v BASH_EXECUTION_STRING; '
+    '__shellwire_s=; eval "$(</dev/fd/212)" 2>/dev/null; \\builtin unset -v BASH_EXECUTION_STRING; '
     'IFS= TMOUT= \\builtin read -r -d "" -u 211 __shellwire_p; SECONDS=0; '
-    '\\builtin eval "$__shellwire_p"; \\builtin unset -v __shellwire_p; '
+    '\\builtin eval "$__shellwire_p"; \\builtin unset -v __shellwire_p __shellwire_s; '
     '\\builtin eval -- "$(</dev/fd/211)"'
 )
 _QUIET = (

@@ -386,12 +386,17 @@ async def test_what_the_shell_of_a_named_context_holds(patient: Daemon, waiter: 
 
 
 async def test_a_command_that_ends_before_it_gets_its_text(patient: Daemon, waiter: Client) -> None:
-    held = await hold(waiter, ":")
+    """Its shell, which was started in an earlier state, must not commit that state."""
+    other = await patient.client()
+    await other.run("A=other")
+    held = await hold(waiter, "A=1")
     await waiter.finish(held.job)
     ran = await waiter.run("echo ran", timeout=0.1)
     assert (ran.out, ran.last["reason"], ran.code) == ("", "timed_out", -15)
+    assert not ran.last["committed"]
     held.go()
-    assert (await waiter.run("echo next")).out == "next\n"
+    assert (await waiter.run("echo $A")).out == "1\n"
+    await other.close()
 
 
 async def test_slots(tmp_path: Path) -> None:
