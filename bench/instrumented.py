@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shellwire.jobs.job import Job
-from shellwire.process.reap import Reaper
 from shellwire.server.connection import Connection
 from shellwire.shell.shell import Shell
 
@@ -56,7 +55,7 @@ def instrument() -> None:
     _around(Connection, "_handle", "read", None)
     for kind in Shell.__subclasses__():
         _around(kind, "run", "ready", "command_sent")
-    _around(Reaper, "_collect", "ended", None)
+    _around(Job, "_reported", "ended", None)
     _around(Job, "_conclude", None, "concluded")
     original: Callable[..., Awaitable[None]] = Connection._send
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from bench import proc
 from bench.wire import Daemon
 
 Message = dict[str, Any]
@@ -112,7 +112,7 @@ async def races(count: int, seconds: float) -> Counter[str]:
     with tempfile.TemporaryDirectory(prefix="shellwire-bench-") as directory:
         with Daemon() as daemon:
             url, token = f"ws://127.0.0.1:{daemon.port}", daemon.token
-            descriptors = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+            descriptors = proc.descriptors(daemon.pid)
             until = time.monotonic() + seconds
             found = await asyncio.gather(
                 *(
@@ -140,8 +140,8 @@ async def _check(pid: int, url: str, token: str, descriptors: int) -> None:
             await _send(ws, {"type": "list_jobs"})
             jobs = json.loads(await ws.recv())["jobs"]
             left = [job for job in jobs if job["pids"] or job["state"] != "ended"]
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            opened = len(os.listdir(f"/proc/{pid}/fd"))
+            children = proc.descendants(pid)
+            opened = proc.descriptors(pid)
             # Each waiting shell has six descriptors here; so has this connection one.
             if not left and len(children) <= 2 and opened <= descriptors + 16:
                 return

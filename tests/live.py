@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds that a test waits for an event: far more than it takes, even on a loaded machine."""
 
 _numbers = count()
