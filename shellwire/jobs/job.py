@@ -228,7 +228,7 @@ class Job:
 
     def _reported(self) -> None:
         """Conclude before the leader's exit, if that can't change the outcome any more."""
-        if self._run is None or not self._leaving.has_room:
+        if self._run is None or self.outcome is not None or not self._leaving.has_room:
             return
         ended = self._conclusion.early_exit(self._run)
         if ended is not None:

@@ -48,7 +48,7 @@ from shellwire.shell import bash_report
 _RESTORE = (
     '__shellwire_s=; eval "$(</dev/fd/212)" 2>/dev/null; \\builtin unset -v BASH_EXECUTION_STRING; '
     'IFS= TMOUT= \\builtin read -r -d "" -u 211 __shellwire_p; SECONDS=0; '
-    '\\builtin eval "$__shellwire_p"; \\builtin unset -v __shellwire_p __shellwire_s; '
+    '\\builtin eval "$__shellwire_p"; \\builtin unset -v __shellwire_s __shellwire_p; '
     '\\builtin eval -- "$(</dev/fd/211)"'
 )
 _QUIET = (

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.jobs.held import hold
 from tests.jobs.observe import FOREVER, becomes, is_alive
-from tests.live import Daemon
+from tests.live import PATIENCE, Daemon
 from tests.server.conftest import patched
 from tests.server.observe import job_info, wait_state
 
@@ -65,7 +65,7 @@ async def runs_still(client: Client, held: Held) -> bool:
 
 @pytest.mark.parametrize("fields", [{}, {"is_pty": True}, {"collect": True}], ids=str)
 async def test_the_result_comes_before_the_exit(
-    patient: Daemon, waiter: Client, fields: dict[str, object]
+    patient: Daemon, waiter: Client, fields: dict[str, Any]
 ) -> None:
     """For a shell that is stopped before its exit: all output, the code, the state; pids."""
     held = await hold(waiter, "cd /usr; A=1; seq 20000; (exit 4)", **fields)
@@ -284,7 +284,7 @@ async def test_a_timeout_that_is_under_way(patient: Daemon, waiter: Client) -> N
 
 @pytest.mark.parametrize("fields", [{}, {"is_pty": True}], ids=str)
 async def test_the_output_limit_in_the_last_output(
-    patient: Daemon, waiter: Client, fields: dict[str, object]
+    patient: Daemon, waiter: Client, fields: dict[str, Any]
 ) -> None:
     """The limit ends the job: its shell is ended although it has reported already."""
     held = await hold(waiter, "printf %0200d 0", stopped=patient, max_output_bytes=100, **fields)
@@ -438,7 +438,7 @@ async def test_the_journal_and_a_crash(tmp_path: Path, own_daemon: Callable[...,
     held = await hold(client, ":")
     await client.finish(held.job)
     daemon.process.kill()
-    daemon.process.communicate()
+    daemon.process.communicate(timeout=PATIENCE)
     await client.close()
     own_daemon(home=home)
     await becomes(lambda: not is_alive(held.pid))

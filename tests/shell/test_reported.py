@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,7 +34,7 @@ def shell_daemon(
 
 @pytest.mark.parametrize("fields", [{}, {"is_pty": True}], ids=str)
 async def test_the_result_comes_before_the_exit(
-    shell_daemon: Daemon, fields: dict[str, object]
+    shell_daemon: Daemon, fields: dict[str, Any]
 ) -> None:
     client = await shell_daemon.client()
     held = await hold(
