@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -68,7 +69,7 @@ def check_file(path: Path) -> list[Finding]:
     wrong = [Finding("refused", each.key, each.line, each.reason) for each in problems]
     home = Home.locate()
     record = pidfile.find_live(home)
-    running = None if record is None else record.settings
+    running = None if record is None else _settings_of(record)
     findings = [*wrong, *_refused_together(entries, running)]
     if record is not None and running is None:
         said = f"the running daemon (pid {record.pid}) does not tell its settings"
@@ -91,7 +92,7 @@ def _refused_together(
     with start_command.make_context("shellwire start", [], default_map=values) as ctx:
         params = {name: value for name, value in ctx.params.items() if name != "daemon"}
     if running is not None:
-        params |= {name: running[name] for name in _given(running) if name in running}
+        params |= {name: running[name] for name in _given(running)}
     try:
         refuse_plaintext(Settings(**params))
     except StartError as error:
@@ -99,9 +100,26 @@ def _refused_together(
         yield Finding("refused", "host", line, str(error))
 
 
+def _settings_of(record: DaemonRecord) -> dict[str, Any] | None:
+    """Return the settings in the pid file, without those that this release does not know."""
+    if record.settings is None:
+        return None
+    found: dict[str, Any] = {}
+    ctx = click.Context(start_command)
+    for setting in SETTINGS:
+        name = str(setting.name)
+        with contextlib.suppress(click.BadParameter):
+            if record.settings.get(name) is not None:
+                setting.from_toml(record.settings[name], ctx)
+            if name in record.settings:
+                found[name] = record.settings[name]
+    given = record.settings.get("given")
+    found["given"] = [name for name in found if isinstance(given, list) and name in given]
+    return found
+
+
 def _given(running: Mapping[str, Any]) -> list[str]:
-    names = {str(setting.name) for setting in SETTINGS}
-    return [name for name in running.get("given", ()) if name in names]
+    return list(running["given"])
 
 
 def _values_after(
