@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shellwire.cli.control import list_clients, list_jobs
+from shellwire.errors import Unreachable
 from shellwire.home import address
 from shellwire.home.hosts import load_hosts
 
@@ -30,6 +31,7 @@ class InUse:
         self._home = home
         self._record = record
         self.new = new
+        self._failure: Unreachable | None = None
 
     def loss(self, name: str, old: Any) -> str | None:
         """Return what the setting ``name``, now ``old``, would take away; None if nothing.
@@ -41,12 +43,21 @@ class InUse:
 
     @cached_property
     def live_jobs(self) -> list[dict[str, Any]]:
-        """The jobs that run or wait."""
-        return [job for job in list_jobs(self._home) if job["ended_at"] is None]
+        """The jobs that run or wait. Raises Unreachable."""
+        return [job for job in self._ask(list_jobs) if job["ended_at"] is None]
 
     @cached_property
     def _clients(self) -> list[dict[str, Any]]:
-        return list_clients(self._home)
+        return self._ask(list_clients)
+
+    def _ask(self, request: Callable[[Home], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Send a request, unless an earlier one was in vain: each may take ten seconds."""
+        if self._failure is None:
+            try:
+                return request(self._home)
+            except Unreachable as error:
+                self._failure = error
+        raise self._failure
 
     def _running(self, *kinds: str) -> list[dict[str, Any]]:
         started = [job for job in self.live_jobs if job["started_at"] is not None]

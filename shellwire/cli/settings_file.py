@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shellwire.cli.setting import Setting
+
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Problem(NamedTuple):
@@ -83,10 +88,11 @@ class SettingsFile:
         """Yield each key with the table that it is in, unless its table is unknown."""
         for key, entry in found.items():
             if key not in self._tables or not isinstance(entry.value, dict):
-                yield key, entry
+                yield _written(key), entry
                 continue
             for inner, value in entry.value.items():
-                yield f"{key}.{inner}", Entry(value, entry.lines.get(inner, entry.line))
+                line = entry.lines.get(inner, entry.line)
+                yield f"{key}.{_written(inner)}", Entry(value, line)
 
     def _unknown(self, path: str) -> str:
         table, _, key = path.rpartition(".")
@@ -109,6 +115,11 @@ class SettingsFile:
         return None if close is None else paths[close]
 
 
+def _written(key: str) -> str:
+    """Return a key as TOML writes it: ``"limits.retain"`` in quotes is not in a table."""
+    return key if _BARE.fullmatch(key) else as_toml(key)
+
+
 def guess(name: str, names: Iterable[str]) -> str | None:
     """Return the one of ``names`` that is most like ``name``, None if none is."""
     from difflib import get_close_matches
@@ -120,7 +131,5 @@ def guess(name: str, names: Iterable[str]) -> str | None:
 
 def as_toml(value: Any) -> str:
     """Return the value of a setting as TOML."""
-    import json
-
     # For the types of settings, JSON literals are valid TOML.
     return json.dumps(value, ensure_ascii=False)

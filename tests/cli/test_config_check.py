@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from shellwire.cli.options import SETTINGS
+from shellwire.errors import InvalidSettings
 from shellwire.home import pidfile
+from shellwire.home.config import read_config
 from shellwire.home.hosts import Host, save_host
 from tests.cli.command_line import ended
 
@@ -40,6 +47,9 @@ REFUSED = [
     ("\nprot = 1", "2: prot: unknown setting (is port meant?)"),
     ("[limits]\nmax_client = 1", "2: limits.max_client: unknown setting (is limits.max_clients"),
     ("[tls]\ncert = 'x'", "1: tls: unknown setting"),
+    ("'limits.retain' = 1", '1: "limits.retain": unknown setting (is limits.retain meant?)'),
+    ("'' = 1", '1: "": unknown setting'),
+    (r'"\u001b[2J\n" = 1', r'1: "\u001b[2J\n": unknown setting'),
     ("limits = 1", "1: limits: expected a table, [limits]."),
     ("port = '1'", "1: port: expected an integer."),
     ("port = 65536", "1: port: 65536 is not in the range 0<=x<=65535."),
@@ -61,6 +71,32 @@ def test_what_no_daemon_would_start_with(
     assert lines[-1].startswith(f"refused:    {file}:{said}")
     assert (code, stderr) == (1, f"Error: {file}: {len(lines)} refused\n")
     assert not cli.home.root.exists()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "limits.", "x.", "limits.port."]),
+            st.sampled_from(["port", "host", "retain", "max_client", "limits", "''", "'a.b'"]),
+            st.sampled_from(["= 1", "= 'a'", "= []", "= {}", "= 1979-05-27", "= nan", "= [[1]]"]),
+        )
+    ),
+    st.sampled_from(["", "[limits]", "[x]", "[[limits]]", "[limits.port]", "[host]"]),
+)
+def test_any_file_is_settings_or_one_line_a_fault(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str, str]], header: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(
+        "\n".join(["".join(lines[0]) if lines else "", header, *map("".join, lines[1:])])
+    )
+    with contextlib.suppress(InvalidSettings):
+        found = read_config(path)
+        entries, problems = SETTINGS[0].file.check(found, click.Context(click.Command("x")))
+        assert all("\n" not in each.key + each.reason for each in problems)
+        numbers = [each.line for each in problems] + [each.line for each in entries.values()]
+        assert all(1 <= number <= len(lines) + 2 for number in numbers)
+        assert numbers or not any(entry.value for entry in found.values())
 
 
 def test_every_fault_has_its_line(cli: CommandLine, file: Path) -> None:
@@ -227,6 +263,17 @@ def test_a_pid_file_with_other_settings(cli: CommandLine, file: Path, settings: 
     code, _, stderr = check(cli, file, "port = 1")
     assert code in (0, 1)
     assert "unexpected" not in stderr
+
+
+def test_a_daemon_that_does_not_answer(cli: CommandLine, file: Path) -> None:
+    cli.start()
+    cli.home.socket_file.unlink()
+    code, lines, stderr = check(cli, file, "max_clients = 2\nmax_processes = 2\nretain = 1")
+    assert (code, stderr) == (1, f"Error: {file}: 3 unchecked\n")
+    where = f"{cli.home.socket_file}: "
+    assert f"unchecked:  {file}:2: limits.max_processes: 4 becomes 2; {where}" in lines[0]
+    assert lines[2].startswith(f"restart:    {file}:3: limits.retain: ")
+    assert lines[3].startswith(f"unchecked:  {file}: {where}")
 
 
 def test_the_pid_file_is_removed_at_the_stop(cli: CommandLine) -> None:
