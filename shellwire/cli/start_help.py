@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from shellwire.cli.options import SUBJECTS
+from shellwire.cli.printing import print_line
 from shellwire.cli.setting import Setting
 
 _ALL = f"{__name__}.all"
@@ -15,7 +16,8 @@ _ALL = f"{__name__}.all"
 def _print_all(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
     if given and not ctx.resilient_parsing:
         ctx.meta[_ALL] = True
-        click.echo(ctx.get_help(), color=ctx.color)
+        for line in ctx.get_help().splitlines():
+            print_line(line)
         ctx.exit()
 
 
