@@ -47,6 +47,11 @@ class Cursor:
                 self._ends_read += 1
         return event
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether there is nothing to take now."""
+        return self.offset >= self._buffer.end and not self._buffer.incomplete_ends
+
     def has_read(self, end: int) -> bool:
         """Return whether everything before ``end`` has been read."""
         last = self._next_end()

@@ -41,6 +41,7 @@ class Output:
         self._exceeded: Callable[[], None] | None = exceeded
         self._received_bytes = 0
         self._finished = False
+        self._grows = False
         self._is_discarding = False
         self._forgotten = False
         self._collectors: tuple[Collector, Collector] | None = None
@@ -91,6 +92,8 @@ class Output:
             if self._exceeded is not None:
                 self._exceeded()
         self._received_bytes += len(data)
+        if self._grows:
+            self.buffer.grow(len(data))
         self.buffer.append(stream, data)
 
     def _collect(self) -> None:
@@ -143,10 +146,10 @@ class Output:
 
     def _drain(self) -> None:
         if self.pump is not None:
-            if self._reading() or self._collectors is not None:
-                # Viewers may be a whole window behind; the bytes in the kernel come on top.
-                self.buffer.grow(self.pump.waiting())
+            # Viewers may be a whole window behind; the bytes in the kernel come on top.
+            self._grows = self._collectors is not None or bool(self._reading())
             self.pump.drain()
+            self._grows = False
 
     def collected(self) -> Collected | None:
         """Return the collected output; None if none was requested. Once only."""

@@ -130,7 +130,6 @@ async def test_drain_ignores_the_budget(ends: Ends) -> None:
     os.write(ends.err, b"y" * 10)
     os.close(ends.err)
     ends.err = -1
-    assert pump.waiting() >= written + 10
     pump.drain()
     assert b"".join(ends.read[STDOUT]) == b"x" * written
     # The end of the closed pipe was seen at once; the other pipe is still open.
