@@ -22,7 +22,9 @@ class Cursor:
         """The end of what has been read, including bytes that text holds back."""
         self._buffer = buffer
         self._text = text
-        self._ends_read = sum(each.end < offset for each in buffer.incomplete_ends.values())
+        self._ends_read = 0
+        for each in buffer.incomplete_ends.values():
+            self._ends_read += each.end < offset
 
     def take(self, limit: int) -> Piece | Gap | None:
         """Return what comes next, at most ``limit`` more bytes of output; None if nothing yet.

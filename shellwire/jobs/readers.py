@@ -59,7 +59,7 @@ class Readers:
             credited=window is not None,
             text=text,
             silent=silent,
-            notices=max((each.number for each in self.notices if each.at < after), default=0),
+            notices=max([0, *[each.number for each in self.notices if each.at < after]]),
         )
         self.output.join(viewer)
         return viewer

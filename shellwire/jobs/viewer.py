@@ -83,9 +83,9 @@ class Viewer:
         window: otherwise a character longer than the window could never be completed.
         """
         if self._consumed is None:
-            return self.offset + self.window
+            return self._cursor.offset + self.window
         max_offset = self._consumed + self.window
-        return max_offset if self._has_unconsumed else max(max_offset, self.offset + 1)
+        return max_offset if self._has_unconsumed else max(max_offset, self._cursor.offset + 1)
 
     def credit(self, end: int) -> None:
         """Record that the reader has consumed everything before ``end``; it can't go back.

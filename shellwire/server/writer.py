@@ -143,7 +143,10 @@ class FairWriter:
 
     def followed_job(self, job_id: str) -> Job | None:
         """Return the followed job with this id, if any."""
-        return next((job for job in self._feeds if job.key.id == job_id), None)
+        for job in self._feeds:
+            if job.key.id == job_id:
+                return job
+        return None
 
     def read_page(self, job: Job, after: int, until: bytes | None, request: ReadOutput) -> None:
         """Answer ``read_output`` with one page of output, once available. Raises QueueFull."""
@@ -183,11 +186,11 @@ class FairWriter:
 
     def unread_bytes(self) -> int:
         """Return the bytes of output of ended jobs that this client has yet to read."""
-        return sum(
-            job.buffer.end - max(feed.viewer.offset, job.buffer.start)
-            for job, feed in self._feeds.items()
-            if job.outcome is not None and not feed.viewer.silent
-        )
+        unread = 0
+        for job, feed in self._feeds.items():
+            if job.outcome is not None and not feed.viewer.silent:
+                unread += job.buffer.end - max(feed.viewer.offset, job.buffer.start)
+        return unread
 
     async def wait_writable(self) -> None:
         """Return when few enough control messages are unsent, or the writer has stopped."""

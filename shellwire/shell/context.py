@@ -231,7 +231,7 @@ def _is_settable(name: bytes) -> bool:
 
 
 def _enterable(path: bytes) -> bool:
-    return os.access(os.path.join(path, b"."), os.X_OK)
+    return os.access(path + b"/.", os.X_OK)
 
 
 def _nearest(path: bytes) -> bytes:
