@@ -35,35 +35,6 @@ class Poller(Protocol):
         ...
 
 
-class EpollPoller:
-    """The Poller of systems with epoll."""
-
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
-        self._callbacks: dict[int, Callable[[], None]] = {}
-        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._dispatch)
-
-    def watch(self, fd: int, ready: Callable[[], None]) -> None:
-        if fd not in self._callbacks:
-            self._epoll.register(fd, select.EPOLLIN)
-        self._callbacks[fd] = ready
-
-    def forget(self, fd: int) -> None:
-        if self._callbacks.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
-
-    def _dispatch(self) -> None:
-        for fd, _ in self._epoll.poll(0, _MAX_EVENTS):
-            # A callback before this one may have closed the descriptor, and another may have its
-            # number: every callback must bear to be called without need.
-            ready = self._callbacks.get(fd)
-            if ready is not None:
-                try:
-                    ready()
-                except Exception:
-                    log.exception("a callback for descriptor %d failed", fd)
-
-
 class LoopPoller:
     """The Poller of other systems: each descriptor is watched by the event loop itself."""
 
@@ -74,6 +45,37 @@ class LoopPoller:
         asyncio.get_running_loop().remove_reader(fd)
 
 
+if sys.platform != "win32" and hasattr(select, "epoll"):
+
+    class EpollPoller:
+        """The Poller of Linux."""
+
+        def __init__(self) -> None:
+            self._epoll = select.epoll()
+            self._callbacks: dict[int, Callable[[], None]] = {}
+            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._dispatch)
+
+        def watch(self, fd: int, ready: Callable[[], None]) -> None:
+            if fd not in self._callbacks:
+                self._epoll.register(fd, select.EPOLLIN)
+            self._callbacks[fd] = ready
+
+        def forget(self, fd: int) -> None:
+            if self._callbacks.pop(fd, None) is not None:
+                self._epoll.unregister(fd)
+
+        def _dispatch(self) -> None:
+            for fd, _ in self._epoll.poll(0, _MAX_EVENTS):
+                # A callback before this one may have closed the descriptor, and another may have
+                # its number: every callback must bear to be called without need.
+                ready = self._callbacks.get(fd)
+                if ready is not None:
+                    try:
+                        ready()
+                    except Exception:
+                        log.exception("a callback for descriptor %d failed", fd)
+
+
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, Poller] = WeakKeyDictionary()
 
 
@@ -82,6 +84,9 @@ def running_poller() -> Poller:
     loop = asyncio.get_running_loop()
     poller = _pollers.get(loop)
     if poller is None:
-        has_epoll = sys.platform != "win32" and hasattr(select, "epoll")
-        poller = _pollers[loop] = EpollPoller() if has_epoll else LoopPoller()
+        if sys.platform != "win32" and hasattr(select, "epoll"):
+            poller = EpollPoller()
+        else:
+            poller = LoopPoller()
+        _pollers[loop] = poller
     return poller

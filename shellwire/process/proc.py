@@ -196,14 +196,8 @@ def now() -> float:
     """Return the present by the clock of ``Process.started``, which counts whole ticks on Linux."""
     if sys.platform != "win32" and _has_proc():
         # starttime in proc_pid_stat(5): clock ticks since the system's boot.
-        return float(int(time.clock_gettime(time.CLOCK_BOOTTIME) * _ticks()))
+        return float(int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")))
     return time.time()
-
-
-@cache
-def _ticks() -> int:
-    """Return the clock ticks in a second (sysconf(3), _SC_CLK_TCK)."""
-    return os.sysconf("SC_CLK_TCK")
 
 
 def open_pidfd(pid: int) -> int | None:

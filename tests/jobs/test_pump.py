@@ -29,7 +29,10 @@ class Ends:
         err, self.err = os.pipe()
         for fd in (out, err, self.out, self.err):
             os.set_blocking(fd, False)
-        self.outputs = {"stdout": Reader(out, running_poller()), "stderr": Reader(err, running_poller())}
+        self.outputs = {
+            "stdout": Reader(out, running_poller()),
+            "stderr": Reader(err, running_poller()),
+        }
 
     def pump(self) -> Pump:
         return Pump(
