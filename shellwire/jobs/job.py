@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
-from shellwire.jobs.best_effort import best_effort
+from shellwire.jobs.best_effort import best_effort, each_best_effort
 from shellwire.jobs.clock import JobClock
 from shellwire.jobs.conclusion import Conclusion
 from shellwire.jobs.launch import launch, origin_of, send_first_input
@@ -142,7 +142,9 @@ class Job:
             engine.journal.began(self.key, request.kind, self._run.tag)
         # Only now: if this fails, ``start`` ends the process.
         send_first_input(request, self._run)
-        self._timers = JobTimers(request, engine.idle_timeout, self.readers, self.used_at, self.end)
+        self._timers = JobTimers(
+            request, engine.deadlines, engine.idle_timeout, self.readers, self.used_at, self.end
+        )
 
     def used_at(self) -> float:
         """Return the monotonic time of the last start, input, output, request or detaching."""
@@ -246,9 +248,10 @@ class Job:
         self._stop_timers()
         self.request = self.request.trimmed()
         self.state = "background"
-        for step in self._last_steps(self._run):
-            name = f"job {self.key.id} of client {self.key.client_id}"
-            best_effort(f"{name}: a step after its outcome failed", step)
+        failure = (
+            f"job {self.key.id} of client {self.key.client_id}: a step after its outcome failed"
+        )
+        each_best_effort(failure, self._last_steps(self._run))
 
     def _stop_timers(self) -> None:
         if self._timers is not None:
@@ -259,11 +262,11 @@ class Job:
         if run is not None:
             yield run.close_input
             yield run.take_report  # closes its descriptors, unless it was taken before
-        yield lambda: self._on_released(self)
+        yield partial(self._on_released, self)
         yield self.readers.resume_reading
         yield self.readers.output.wake
         yield self._settle
-        yield lambda: self._engine.prewarm(self._context)
+        yield partial(self._engine.prewarm, self._context)
         if run is not None and self._engine.journal is not None:
             yield partial(self._engine.journal.ended, run.tag)
 
@@ -289,5 +292,5 @@ class Job:
 
     def _end_output(self) -> None:
         self.readers.output_ended = True
-        best_effort("an ended job can't be retained", lambda: self._on_ended(self))
+        best_effort("an ended job can't be retained", partial(self._on_ended, self))
         self.readers.output.wake()

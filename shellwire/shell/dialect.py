@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from shellwire.process.kill import TAG_NAME
 
 if TYPE_CHECKING:
@@ -30,8 +32,7 @@ UNREPORTED = b"\0unreported"
 MAX_ENV_STRING = 128 * 1024 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Arguments to start a shell: ``argv[0]`` is its path, ``restore`` the text on restore_fd."""
 
     argv: tuple[bytes, ...]
