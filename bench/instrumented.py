@@ -20,9 +20,7 @@ from shellwire.server.connection import Connection
 from shellwire.shell.shell import Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from shellwire.server.outgoing_frames import Payload
+    from collections.abc import Callable
 
 passed: list[tuple[str, int]] = []
 """The passed points, each with its time in nanoseconds."""
@@ -57,14 +55,7 @@ def instrument() -> None:
         _around(kind, "run", "ready", "command_sent")
     _around(Job, "_reported", "ended", None)
     _around(Job, "_conclude", None, "concluded")
-    original: Callable[..., Awaitable[None]] = Connection._send
-
-    async def noted(self: Connection, payload: Payload) -> None:
-        note("writing")
-        await original(self, payload)
-        note("written")
-
-    Connection._send = noted  # type: ignore[method-assign]
+    _around(Connection, "write", "writing", "written")
 
 
 def main(file: str, *flags: str) -> None:

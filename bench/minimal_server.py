@@ -77,7 +77,6 @@ class MinimalServer:
         _, status = os.waitpid(shell.pid, 0)  # noqa: ASYNC222 - it has ended
         for output in shell.outputs.values():
             output.read(65536)
-            output.close()
         report = shell.take_report().replace(shell.token, b"")
         if report != self._last:
             self._last = report

@@ -52,6 +52,11 @@ def list_clients(home: Home) -> list[dict[str, Any]]:
     return list(answer["clients"])
 
 
+def list_jobs(home: Home) -> list[dict[str, Any]]:
+    """Return the running daemon's jobs, as in ``jobs_list``. Raises Unreachable."""
+    return list(_call_daemon(home, "list_jobs", answer="jobs_list")["jobs"])
+
+
 def _call_daemon(home: Home, request: str, *, answer: str) -> dict[str, Any]:
     # Imported only here: they take longer to import than the rest of the command line.
     import asyncio

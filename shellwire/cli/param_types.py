@@ -14,7 +14,7 @@ from click.types import StringParamType
 from shellwire.output import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class IntegerRange(click.IntRange):
@@ -54,6 +54,31 @@ class PatternType(StringParamType):
         if not self._pattern.fullmatch(value):
             self.fail(f"{quoted(value)} is not {self._expected}.", param, ctx)
         return value
+
+
+class Matching(StringParamType):
+    """A string of another type that ``canonical`` accepts too: what a header can match.
+
+    Without this check the daemon would start, and never admit what the user has allowed.
+    """
+
+    def __init__(self, kind: PatternType, canonical: Callable[[str], object]) -> None:
+        self.name = kind.name
+        self._kind = kind
+        self._canonical = canonical
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Return the items of a variable's value."""
+        return self._kind.split_envvar_value(rv)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the value; it stays as it is."""
+        found = self._kind.convert(value, param, ctx)
+        try:
+            self._canonical(found)
+        except ValueError as error:
+            self.fail(f"{quoted(found)} would have no effect: {error}.", param, ctx)
+        return found
 
 
 class Executable(StringParamType):

@@ -10,8 +10,10 @@ import click
 
 from shellwire import __version__
 from shellwire.cli.errors import called_as
-from shellwire.cli.options import DAEMON, INSECURE_HOME, SETTINGS, warn_of_unknown_variables
+from shellwire.cli.options import DAEMON, INSECURE_HOME, SETTINGS, unknown_variables
 from shellwire.cli.printing import print_line
+from shellwire.cli.setting import given_names
+from shellwire.cli.start_help import StartCommand
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
 from shellwire.home.clients import Clients
@@ -28,23 +30,24 @@ _TOKEN = "SHELLWIRE_TOKEN"
 _MIN_DESCRIPTORS = 256
 
 
-@click.command("start", params=[DAEMON, *SETTINGS, INSECURE_HOME])
+@click.command("start", cls=StartCommand, params=[DAEMON, *SETTINGS, INSECURE_HOME])
 @click.pass_context
 def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
     """Start the daemon; with --daemon in the background.
 
     Each option but --insecure-home is also an environment variable and a key of
-    ~/.shellwire/config.toml, spelled with underscores. Options override variables, variables
-    override the file; `shellwire config show` shows the result.
+    ~/.shellwire/config.toml, spelled with underscores; limits are in its table [limits]. Options
+    override variables, variables override the file; `shellwire config show` shows the result, and
+    `shellwire config check` what a changed file would break.
 
     \b
     Example:
       shellwire start --daemon
     """
-    _start(ctx, Settings(**settings), detached=daemon)
+    _start(ctx, Settings(**settings, given=given_names(ctx)), detached=daemon)
 
 
-@click.command("run", params=[*SETTINGS, INSECURE_HOME])
+@click.command("run", cls=StartCommand, params=[*SETTINGS, INSECURE_HOME])
 @click.pass_context
 def run_command(ctx: click.Context, /, **settings: Any) -> None:
     """Start the daemon in the foreground and log to stderr too.
@@ -55,14 +58,14 @@ def run_command(ctx: click.Context, /, **settings: Any) -> None:
     Example:
       shellwire run --log-level debug
     """
-    _start(ctx, Settings(**settings), detached=False)
+    _start(ctx, Settings(**settings, given=given_names(ctx)), detached=False)
 
 
 def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
     _drop_client_token()
-    warn_of_unknown_variables()
+    _check_variables()
     _refuse_few_descriptors()
-    _refuse_plaintext(settings)
+    refuse_plaintext(settings)
     home = Home.locate()
     home.ensure()
     _refuse_second(home)
@@ -108,6 +111,16 @@ def _drop_client_token() -> None:
     os.execve(sys.executable, sys.orig_argv, environment)
 
 
+def _check_variables() -> None:
+    """Warn of unknown variables. Raises UsageError if one about security is probably meant."""
+    unknown = unknown_variables()
+    for line, is_security in unknown.items():
+        if is_security:
+            raise click.UsageError(f"{line}; it is about security, so nothing is started")
+    for line in unknown:
+        print_line(f"Warning: {line}", err=True)
+
+
 def _refuse_few_descriptors() -> None:
     """Raise StartError if the limit of open files is too low for the shell prologue."""
     if sys.platform == "win32":
@@ -122,22 +135,28 @@ def _refuse_few_descriptors() -> None:
         )
 
 
-def _refuse_plaintext(settings: Settings) -> None:
-    if settings.insecure_plaintext or address.is_loopback(settings.host):
+def refuse_plaintext(settings: Settings) -> None:
+    """Raise StartError if others could read what clients send, and that is not accepted."""
+    if settings.insecure_plaintext:
         return
-    _resolve(settings.host)
+    is_loopback = address.is_loopback(settings.host)
+    # hosts(5) may give localhost another address.
+    if is_loopback and settings.host.lower() != "localhost":
+        return
+    if all(map(address.is_loopback, _resolve(settings.host))) and is_loopback:
+        return
     raise StartError(
         f"{settings.host} is not a loopback address, and nothing is encrypted: others could read"
         " token, commands and output on the way (--insecure-plaintext accepts that)"
     )
 
 
-def _resolve(host: str) -> None:
-    """Raise StartError if ``host`` is a name that does not resolve."""
+def _resolve(host: str) -> list[str]:
+    """Return the addresses of ``host``. Raises StartError if it is a name that has none."""
     import socket
 
     try:
-        socket.getaddrinfo(host, None)
+        return [str(info[4][0]) for info in socket.getaddrinfo(host, None)]
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "not a valid host name"
         raise StartError(f"cannot listen on {host}: {reason.lower()}") from error

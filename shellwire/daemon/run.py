@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 import os
 import signal
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from shellwire import __version__
@@ -133,6 +135,8 @@ class _Daemon:
             version=__version__,
             grace=self._settings.grace,
             control=control,
+            # Tuples become lists, so that the record equals the one that is read back.
+            settings=json.loads(json.dumps(asdict(self._settings))),
         )
         pidfile.write(self._home, record)
         stack.callback(self._remove_pid_file, record)

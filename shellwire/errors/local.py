@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shellwire.errors.base import ShellwireError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class HomeError(ShellwireError):
@@ -14,7 +19,15 @@ class DamagedFile(HomeError):
 
 
 class InvalidSettings(HomeError):
-    """The settings file has a syntax error, an unknown key or a bad value."""
+    """The settings file at ``path`` has a syntax error, an unknown key or a bad value.
+
+    ``reason`` says what is wrong in this ``line``.
+    """
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        self.line = line
+        self.reason = reason
+        super().__init__(f"{path}:{line}: {reason}")
 
 
 class StartError(ShellwireError):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import HomeError, InvalidSettings
 from shellwire.home.ownership import check_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -26,6 +26,8 @@ class Entry:
 
     value: Any
     line: int
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """If the value is a table: the line of each key in it."""
 
 
 def read_config(path: Path) -> dict[str, Entry]:
@@ -36,6 +38,7 @@ def read_config(path: Path) -> dict[str, Entry]:
     """
     text = _read(path)
     lines: dict[str, int] = {}
+    inner: dict[str, dict[str, int]] = {}
     values: dict[str, Any] = {}
     try:
         values = tomllib.loads(text)
@@ -43,14 +46,23 @@ def read_config(path: Path) -> dict[str, Entry]:
         raise _syntax_error(path, text, error) from error
     except (ValueError, RecursionError):
         pass  # a huge number or too deep nesting: the next loop finds its line
-    for line, keys in _statements(path, text):
-        for key in keys:
+    header = ""
+    for line, is_header, parsed in _statements(path, text):
+        if is_header:
+            (header,) = parsed
+        statement = parsed if is_header or not header else {header: parsed}
+        for key, value in statement.items():
             lines.setdefault(key, line)
-    return {key: Entry(value, lines[key]) for key, value in values.items()}
+            for each in value if isinstance(value, dict) else ():
+                inner.setdefault(key, {}).setdefault(each, line)
+    return {key: Entry(value, lines[key], inner.get(key, {})) for key, value in values.items()}
 
 
 def _read(path: Path) -> str:
     try:
+        if path.is_symlink() and not path.exists():
+            # Not the same as no file: the settings that it should hold would be ignored.
+            raise HomeError(f"can't read {path}: the file that it links to does not exist")
         if path.exists() and not path.is_file():
             raise HomeError(f"can't read {path}: it is not a regular file")
         check_owner(path, path.stat())
@@ -63,19 +75,19 @@ def _read(path: Path) -> str:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InvalidSettings(f"{path}:{line}: this line is not UTF-8") from error
+        raise InvalidSettings(path, line, "this line is not UTF-8") from error
 
 
 def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> InvalidSettings:
     message = str(error)
     position = _POSITION.search(message)
-    line = position[1] if position else None
+    line = int(position[1] or 0) if position else 0
     what = message[: position.start()] if position else message
-    return InvalidSettings(f"{path}:{line or len(text.rstrip().splitlines()) or 1}: {what}")
+    return InvalidSettings(path, line or len(text.rstrip().splitlines()) or 1, what)
 
 
-def _statements(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number of each statement's first line, and the statement parsed alone.
+def _statements(path: Path, text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:
+    """Yield each statement: its first line, whether it is a table's header, itself parsed alone.
 
     tomllib gives no positions. But a statement ends at the end of a line, and a shorter run of its
     lines is no valid TOML: a string or an array is still open.
@@ -88,6 +100,7 @@ def _statements(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         except tomllib.TOMLDecodeError:
             continue
         except (ValueError, RecursionError) as error:
-            raise InvalidSettings(f"{path}:{begin}: no setting can have such a value") from error
-        yield begin, parsed
+            raise InvalidSettings(path, begin, "no setting can have such a value") from error
+        if parsed:  # not a comment or an empty line
+            yield begin, statement.lstrip().startswith("["), parsed
         begin, statement = number + 1, ""

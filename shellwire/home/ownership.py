@@ -22,15 +22,23 @@ INSECURE = "SHELLWIRE_INSECURE_HOME"
 
 _ROOT = 0
 
+# The words that the command line accepts for "on" in a variable, too.
+_ON = frozenset({"1", "yes", "true", "on", "t", "y"})
+
 # Linux gives ELOOP after 40 symlinks (path_resolution(7)).
 _MAX_LINKS = 40
+
+
+def is_insecure_allowed() -> bool:
+    """Return whether the variable disables the check. Any value but a word for "on" does not."""
+    return os.environ.get(INSECURE, "").strip().lower() in _ON
 
 
 def check_owner(path: Path, status: os.stat_result) -> None:
     """Raise HomeError unless the owner of ``path``, by its ``status``, is us or root."""
     if sys.platform == "win32" or status.st_uid in (os.geteuid(), _ROOT):
         return
-    if os.environ.get(INSECURE, "") not in ("", "0"):
+    if is_insecure_allowed():
         return
     flag = "-R" if stat.S_ISDIR(status.st_mode) else "-h"
     change = f"chown {flag} {os.geteuid()} {shlex.quote(str(path))}"

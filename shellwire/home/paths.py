@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from shellwire.errors import HomeError
-from shellwire.home.ownership import check_owner, check_path_owner
+from shellwire.home.ownership import INSECURE, check_owner, check_path_owner, is_insecure_allowed
 
 _PRIVATE = 0o700
 
@@ -59,6 +60,7 @@ class Home:
             # The umask may have reduced the mode above, and an older release used 0755.
             if stat.S_IMODE(mode) != _PRIVATE:
                 self.root.chmod(_PRIVATE)
+                self._check_private()
             with os.scandir(self.root) as entries:
                 for entry in entries:
                     check_owner(self.root / entry.name, entry.stat(follow_symlinks=False))
@@ -68,6 +70,19 @@ class Home:
             raise HomeError(f"can't use {self.root} as home: {_reason(error)}") from error
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise HomeError(f"can't use {self.root} as home: it is not writable")
+
+    def _check_private(self) -> None:
+        """Raise HomeError if others can enter the directory although its mode was set.
+
+        chmod(2) succeeds without any effect on some file systems, such as vfat (mount(8), quiet).
+        """
+        if sys.platform == "win32" or is_insecure_allowed():
+            return
+        if stat.S_IMODE(self.root.stat().st_mode) & 0o077:
+            raise HomeError(
+                f"can't use {self.root} as home: its file system does not keep it private (set"
+                f" SHELLWIRE_HOME to a directory on another one, or {INSECURE}=1 to accept that)"
+            )
 
     @property
     def token_file(self) -> Path:

@@ -54,15 +54,25 @@ class DaemonRecord:
     control: int | None = None
     """TCP port on 127.0.0.1 for administration, where there is no Unix socket."""
 
+    settings: dict[str, Any] | None = None
+    """The fields of ``Settings`` with which it was started, as JSON holds them."""
+
     @classmethod
     def of_this_process(
-        cls, *, host: str, port: int, version: str, grace: float, control: int | None = None
+        cls,
+        *,
+        host: str,
+        port: int,
+        version: str,
+        grace: float,
+        control: int | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> DaemonRecord:
         """Return the record of the calling process."""
         pid = os.getpid()
         started = start_time(pid)
         assert started is not None, "we are alive"
-        return cls(pid, started, host, port, version, grace, control)
+        return cls(pid, started, host, port, version, grace, control, settings)
 
     @property
     def url(self) -> str | None:
@@ -181,6 +191,7 @@ def _parse(found: dict[str, Any]) -> DaemonRecord | None:
     if pid is None or started is None:
         return None
     port, control = (_number(found.get(key), 1, 65535) for key in ("port", "control"))
+    settings = found.get("settings")
     return DaemonRecord(
         int(pid),
         started,
@@ -189,6 +200,7 @@ def _parse(found: dict[str, Any]) -> DaemonRecord | None:
         _text(found.get("version")),
         _number(found.get("grace"), 0, math.inf),
         None if control is None else int(control),
+        settings if isinstance(settings, dict) else None,
     )
 
 

@@ -16,7 +16,7 @@ class Settings:
     """The settings of one daemon, each with its default.
 
     The command line has checked the ranges. Each setting is a flag, an environment variable and a
-    key of the settings file.
+    key of the settings file; ``shellwire/cli/options.py`` describes them.
     """
 
     host: str = "127.0.0.1"
@@ -103,3 +103,6 @@ class Settings:
 
     insecure_plaintext: bool = False
     """Whether to listen beyond loopback although nothing is encrypted."""
+
+    given: tuple[str, ...] = ()
+    """Not a setting: the names of those that an option or a variable has set, not the file."""

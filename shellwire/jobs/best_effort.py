@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 log = logging.getLogger(__name__)
 
@@ -23,3 +23,12 @@ def best_effort(failure: str, step: Callable[[], T]) -> T | None:
     except Exception:
         log.exception("%s", failure)
         return None
+
+
+def each_best_effort(failure: str, steps: Iterable[Callable[[], object]]) -> None:
+    """Run each step; if one raises, log ``failure`` with the traceback and go on with the next."""
+    for step in steps:
+        try:
+            step()
+        except Exception:
+            log.exception("%s", failure)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
+
+import msgspec
 
 from shellwire.jobs.ring import Ring
 
@@ -57,8 +58,7 @@ def _kind(stream: int, *, background: bool) -> int:
     return stream | (_BACKGROUND if background else 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """Bytes of one stream, read up to the offset ``end``.
 
     A piece of text holds whole characters: it begins with bytes that were held back before, and
@@ -71,8 +71,7 @@ class Piece:
     background: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """Evicted bytes, from offset ``start`` to ``end``."""
 
     start: int
@@ -120,6 +119,8 @@ class Buffer:
 
     def finish(self, stream: int, *, background: bool = False) -> bool:
         """Record the end of ``stream``. Returns whether its last character is incomplete."""
+        if not self.totals[stream]:
+            return False
         kind = _kind(stream, background=background)
         data = self._incomplete(kind, self.end)
         if data:
@@ -230,7 +231,8 @@ class Buffer:
 
     def clear(self) -> None:
         """Evict everything."""
-        self._evict(len(self._data))
+        if len(self._data):
+            self._evict(len(self._data))
         self.start = self.end
         self._data.clear()
         del self._runs[:]

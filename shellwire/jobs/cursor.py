@@ -22,7 +22,9 @@ class Cursor:
         """The end of what has been read, including bytes that text holds back."""
         self._buffer = buffer
         self._text = text
-        self._ends_read = sum(each.end < offset for each in buffer.incomplete_ends.values())
+        self._ends_read = 0
+        for each in buffer.incomplete_ends.values():
+            self._ends_read += each.end < offset
 
     def take(self, limit: int) -> Piece | Gap | None:
         """Return what comes next, at most ``limit`` more bytes of output; None if nothing yet.
@@ -46,6 +48,11 @@ class Cursor:
             while (last := self._next_end()) is not None and last.end < event.end:
                 self._ends_read += 1
         return event
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether there is nothing to take now."""
+        return self.offset >= self._buffer.end and not self._buffer.incomplete_ends
 
     def has_read(self, end: int) -> bool:
         """Return whether everything before ``end`` has been read."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from shellwire.jobs.deadlines import Deadlines
 from shellwire.process import kill
 from shellwire.process.orphans import OrphanTracker
 from shellwire.shell.pool import ShellPool, can_reuse
@@ -62,9 +63,12 @@ class Engine:
     _numbers: Iterator[int] = field(default_factory=count)
     orphans: OrphanTracker = field(init=False)
     """Attributes the orphans that the daemon adopts to their jobs."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    """The timeouts of running jobs."""
     _pool: ShellPool = field(init=False)
     _read_back: ReadBack = field(init=False)
     _pause: asyncio.TimerHandle | None = None
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def __post_init__(self) -> None:
         if not self.dialect.is_posix:
@@ -86,7 +90,7 @@ class Engine:
         if self._pause is not None:
             # Commands arrive faster than PAUSE: start shells now, while this command runs.
             self._pause.cancel()
-            asyncio.get_running_loop().call_soon(self._prepare, context)
+            self.loop.call_soon(self._prepare, context)
         return taken
 
     def discard(self, shell: Shell) -> None:
@@ -103,8 +107,7 @@ class Engine:
             return
         if self._pause is not None:
             self._pause.cancel()
-        loop = asyncio.get_running_loop()
-        self._pause = loop.call_later(PAUSE, self._prepare, context)
+        self._pause = self.loop.call_later(PAUSE, self._prepare, context)
 
     def _prepare(self, context: Context) -> None:
         self._pause = None
@@ -113,6 +116,7 @@ class Engine:
     def close(self) -> None:
         """End the shells in the pool."""
         self.orphans.close()
+        self.deadlines.close()
         self.spares = 0
         if self._pause is not None:
             self._pause.cancel()
@@ -136,9 +140,10 @@ class Engine:
         """Return a tag that is unique among the jobs of all daemons."""
         return f"{self.instance}.{next(self._numbers)}".encode()
 
-    def tree(self, leader: int, tag: bytes) -> kill.Tree:
-        """Return the finder of all processes of the job that ``leader`` leads."""
-        return kill.Tree(leader, tag, subreaper=self.reaper.adopts, refresh=self.orphans.scan)
+    def tree(self, leader: int, tag: bytes, began: float) -> kill.Tree:
+        """Return the finder of all processes of the job that ``leader`` leads since ``began``."""
+        adopts = self.reaper.adopts
+        return kill.Tree(leader, tag, began, subreaper=adopts, refresh=self.orphans.scan)
 
     def everything(self) -> kill.AllJobProcesses:
         """Return the finder of all processes that this daemon's jobs have left."""

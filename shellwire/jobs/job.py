@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InternalError, SessionError, SpawnError, WireError
-from shellwire.jobs.best_effort import best_effort
+from shellwire.jobs.best_effort import best_effort, each_best_effort
 from shellwire.jobs.clock import JobClock
 from shellwire.jobs.conclusion import Conclusion
 from shellwire.jobs.launch import launch, origin_of, send_first_input
@@ -141,7 +141,7 @@ class Job:
         # Only now: if this fails, ``start`` ends the process.
         send_first_input(request, self._run)
         self._conclusion.timers = JobTimers(
-            request, engine.idle_timeout, self.readers, self.used_at, self.end
+            request, engine.deadlines, engine.idle_timeout, self.readers, self.used_at, self.end
         )
 
     def used_at(self) -> float:
@@ -256,20 +256,19 @@ class Job:
         self.readers.outcome = outcome
         self.request = self.request.trimmed()
         self.state = "background"
-        for step in self._last_steps(self._run):
-            name = f"job {self.key.id} of client {self.key.client_id}"
-            best_effort(f"{name}: a step after its outcome failed", step)
+        name = f"job {self.key.id} of client {self.key.client_id}"
+        each_best_effort(f"{name}: a step after its outcome failed", self._last_steps(self._run))
 
     def _last_steps(self, run: Run | None) -> Iterator[Callable[[], object]]:
         """Yield the steps after the outcome; each is run even if another one fails."""
         if run is not None:
             yield run.close_input
             yield run.take_report  # closes its descriptors, unless it was taken before
-        yield lambda: self._on_released(self)
+        yield partial(self._on_released, self)
         yield self.readers.resume_reading
         yield self.readers.output.wake
         yield self._settle
-        yield lambda: self._engine.prewarm(self.context)
+        yield partial(self._engine.prewarm, self.context)
         if run is not None and self not in self._leaving:
             yield run.record_end
 
@@ -295,5 +294,5 @@ class Job:
 
     def _end_output(self) -> None:
         self.readers.output_ended = True
-        best_effort("an ended job can't be retained", lambda: self._on_ended(self))
+        best_effort("an ended job can't be retained", partial(self._on_ended, self))
         self.readers.output.wake()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.jobs.model import shown
 from shellwire.jobs.run import Run
+from shellwire.process import proc
 from shellwire.shell.dialect import CannotEnter
 from shellwire.shell.shell import Stdio
 
@@ -63,11 +64,13 @@ def launch(
     text = _text(request, context.state, engine)
     taken = engine.take(origin.state, context, stdio, report=is_command)
     try:
+        began = proc.now()
         # The shell gets its command before the callbacks are set up, which saves time.
         send(partial(taken.shell.run, engine.dialect.script(taken.patch, text)))
         run = Run(
             taken.shell,
             engine,
+            began=began,
             budget=output.read_budget,
             received=output.received,
             reported=reported,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
 
 from shellwire.shell.text import decoded, encoded
 
@@ -40,8 +42,7 @@ DEFAULT_CONTEXT = "default"
 """The name of each client's own context; contexts of other names belong to the owner."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobKey:
+class JobKey(msgspec.Struct, frozen=True):
     """The key of a job: the client that started it, and the id that the client chose."""
 
     client_id: str
@@ -60,8 +61,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A client's request to run a command or a session.
 
     Long fields are bytes, because requests wait in the queue: a str with one character beyond
@@ -73,7 +73,7 @@ class Request:
     """The text to run; None runs the user's shell."""
     context: str = DEFAULT_CONTEXT
     cwd: bytes | None = None
-    env: Mapping[bytes, bytes] = field(default_factory=dict)
+    env: Mapping[bytes, bytes] = MappingProxyType({})
     size: tuple[int, int] | None = None
     """(cols, rows) of a terminal; None is pipes."""
     stdin_data: bytes | None = None
@@ -103,25 +103,12 @@ class Request:
         command = self.command
         if command is not None and len(command) > COMMAND_SHOWN:
             command = encoded(shown(command))
-        return Request(
-            kind=self.kind,
-            command=command,
-            context=self.context,
-            size=self.size,
-            open_stdin=self.open_stdin,
-            timeout=self.timeout,
-            max_output_bytes=self.max_output_bytes,
-            collect_chars=self.collect_chars,
-            binary=self.binary,
-            kill_on_disconnect=self.kill_on_disconnect,
-            detach_ttl=self.detach_ttl,
-            idle_default=self.idle_default,
-            name=self.name,
-        )
+        elif not (self.cwd or self.env or self.stdin_data):
+            return self
+        return msgspec.structs.replace(self, command=command, cwd=None, env={}, stdin_data=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """Something that the user should know about a job, but not an error.
 
     ``number`` counts a job's notices from 1; ``at`` is the output's end at that time.
@@ -133,8 +120,7 @@ class Notice:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(msgspec.Struct, frozen=True):
     """The collected output of a command, for its result."""
 
     stdout: str
@@ -142,8 +128,7 @@ class Collected:
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a job ended. ``at`` is the offset after the last byte that its leader wrote."""
 
     reason: Reason

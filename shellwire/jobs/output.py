@@ -41,6 +41,7 @@ class Output:
         self._exceeded: Callable[[], None] | None = exceeded
         self._received_bytes = 0
         self._finished = False
+        self._grows = False
         self._is_discarding = False
         self._forgotten = False
         self._collectors: tuple[Collector, Collector] | None = None
@@ -62,17 +63,16 @@ class Output:
         """
         if self._finished or (self._limit and self._received_bytes >= self._limit):
             return self._window
-        reading = self._reading()
-        if self._collectors is not None or not reading:
-            return self._window
-        return max(viewer.max_offset for viewer in reading) - self.buffer.end
-
-    def _reading(self) -> list[Viewer]:
-        return [viewer for viewer in self.viewers if not viewer.silent]
+        fastest = None
+        for viewer in self.viewers if self._collectors is None else ():
+            if not viewer.silent:
+                fastest = max(fastest or 0, viewer.max_offset)
+        return self._window if fastest is None else fastest - self.buffer.end
 
     def received(self, stream: int, data: bytes) -> None:
         """Store bytes that were read from ``stream``; empty ``data`` is the end of the stream."""
-        self.active_at = time.monotonic()
+        if data:
+            self.active_at = time.monotonic()
         if self._is_discarding:
             return
         if not data:
@@ -91,6 +91,8 @@ class Output:
             if self._exceeded is not None:
                 self._exceeded()
         self._received_bytes += len(data)
+        if self._grows:
+            self.buffer.grow(len(data))
         self.buffer.append(stream, data)
 
     def _collect(self) -> None:
@@ -146,10 +148,11 @@ class Output:
 
     def _drain(self) -> None:
         if self.pump is not None:
-            if self._reading() or self._collectors is not None:
-                # Viewers may be a whole window behind; the bytes in the kernel come on top.
-                self.buffer.grow(self.pump.waiting())
+            # Viewers may be a whole window behind; the bytes in the kernel come on top.
+            is_read = not all(viewer.silent for viewer in self.viewers)
+            self._grows = is_read or self._collectors is not None
             self.pump.drain()
+            self._grows = False
 
     def collected(self) -> Collected | None:
         """Return the collected output; None if none was requested. Once only."""

@@ -91,10 +91,6 @@ class Pump:
             self._close(stream)
         return len(data)
 
-    def waiting(self) -> int:
-        """Return the most bytes that ``drain`` would read now."""
-        return sum(source.waiting() for source in self._open.values())
-
     def drain(self) -> None:
         """Read the bytes that are in the kernel now, without regard to the budget, and no more.
 

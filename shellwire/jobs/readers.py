@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from shellwire.errors import InvalidMessage
 from shellwire.jobs.model import Notice
@@ -58,7 +59,7 @@ class Readers:
             credited=window is not None,
             text=text,
             silent=silent,
-            notices=max((each.number for each in self.notices if each.at < after), default=0),
+            notices=max([0, *[each.number for each in self.notices if each.at < after]]),
         )
         self.output.join(viewer)
         return viewer
@@ -71,7 +72,7 @@ class Readers:
         """
         if given > self.buffer.end and self.output_is_lost and self.outcome is not None:
             self.buffer.skip(given)
-            self.outcome = replace(self.outcome, at=given)
+            self.outcome = msgspec.structs.replace(self.outcome, at=given)
         if given > self.buffer.end:
             raise InvalidMessage(
                 f"{name}: expected at most {self.buffer.end}, the end of the job's output,"

@@ -40,8 +40,9 @@ class Run:
 
     ``reported()`` is called before that, each time ``reported_exit`` may return an exit.
 
-    ``exit`` is the leader's exit, None until then. Processes that the leader leaves become the
-    daemon's children, where the system allows it, and are watched until they end too.
+    ``began`` is the time before the shell got its command, by proc.now(). ``exit`` is the leader's
+    exit, None until then. Processes that the leader leaves become the daemon's children, where the
+    system allows it, and are watched until they end too.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Run:
         shell: Shell,
         engine: Engine,
         *,
+        began: float,
         budget: Callable[[], int],
         received: Callable[[int, bytes], None],
         reported: Callable[[], None],
@@ -64,7 +66,7 @@ class Run:
         self._exited = exited
         self._changed = changed
         self._has_exited = asyncio.Event()
-        self._tree = engine.tree(shell.pid, shell.tag)
+        self._tree = engine.tree(shell.pid, shell.tag, began)
         self._orphans: set[int] = set()
         self.left: tuple[int, ...] = ()
         """Pids of unclaimed orphans that may have been the job's. Set by ``end``."""
@@ -198,18 +200,17 @@ class Run:
         if self._shell.terminal is not None:
             best_effort("a terminal's slave can't be closed", self._shell.terminal.release)
         best_effort("a step after a leader's exit failed", self._exited)
-        asyncio.get_running_loop().call_soon(self._scan)
+        self._engine.loop.call_soon(self._scan)
 
     def _take_orphan(self, pid: int) -> None:
         self._orphans.add(pid)
         self._engine.reaper.adopt(pid, partial(self._on_orphan_exit, pid))
 
     def _adopt(self) -> None:
-        self._tree.verify()
         if self._engine.orphans.scan() and self._scans < _MAX_SCANS:
             self._scans += 1
             self._is_scanning = True
-            asyncio.get_running_loop().call_later(_SCAN_INTERVAL, self._scan)
+            self._engine.loop.call_later(_SCAN_INTERVAL, self._scan)
 
     def _on_orphan_exit(self, pid: int, _ended: Exit) -> None:
         self._orphans.discard(pid)
@@ -217,7 +218,7 @@ class Run:
             # One scan for all orphans that end together.
             self._is_scanning = True
             self._scans = 0
-            asyncio.get_running_loop().call_soon(self._scan)
+            self._engine.loop.call_soon(self._scan)
 
     def _scan(self) -> None:
         self._is_scanning = False

@@ -83,9 +83,9 @@ class Viewer:
         window: otherwise a character longer than the window could never be completed.
         """
         if self._consumed is None:
-            return self.offset + self.window
+            return self._cursor.offset + self.window
         max_offset = self._consumed + self.window
-        return max_offset if self._has_unconsumed else max(max_offset, self.offset + 1)
+        return max_offset if self._has_unconsumed else max(max_offset, self._cursor.offset + 1)
 
     def credit(self, end: int) -> None:
         """Record that the reader has consumed everything before ``end``; it can't go back.
@@ -109,6 +109,16 @@ class Viewer:
             self._consumed = max(self._consumed, self._gap.end)
             self._gap = None
 
+    @property
+    def has_news(self) -> bool:
+        """Whether ``take`` may return something."""
+        job = self._job
+        return (
+            job.outcome is not None
+            or self._notices < job.notice_count
+            or not (self.silent or self._cursor.is_at_end)
+        )
+
     def take(self, limit: int) -> Piece | Gap | Notice | Outcome | None:
         """Return what comes next, at most ``limit`` bytes of output; None if nothing yet."""
         job = self._job
@@ -127,7 +137,9 @@ class Viewer:
         return None if self.silent else self._take_output(limit)
 
     def _take_output(self, limit: int) -> Piece | Gap | None:
-        before = self.offset
+        before = self._cursor.offset
+        if self._cursor.is_at_end:
+            return None
         while True:
             event = self._cursor.take(min(limit, self._limit()))
             if event is None or isinstance(event, Gap) or event.data:
@@ -137,7 +149,7 @@ class Viewer:
             self._consume_gap()
         elif event is not None:
             self._delivered_end, self._has_unconsumed = event.end, True
-        if self.offset > before:
+        if self._cursor.offset > before:
             self._job.resume_reading()
         return event
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 from typing import Protocol
@@ -42,6 +41,7 @@ class InputWriter:
         self._owned = owned
         self._waiting = bytearray()
         self._ending = False
+        self._listening = False
         self.closed = False
         """True once nothing more can be written."""
         if sys.platform != "win32":  # threads.ThreadWriter is used there
@@ -78,10 +78,9 @@ class InputWriter:
             return
         self.closed = True
         self._waiting.clear()
-        self._loop.remove_writer(self._fd)
+        self._ignore()
         if self._owned:
-            with contextlib.suppress(OSError):
-                os.close(self._fd)
+            os.close(self._fd)
 
     def _flush(self) -> None:
         try:
@@ -90,10 +89,16 @@ class InputWriter:
                     written = os.write(self._fd, view)
                 del self._waiting[:written]
         except BlockingIOError:
+            self._listening = True
             self._loop.add_writer(self._fd, self._flush)
         except OSError:
             self.close()
         else:
-            self._loop.remove_writer(self._fd)
+            self._ignore()
             if self._ending:
                 self.close()
+
+    def _ignore(self) -> None:
+        if self._listening:
+            self._listening = False
+            self._loop.remove_writer(self._fd)

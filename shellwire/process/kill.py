@@ -61,14 +61,14 @@ class Tree:
         self,
         leader: int,
         tag: bytes,
+        began: float = 0.0,
         *,
         subreaper: bool = True,
         refresh: Callable[[], object] | None = None,
     ) -> None:
-        seen = proc.inspect(leader)
         self.tag = tag
-        self.started = 0.0 if seen is None else seen.started
-        """Start time of the leader, by the clock of ``Process.started``."""
+        self.began = began
+        """Each process that the job starts has this start time or a later one."""
         self.is_leaderless = False
         """Whether the leader has been reaped; set by the code that waits for it."""
         self._leader = leader
@@ -78,11 +78,10 @@ class Tree:
         self._known: set[tuple[int, float]] = set()
 
     def verify(self) -> None:
-        """Stop using the session id, for good, once the leader's pid was reused."""
+        """Stop using the session id, for good, once the reaped leader's pid was reused."""
         if self._session is None or not self.is_leaderless:
             return
-        now = proc.inspect(self._leader)
-        if now is not None and now.started != self.started:
+        if proc.inspect(self._leader) is not None:
             self._session = None
 
     @property

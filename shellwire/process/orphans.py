@@ -38,6 +38,8 @@ class OrphanTracker:
 
     def __init__(self, reaper: Reaper) -> None:
         self._reaper = reaper
+        self._loop = asyncio.get_running_loop()
+        self._session = proc.session(0)
         self._trees: dict[bytes, Tree] = {}
         self._callbacks: dict[bytes, Callable[[int], None]] = {}
         # The jobs that have lived at some time since the last scan.
@@ -60,8 +62,9 @@ class OrphanTracker:
         """Register a job that has started; call ``found(pid)`` for each of its orphans."""
         self._trees[tree.tag] = tree
         self._callbacks[tree.tag] = found
-        present = {each.identity for each in self._unclaimed.values()}
-        self._preexisting[tree.tag] = frozenset(present | self._undecided.keys())
+        if self._unclaimed or self._undecided:
+            present = {each.identity for each in self._unclaimed.values()}
+            self._preexisting[tree.tag] = frozenset(present | self._undecided.keys())
         self._recent.add(tree)
         if len(self._trees) > 1:
             self._survey_later(_INTERVAL)
@@ -123,30 +126,28 @@ class OrphanTracker:
             self._recent = set(self._trees.values())
             self._others_ended = False
         if any(tree.relies_on_session for tree in self._recent):
-            self._survey_later(max(0.0, self._surveyed_at + _INTERVAL - _now()))
+            self._survey_later(max(0.0, self._surveyed_at + _INTERVAL - self._loop.time()))
         return bool(undecided)
 
     def unclaimed(self, tree: Tree) -> list[int]:
         """Return the pids of the unclaimed orphans that this job may have left.
 
-        They were started later than the job's shell, and did not exist yet when the job started:
-        a pooled shell may be much older than the job.
+        They were started later than the job, and did not exist yet when it started.
         """
         before = self._preexisting.get(tree.tag, frozenset())
         return sorted(
             pid
             for pid, each in self._unclaimed.items()
-            if each.started >= tree.started and each.identity not in before
+            if each.started >= tree.began and each.identity not in before
         )
 
     def _new(self) -> list[Process]:
-        session = proc.session(0)
         found = [proc.inspect(pid) for pid in proc.adopted_children() if not self._reaper.owns(pid)]
         return [
             each
             for each in found
             # A child in our own session comes from no job: other code of the daemon started it.
-            if each is not None and not each.zombie and each.session != session
+            if each is not None and not each.zombie and each.session != self._session
         ]
 
     def _only_source(self) -> Tree | None:
@@ -169,8 +170,8 @@ class OrphanTracker:
         """Return until when ``process`` may still get an environment, None if it no longer can."""
         if not proc.has_empty_environ(process.pid):
             return None
-        until = self._undecided.get(process.identity, _now() + _EXEC_SECONDS)
-        return until if _now() < until else None
+        until = self._undecided.get(process.identity, self._loop.time() + _EXEC_SECONDS)
+        return until if self._loop.time() < until else None
 
     def _leave_unclaimed(self, process: Process) -> None:
         def ended(_exit: Exit) -> None:
@@ -186,12 +187,14 @@ class OrphanTracker:
 
     def _survey_later(self, delay: float) -> None:
         if self._timer is None and self._reaper.adopts:
-            self._timer = asyncio.get_running_loop().call_later(delay, self._begin_survey)
+            self._timer = self._loop.call_later(delay, self._begin_survey)
 
     def _begin_survey(self) -> None:
         self._timer = None
+        if not self._trees:
+            return
         if self._surveying is None or self._surveying.done():
-            self._surveyed_at = _now()
+            self._surveyed_at = self._loop.time()
             self._surveying = asyncio.create_task(self._survey())
         else:
             self._survey_later(_INTERVAL)
@@ -209,10 +212,6 @@ class OrphanTracker:
                 seen[owner].append(process)
         for tree, processes in seen.items():
             tree.set_known(processes)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _may_have_forked(process: Process) -> bool:

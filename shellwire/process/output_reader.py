@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import array
-import asyncio
-import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +13,8 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from shellwire.process.poller import Poller
 
 # The kernel buffers about 64 KiB between the two sides of a terminal (tty_buffer.c); FIONREAD
 # counts the first of its buffers only.
@@ -46,20 +46,20 @@ class Source(Protocol):
 
 
 class Reader:
-    """A Source that reads a descriptor by the running event loop; it owns the descriptor."""
+    """A Source that reads a descriptor when ``poller`` reports it; it owns the descriptor."""
 
-    def __init__(self, fd: int, close: Callable[[int], None] = os.close) -> None:
+    def __init__(self, fd: int, poller: Poller, close: Callable[[int], None] = os.close) -> None:
         self._fd = fd
         self._close = close
-        self._loop = asyncio.get_running_loop()
+        self._poller = poller
         if sys.platform != "win32":  # threads.ThreadReader is used there
             os.set_blocking(fd, False)
 
     def listen(self, ready: Callable[[], None]) -> None:
-        self._loop.add_reader(self._fd, ready)
+        self._poller.watch(self._fd, ready)
 
     def ignore(self) -> None:
-        self._loop.remove_reader(self._fd)
+        self._poller.forget(self._fd)
 
     def read(self, count: int) -> bytes | None:
         try:
@@ -79,6 +79,5 @@ class Reader:
         return count[0] + 1
 
     def close(self) -> None:
-        self.ignore()
-        with contextlib.suppress(OSError):
-            self._close(self._fd)
+        self._poller.forget(self._fd)
+        self._close(self._fd)

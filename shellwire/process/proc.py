@@ -10,9 +10,12 @@ import asyncio
 import logging
 import os
 import sys
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,9 +27,10 @@ PROC = "/proc"
 # So many processes are inspected before the event loop runs again: a job may have thousands.
 _BATCH = 64
 
+_HALF_PAGE = 2048
 
-@dataclass(frozen=True, slots=True)
-class Process:
+
+class Process(msgspec.Struct, frozen=True):
     """One entry of the process table. ``started`` tells it from a later process with its pid."""
 
     pid: int
@@ -165,6 +169,9 @@ def adopted_children() -> list[int]:
         found = b""
         while more := os.read(fd, 65536):
             found += more
+            # A read ends short of a page only at the end (seq_read_iter, fs/seq_file.c).
+            if len(more) < _HALF_PAGE:
+                break
         return [int(each) for each in found.split()]
     finally:
         os.close(fd)
@@ -200,6 +207,14 @@ def session(pid: int) -> int:
 def inspect(pid: int) -> Process | None:
     """Return the entry of ``pid``, or None if there is no such process."""
     return _stat(pid) if _has_proc() else _ask_psutil(pid)
+
+
+def now() -> float:
+    """Return the present by the clock of ``Process.started``, which counts whole ticks on Linux."""
+    if sys.platform != "win32" and _has_proc():
+        # starttime in proc_pid_stat(5): clock ticks since the system's boot.
+        return float(int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")))
+    return time.time()
 
 
 def open_pidfd(pid: int) -> int | None:

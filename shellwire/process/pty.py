@@ -6,6 +6,7 @@ the child on the slave, so that no Python code runs between fork and exec.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import termios
 from typing import Any
@@ -108,4 +109,5 @@ class Terminal:
             self._pty.closed = True
             # The number may soon be another file's: no later call may use it.
             self.fd = self._pty.fd = -1
-            self._pty.fileobj.close()
+            with contextlib.suppress(OSError):
+                self._pty.fileobj.close()

@@ -18,10 +18,13 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from shellwire.process import proc
+from shellwire.process.poller import running_poller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +36,7 @@ log = logging.getLogger(__name__)
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True):
     """How a process ended: ``code`` is its exit code, or minus the number of the signal."""
 
     code: int
@@ -66,6 +68,7 @@ class Reaper:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._poller = running_poller()
         self._watched: dict[int, tuple[int | None, Callable[[Exit], None]]] = {}
         self.adopts = False
         """Whether orphans of our children become our own."""
@@ -95,7 +98,7 @@ class Reaper:
         pidfd = proc.open_pidfd(pid)
         self._watched[pid] = (pidfd, callback)
         if pidfd is not None:
-            self._loop.add_reader(pidfd, self._collect, pid)
+            self._poller.watch(pidfd, partial(self._collect, pid))
         else:
             # The child may have ended before it was watched.
             self._loop.call_soon(self._collect, pid)
@@ -131,7 +134,7 @@ class Reaper:
 
     def _forget(self, pidfd: int | None) -> None:
         if pidfd is not None:
-            self._loop.remove_reader(pidfd)
+            self._poller.forget(pidfd)
             os.close(pidfd)
 
     def _collect(self, pid: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 4096
 
@@ -54,9 +56,11 @@ class SignalListener:
         self._writing.close()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        try:
             while len(self._reading.recv(_CHUNK)) == _CHUNK:
-                pass
+                continue
+        except BlockingIOError:
+            log.debug("a signal without a byte, or its byte was read before")
         pending, self._pending = self._pending, set()
         for number in sorted(pending):
             self._callbacks[number]()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
@@ -17,6 +19,8 @@ from shellwire.process.limits import restore_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+log = logging.getLogger(__name__)
 
 # No child gets a descriptor at or above this number, so a source moved there is safe. It is low
 # enough for systems that allow a process 256 descriptors.
@@ -42,15 +46,21 @@ def private_file(content: bytes = b"") -> int:
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
+    written = 0
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.lseek(fd, 0, os.SEEK_SET)
+        while written < len(content):
+            # Leaves the offset at 0, unlike write(2).
+            written += os.pwrite(fd, content[written:], written)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+@cache
+def null_input() -> int:
+    """Return a descriptor of the null device, for reading. Don't close it."""
+    return os.open(os.devnull, os.O_RDONLY)
 
 
 def spawn(
@@ -86,8 +96,10 @@ def spawn(
                 source = moved[source]
             apart[target] = source
         if hasattr(os, "posix_spawn") and (tty is None or _OPENING_ACQUIRES):
-            with contextlib.suppress(NotImplementedError):  # no POSIX_SPAWN_SETSID
+            try:
                 return _with_original_limit(_posix_spawn(program, argv, env, apart, tty))
+            except NotImplementedError:
+                log.debug("no POSIX_SPAWN_SETSID: forking instead")
         return _with_original_limit(
             fork.start(program, argv, env, apart, tty=tty, defaulted=_DEFAULTED)
         )
@@ -112,12 +124,12 @@ def _posix_spawn(
     descriptors: Mapping[int, int],
     tty: str | None,
 ) -> int:
-    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
-    actions.extend((os.POSIX_SPAWN_CLOSE, fd) for fd in _KEEP_FREE)
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]]
+    actions = [(os.POSIX_SPAWN_CLOSE, fd) for fd in _KEEP_FREE]
     if tty is not None:
         actions.append((os.POSIX_SPAWN_OPEN, 0, tty, os.O_RDWR, 0))
-        actions.extend((os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2))
-    actions.extend((os.POSIX_SPAWN_DUP2, source, fd) for fd, source in descriptors.items())
+        actions += [(os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2)]
+    actions += [(os.POSIX_SPAWN_DUP2, source, fd) for fd, source in descriptors.items()]
     return os.posix_spawn(
         program,
         argv,

@@ -250,7 +250,6 @@ class Server:
         assert transport is not None
         address = "" if self._is_local(request) else request.remote or "?"
         ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
-            heartbeat=self._ping_interval,
             timeout=CLOSE_SECONDS,
             # aiohttp refuses messages of this size; MAX_FRAME bytes pass.
             max_msg_size=codec.MAX_FRAME + 1,
@@ -260,14 +259,11 @@ class Server:
             # The codec decodes UTF-8: invalid text is answered with an error, not a close.
             decode_text=False,
         )
-        # aiohttp (3.14) waits half an interval for a pong, and has no option for it. The protocol
-        # promises two intervals in all.
-        ws._pong_heartbeat = self._ping_interval
         _limit_kernel_buffers(transport)
         http_connection = http_connection_of(request)
         http_connection.compressed = lambda: bool(ws.compress)
         try:
-            writer = await ws.prepare(request)
+            await ws.prepare(request)
         except ConnectionError as error:  # the client left during the handshake
             log.debug("%s: %s", address or "a local client", error)
             transport.abort()
@@ -279,7 +275,6 @@ class Server:
         await Connection(
             ws,
             transport,
-            writer.drain,
             address,
             self._connections,
             handle,

@@ -27,15 +27,14 @@ _MAX_REASON = 123  # a control frame's 125 bytes, less the code (RFC 6455, 5.5)
 class CloseHandshake:
     """Closes one WebSocket: flush, send the close frame, await the peer's, cut the connection.
 
-    ``flush`` returns when all pending messages are sent, ``drain`` when the transport has room
-    again. ``awaiting`` is entered while the peer's close frame is awaited.
+    ``flush`` returns when all pending messages are sent. ``awaiting`` is entered while the peer's
+    close frame is awaited.
     """
 
     def __init__(
         self,
         ws: web.WebSocketResponse[bool],
         transport: asyncio.Transport,
-        drain: Callable[[], Awaitable[None]],
         frame_check: FrameCheck,
         flush: Callable[[], Awaitable[None]],
         awaiting: Callable[[], AbstractContextManager[None]],
@@ -46,7 +45,6 @@ class CloseHandshake:
         """Whether the close frame was sent: no frame may follow it."""
         self._ws = ws
         self._transport = transport
-        self._drain = drain
         self._frame_check = frame_check
         self._flush = flush
         self._awaiting = awaiting
@@ -79,4 +77,3 @@ class CloseHandshake:
         self.sent = True
         self._frame_check.drain()
         await self._ws.send_frame(payload, WSMsgType.CLOSE)
-        await self._drain()

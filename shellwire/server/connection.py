@@ -25,13 +25,13 @@ from shellwire.server.close_handshake import (
     UNAUTHENTICATED_CLOSE_SECONDS,
     CloseHandshake,
 )
+from shellwire.server.heartbeat import Heartbeat
 from shellwire.server.http_connection import peer_log
-from shellwire.server.outgoing_frames import encode_frames
 from shellwire.server.status import status
 from shellwire.server.writer import FairWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from aiohttp import web
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from shellwire.server.files.queue import FileQueue
     from shellwire.server.frame_rules import Violation
     from shellwire.server.http_connection import HttpConnection
-    from shellwire.server.outgoing_frames import Payload
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +49,13 @@ class Connection:
 
     ``local``: it is on the Unix socket, where the peer's uid is the credential. ``slot_free``: it
     takes no client slot and is not in clients.json (the Unix socket, and the administration port).
-    ``drain`` returns when the transport has room again. ``handle`` executes a message, or raises
-    WireError.
+    ``handle`` executes a message, or raises WireError.
     """
 
     def __init__(
         self,
         ws: web.WebSocketResponse[bool],
         transport: asyncio.Transport,
-        drain: Callable[[], Awaitable[None]],
         address: str,
         connections: Connections,
         handle: Callable[[Connection, ClientMessage], None],
@@ -82,29 +79,33 @@ class Connection:
         """The token with which the client authenticated."""
         self.abort = transport.abort
         """Cut the connection."""
-        self.writer = FairWriter(self._send)
+        self.writer = FairWriter(self)
         self._handle_message = handle
         self._ws = ws
         self._transport = transport
-        self._drain = drain
         self._http_connection = http_connection
         assert http_connection.frame_check is not None
         self._frame_check = http_connection.frame_check
         self._closing = CloseHandshake(
             ws,
             transport,
-            drain,
             self._frame_check,
             self.writer.drained,
             lambda: connections.awaiting_close(self),
         )
         self._files: FileQueue | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
+        self._handled = 1  # messages received; the first one is ``auth``
 
     async def run(self) -> None:
         """Serve the client until it leaves or is closed."""
-        writing = asyncio.create_task(self._write())
-        self._watch()
+        self._http_connection.on_writable = self.writer.resume
+        heartbeat = Heartbeat(
+            self._ws,
+            self._transport,
+            self.services.limits.ping_interval_seconds,
+            received_at=lambda: self._http_connection.received_at,
+            is_closing=lambda: self._closing.sent,
+        )
         self.connections.add(self)
         self._frame_check.on_violation = self._close_for_violation
         if self._frame_check.violation is not None:  # it arrived right after the handshake
@@ -123,9 +124,9 @@ class Connection:
             self.writer.detach_all()
             if self._closing.task is not None:
                 await asyncio.wait([self._closing.task])
-            writing.cancel()
-            if self._watchdog is not None:
-                self._watchdog.cancel()
+            self._http_connection.on_writable = None
+            self.writer.stop()
+            heartbeat.stop()
             # Everything that could be sent is sent. Abort: aiohttp's close would wait for more.
             self.abort()
             if self._files is not None:
@@ -196,8 +197,10 @@ class Connection:
                 self._handle(received.data)
             else:
                 self.send(error_answer(InvalidMessage("expected a text frame")))
-            # Between many messages at once, let the writer and the other clients run.
-            await asyncio.sleep(0)
+            self._handled += 1
+            if self._frame_check.messages > self._handled:
+                # Between many messages at once, let the writer and the other clients run.
+                await asyncio.sleep(0)
 
     def _handle(self, text: bytes) -> None:
         message: ClientMessage | None = None
@@ -231,25 +234,29 @@ class Connection:
                 Ack(id=message.request_id, operation=operation, request_id=message.request_id)
             )
 
-    async def _write(self) -> None:
-        try:
-            await self.writer.run()
-        except ConnectionError:
-            # The reader sees the same error, and ends the connection.
-            pass
-        except Exception:
-            log.exception("the writer of client %s failed", self.client_id)
-            self.abort()
+    @property
+    def has_room(self) -> bool:
+        """Whether the kernel has taken all that was written, or the connection is lost."""
+        return not self._http_connection.writing_paused or self._transport.is_closing()
 
-    async def _send(self, payload: Payload) -> None:
-        for number, frame in enumerate(encode_frames(payload, int(self._ws.compress))):
-            if number:
-                await asyncio.sleep(0)  # draining a transport with room lets no other task run
-            if self._closing.sent or self._ws.closed or self._transport.is_closing():
-                # Nothing may follow a close frame, which may itself still wait for room.
-                raise ConnectionResetError
-            self._transport.write(frame)
-            await self._drain()
+    @property
+    def window_bits(self) -> int:
+        """The window agreed on for permessage-deflate, 0 without."""
+        return int(self._ws.compress)
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame. Raises ConnectionError if nothing more can be written."""
+        if self._closing.sent or self._ws.closed or self._transport.is_closing():
+            # Nothing may follow a close frame, which may itself still wait for room.
+            raise ConnectionResetError
+        self._transport.write(frame)
+
+    def failed(self, error: Exception) -> None:
+        """Take note that the writer has stopped."""
+        # After a ConnectionError the reader ends the connection.
+        if not isinstance(error, ConnectionError):
+            log.error("the writer of client %s failed", self.client_id, exc_info=error)
+            self.abort()
 
     # Closing -------------------------------------------------------------------------------------
 
@@ -265,16 +272,3 @@ class Connection:
         self.connections.remove(self)
         self.writer.detach_all()
         self.close(*violation)
-
-    def _watch(self) -> None:
-        """Cut a connection that aiohttp has closed but can't end.
-
-        If the socket is full when the peer is silent, breaks the protocol or sends a close frame,
-        aiohttp waits for room without a limit, and ``receive()`` waits with it.
-        """
-        loop = asyncio.get_running_loop()
-        if self._ws.closed:
-            self._watchdog = loop.call_later(CLOSE_SECONDS, self.abort)
-        else:
-            interval = self.services.limits.ping_interval_seconds
-            self._watchdog = loop.call_later(interval, self._watch)

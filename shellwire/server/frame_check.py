@@ -70,6 +70,8 @@ class FrameCheck:
         self.on_violation: Callable[[Violation], None] | None = None
         self.peer_closed = asyncio.Event()
         """Set when the peer's close frame or the end of the stream has arrived."""
+        self.messages = 0
+        """Messages that were begun by now, without control frames: as many as arrived, or more."""
         self._reader = reader
         self._compressed = compressed
         self._pause = pause
@@ -174,6 +176,7 @@ class FrameCheck:
         self._unread = head.length
         if not self._is_draining:
             self._is_final = bool(head.first & FINAL)
+            self.messages += self._is_final
             self._size = 0 if self._is_final else self._size + head.length
             if not self._is_admitted:
                 self._begin_fragment(head, head.mask(data, at))

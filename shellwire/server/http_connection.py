@@ -63,6 +63,8 @@ class HttpConnection(web.RequestHandler):
         "_unauthenticated",
         "compressed",
         "frame_check",
+        "on_writable",
+        "received_at",
     )
 
     def __init__(self, server: web.Server, unauthenticated: UnauthenticatedLimit) -> None:
@@ -80,6 +82,10 @@ class HttpConnection(web.RequestHandler):
         """Returns whether permessage-deflate was agreed on; valid after the handshake."""
         self.frame_check: FrameCheck | None = None
         """Checks the client's frames, once this is a WebSocket."""
+        self.received_at = self._loop.time()
+        """When the last bytes arrived, by the event loop's clock."""
+        self.on_writable: Callable[[], None] | None = None
+        """Called when the transport has room again, or is lost; once this is a WebSocket."""
         self._unauthenticated = unauthenticated
         self._is_admitted = False
         self._head_bytes = 0
@@ -103,6 +109,8 @@ class HttpConnection(web.RequestHandler):
         """End the limits of a closed connection."""
         self._end_limits()
         super().connection_lost(exc)
+        if self.on_writable is not None:
+            self.on_writable()
 
     def admitted(self) -> None:
         """Lift the limits for unauthenticated peers: the credential was accepted."""
@@ -143,6 +151,7 @@ class HttpConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take received bytes."""
+        self.received_at = self._loop.time()
         try:
             super().data_received(data)
         except Exception as error:
@@ -156,6 +165,12 @@ class HttpConnection(web.RequestHandler):
             return
         if not self._is_admitted and self.frame_check is None:
             self._count_head(len(data))
+
+    def resume_writing(self) -> None:
+        """Go on writing: the transport has room again."""
+        super().resume_writing()
+        if self.on_writable is not None:
+            self.on_writable()
 
     def _count_head(self, size: int) -> None:
         if self._messages:

@@ -49,17 +49,55 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def canonical_host(text: str) -> str:
+    """Return an allowed host as it is compared with the Host header; a port is dropped.
+
+    Raises ValueError if no Host header can match it, such as ``*.example``.
+    """
+    if _is_address(text):
+        return _canonical(text)
+    authority = _Authority.parse(_ascii(text))
+    if authority is None or not authority.host:
+        raise ValueError("no Host header can match it")
+    return authority.host
+
+
+def canonical_origin(text: str) -> str:
+    """Return an allowed origin as it is compared with the Origin header.
+
+    Raises ValueError if no Origin header can match it, such as ``https://*.example``.
+    """
+    scheme, mark, rest = text.rstrip("/").partition("://")
+    rest = _ascii(rest)
+    authority = _Authority.parse(rest)
+    if not mark or authority is None or not authority.host or rest.endswith(":"):
+        raise ValueError("no Origin header can match it")
+    return _simplified(f"{scheme}://{rest}")
+
+
+def _simplified(origin: str) -> str:
+    """Return an origin in lower case, without its scheme's own port, as browsers send it."""
+    scheme, _, rest = origin.lower().partition("://")
+    default = _DEFAULT_PORTS.get(scheme)
+    return f"{scheme}://{rest.removesuffix(f':{default}')}"
+
+
+def _ascii(authority: str) -> str:
+    """Return a host as browsers send it, xn--… for other scripts. Raises ValueError."""
+    if authority.isascii():
+        return authority
+    name, colon, port = authority.partition(":")
+    return f"{name.encode('idna').decode()}{colon}{port}"
+
+
 class OriginCheck:
     """Checks a handshake's Host and Origin headers against the names that the daemon allows."""
 
     def __init__(
         self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()
     ) -> None:
-        self._hosts = {_canonical(bound)}
-        for host in hosts:
-            authority = None if _is_address(host) else _Authority.parse(host)
-            self._hosts.add(authority.host if authority else _canonical(host))
-        self._origins = {origin.rstrip("/").lower() for origin in origins}
+        self._hosts = {_canonical(bound), *map(canonical_host, hosts)}
+        self._origins = {canonical_origin(origin) for origin in origins}
 
     def refusal(
         self, hosts: Sequence[str], origins: Sequence[str], local_address: str | None
@@ -82,7 +120,7 @@ class OriginCheck:
         return local_address is not None and host == _canonical(local_address)
 
     def _may_call(self, origin: str, authority: _Authority) -> bool:
-        if origin.lower() in self._origins:
+        if _simplified(origin) in self._origins:
             return True
         scheme, _, rest = origin.partition("://")
         default = _DEFAULT_PORTS.get(scheme.lower())

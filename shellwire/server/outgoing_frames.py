@@ -42,6 +42,9 @@ def encode_frames(payload: Payload, window_bits: int = 0) -> Iterator[bytes]:
     compressed independently, so no window has to be kept between messages.
     """
     if isinstance(payload, bytes):
+        if len(payload) < MIN_COMPRESSED:
+            yield encode_head(TEXT | FINAL, len(payload)) + payload
+            return
         payload = Pieces([payload])
     deflate = None
     first = TEXT

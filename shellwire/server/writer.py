@@ -1,24 +1,25 @@
 """The fair writer: control messages first, then jobs with unsent output, round robin.
 
-One task per connection writes to the socket, one message at a time, and takes the next only when
-the kernel has room for it. Only control messages are queued. Output stays in the jobs' buffers
-until it is sent, so a slow socket makes larger frames, not longer queues.
+A connection's messages are written one at a time, by a callback of the event loop: the next one is
+made only when the kernel has room for it. Only control messages are queued. Output stays in the
+jobs' buffers until it is sent, so a slow socket makes larger frames, not longer queues.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shellwire.errors import QueueFull
 from shellwire.protocol import codec
 from shellwire.protocol.error_answers import oversize_answer
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
+from shellwire.server.outgoing_frames import encode_frames
 from shellwire.server.sources import FileReplies, JobFeed, PageReply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Iterator
 
     from shellwire.jobs.job import Job
     from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
@@ -33,24 +34,53 @@ MAX_CONTROL = 1024 * 1024
 MAX_PENDING_READS = 1024
 """``read_output`` requests of one client that may wait at a time."""
 
+_TURN = 512 * 1024
+"""Bytes that one connection may write before the event loop's other callbacks run."""
+
 Source = JobFeed | PageReply | FileReplies
 
 
-class FairWriter:
-    """Writes one connection's messages through ``send``, which waits while the socket is full."""
+class Socket(Protocol):
+    """Where the frames go; ``Connection`` implements it."""
 
-    def __init__(self, send: Callable[[Payload], Awaitable[None]]) -> None:
+    @property
+    def has_room(self) -> bool:
+        """Whether the kernel has taken all that was written, or the connection is lost."""
+        ...
+
+    @property
+    def window_bits(self) -> int:
+        """The window agreed on for permessage-deflate, 0 without."""
+        ...
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame. Raises ConnectionError if nothing more can be written."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """Take note that nothing more will be written, because of ``error``."""
+        ...
+
+
+class FairWriter:
+    """Writes one connection's messages to ``socket``. Call ``resume`` when that has room again."""
+
+    def __init__(self, socket: Socket) -> None:
         self.text_bytes = False
         """Whether text fields may encode bytes that are not UTF-8."""
-        self._send = send
+        self._socket = socket
+        self._loop = asyncio.get_running_loop()
+        self._frames: Iterator[bytes] = iter(())
+        """The rest of the message that is being written."""
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
         self._feeds: dict[Job, JobFeed] = {}
         self._page_replies: set[PageReply] = set()
         self._file_replies = FileReplies()
         self._ready: deque[Source] = deque()
-        self._wake = asyncio.Event()
+        self._is_due = False  # whether the event loop will call _write, or runs it
         self._idle = asyncio.Event()
+        self._idle.set()
         self._writable = asyncio.Event()
         self._writable.set()
         self._stopped = False
@@ -82,7 +112,7 @@ class FairWriter:
         """Send the output of ``job`` from ``after`` on, then live. Replaces an earlier follow."""
         self.unfollow(job)
         viewer = job.readers.view(
-            lambda: self.mark(feed),
+            lambda: self._on_news(feed),
             after=after,
             window=window,
             text=encoding == "utf-8",
@@ -90,7 +120,14 @@ class FairWriter:
         )
         feed = JobFeed(job, viewer, encoding, request_id, explain_ending, self.text_bytes)
         self._feeds[job] = feed
-        self.mark(feed)
+        if viewer.has_news:
+            self.mark(feed)
+
+    def _on_news(self, feed: JobFeed) -> None:
+        if feed.viewer.delivered and feed.done:
+            self._drop(feed)
+        else:
+            self.mark(feed)
 
     def unfollow(self, job: Job) -> None:
         """Stop sending a job's output, if it is followed; the job keeps running."""
@@ -106,7 +143,10 @@ class FairWriter:
 
     def followed_job(self, job_id: str) -> Job | None:
         """Return the followed job with this id, if any."""
-        return next((job for job in self._feeds if job.key.id == job_id), None)
+        for job in self._feeds:
+            if job.key.id == job_id:
+                return job
+        return None
 
     def read_page(self, job: Job, after: int, until: bytes | None, request: ReadOutput) -> None:
         """Answer ``read_output`` with one page of output, once available. Raises QueueFull."""
@@ -146,11 +186,11 @@ class FairWriter:
 
     def unread_bytes(self) -> int:
         """Return the bytes of output of ended jobs that this client has yet to read."""
-        return sum(
-            job.buffer.end - max(feed.viewer.offset, job.buffer.start)
-            for job, feed in self._feeds.items()
-            if job.outcome is not None and not feed.viewer.silent
-        )
+        unread = 0
+        for job, feed in self._feeds.items():
+            if job.outcome is not None and not feed.viewer.silent:
+                unread += job.buffer.end - max(feed.viewer.offset, job.buffer.start)
+        return unread
 
     async def wait_writable(self) -> None:
         """Return when few enough control messages are unsent, or the writer has stopped."""
@@ -169,29 +209,49 @@ class FairWriter:
             self._idle.clear()
             await self._idle.wait()
 
-    async def run(self) -> None:
-        """Write until cancelled, or until the socket fails."""
-        try:
-            while True:
-                payload = self._next()
-                if payload is not None:
-                    await self._send(payload)
-                    continue
-                self._wake.clear()
-                self._idle.set()
-                await self._wake.wait()
-        finally:
-            self._stopped = True
-            self._control.clear()
-            self._file_replies.close()
-            self._writable.set()
-            self._idle.set()
+    def stop(self) -> None:
+        """Write nothing more."""
+        self._stopped = True
+        self._frames = iter(())
+        self._control.clear()
+        self._file_replies.close()
+        self._writable.set()
+        self._idle.set()
+
+    def resume(self) -> None:
+        """Go on writing: the socket has room again."""
+        if not self._is_due:
+            self._write()
 
     def _signal(self) -> None:
-        if self._stopped:
-            return
-        self._idle.clear()
-        self._wake.set()
+        if not self._is_due and not self._stopped:
+            self._is_due = True
+            self._idle.clear()
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        """Write until the socket is full, nothing waits, or others must run."""
+        socket, self._is_due = self._socket, True
+        turn = _TURN
+        try:
+            while not self._stopped and socket.has_room and turn > 0:
+                frame = next(self._frames, None)
+                if frame is not None:
+                    socket.write(frame)
+                    turn -= len(frame)
+                    continue
+                payload = self._next()
+                if payload is None:
+                    self._idle.set()
+                    break
+                self._frames = encode_frames(payload, socket.window_bits)
+        except Exception as error:
+            self.stop()
+            socket.failed(error)
+        finally:
+            self._is_due = False
+        if turn <= 0:
+            self._signal()
 
     def mark(self, source: Source) -> None:
         """Queue a source that may have a message."""

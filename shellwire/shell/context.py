@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from shellwire.shell.dialect import SECRETS, UNREPORTED, WITHHELD, CannotEnter
 from shellwire.shell.state import (
     IDENTIFIER,
@@ -55,16 +57,14 @@ _NOT_REPORTED = "the shell could not report its state (ulimit -f, or an early en
 _NEVER_CARRIED = SECRETS | WITHHELD - {b"OLDPWD"}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """The state that a command started from. Its changes are the differences from this state."""
 
     state: State
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """Whether a command's changes were committed. ``problem`` says what was not, and why."""
 
     committed: bool
@@ -231,7 +231,7 @@ def _is_settable(name: bytes) -> bool:
 
 
 def _enterable(path: bytes) -> bool:
-    return os.access(os.path.join(path, b"."), os.X_OK)
+    return os.access(path + b"/.", os.X_OK)
 
 
 def _nearest(path: bytes) -> bytes:

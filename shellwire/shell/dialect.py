@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from shellwire.process.kill import TAG_NAME
 
 if TYPE_CHECKING:
@@ -37,8 +39,7 @@ _LAST_LINE = re.compile(rb"([0-9a-f]+) (0|[1-9][0-9]{0,2})\n")
 _MAX_STATUS = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Arguments to start a shell: ``argv[0]`` is its path, ``restore`` the text on restore_fd."""
 
     argv: tuple[bytes, ...]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import signal
 import sys
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from shellwire.errors import SpawnError
 from shellwire.process.input_writer import InputWriter
 from shellwire.process.kill import TAG_NAME
 from shellwire.process.output_reader import Reader
+from shellwire.process.poller import running_poller
 from shellwire.shell.dialect import FileDialect, last_line_status
 from shellwire.shell.shell import Shell, Stdio
 
 if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.process.pty import Terminal, open_terminal
-    from shellwire.process.spawn import private_file, spawn
+    from shellwire.process.spawn import null_input, private_file, spawn
     from shellwire.shell.report import ReportFile
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def launch(dialect: Dialect, state: State, stdio: Stdio, *, tag: bytes, report: 
     ``tag`` is the value of the variable that marks its processes. With ``report`` the shell reports
     its state at the end. Raises SpawnError or PtyUnavailable.
     """
-    token = secrets.token_hex(8).encode()
+    token = os.urandom(8).hex().encode()
     start = dialect.start(state, token, report=report)
     if isinstance(dialect, FileDialect):
         from shellwire.shell import file_shell
@@ -156,18 +156,18 @@ def _launch(
         if stdio.stdin:
             given[0], stdin = pipe(1)
         else:
-            given[0] = null = os.open(os.devnull, os.O_RDONLY)
-            theirs.append(null)
+            given[0] = null_input()
         outputs["stdout"], given[1] = pipe(0)
         outputs["stderr"], given[2] = pipe(0)
     pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=tty)
     terminal = None
+    poller = running_poller()
     if tty is not None:
         terminal = Terminal(pid, outputs["stdout"], slave)
-        sources: dict[str, Source] = {"stdout": Reader(terminal.fd, terminal.close_fd)}
+        sources: dict[str, Source] = {"stdout": Reader(terminal.fd, poller, terminal.close_fd)}
         writer: InputWriter | None = InputWriter(terminal.fd, owned=False)
     else:
-        sources = {name: Reader(fd) for name, fd in outputs.items()}
+        sources = {name: Reader(fd, poller) for name, fd in outputs.items()}
         writer = InputWriter(stdin) if stdin is not None else None
     script_writer = InputWriter(script)
     return _WaitingShell(pid, tag, token, sources, writer, terminal, dialect, script_writer, report)

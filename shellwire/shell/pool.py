@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from shellwire.errors import PtyUnavailable, SpawnError
 from shellwire.shell.launch import launch
 from shellwire.shell.shell import Shell, Stdio
@@ -34,8 +36,7 @@ class _PooledShell:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class AcquiredShell:
+class AcquiredShell(msgspec.Struct, frozen=True):
     """A shell for one command. ``patch`` is the text that it must run before the command."""
 
     shell: Shell

@@ -5,17 +5,20 @@ The line says that the report is whole. Instead, a byte ``x`` says that it could
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
+from functools import partial
 from typing import TYPE_CHECKING
 
+from shellwire.process.poller import running_poller
 from shellwire.process.spawn import private_file
 from shellwire.shell.dialect import MAX_LAST_LINE, UNREPORTED
 from shellwire.shell.shell import MAX_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from shellwire.process.poller import Poller
 
 _LOST = b"x"
 _CHUNK = 4096
@@ -34,7 +37,7 @@ class ReportFile:
         os.set_blocking(self._read_end, False)
         self._fds = [self.fd, self._read_end, self._write_end]
         self._path: str | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._poller: Poller | None = None
         self.final: bytes | None = None
         """The report, once it is known to be whole and nothing can follow."""
         self.line = b""
@@ -60,12 +63,12 @@ class ReportFile:
         return os.fsencode(self._path), os.fsencode(os.devnull)
 
     def listen(self, ready: Callable[[], None]) -> None:
-        """Call ``ready()`` from the loop when ``line`` may be the shell's last line.
+        """Call ``ready()`` from the event loop when ``line`` may be the shell's last line.
 
         Whatever else arrives is read and dropped: a full pipe would block the shell at its end.
         """
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._read_end, self._hear, ready)
+        self._poller = running_poller()
+        self._poller.watch(self._read_end, partial(self._hear, ready))
 
     def _hear(self, ready: Callable[[], None]) -> None:
         try:
@@ -81,9 +84,9 @@ class ReportFile:
             ready()
 
     def _ignore(self) -> None:
-        if self._loop is not None:
-            self._loop.remove_reader(self._read_end)
-            self._loop = None
+        if self._poller is not None:
+            self._poller.forget(self._read_end)
+            self._poller = None
 
     def read(self) -> bytes:
         """Return what the file holds now."""

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,8 +19,7 @@ MAX_REPORT = 16 * 1024 * 1024
 """Most bytes of a report that are read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stdio:
+class Stdio(msgspec.Struct, frozen=True):
     """The kind of a shell's descriptors 0 to 2: pipes, or with ``size`` (cols, rows) a terminal."""
 
     stdin: bool = False

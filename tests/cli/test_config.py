@@ -34,6 +34,7 @@ def test_without_a_file_the_defaults_hold(cli: CommandLine) -> None:
     found = shown(cli)
     assert {each["source"] for each in found.values()} == {"default"}
     defaults = json.loads(json.dumps({"daemon": False, **asdict(Settings())}))
+    del defaults["given"]
     assert {name: each["value"] for name, each in found.items()} == defaults
     assert not cli.home.root.exists()
 
@@ -56,10 +57,37 @@ def test_what_it_shows_is_a_settings_file(cli: CommandLine) -> None:
     before = shown(cli)
     del cli.environment["SHELLWIRE_LOGIN_ENV"]
     assert tomllib.loads(text)["log_level"] == "DEBUG"
+    assert tomllib.loads(text)["limits"]["max_clients"] == 1
     write(cli, text)
     assert {name: each["value"] for name, each in shown(cli).items()} == {
         name: each["value"] for name, each in before.items()
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[limits]\nmax_clients = 3\nretain = 5",
+        "limits.max_clients = 3\nlimits.retain = 5",
+        "limits = {max_clients = 3, retain = 5}",
+        "max_clients = 3\nretain = 5",  # as before there were tables
+        "max_clients = 3\n[limits]\nretain = 5",
+    ],
+)
+def test_limits_are_a_table(cli: CommandLine, text: str) -> None:
+    write(cli, f"port = 0\n{text}")
+    found = shown(cli)
+    assert (found["max_clients"]["value"], found["retain"]["value"]) == (3, 5.0)
+    line = next(n for n, line in enumerate(text.splitlines(), 2) if "max_clients" in line)
+    assert found["max_clients"]["where"] == f"{cli.home.config_file}:{line}"
+
+
+def test_a_daemon_has_the_limits_of_the_table(cli: CommandLine) -> None:
+    write(cli, "[limits]\nmax_clients = 2\n")
+    cli.start()
+    refused = pytest.raises(AssertionError, match="CLIENT_REJECTED")
+    with cli.connected("a"), cli.connected("b"), refused, cli.connected("c"):
+        pass
 
 
 def test_a_daemon_starts_with_them(cli: CommandLine) -> None:
@@ -85,6 +113,23 @@ def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
         ("max-queue = 1", 1, "max-queue: unknown setting (is max_queue meant?)"),
         ("[server]\nport = 1", 1, "server: unknown setting"),
         ("host.name = 1", 1, "host: expected a string."),
+        ("[limits]\n\nmax_client = 1", 3, "unknown setting (is limits.max_clients meant?)"),
+        ("[limits]\nmax-queue = 1", 2, "unknown setting (is limits.max_queue meant?)"),
+        ("[limits]\nport = 1", 2, "limits.port: unknown setting (is port meant?)"),
+        ("[limit]\nmax_clients = 1", 1, "limit: unknown setting (is [limits] meant?)"),
+        ("limits = 1", 1, "limits: expected a table, [limits]."),
+        ("[[limits]]\nmax_clients = 1", 1, "limits: expected a table, [limits]."),
+        ("[limits]\nmax_clients = '2'", 2, "limits.max_clients: expected an integer."),
+        ("[limits]\nmax_clients = 0", 2, "limits.max_clients: 0 is not in the range"),
+        ("[limits.max_clients]\nx = 0", 1, "limits.max_clients: expected an integer."),
+        (
+            "max_clients = 1\n[limits]\nmax_clients = 2",
+            3,
+            "limits.max_clients: line 1 sets it too, as max_clients",
+        ),
+        ("insecure_home = true", 1, "insecure_home: only an option, --insecure-home, or"),
+        ('allow_host = ["*.example"]', 1, "allow_host: '*.example' would have no effect: no Host"),
+        ('allow_origin = ["https://*"]', 1, "allow_origin: 'https://*' would have no effect: no"),
         ('grace = 1\nport = "1"', 2, "port: expected an integer."),
         ("port = true", 1, "port: expected an integer."),
         ("port = 1.0", 1, "port: expected an integer."),
@@ -108,7 +153,9 @@ def test_an_error_is_one_line_with_its_line_number(
     cli: CommandLine, text: str, line: int, said: str
 ) -> None:
     write(cli, text)
-    assert f"{cli.home.config_file}:{line}: {said}" in cli.refused("config", "show", code=2)
+    refused = cli.refused("config", "show", code=2)
+    assert f"{cli.home.config_file}:{line}: " in refused
+    assert said in refused
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -132,6 +179,13 @@ def test_other_commands_do_not_read_it(cli: CommandLine) -> None:
 def test_a_wrong_variable_is_a_bad_option_here_too(cli: CommandLine) -> None:
     cli.environment["SHELLWIRE_PORT"] = "many"
     assert "SHELLWIRE_PORT" in cli.refused("config", "show", code=2)
+
+
+def test_a_file_that_its_symlink_does_not_find_is_not_ignored(cli: CommandLine) -> None:
+    cli.home.ensure()
+    cli.home.config_file.symlink_to("elsewhere.toml")
+    for command in COMMANDS:
+        assert "the file that it links to does not exist" in cli.refused(*command)
 
 
 def test_a_file_that_cannot_be_read_is_no_bad_option(cli: CommandLine) -> None:

@@ -41,10 +41,10 @@ def find(path: tuple[str, ...]) -> click.Command:
     return command
 
 
-def help_of(path: tuple[str, ...]) -> str:
+def help_of(path: tuple[str, ...], flag: str = "--help") -> str:
     """Return the help of a command on a terminal of 80 columns."""
     done = CliRunner().invoke(
-        main, [*path, "--help"], prog_name="shellwire", terminal_width=WIDTH, env={"COLUMNS": "80"}
+        main, [*path, flag], prog_name="shellwire", terminal_width=WIDTH, env={"COLUMNS": "80"}
     )
     assert done.exit_code == 0
     return done.output
@@ -99,6 +99,22 @@ def test_each_command_has_an_example_that_parses(path: tuple[str, ...]) -> None:
 def test_no_line_is_too_long(path: tuple[str, ...]) -> None:
     for line in help_of(path).splitlines():
         assert len(line) <= WIDTH, line
+
+
+@pytest.mark.parametrize(("command", "everyday"), [("start", 20), ("run", 19)])
+def test_everyday_options_and_all(command: str, everyday: int) -> None:
+    shown = re.findall(r"^  (?:-\w, )?(--[\w-]+)", help_of((command,)), re.MULTILINE)
+    everything = help_of((command,), "--help-all")
+    of_all = re.findall(r"^  (?:-\w, )?(--[\w-]+)", everything, re.MULTILINE)
+    assert len(set(shown) - {"--help", "--help-all"}) == everyday
+    named = {each.opts[0] for each in find((command,)).params}
+    assert set(of_all) == named | {"--help", "--help-all"}
+    assert f"{len(of_all) - len(shown)} more options" in help_of((command,))
+    titles = ["Daemon", "Connections", "Commands and shells", "Limits, [limits] in config.toml"]
+    titles.append("Other options")
+    for text in (everything, help_of((command,))):
+        assert re.findall(r"^(\w.*):$", text, re.MULTILINE) == titles
+    assert max(map(len, everything.splitlines())) <= WIDTH
 
 
 def test_the_program_is_a_group() -> None:

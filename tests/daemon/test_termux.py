@@ -29,14 +29,14 @@ _ANDROID = f"""
 CHECKOUT = {str(Path(shellwire.__file__).parents[1])!r}
 """
 _ANDROID += """
-import asyncio, os, pwd, signal, shutil, socket, sys  # modules that check the platform on import
+import asyncio, os, pwd, select, signal, shutil, socket, sys  # they check sys.platform
 
 sys.platform = "android"  # as since Python 3.13
 sys.modules["psutil"] = None
 
 for module, name in (
     (os, "posix_spawn"), (os, "posix_spawnp"), (os, "memfd_create"),
-    (os, "pidfd_open"), (signal, "pidfd_send_signal"),
+    (os, "pidfd_open"), (signal, "pidfd_send_signal"), (select, "epoll"),
 ):
     if hasattr(module, name):
         delattr(module, name)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 import pytest
 
 from shellwire.cli import main
+from shellwire.cli.config import check_command
+from shellwire.cli.config_check import Kind
+from shellwire.cli.options import ALL_SETTINGS, SUBJECTS
 from shellwire.cli.start import run_command, start_command
 from shellwire.client import Client, Context, Job, Result
 from shellwire.client.options import CommandOptions, ShellOptions
@@ -24,7 +27,7 @@ CONFIGURATION = Document("docs/configuration.md")
 PYTHON = Document("docs/python.md")
 
 # Options of other programs, which the pages show.
-_FOREIGN = {"--bg", "--force", "--help", "--version", "--readme", "--setup"}
+_FOREIGN = {"--bg", "--force", "--help", "--help-all", "--version", "--readme", "--setup"}
 
 
 def shown_default(option: click.Option) -> str:
@@ -43,14 +46,32 @@ def unit_of(option: click.Option) -> str:
 
 
 def test_the_options_of_start() -> None:
-    (table,) = CONFIGURATION.section("Options of start").tables
-    documented = [
-        (code(row["option"]), code(row["variable"]), row["default"], row["unit"]) for row in table
-    ]
-    options = [each for each in start_command.params if isinstance(each, click.Option)]
-    assert documented == [
-        (each.opts[0], each.envvar, shown_default(each), unit_of(each)) for each in options
-    ]
+    sections = CONFIGURATION.below("Options of start")
+    assert [section.title for section in sections] == [subject.title for subject in SUBJECTS]
+    assert set(start_command.params) == set(ALL_SETTINGS)
+    for section, subject in zip(sections, SUBJECTS, strict=True):
+        assert [
+            (code(row["option"]), code(row["variable"]), row["default"], row["unit"])
+            for row in section.table()
+        ] == [
+            (each.opts[0], each.envvar, shown_default(each), unit_of(each))
+            for each in ALL_SETTINGS
+            if each.subject is subject
+        ]
+        assert (f"`[{subject.table}]`" in section.text) == bool(subject.table)
+
+
+def test_the_options_about_security() -> None:
+    text = CONFIGURATION.section("Options about security").text.partition(":")[2].partition(".")[0]
+    named = re.findall(r"`(--[\w-]+)`", text)
+    assert named == [each.opts[0] for each in ALL_SETTINGS if each.security]
+
+
+def test_the_findings_of_config_check() -> None:
+    (table,) = CONFIGURATION.section("Check a changed file").tables
+    kinds = [code(row["finding"]) for row in table]
+    assert kinds == list(get_args(Kind))
+    assert all(f"  {kind} " in (check_command.help or "") for kind in kinds)
 
 
 def test_run_takes_the_same_options_except_daemon() -> None:

@@ -55,6 +55,19 @@ def test_keys_in_a_table_are_not_keys_of_the_file(path: Path) -> None:
     }
 
 
+def test_each_key_in_a_table_has_its_line(path: Path) -> None:
+    path.write_text(
+        "a = {x = 1, y = [\n2]}\nb.x = 1\nb.y = 2\n[c]\n# x\nx = [\n1]\ny = 2\n[d]\nx = 1"
+    )
+    lines = {key: dict(entry.lines) for key, entry in read_config(path).items()}
+    assert lines == {
+        "a": {"x": 1, "y": 1},
+        "b": {"x": 3, "y": 4},
+        "c": {"x": 7, "y": 9},
+        "d": {"x": 11},
+    }
+
+
 def test_no_file_is_empty(path: Path) -> None:
     assert read_config(path) == {}
     path.touch()

@@ -93,13 +93,13 @@ def test_the_owner_is_checked_when_a_file_is_used(tmp_path: Path) -> None:
     refused(lambda: write_lock(home).__enter__(), home.write_lock_file)
 
 
-@pytest.mark.parametrize("value", ["1", "0", ""])
+@pytest.mark.parametrize("value", ["1", "true", " On ", "0", "", "false", "no", "off", "maybe"])
 def test_the_variable_disables_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv(INSECURE, value)
     given_away(tmp_path)
-    if value == "1":
+    if value in ("1", "true", " On "):
         Home(tmp_path).ensure()
     else:
         refused(Home(tmp_path).ensure, tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -16,9 +16,6 @@ from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_NESTING
 from shellwire.server.files import worker
 from shellwire.server.writer import FairWriter
 from tests.protocol.strategies import server_messages
-
-if TYPE_CHECKING:
-    from shellwire.server.outgoing_frames import Payload
 
 
 @given(server_messages())
@@ -90,13 +87,21 @@ def test_wrong_types(content: Any) -> None:
 # What a daemon can send --------------------------------------------------------------------------
 
 
-def test_an_answer_that_would_be_too_large_is_an_error() -> None:
-    sent: list[Payload] = []
+class FullSocket:
+    """A socket that takes nothing."""
 
-    async def send(payload: Payload) -> None:
-        sent.append(payload)
+    has_room = False
+    window_bits = 0
 
-    writer = FairWriter(send)
+    def write(self, frame: bytes) -> None:
+        raise AssertionError(frame)
+
+    def failed(self, error: Exception) -> None:
+        raise AssertionError from error
+
+
+async def test_an_answer_that_would_be_too_large_is_an_error() -> None:
+    writer = FairWriter(FullSocket())
     env = {"A": "x" * MAX_DAEMON_MESSAGE}
     writer.put(messages.ContextState(context="c", cwd="/", env=env, request_id="r", id="i"))
     payload = writer._next()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shellwire.server.origin import OriginCheck
+from shellwire.server.origin import OriginCheck, canonical_host, canonical_origin
 
 OURS = [
     "localhost",
@@ -84,6 +84,8 @@ def test_the_bound_address_is_allowed(bound: str, local_address: str | None, hos
         ("[2001:db8::1]:7842", "[2001:db8::1]"),
         ("2001:db8::1", "[2001:db8::1]:7842"),
         ("192.0.2.1:80", "192.0.2.1"),
+        ("bücher.example:1", "xn--bcher-kva.example"),
+        ("é:1", "xn--9ca"),
     ],
 )
 def test_allow_host(allowed: str, host: str) -> None:
@@ -107,10 +109,16 @@ def test_allow_host(allowed: str, host: str) -> None:
         ("localhost:7842", "https://page.example:8443"),
         ("localhost:7842", "app://shellwire"),
         ("localhost:7842", "https://PAGE.example"),
+        ("localhost:7842", "https://page.example:443"),
+        ("localhost:7842", "https://other.example"),
+        ("localhost:7842", "https://xn--bcher-kva.example:8443"),
+        ("localhost:7842", "http://[2001:db8::80]"),
     ],
 )
 def test_allowed_origins(host: str, origin: str) -> None:
     allowed = ["https://page.example/", "https://page.example:8443", "app://shellwire"]
+    allowed += ["https://Other.example:443", "https://bücher.example:8443"]
+    allowed += ["http://[2001:db8::80]:80"]
     assert OriginCheck("127.0.0.1", origins=allowed).refusal([host], [origin], None) is None
 
 
@@ -139,6 +147,36 @@ def test_allowed_origins(host: str, origin: str) -> None:
 def test_refused_origins(host: str, origin: str) -> None:
     check = OriginCheck("127.0.0.1", origins=["https://page.example"])
     assert "Origin" in (check.refusal([host], [origin], None) or "")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["*", "*.example", "a:b:c", "a b", ".", "", "a:port", "[::1", "https://a.example", "a/b"],
+)
+def test_a_host_that_no_header_can_match(host: str) -> None:
+    with pytest.raises(ValueError, match="no Host header can match it"):
+        canonical_host(host)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "null",
+        "a.example",
+        "https://",
+        "https://*",
+        "https://*.example",
+        "https://u@a.example",
+        "https://a.example:",
+        "https://a.example:123456",
+        "https://a.example/path",
+        "https://a,b",
+    ],
+)
+def test_an_origin_that_no_header_can_match(origin: str) -> None:
+    with pytest.raises(ValueError, match="no Origin header can match it"):
+        canonical_origin(origin)
 
 
 def test_each_of_several_headers_counts() -> None:

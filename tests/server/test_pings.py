@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
 
 from tests.live import PATIENCE, Daemon
 from tests.server.observe import wait_no_client_connected, window_is_full
@@ -24,13 +23,6 @@ def frequent_pings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]
     daemon = Daemon(home, "--ping-interval", "0.1", "--grace", "0", "--max-processes", "10")
     yield daemon
     daemon.stop()
-
-
-def test_aiohttp_still_lets_us_wait_longer_for_a_pong() -> None:
-    # aiohttp waits half the interval and has no option, so the server sets this attribute. If this
-    # fails with a newer aiohttp, look at Server._websocket.
-    response = web.WebSocketResponse(heartbeat=3.0)
-    assert response._pong_heartbeat == 1.5
 
 
 async def test_a_silent_client_is_disconnected(frequent_pings: Daemon) -> None:
