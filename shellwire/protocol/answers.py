@@ -76,7 +76,7 @@ _HEAD = msgspec.json.Decoder(_Head)
 _FS_RESULT = msgspec.json.Decoder(_FsResult)
 
 
-def read(data: bytes, *, text_bytes: bool = False) -> Answer:
+def read(data: bytes | bytearray, *, text_bytes: bool = False) -> Answer:
     """Decode a message from the daemon. For an unknown type, return only the type and ids.
 
     ``result`` of an ``fs_result`` stays encoded; see ``read_result``. With ``text_bytes`` text
@@ -100,7 +100,7 @@ def read_result(operation: str, result: msgspec.Raw) -> Answer:
     return Answer(msgspec.to_builtins(_decoded(bytes(result), decoder)))
 
 
-def _decoded(data: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+def _decoded(data: bytes | bytearray, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -121,7 +121,7 @@ def _answer(fields: dict[str, Any]) -> Answer:
     return answer
 
 
-def _check_size(data: bytes, objects: int) -> None:
+def _check_size(data: bytes | bytearray, objects: int) -> None:
     """Raise InvalidAnswer if JSON is nested too deeply or has more than ``objects`` objects."""
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING and len(data) <= _SMALL:
         return
