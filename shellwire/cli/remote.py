@@ -12,7 +12,6 @@ from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.param_types import PatternType
 from shellwire.cli.printing import print_amid_output, print_line
 from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
-from shellwire.home.hosts import load_hosts
 from shellwire.home.paths import Home
 from shellwire.output import quoted
 
@@ -57,6 +56,8 @@ def endpoint_of(host: str | None) -> Endpoint:
 
     if host is None:
         return Endpoint.find()
+    from shellwire.home.hosts import load_hosts
+
     saved = load_hosts(Home.locate()).get(host)
     if saved is None:
         raise Failure(
