@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from shellwire.cli.collection import importing
 from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.param_types import PatternType
 from shellwire.cli.printing import print_amid_output, print_line
@@ -147,7 +148,10 @@ def _find_endpoint(host: str | None) -> Endpoint:
 
 def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
     """Run ``work``; turn its errors into Failures with exit codes."""
-    import asyncio
+    with importing():
+        import asyncio
+
+        import shellwire.client.client  # noqa: F401 - `work` needs it
 
     try:
         return asyncio.run(_interruptible(work))

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
-from shellwire.client.proxy import find_proxy, open_tunnel
 from shellwire.client.websocket import WebSocket, websocket_uri
 from shellwire.home.socket import socket_address
 
@@ -46,6 +45,8 @@ async def _connect_unix(ws: WebSocket, home: Home) -> None:
 
 
 async def _connect_tcp(ws: WebSocket, target: Target, uri: WebSocketURI) -> None:
+    from shellwire.client.proxy import find_proxy, open_tunnel
+
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context() if uri.secure else None
     proxy = None if target.is_local else find_proxy(target.url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from shellwire.client.files.copy_options import CopyOptions
 from shellwire.client.files.paths import child, from_wire, to_wire
 from shellwire.errors import FileSystemError, NotFound
 
@@ -73,7 +72,7 @@ class Files:
 
         Raises OSError if ``source`` can't be read.
         """
-        from shellwire.client.files.local_copies import upload
+        from shellwire.client.files.local_copies import CopyOptions, upload
 
         options = CopyOptions(compress, preserve, progress)
         return await upload(self, self._files, source, path, options, expected_hash)
@@ -102,7 +101,7 @@ class Files:
 
         Raises OSError if ``target`` can't be written.
         """
-        from shellwire.client.files.local_copies import download
+        from shellwire.client.files.local_copies import CopyOptions, download
 
         options = CopyOptions(compress, preserve, progress)
         return await download(
@@ -123,7 +122,7 @@ class Files:
         if the remote file changes after something was written. Resumes after a disconnect as
         ``download`` does.
         """
-        from shellwire.client.files.local_copies import download_into
+        from shellwire.client.files.local_copies import CopyOptions, download_into
 
         options = CopyOptions(compress, preserve=False, progress=progress)
         return await download_into(self._files, path, file, options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.client.files.content import LocalContent, open_regular, read_whole
 from shellwire.client.files.download import Download, fetch_metadata
@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.files.calls import Files
-    from shellwire.client.files.copy_options import CopyOptions
     from shellwire.client.files.download import Sink
     from shellwire.client.files.paths import StrPath
     from shellwire.client.files.requests import FileRequests
+
+
+class CopyOptions(NamedTuple):
+    """The options that both directions share."""
+
+    compress: bool
+    preserve: bool
+    progress: Callable[[int, int], None] | None
 
 
 async def upload(
