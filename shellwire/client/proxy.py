@@ -54,9 +54,10 @@ def find_proxy(url: str) -> Proxy | None:
     given = found if "://" in found else f"http://{found}"
     try:
         proxy = urlsplit(given)
-        proxy_port = proxy.port or _PORTS[proxy.scheme]
+        usual_port = _PORTS[proxy.scheme]
         if not proxy.hostname:
             raise ValueError
+        proxy_port = proxy.port or usual_port
     except (ValueError, KeyError):
         raise ProxyError(
             f"{variable.upper()} or ALL_PROXY names no HTTP proxy, as http://host:3128;"
