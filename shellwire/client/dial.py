@@ -45,14 +45,18 @@ async def _connect_unix(ws: WebSocket, home: Home) -> None:
 
 
 async def _connect_tcp(ws: WebSocket, target: Target, uri: WebSocketURI) -> None:
-    from shellwire.client.proxy import find_proxy, open_tunnel
+    from shellwire.client.proxy import find_proxy, is_address, open_tunnel
 
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context() if uri.secure else None
     proxy = None if target.is_local else find_proxy(target.url)
     if proxy is None:
         await loop.create_connection(
-            lambda: ws, uri.host, uri.port, ssl=context, happy_eyeballs_delay=_ATTEMPT_DELAY
+            lambda: ws,
+            uri.host,
+            uri.port,
+            ssl=context,
+            happy_eyeballs_delay=None if is_address(uri.host) else _ATTEMPT_DELAY,
         )
         return
     transport = await open_tunnel(proxy, uri.host, uri.port)

@@ -117,6 +117,11 @@ def _matches(host: str, port: int, entry: str) -> bool:
     return host == domain or host.endswith(f".{domain}")
 
 
+def is_address(host: str) -> bool:
+    """Tell whether a host is an IP address, not a name."""
+    return _address(host) is not None
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)
