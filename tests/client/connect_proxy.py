@@ -9,25 +9,22 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
+    from typing import Self
 
 
-class ConnectProxy:
-    """Notes each request line in ``asked``.
+class Forwarder:
+    """Forwards each connection to a port; with ``tls`` a client speaks TLS to it."""
 
-    ``password`` (``user:password``) is demanded; ``refusal`` is sent to each request instead of an
-    answer, as it is.
-    """
-
-    def __init__(self, *, password: str | None = None, refusal: bytes | None = None) -> None:
-        self.asked: list[str] = []
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = 0
-        self._password = password
-        self._refusal = refusal
+        self._target = (host, port)
+        self._tls = tls
         self._writers: list[asyncio.StreamWriter] = []
 
     @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[ConnectProxy]:
+    async def serve(self) -> AsyncIterator[Self]:
         """Serve on a free port while the block runs."""
 
         # A plain function: asyncio would log the cancellation of its own task for a coroutine.
@@ -35,7 +32,7 @@ class ConnectProxy:
             tasks.append(asyncio.create_task(self._connected(reader, writer)))
 
         tasks: list[asyncio.Task[None]] = []
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -57,6 +54,25 @@ class ConnectProxy:
             pass
         finally:
             writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, sender = await asyncio.open_connection(*self._target)
+        self._writers.append(sender)
+        await asyncio.gather(_pump(reader, sender), _pump(there, writer))
+
+
+class ConnectProxy(Forwarder):
+    """Notes each request line in ``asked``.
+
+    ``password`` (``user:password``) is demanded; ``refusal`` is sent to each request instead of an
+    answer, as it is.
+    """
+
+    def __init__(self, *, password: str | None = None, refusal: bytes | None = None) -> None:
+        super().__init__("", 0)
+        self.asked: list[str] = []
+        self._password = password
+        self._refusal = refusal
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

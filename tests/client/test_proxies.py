@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from shellwire.client.endpoint import Endpoint
 from shellwire.client.http_head import MAX_HEAD
 from shellwire.client.proxy import ProxyError, find_proxy, is_excepted
 from shellwire.errors import Unreachable
-from tests.client.connect_proxy import ConnectProxy
+from tests.client.connect_proxy import ConnectProxy, Forwarder
 from tests.client.hostile import HostileServer
 
 if TYPE_CHECKING:
@@ -223,3 +224,33 @@ async def test_what_comes_with_the_proxy_s_answer_is_no_frame(
         monkeypatch.setattr("shellwire.client.handshake.CONNECT_SECONDS", 0.2)
         assert "has not answered" in await failure(server.url)
     assert Endpoint.find(server.url).url == server.url
+
+
+@pytest.mark.needs("openssl")
+async def test_tls(daemon: Daemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A TLS proxy before the daemon, reached directly and through a tunnel."""
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=box"]
+    made = await asyncio.create_subprocess_exec(
+        *(*request, "-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-keyout", key, "-out", certificate),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await made.wait() == 0
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    plain = urlsplit(daemon.url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with (
+        Forwarder(plain.hostname or "", plain.port or 0, context).serve() as tls,
+        ConnectProxy().serve() as proxy,
+    ):
+        url = f"wss://127.0.0.1:{tls.port}"
+        for variable in ("", f"http://127.0.0.1:{proxy.port}"):
+            monkeypatch.setenv("HTTPS_PROXY", variable)
+            async with Client(url, token=daemon.token) as c:
+                content = b"\xff" * 2_000_000
+                assert (await c.run("cat", input=content)).stdout_bytes == content
+        monkeypatch.delenv("SSL_CERT_FILE")
+        assert "TLS: self" in await failure(url)
+    assert len(proxy.asked) == 2
