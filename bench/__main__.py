@@ -14,6 +14,7 @@ from bench import (
     files,
     floors,
     latency,
+    launch,
     output,
     readme,
     resources,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[Effort], list[Row]]] = {
     "frozen": latency.frozen,
     "idle": resources.idle,
     "starting": resources.starting,
+    "launch": launch.launch,
     "many": resources.many,
     "files": files.files,
 }

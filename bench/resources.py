@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _SHELLWIRE = (sys.executable, "-m", "shellwire")
 _ASYNCIO = (sys.executable, "-c", "import asyncio")
-_AIOHTTP = (sys.executable, "-c", "import aiohttp")
 
 
 def idle(effort: Effort) -> list[Row]:
@@ -44,17 +43,10 @@ def _seconds(argv: tuple[str, ...], env: dict[str, str] | None = None) -> float:
 
 
 def starting(effort: Effort) -> list[Row]:
-    """Measure ``version`` and ``exec`` against imports, and ``start --daemon`` until /health."""
+    """Measure ``version`` against an import, and ``start --daemon`` until /health."""
     measured = pairs(
         lambda: _seconds((*_SHELLWIRE, "version")), lambda: _seconds(_ASYNCIO), effort.times(20)
     )
-    with Daemon() as daemon:
-        env = {**os.environ, "SHELLWIRE_HOME": str(daemon.home)}
-        executed = pairs(
-            lambda: _seconds((*_SHELLWIRE, "exec", "--", "true"), env),
-            lambda: _seconds(_AIOHTTP),
-            effort.times(20),
-        )
     starts = []
     for _ in range(effort.times(7)):
         with tempfile.TemporaryDirectory(prefix="shellwire-bench-") as home:
@@ -74,13 +66,6 @@ def starting(effort: Effort) -> list[Row]:
             "≤ 2.5",
             figure <= 2.5,
             f"{version:.0f} ms",
-        ),
-        Row(
-            "`exec -- true`, × importing aiohttp",
-            f"{ratio(executed):.2f}",
-            "≤ 1.6",
-            ratio(executed) <= 1.6,
-            f"{median([mine for mine, _ in executed]) * 1e3:.0f} ms",
         ),
         Row("`start --daemon` until /health", f"{start:.2f} s", "≤ 0.7 s", start <= 0.7),
     ]

@@ -6,6 +6,7 @@ All functions are pure and run in linear time, whatever the text contains.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 # The grammar is ECMA-48 (5th edition, §5.3 to §5.6), with ECMA-35 §13.2 for the escape
 # sequences that have intermediate bytes. Our additions:
@@ -18,16 +19,19 @@ import re
 #   incomplete sequence only the certain part is removed: its parameter and intermediate bytes.
 # - After one pass no ESC and no C1 is left, so a second pass finds nothing.
 _PAYLOAD = r"[\x08-\x0d\x20-\x7e\xa0-\U0010ffff]*+"
-_SEQUENCE = re.compile(
-    rf"""
+_SEQUENCE = rf"""
       (?: \x1b \]     | \x9d )               {_PAYLOAD} (?: \x07 | \x1b \\ | \x9c )  # OSC
     | (?: \x1b [PX^_] | [\x90\x98\x9e\x9f] ) {_PAYLOAD} (?: \x1b \\ | \x9c )  # DCS SOS PM APC
     | (?: \x1b \[     | \x9b )               [0-?]*+ [\x20-/]*+ [@-~]?  # CSI
     | \x1b [\x20-/]*+ [0-~]?  # everything shorter
     | [\x80-\x9f]
-    """,
-    re.VERBOSE,
-)
+    """
+
+
+@cache
+def _sequence() -> re.Pattern[str]:
+    # Compiled on first use: that takes longer than most programs that import this module run.
+    return re.compile(_SEQUENCE, re.VERBOSE)
 
 
 def strip_ansi(text: str) -> str:
@@ -37,7 +41,7 @@ def strip_ansi(text: str) -> str:
     character stays unchanged: letters beyond ASCII, and the C0 controls (newline, tab, carriage
     return, backspace, bell). ``strip_ansi(strip_ansi(t)) == strip_ansi(t)``.
     """
-    return _SEQUENCE.sub("", text)
+    return _sequence().sub("", text)
 
 
 def printable(text: str) -> str:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from shellwire.agents.daemon import Daemon
     from shellwire.agents.progress import Report
     from shellwire.client import Client
-    from shellwire.client.results import ContextState, Page, Result
+    from shellwire.client.context import ContextState
+    from shellwire.client.pages import Page
+    from shellwire.client.results import Result
     from shellwire.protocol.messages import JobInfo
 
 KILL_SECONDS = 5.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shellwire.cli.descriptors  # noqa: F401 - before any import that opens a descriptor
-from shellwire.cli import early_sigint  # before the imports that take long
+from shellwire.cli import collection, early_sigint  # before the imports that take long
 
 # isort: split
 
@@ -74,3 +74,4 @@ def main() -> None:
 
 
 early_sigint.restore()
+collection.restore()

@@ -6,20 +6,16 @@ port that the pid file names, with the token.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import Unreachable
 from shellwire.home import pidfile
-from shellwire.home.socket import socket_address
 from shellwire.home.token import read_token
-from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
 
 if TYPE_CHECKING:
-    from aiohttp import ClientWebSocketResponse
-
+    from shellwire.client.websocket import WebSocket
     from shellwire.home.paths import Home
 
 SECONDS = 10.0
@@ -61,42 +57,43 @@ def _call_daemon(home: Home, request: str, *, answer: str) -> dict[str, Any]:
     # Imported only here: they take longer to import than the rest of the command line.
     import asyncio
 
-    import aiohttp
+    from shellwire.client.connect_errors import describe_cause, describe_close
+    from shellwire.client.http_head import InvalidHead
+    from shellwire.client.websocket import HandshakeRefused, SocketClosed
 
     try:
         return asyncio.run(_request(home, request, answer))
-    except (OSError, aiohttp.ClientError, TimeoutError) as error:
-        reason = getattr(error, "strerror", "") or str(error) or f"no answer in {SECONDS:g} s"
-        raise Unreachable(f"{_address(home)}: {reason}") from error
+    except TimeoutError:
+        reason = f"no answer in {SECONDS:g} s"
+    except SocketClosed as end:
+        reason = f"the daemon {describe_close(end.code, end.reason)}"
+    except HandshakeRefused as refusal:
+        reason = f"the daemon answered with {refusal.status}"
+    except (OSError, InvalidHead) as error:
+        reason = describe_cause(error)
+    raise Unreachable(f"{_address(home)}: {reason}")
 
 
 async def _request(home: Home, request: str, answer: str) -> dict[str, Any]:
     import asyncio
 
-    import aiohttp
-
-    from shellwire.client.handshake import refuse_redirects
+    from shellwire.client.dial import dial
+    from shellwire.client.endpoint import Target
 
     auth: dict[str, Any] = {"type": "auth", "client_id": f"cli-{secrets.token_hex(8)}"}
     auth["transient"] = True
-    url, connector = "ws://localhost/ws", None
+    target = Target("ws://localhost/ws", None, home, is_local=True)
+    port = _control_port(home)
+    if port is not None:
+        target = Target(f"ws://127.0.0.1:{port}/ws", None, None, is_local=True)
+        auth["token"] = read_token(home) or ""
     async with asyncio.timeout(SECONDS):
-        with contextlib.ExitStack() as stack:
-            port = _control_port(home)
-            if port is None:
-                connector = aiohttp.UnixConnector(stack.enter_context(socket_address(home)))
-            else:
-                url, auth["token"] = f"ws://127.0.0.1:{port}/ws", read_token(home) or ""
-            async with (
-                aiohttp.ClientSession(
-                    connector=connector, trace_configs=[refuse_redirects()]
-                ) as session,
-                session.ws_connect(
-                    url, max_msg_size=MAX_DAEMON_MESSAGE + 1, decode_text=False
-                ) as socket,
-            ):
-                await _exchange(socket, auth, "status")
-                return await _exchange(socket, {"type": request}, answer)
+        ws = await dial(target, SECONDS)
+        try:
+            await _exchange(ws, auth, "status")
+            return await _exchange(ws, {"type": request}, answer)
+        finally:
+            await ws.close()
 
 
 def _control_port(home: Home) -> int | None:
@@ -112,21 +109,16 @@ def _address(home: Home) -> str:
     return str(home.socket_file) if port is None else f"127.0.0.1 port {port}"
 
 
-async def _exchange(
-    socket: ClientWebSocketResponse[Literal[False]], message: dict[str, Any], answer: str
-) -> dict[str, Any]:
+async def _exchange(ws: WebSocket, message: dict[str, Any], answer: str) -> dict[str, Any]:
     """Send ``message``; return the first message of type ``answer``."""
-    from aiohttp import WSMsgType
-
+    from shellwire.client.outgoing import encode
     from shellwire.protocol.answers import read
 
-    await socket.send_json({**message, "request_id": secrets.token_hex(8)})  # else no ack
-    async for frame in socket:
-        if frame.type is not WSMsgType.TEXT:
-            break
-        received = read(frame.data)
+    request = {**message, "request_id": secrets.token_hex(8)}  # without one there is no ack
+    await ws.send(encode(request, text_bytes=False))
+    while True:
+        received = read(await ws.receive())
         if received["type"] == "error":
             raise Unreachable(f"the daemon refused {message['type']}: {received['message']}")
         if received["type"] == answer:
             return received
-    raise Unreachable(f"the daemon closed the connection ({socket.close_code})")

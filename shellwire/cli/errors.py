@@ -7,7 +7,6 @@ import errno
 import io
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -71,6 +70,8 @@ def called_as() -> str:
     In a checkout that is ``run.sh``, which created the environment of the program. It is derived
     from argv, not passed in a variable: commands inherit the daemon's environment.
     """
+    import shutil  # it loads compression libraries
+
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
         return "python -m shellwire"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,6 +87,8 @@ class Executable(StringParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Find the file."""
+        import shutil  # it loads compression libraries
+
         found = shutil.which(value)
         if found is None:
             self.fail(f"{quoted(value)} is not an executable file.", param, ctx)

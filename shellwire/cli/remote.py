@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from shellwire.cli.collection import importing
 from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.param_types import PatternType
 from shellwire.cli.printing import print_amid_output, print_line
 from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
-from shellwire.home.hosts import load_hosts
 from shellwire.home.paths import Home
 from shellwire.output import quoted
 
@@ -57,6 +57,8 @@ def endpoint_of(host: str | None) -> Endpoint:
 
     if host is None:
         return Endpoint.find()
+    from shellwire.home.hosts import load_hosts
+
     saved = load_hosts(Home.locate()).get(host)
     if saved is None:
         raise Failure(
@@ -146,7 +148,10 @@ def _find_endpoint(host: str | None) -> Endpoint:
 
 def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
     """Run ``work``; turn its errors into Failures with exit codes."""
-    import asyncio
+    with importing():
+        import asyncio
+
+        import shellwire.client.client  # noqa: F401 - `work` needs it
 
     try:
         return asyncio.run(_interruptible(work))

@@ -4,19 +4,16 @@
 ``shellwire.errors``.
 """
 
-from shellwire.client.client import Client
-from shellwire.client.context import Context
-from shellwire.client.job import Job
-from shellwire.client.results import (
-    Chunk,
-    ContextState,
-    FileInfo,
-    Found,
-    Match,
-    Notice,
-    Page,
-    Result,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shellwire.client.client import Client
+    from shellwire.client.context import Context, ContextState
+    from shellwire.client.file_results import FileInfo, Found, Match
+    from shellwire.client.job import Job
+    from shellwire.client.pages import Page
+    from shellwire.client.results import Chunk, Notice, Result
 
 __all__ = [
     "Chunk",
@@ -31,3 +28,24 @@ __all__ = [
     "Page",
     "Result",
 ]
+
+# Imported on first use: a short program needs few of them.
+_MODULES = {
+    "Chunk": "results",
+    "Client": "client",
+    "Context": "context",
+    "ContextState": "context",
+    "FileInfo": "file_results",
+    "Found": "file_results",
+    "Job": "job",
+    "Match": "file_results",
+    "Notice": "results",
+    "Page": "pages",
+    "Result": "results",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from shellwire.client import options as requests
 from shellwire.client.connection import Connection
-from shellwire.client.context import Context
 from shellwire.client.endpoint import Endpoint
 from shellwire.client.files.calls import Files
-from shellwire.client.files.http_client import HttpClient
 from shellwire.client.files.requests import FileRequests
 from shellwire.client.job import Job
 from shellwire.client.reconnect_notice import Outage
-from shellwire.client.results import page
 from shellwire.errors import InvalidAnswer, OutputLost
 
 if TYPE_CHECKING:
@@ -24,8 +21,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    from shellwire.client.context import Context
     from shellwire.client.options import CommandOptions, ShellOptions
-    from shellwire.client.results import Message, Page, Result
+    from shellwire.client.pages import Page
+    from shellwire.client.results import Message, Result
     from shellwire.protocol.messages import JobInfo
 
 PATIENCE = 60.0
@@ -71,9 +70,7 @@ class Client(Files):
         """Prepare a connection without opening it. Raises InvalidUrl, HomeError."""
         chosen = client_id or os.environ.get("SHELLWIRE_CLIENT_ID")
         endpoint = Endpoint.find(url, token)
-        # HTTP gets no generated client_id: it would stop another process from resuming an upload.
         outage = Outage()
-        self._http = HttpClient(endpoint, chosen, patience, outage)
         self._connection = Connection(
             endpoint,
             chosen or f"python-{secrets.token_hex(6)}",
@@ -82,7 +79,8 @@ class Client(Files):
             outage=outage,
             transient=transient,
         )
-        self._files = FileRequests(self._connection, self._http)
+        # HTTP gets no generated client_id: it would stop another process from resuming an upload.
+        self._files = FileRequests(self._connection, endpoint, chosen, patience, outage)
 
     @classmethod
     def at(
@@ -103,7 +101,6 @@ class Client(Files):
         """
         client = cls.__new__(cls)
         outage = Outage(tell)
-        client._http = HttpClient(endpoint, None, patience, outage, label)
         client._connection = Connection(
             endpoint,
             client_id,
@@ -112,7 +109,7 @@ class Client(Files):
             outage=outage,
             transient=transient,
         )
-        client._files = FileRequests(client._connection, client._http)
+        client._files = FileRequests(client._connection, endpoint, None, patience, outage, label)
         return client
 
     @classmethod
@@ -145,7 +142,7 @@ class Client(Files):
 
     async def close(self) -> None:
         """Disconnect. A command or shell whose block is still open ends; other jobs continue."""
-        await self._http.close()
+        await self._files.close()
         await self._connection.close()
 
     # Commands ------------------------------------------------------------------------------------
@@ -253,6 +250,8 @@ class Client(Files):
         end. With ``text``, no character is split between pages: an unfinished one comes with the
         next page. Raises NotFound, InvalidMessage.
         """
+        from shellwire.client.pages import page
+
         answer = await self.request(
             "read_output",
             id=job_id,
@@ -275,6 +274,8 @@ class Client(Files):
 
     def context(self, name: str = "default") -> Context:
         """Return a context by name: the directory and variables its commands share."""
+        from shellwire.client.context import Context
+
         return Context(self, name)
 
     async def status(self) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -11,37 +12,40 @@ from shellwire.errors import NotRunning, Unreachable
 from shellwire.output import printable, quoted
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from shellwire.client.endpoint import Target
 
 ABNORMAL_CLOSURE = 1006
 """The close code that RFC 6455, 7.4.1, reserves for a connection that ended without one."""
 
+_NO_STATUS = 1005  # reserved there for a close frame without a code
+
 _SHOWN = 200
 
+# How asyncio names each of several addresses that could not be reached.
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
-def describe_redirect(answer: aiohttp.ClientResponse) -> str:
+
+def describe_redirect(status: int, location: str) -> str:
     """Return an error text for a redirect."""
-    where = quoted(answer.headers.get("Location", "")[:_SHOWN])
-    return f"a redirect ({answer.status}) to {where}, which is not followed"
+    return f"a redirect ({status}) to {quoted(location[:_SHOWN])}, which is not followed"
 
 
 def describe_close(code: int, reason: str) -> str:
     """Return how a connection ended, as the predicate of a sentence about the daemon."""
-    if code == ABNORMAL_CLOSURE:
+    if code in (ABNORMAL_CLOSURE, _NO_STATUS):
         return "broke off the connection"
     words = f" {printable(reason)}" if reason else ""
     return f"closed the connection ({code}{words})"
 
 
-def describe_refusal(error: aiohttp.WSServerHandshakeError) -> str:
-    if error.status == 403:
+def describe_refusal(status: int, retry_after: str) -> str:
+    """Return why a handshake failed, as the predicate of a sentence about the daemon."""
+    if status == 403:
         return "refused this host name (403); allow it with `start --allow-host`"
-    if error.status == 429:
-        seconds = error.headers.get("Retry-After", "60") if error.headers else "60"
-        return f"got too many wrong tokens from here (429); try again in {printable(seconds)} s"
-    return f"is no shellwire: it answered with {error.status}"
+    if status == 429:
+        seconds = printable(retry_after[:_SHOWN])
+        return f"got too many wrong tokens from here (429); try again in {seconds} s"
+    return f"is no shellwire: it answered with {status}"
 
 
 def connect_error(error: Exception, target: Target, name: str) -> NotRunning | Unreachable:
@@ -49,12 +53,19 @@ def connect_error(error: Exception, target: Target, name: str) -> NotRunning | U
     cause = getattr(error, "os_error", error)
     if target.home is not None and isinstance(cause, ConnectionRefusedError | FileNotFoundError):
         return NotRunning(f"shellwire is not running: nothing listens at {name}")
+    return Unreachable(f"{name} can't be reached: {describe_cause(cause)}")
+
+
+def describe_cause(error: Exception) -> str:
+    """Return why a connection could not be made, in the system's words where it has some."""
     reason = (str(error) or type(error).__name__)[:_SHOWN]
-    if isinstance(cause, socket.gaierror):
-        reason = cause.strerror or reason
-    elif isinstance(cause, ssl.SSLError):
+    if isinstance(error, socket.gaierror):
+        reason = error.strerror or reason
+    elif isinstance(error, ssl.SSLError):
         # Its errno is one of OpenSSL's, which os.strerror() does not know.
-        reason = f"TLS: {getattr(cause, 'verify_message', None) or cause.reason or reason}"
-    elif isinstance(cause, OSError) and cause.errno:
-        reason = os.strerror(cause.errno)  # asyncio's text differs
-    return Unreachable(f"{name} can't be reached: {printable(reason)}")
+        reason = f"TLS: {getattr(error, 'verify_message', None) or error.reason or reason}"
+    elif isinstance(error, OSError) and error.errno:
+        reason = os.strerror(error.errno)  # asyncio's text differs
+    elif isinstance(error, OSError) and (several := _ERRNO.findall(str(error))):
+        reason = os.strerror(int(several[-1]))
+    return printable(reason)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
-
-from shellwire.client.results import ContextState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -12,6 +11,16 @@ if TYPE_CHECKING:
     from shellwire.client.job import Job
     from shellwire.client.options import CommandOptions, ShellOptions
     from shellwire.client.results import Message, Result
+
+
+@dataclass(frozen=True, slots=True)
+class ContextState:
+    """The directory and variables of a context."""
+
+    name: str
+    cwd: str
+    env: dict[str, str]
+    """The exported variables."""
 
 
 class Commands(Protocol):

@@ -19,6 +19,8 @@ class Target(NamedTuple):
     url: str
     token: str | None
     home: Home | None
+    is_local: bool = False
+    """Whether the daemon is this user's on this machine: no proxy is used."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Endpoint:
             return Target(self.url, self.token, None)
         assert self.home is not None
         if self.home.socket_file.is_socket():
-            return Target("ws://localhost/ws", None, self.home)
+            return Target("ws://localhost/ws", None, self.home, is_local=True)
         return _by_pid_file(self.home)
 
 
@@ -81,4 +83,4 @@ def _by_pid_file(home: Home) -> Target:
     record = pidfile.read_live(home)
     if record is None or record.url is None:
         raise NotRunning(f"shellwire is not running: no daemon serves {home.root}")
-    return Target(checked(record.url), read_token(home), None)
+    return Target(checked(record.url), read_token(home), None, is_local=True)

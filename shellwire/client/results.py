@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from shellwire.errors import InvalidAnswer
 
 if TYPE_CHECKING:
-    from shellwire.protocol.fields import JobState, Reason
+    from shellwire.protocol.fields import Reason
 
 Message = dict[str, Any]
 Stream = Literal["stdout", "stderr"]
@@ -99,100 +99,6 @@ class Result:
         return self.stderr_bytes.decode(errors="replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer of ``read_output``."""
-
-    chunks: tuple[Chunk, ...]
-
-    end: int
-    """The ``after`` of the next call, even if this page is empty."""
-
-    state: JobState
-    """``queued``, ``running``, ``background`` or ``ended``."""
-
-    exit_code: int | None
-    """As in ``Result``; None until the page reaches the end of the job's output."""
-
-    missing: int = 0
-    """Bytes before the first chunk that are no longer available."""
-
-    matched: bool | None = None
-    """Whether the page ends with the text ``until``; None without ``until``."""
-
-    @property
-    def data(self) -> str:
-        """The text of both streams in order of arrival.
-
-        To read consecutive pages, pass ``text=True``: otherwise a character that a page's end
-        splits becomes U+FFFD.
-        """
-        return "".join(chunk.data for chunk in self.chunks)
-
-
-@dataclass(frozen=True, slots=True)
-class ContextState:
-    """The directory and variables of a context."""
-
-    name: str
-    cwd: str
-    env: dict[str, str]
-    """The exported variables."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """A file or directory on the daemon's machine.
-
-    For a symlink, everything but its name is that of its target.
-    """
-
-    name: str
-    path: str
-    """Absolute."""
-
-    is_directory: bool
-    is_symlink: bool
-    size: int
-    """Bytes; 0 for a directory."""
-
-    mode: int
-    """Permission bits, as chmod(2) takes them."""
-
-    mtime: float
-    """Seconds since 1970."""
-
-    target: str | None = None
-    """A symlink's target text, as readlink(1) prints it."""
-
-    ctime: float | None = None
-    """Time of the last change of any kind, seconds since 1970; None if the daemon does not send
-    it."""
-
-    inode: int | None = None
-    """Inode number; None if the daemon does not send it."""
-
-    device: int | None = None
-    """Number of the device that holds the file; None if the daemon does not send it."""
-
-
-class Match(NamedTuple):
-    """A match in one line of a file. ``start`` and ``end`` count characters of ``line``."""
-
-    path: str
-    line_number: int
-    line: str
-    start: int
-    end: int
-
-
-class Found(NamedTuple):
-    """The matches of a search; ``truncated`` means there may be more."""
-
-    matches: tuple[Match, ...]
-    truncated: bool
-
-
 class Decoders:
     """Incremental UTF-8 decoders, one for each stream."""
 
@@ -223,25 +129,3 @@ class Decoders:
         text = self._decoders[stream].decode(b"", final=True)
         self._decoders[stream].reset()
         return text
-
-
-def page(message: Message, *, text: bool) -> Page:
-    """Return an ``output_page`` message as a Page; ``text`` if it was requested as UTF-8."""
-    gap = message["gap"]
-    end = message["end"]
-    decoders = Decoders()
-    if text:
-        chunks = [
-            Chunk(each["stream"], each["data"].encode(), each["data"], each["end"])
-            for each in message["chunks"]
-        ]
-    else:
-        chunks = [*map(decoders.chunk, message["chunks"]), *decoders.flush(end)]
-    return Page(
-        chunks=tuple(chunks),
-        end=end,
-        state=message["state"],
-        exit_code=message["exit_code"],
-        missing=gap["to"] - gap["from"] if gap else 0,
-        matched=message.get("matched"),
-    )

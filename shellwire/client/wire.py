@@ -6,24 +6,23 @@ Messages are untrusted: their size is limited on arrival, and they are validated
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
-from aiohttp import WSCloseCode, WSMsgType
+from websockets.frames import CloseCode
 
 from shellwire.client.connect_errors import ABNORMAL_CLOSURE
-from shellwire.client.handshake import check_frame, open_socket
+from shellwire.client.handshake import open_socket
 from shellwire.client.outgoing import encode
+from shellwire.client.websocket import SocketClosed
 from shellwire.errors import InvalidAnswer, InvalidMessage, from_wire
 from shellwire.protocol.answers import read
 from shellwire.protocol.text_bytes import FEATURE
 
 if TYPE_CHECKING:
     from shellwire.client.endpoint import Endpoint
-    from shellwire.client.handshake import Socket
     from shellwire.client.results import Message
+    from shellwire.client.websocket import WebSocket
     from shellwire.errors import WireError
 
 
@@ -44,19 +43,11 @@ class Listener(Protocol):
 class Link:
     """One open connection."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        ws: Socket,
-        status: Message,
-        listener: Listener,
-        name: str,
-    ) -> None:
+    def __init__(self, ws: WebSocket, status: Message, listener: Listener, name: str) -> None:
         self.status = status
         self._name = name
         self.ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         """Close code and reason, once the link has closed."""
-        self._session = session
         self._ws = ws
         self._listener = listener
         self.problem: InvalidAnswer | None = None
@@ -77,10 +68,10 @@ class Link:
         transient: bool = False,
     ) -> Link:
         """Connect and authenticate. Raises NotRunning, Unreachable, or the daemon's refusal."""
-        session, ws, status = await open_socket(
+        ws, status = await open_socket(
             endpoint, client_id, ping_interval=ping_interval, transient=transient
         )
-        return cls(session, ws, status, listener, endpoint.name)
+        return cls(ws, status, listener, endpoint.name)
 
     @property
     def instance(self) -> str | None:
@@ -118,8 +109,8 @@ class Link:
         if self.ended.done():
             raise LinkClosed
         try:
-            await self._ws.send_frame(data, WSMsgType.TEXT)
-        except (OSError, aiohttp.ClientError):
+            await self._ws.send(data)
+        except SocketClosed:
             raise LinkClosed from None
 
     async def ask(self, message: Message) -> Message:
@@ -137,33 +128,23 @@ class Link:
 
     async def close(self) -> None:
         """Close the link with a close frame."""
-        with contextlib.suppress(OSError, aiohttp.ClientError):
-            await self._ws.close()
+        await self._ws.close()
         self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
-        await self._session.close()
+        await asyncio.wait([self._reader])
 
     async def _read(self) -> None:
         code, reason = ABNORMAL_CLOSURE, ""
         try:
             while True:
-                frame = await self._ws.receive()
-                if frame.type is not WSMsgType.TEXT:
-                    break
-                self._dispatch(read(frame.data, text_bytes=self._text_bytes))
-            check_frame(frame.type, frame.data)
-            if frame.type is WSMsgType.CLOSE:
-                code, reason = frame.data or ABNORMAL_CLOSURE, str(frame.extra or "")
+                self._dispatch(read(await self._ws.receive(), text_bytes=self._text_bytes))
+        except SocketClosed as end:
+            code, reason = end.code, end.reason
         except InvalidAnswer as error:
             self.problem = InvalidAnswer(error.sent, self._name)
         finally:
             try:
                 # Close before notifying: the listener may stop the event loop.
-                if self.problem is not None:
-                    with contextlib.suppress(OSError, aiohttp.ClientError):
-                        await self._ws.close(code=WSCloseCode.PROTOCOL_ERROR)
-                await self._session.close()
+                await self._ws.close(CloseCode.PROTOCOL_ERROR)
             finally:
                 self.ended.set_result((code, reason))
                 self._listener.link_closed(self)

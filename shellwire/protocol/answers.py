@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from shellwire.errors import InvalidAnswer
-from shellwire.protocol import file_results, server_messages
+from shellwire.protocol import server_messages
 from shellwire.protocol.fields import Stream
 from shellwire.protocol.limits import MAX_NESTING
 from shellwire.protocol.text_bytes import read_fields
@@ -33,21 +33,6 @@ _BRACKET = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]++|\\.)*+")*+(?:([\[{])|[\]}])'
 
 _KINDS: dict[str, type[msgspec.Struct]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(server_messages.ServerMessage)
-}
-_RESULTS: dict[str, type[msgspec.Struct]] = {
-    "fs_root_info": file_results.RootInfo,
-    "fs_stat": file_results.Entry,
-    "fs_list": file_results.Listing,
-    "fs_read": file_results.Content,
-    "fs_write": file_results.Written,
-    "fs_write_start": file_results.UploadStarted,
-    "fs_write_chunk": file_results.UploadProgress,
-    "fs_write_finish": file_results.Written,
-    "fs_mkdir": file_results.Changed,
-    "fs_rename": file_results.Changed,
-    "fs_delete": file_results.Deleted,
-    "fs_glob": file_results.GlobMatches,
-    "fs_search": file_results.SearchResults,
 }
 
 
@@ -76,7 +61,7 @@ _HEAD = msgspec.json.Decoder(_Head)
 _FS_RESULT = msgspec.json.Decoder(_FsResult)
 
 
-def read(data: bytes, *, text_bytes: bool = False) -> Answer:
+def read(data: bytes | bytearray, *, text_bytes: bool = False) -> Answer:
     """Decode a message from the daemon. For an unknown type, return only the type and ids.
 
     ``result`` of an ``fs_result`` stays encoded; see ``read_result``. With ``text_bytes`` text
@@ -96,11 +81,13 @@ def read(data: bytes, *, text_bytes: bool = False) -> Answer:
 
 def read_result(operation: str, result: msgspec.Raw) -> Answer:
     """Decode the ``result`` of an ``fs_result`` of ``operation``. Raises InvalidAnswer."""
-    decoder = msgspec.json.Decoder(_RESULTS[operation])
+    from shellwire.protocol.file_results import RESULTS
+
+    decoder = msgspec.json.Decoder(RESULTS[operation])
     return Answer(msgspec.to_builtins(_decoded(bytes(result), decoder)))
 
 
-def _decoded(data: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+def _decoded(data: bytes | bytearray, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -121,7 +108,7 @@ def _answer(fields: dict[str, Any]) -> Answer:
     return answer
 
 
-def _check_size(data: bytes, objects: int) -> None:
+def _check_size(data: bytes | bytearray, objects: int) -> None:
     """Raise InvalidAnswer if JSON is nested too deeply or has more than ``objects`` objects."""
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING and len(data) <= _SMALL:
         return
@@ -154,9 +141,9 @@ def _lenient_struct(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return ``kind`` with every field optional and of a lenient type."""
     fields: list[tuple[str, Any, Any]] = []
     names = {}
+    hints = get_type_hints(kind, include_extras=True)
     for field, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
-        annotation = get_type_hints(kind, include_extras=True)[field]
-        fields.append((field, _lenient_type(annotation) | msgspec.UnsetType, msgspec.UNSET))
+        fields.append((field, _lenient_type(hints[field]) | msgspec.UnsetType, msgspec.UNSET))
         names[field] = wire
     return msgspec.defstruct(kind.__name__, fields, rename=names, kw_only=True)
 

@@ -148,3 +148,21 @@ FileResult = (
     | SearchResults
 )
 """Every result that an ``fs_result`` may carry."""
+
+
+RESULTS: dict[str, type[Struct]] = {
+    "fs_root_info": RootInfo,
+    "fs_stat": Entry,
+    "fs_list": Listing,
+    "fs_read": Content,
+    "fs_write": Written,
+    "fs_write_start": UploadStarted,
+    "fs_write_chunk": UploadProgress,
+    "fs_write_finish": Written,
+    "fs_mkdir": Changed,
+    "fs_rename": Changed,
+    "fs_delete": Deleted,
+    "fs_glob": GlobMatches,
+    "fs_search": SearchResults,
+}
+"""The type of ``result`` by the request's type."""

@@ -183,9 +183,11 @@ async def test_a_message_that_inflates_without_end(
     # A child of this process.
     monkeypatch.setattr(forked.SERVER, "can_run", lambda *_: False)
     assert f"more than {MAX_DAEMON_MESSAGE} bytes" in await refused(cli, server, "jobs")
-    # In KiB, of the largest child that this process has had (getrusage(2)).
+    # In KiB, of the largest child that this process has had (getrusage(2)). A child that vfork(2)
+    # made has our own largest size until it calls execve(2), and that counts as its own.
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    assert most < 6 * MAX_DAEMON_MESSAGE
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert most < 6 * MAX_DAEMON_MESSAGE or most <= own
 
 
 async def test_a_message_that_never_ends(cli: CommandLine) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from socket import AF_INET
-from typing import TYPE_CHECKING
+from socket import AF_INET, SOCK_STREAM
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import ResolveResult
 
 from shellwire.client import Client
 from shellwire.client.endpoint import Endpoint, checked
@@ -145,13 +144,10 @@ async def test_one_client_at_a_time(own_daemon: Callable[..., Daemon]) -> None:
 
 
 async def test_a_refused_host_name(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def resolve(
-        self: object, host: str, port: int = 0, family: int = 0
-    ) -> list[ResolveResult]:
-        there = {"host": "127.0.0.1", "port": port, "family": AF_INET, "proto": 0, "flags": 0}
-        return [ResolveResult(hostname=host, **there)]  # type: ignore[typeddict-item]
+    def resolve(host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        return [(AF_INET, SOCK_STREAM, 0, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", resolve)
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
     url = daemon.url.replace("127.0.0.1", "shell.example")
     assert "(403)" in str(await refused(Client(url, token=daemon.token)))
 

@@ -171,7 +171,7 @@ async def test_errors(c: Client, daemon: Daemon, tmp_path: Path) -> None:
             await work
     assert await c.remove(d, recursive=True)
     async with Client(daemon.url, token=daemon.token) as other:
-        other._http._endpoint = Endpoint(daemon.url, "wrong")
+        other._files.http._endpoint = Endpoint(daemon.url, "wrong")
         with pytest.raises(InvalidToken):
             await other.upload(f, f"{f}2")
     assert names(tmp_path) == ["f", "fifo"]

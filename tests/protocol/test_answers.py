@@ -12,6 +12,7 @@ from hypothesis import given
 
 from shellwire.errors import InvalidAnswer
 from shellwire.protocol import answers, codec, messages
+from shellwire.protocol.file_results import RESULTS
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_NESTING
 from shellwire.server.files import worker
 from shellwire.server.writer import FairWriter
@@ -30,7 +31,7 @@ def test_every_message_of_the_daemon_is_read(message: messages.ServerMessage) ->
 
 def test_every_operation_on_files_has_a_type() -> None:
     operations = {str(kind.__struct_config__.tag) for kind in get_args(messages.FileMessage)}
-    assert set(answers._RESULTS) == operations
+    assert set(RESULTS) == operations
 
 
 def test_a_newer_daemon_may_say_more() -> None:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import stat
 from typing import TYPE_CHECKING
 
-from shellwire.client.files.content import LocalContent, open_regular, read_whole
-from shellwire.client.files.download import Download, FileMetadata, fetch_metadata
-from shellwire.client.files.partial_file import PartialFile
 from shellwire.client.files.paths import child, from_wire, to_wire
-from shellwire.client.files.upload import Upload
-from shellwire.client.files.upload_options import options_for_copy
-from shellwire.client.files.whole_file import read_file, write_file
-from shellwire.client.results import FileInfo, Found, Match
-from shellwire.errors import (
-    FileSystemError,
-    NotFound,
-    Unreachable,
-)
+from shellwire.errors import FileSystemError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.client.files.download import Sink
+    from shellwire.client.file_results import FileInfo, Found
+    from shellwire.client.files.download import FileMetadata, Sink
     from shellwire.client.files.paths import StrPath
     from shellwire.client.files.requests import FileRequests
     from shellwire.client.results import Message
+
+# The methods import what transfers files: that imports aiohttp, which takes longer than a command.
 
 
 class Files:
@@ -42,6 +32,8 @@ class Files:
 
     async def read_file(self, path: StrPath, offset: int = 0, length: int | None = None) -> bytes:
         """Return the content of a file, or ``length`` bytes of it from ``offset`` on."""
+        from shellwire.client.files.whole_file import read_file
+
         return await read_file(self._files, path, offset, length)
 
     async def write_file(
@@ -53,6 +45,8 @@ class Files:
         ``expected_hash`` is the SHA-256 that the file must have now: if it differs, Conflict is
         raised and nothing changes.
         """
+        from shellwire.client.files.whole_file import write_file
+
         content = data.encode() if isinstance(data, str) else data
         return await write_file(self._files, path, content, expected_hash)
 
@@ -78,25 +72,10 @@ class Files:
 
         Raises OSError if ``source`` can't be read.
         """
-        target = await self.resolve(path)
-        file = await asyncio.to_thread(open_regular, os.fspath(source))
-        try:
-            metadata = os.fstat(file.fileno())
-            content = LocalContent(file, os.fspath(source))
-            if not metadata.st_size:
-                content = await asyncio.to_thread(read_whole, file, os.fspath(source))
-            options = await options_for_copy(
-                self.stat,
-                target,
-                stat.S_IMODE(metadata.st_mode),
-                metadata.st_mtime_ns,
-                compress=compress,
-                preserve=preserve,
-                if_match=expected_hash,
-            )
-            return await Upload(self._files.http, content, target, options, progress).run()
-        finally:
-            file.close()
+        from shellwire.client.files.local_copies import CopyOptions, upload
+
+        options = CopyOptions(compress, preserve, progress)
+        return await upload(self, self._files, source, path, options, expected_hash)
 
     async def download(
         self,
@@ -122,28 +101,12 @@ class Files:
 
         Raises OSError if ``target`` can't be written.
         """
-        source = await self.resolve(path)
-        metadata = await fetch_metadata(self._files.http, source)
-        partial = await asyncio.to_thread(PartialFile, os.fspath(target), metadata)
-        transfer = Download(
-            self._files.http, source, metadata, partial.file, compress=compress, progress=progress
+        from shellwire.client.files.local_copies import CopyOptions, download
+
+        options = CopyOptions(compress, preserve, progress)
+        return await download(
+            self._files, path, target, options, only_executable=only_executable, unless=unless
         )
-        try:
-            await transfer.run()
-            await asyncio.to_thread(
-                partial.commit,
-                transfer.metadata,
-                preserve=preserve,
-                only_executable=only_executable,
-                unless=unless,
-            )
-        except (Unreachable, asyncio.CancelledError):
-            partial.keep()
-            raise
-        except BaseException:
-            partial.discard()
-            raise
-        return transfer.metadata.hash
 
     async def download_into(
         self,
@@ -159,22 +122,19 @@ class Files:
         if the remote file changes after something was written. Resumes after a disconnect as
         ``download`` does.
         """
-        source = await self.resolve(path)
-        metadata = await fetch_metadata(self._files.http, source)
-        transfer = Download(
-            self._files.http, source, metadata, file, compress=compress, progress=progress
-        )
-        await transfer.run()
-        return transfer.metadata.hash
+        from shellwire.client.files.local_copies import CopyOptions, download_into
+
+        options = CopyOptions(compress, preserve=False, progress=progress)
+        return await download_into(self._files, path, file, options)
 
     async def list_dir(self, path: StrPath = "~") -> list[FileInfo]:
         """Return the entries of a directory, also hidden ones: directories first, then by name."""
         where = await self.resolve(path)
         listing = await self._files.ask("list", root="/", path=to_wire(where), include_hidden=True)
         if listing["truncated"]:
-            raise FileSystemError(f"{self._files.http.label}{where}: has too many entries to list")
+            raise FileSystemError(f"{self._files.label}{where}: has too many entries to list")
         return [
-            _info(entry, child(where, from_wire(entry["name"]), self._files.http.label))
+            _info(entry, child(where, from_wire(entry["name"]), self._files.label))
             for entry in listing["entries"]
         ]
 
@@ -189,6 +149,8 @@ class Files:
 
         With ``anew`` the daemon reads the file even if it has a cached hash of it.
         """
+        from shellwire.client.files.download import fetch_metadata
+
         return await fetch_metadata(self._files.http, await self.resolve(path), anew=anew)
 
     async def search(
@@ -206,6 +168,8 @@ class Files:
         The search stops after 5 seconds and returns the matches so far. Cancelling this call stops
         it at the daemon. Raises InvalidRegex.
         """
+        from shellwire.client.file_results import Found, Match
+
         where = await self.resolve(path)
         found = await self._files.ask(
             "search",
@@ -280,6 +244,8 @@ class Files:
 
 
 def _info(entry: Message, path: str) -> FileInfo:
+    from shellwire.client.file_results import FileInfo
+
     return FileInfo(
         name=from_wire(entry["name"]),
         path=path,

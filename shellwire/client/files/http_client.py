@@ -16,6 +16,7 @@ from yarl import URL
 
 from shellwire.client.connect_errors import connect_error, describe_redirect
 from shellwire.client.files.paths import name_absolutely
+from shellwire.client.proxy import find_proxy
 from shellwire.errors import (
     DaemonStopping,
     InvalidAnswer,
@@ -134,6 +135,7 @@ class HttpClient:
         if self._client_id is not None:
             sent["Shellwire-Client"] = self._client_id
         try:
+            proxy = None if target.is_local else find_proxy(target.url)
             answer = await self._session_for(target).request(
                 method,
                 URL(
@@ -143,6 +145,7 @@ class HttpClient:
                 headers=sent,
                 data=data,
                 allow_redirects=False,
+                proxy=None if proxy is None else proxy.url,
             )
         except (OSError, aiohttp.ClientError, ValueError) as error:
             if isinstance(error, _BROKEN) and not isinstance(error, aiohttp.ClientConnectorError):
@@ -153,7 +156,10 @@ class HttpClient:
             return answer
         if answer.status < 400:
             answer.close()
-            raise InvalidAnswer(describe_redirect(answer), self._endpoint.name)
+            raise InvalidAnswer(
+                describe_redirect(answer.status, answer.headers.get("Location", "")),
+                self._endpoint.name,
+            )
         if method == "HEAD":
             answer.release()
             # An answer to HEAD has no body with the error (RFC 9110, 9.3.2): ask again with GET.

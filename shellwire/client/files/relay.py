@@ -47,4 +47,4 @@ async def relay(
             return await Upload(target._files.http, content, goal, options, progress).run()
         except FileChanged:
             continue
-    raise Conflict(f"{source._files.http.label}{path}: it changes while it is read")
+    raise Conflict(f"{source._files.label}{path}: it changes while it is read")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from shellwire.client.options import CommandOptions, ShellOptions
-    from shellwire.client.results import Message, Page, Result
+    from shellwire.client.pages import Page
+    from shellwire.client.results import Message, Result
     from shellwire.protocol.messages import JobInfo
 
 

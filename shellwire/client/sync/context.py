@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from shellwire.client.context import Context as AsyncContext
+    from shellwire.client.context import ContextState
     from shellwire.client.options import CommandOptions, ShellOptions
-    from shellwire.client.results import ContextState, Result
+    from shellwire.client.results import Result
     from shellwire.client.sync.loop import Loop
 
 

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.client.client import Client
+    from shellwire.client.file_results import FileInfo, Found
     from shellwire.client.files.download import FileMetadata, Sink
     from shellwire.client.files.paths import StrPath
-    from shellwire.client.results import FileInfo, Found
     from shellwire.client.sync.loop import Loop
 
 
