@@ -22,6 +22,7 @@ from shellwire.protocol.messages import Limits
 from shellwire.protocol.text_bytes import FEATURE
 from shellwire.server.app import Server
 from shellwire.server.connections import Connections
+from shellwire.server.identity import Authenticators, GivenTokens, OwnerToken, SocketPeer
 from shellwire.server.origin import OriginCheck
 from shellwire.server.services import Services
 from shellwire.shell import rewrite
@@ -95,13 +96,14 @@ async def build(
     services = Services(
         registry,
         access,
+        Authenticators(SocketPeer(), OwnerToken(access), GivenTokens(access)),
         files,
         _limits(settings),
         dialect.path,
         stop,
-        _features(engine),
-        _user_home(environ),
-        _user_name(),
+        features=_features(engine),
+        home=_user_home(environ),
+        user=_user_name(),
     )
     connections = Connections(services)
     server = Server(

@@ -10,7 +10,8 @@ The tree::
     │   │   ├── AuthRequired         AUTH_REQUIRED       4003
     │   │   ├── MissingClientId      MISSING_CLIENT_ID   4004
     │   │   ├── InvalidToken         INVALID_TOKEN       4005
-    │   │   └── ClientRejected       CLIENT_REJECTED     4006
+    │   │   ├── ClientRejected       CLIENT_REJECTED     4006
+    │   │   └── Expired              EXPIRED             4008
     │   ├── InvalidJson              INVALID_JSON
     │   ├── InvalidMessage           INVALID_MESSAGE     names the field's path
     │   ├── UnknownType              UNKNOWN_TYPE
@@ -24,6 +25,7 @@ The tree::
     │   ├── PtyUnavailable           PTY_UNAVAILABLE
     │   ├── InputFull                INPUT_FULL
     │   ├── Forbidden                FORBIDDEN
+    │   ├── IsolationUnavailable     ISOLATION_UNAVAILABLE
     │   ├── DaemonStopping           DAEMON_STOPPING
     │   ├── FileProblem              a file operation failed
     │   │   ├── NotDirectory         NOT_DIRECTORY
@@ -98,12 +100,14 @@ from shellwire.errors.wire import (
     ClientRejected,
     DaemonStopping,
     DuplicateId,
+    Expired,
     Forbidden,
     InputFull,
     InternalError,
     InvalidJson,
     InvalidMessage,
     InvalidToken,
+    IsolationUnavailable,
     MissingClientId,
     NotFound,
     PtyUnavailable,
@@ -130,6 +134,7 @@ __all__ = [
     "DeletionRefused",
     "Disconnected",
     "DuplicateId",
+    "Expired",
     "FileProblem",
     "FileSystemError",
     "Forbidden",
@@ -145,6 +150,7 @@ __all__ = [
     "InvalidToken",
     "InvalidUrl",
     "IsDirectory",
+    "IsolationUnavailable",
     "MissingClientId",
     "MissingExtra",
     "NotDirectory",

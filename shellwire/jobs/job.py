@@ -138,6 +138,7 @@ class Job:
             changed=self._settle,
         )
         self.pid = self._run.pid
+        engine.lineage.started(self.key, self._run.tag)
         if engine.journal is not None:
             engine.journal.began(self.key, request.kind, self._run.tag)
         # Only now: if this fails, ``start`` ends the process.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from shellwire.shell.text import decoded, encoded
 
@@ -37,15 +37,31 @@ def shown(text: bytes) -> str:
 
 
 DEFAULT_CONTEXT = "default"
-"""The name of each client's own context; contexts of other names belong to the owner."""
+"""The name of each client's own context; contexts of other names belong to its principal."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobKey:
+class ClientKey(NamedTuple):
+    """The key of a client: its principal, and the client_id that it chose within that."""
+
+    principal: str
+    client_id: str
+
+
+class JobKey(NamedTuple):
     """The key of a job: the client that started it, and the id that the client chose."""
 
-    client_id: str
+    client: ClientKey
     id: str
+
+    @property
+    def principal(self) -> str:
+        """The principal that the job belongs to."""
+        return self.client.principal
+
+    @property
+    def client_id(self) -> str:
+        """The client_id of the client that started the job."""
+        return self.client.client_id
 
 
 class Journal(Protocol):
@@ -72,6 +88,8 @@ class Request:
     command: bytes | None
     """The text to run; None runs the user's shell."""
     context: str = DEFAULT_CONTEXT
+    namespace: str | None = None
+    """The principal that the named context belongs to; None: the client's own."""
     cwd: bytes | None = None
     env: Mapping[bytes, bytes] = field(default_factory=dict)
     size: tuple[int, int] | None = None
@@ -107,6 +125,7 @@ class Request:
             kind=self.kind,
             command=command,
             context=self.context,
+            namespace=self.namespace,
             size=self.size,
             open_stdin=self.open_stdin,
             timeout=self.timeout,

@@ -68,7 +68,7 @@ class Output:
         return max(viewer.max_offset for viewer in reading) - self.buffer.end
 
     def _reading(self) -> list[Viewer]:
-        return [viewer for viewer in self.viewers if not viewer.silent]
+        return [viewer for viewer in self.viewers if not (viewer.silent or viewer.passive)]
 
     def received(self, stream: int, data: bytes) -> None:
         """Store bytes that were read from ``stream``; empty ``data`` is the end of the stream."""

@@ -10,7 +10,7 @@ from shellwire.shell.text import decoded
 
 if TYPE_CHECKING:
     from shellwire.jobs.job import Job
-    from shellwire.jobs.model import JobKey, Kind, Outcome, State
+    from shellwire.jobs.model import JobKey, Kind, Outcome, Request, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ class Snapshot:
     """When a client last asked for the job or stopped reading it, in seconds since the epoch."""
 
 
+def context_shown(request: Request) -> str:
+    """Return the name of the context; with its principal, if that is another than the client's."""
+    if request.namespace is None:
+        return request.context
+    return f"{request.namespace}/{request.context}"
+
+
 def snapshot(job: Job) -> Snapshot:
     """Return the description of ``job`` at this moment."""
     return Snapshot(
@@ -47,7 +54,7 @@ def snapshot(job: Job) -> Snapshot:
         kind=job.request.kind,
         state=job.state,
         command=job.command,
-        context=job.request.context,
+        context=context_shown(job.request),
         cwd=None if job.cwd is None else decoded(job.cwd),
         pid=job.pid,
         pids=job.pids,

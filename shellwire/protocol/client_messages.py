@@ -26,6 +26,7 @@ from shellwire.protocol.job_requests import (
     StartSession,
 )
 from shellwire.protocol.requests import Query, Request
+from shellwire.protocol.token_messages import CreateToken, ListTokens, RevokeToken
 
 
 class Auth(Request, frozen=True, kw_only=True):
@@ -35,7 +36,8 @@ class Auth(Request, frozen=True, kw_only=True):
         Id, Meta(description="Chosen by the client; connecting again with it takes over.")
     ]
     token: Annotated[
-        str | None, Meta(description="The daemon's token; not needed on the Unix socket.")
+        str | None,
+        Meta(description="A token; not needed on the Unix socket, nor if the handshake had it."),
     ] = None
     protocol: Annotated[
         int | None,
@@ -98,7 +100,7 @@ class Ping(Query, frozen=True, kw_only=True):
 
 
 class Reload(Query, frozen=True, kw_only=True):
-    """Administration: makes the daemon reread its token and revocations; `ack`."""
+    """Administration: makes the daemon reread its tokens and revocations; `ack`."""
 
 
 class ListClients(Query, frozen=True, kw_only=True):
@@ -131,6 +133,9 @@ ClientMessage = (
     | Reload
     | ListClients
     | StopDaemon
+    | CreateToken
+    | ListTokens
+    | RevokeToken
     | FileMessage
 )
 """Every message that an authenticated client may send."""

@@ -51,8 +51,8 @@ JobName = Annotated[
         min_length=1,
         max_length=MAX_NAME_LENGTH,
         pattern=JOB_NAME,
-        description="A name for the job, unique among the owner's live jobs. Messages may use it "
-        "in place of the id; ids are looked up first.",
+        description="A name for the job, unique among its principal's live jobs. Messages may use "
+        "it in place of the id; ids are looked up first.",
     ),
 ]
 DetachTtl = Annotated[
@@ -67,7 +67,8 @@ DetachTtl = Annotated[
 ContextName = Annotated[
     Id,
     Meta(
-        description="The name of a context. `default` belongs to the client, others to the owner."
+        description="The name of a context. `default` belongs to the client, others to its "
+        "principal; owner and admin write another's as `PRINCIPAL/NAME`."
     ),
 ]
 Cwd = Annotated[str, Meta(min_length=1, description="A directory; an empty string means absent.")]

@@ -70,6 +70,7 @@ class JobInfo(Record, frozen=True, kw_only=True):
         JobState, Meta(description="`background`: ended, but processes it left behind still write.")
     ]
     client_id: Annotated[str, Meta(description="The client that started it.")]
+    principal: Annotated[str, Meta(description="The principal that it belongs to.")]
     command: Annotated[
         str, Meta(description="The text that its shell runs, cut to 4,096 characters.")
     ]
@@ -111,6 +112,7 @@ class ClientInfo(Record, frozen=True, kw_only=True):
     """One known client; part of `clients_list`."""
 
     client_id: str
+    principal: Annotated[str, Meta(description="The principal that it belongs to.")]
     first_seen: Annotated[Time | None, Meta(description="Null if it has never connected.")]
     last_seen: Annotated[
         Time | None, Meta(description="Now, if it is connected; null if it has never connected.")

@@ -18,6 +18,7 @@ from shellwire.protocol.job_events import (
 )
 from shellwire.protocol.records import ClientInfo, JobInfo, Limits, SessionInfo
 from shellwire.protocol.responses import Event, QueryResponse, Response
+from shellwire.protocol.token_messages import PrincipalInfo, TokenCreated, TokensList
 
 
 class Status(Response, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class Status(Response, frozen=True, kw_only=True):
     python_version: str
     shell: Annotated[str, Meta(description="The shell that commands run in.")]
     client_id: Annotated[str, Meta(description="The client's own id.")]
+    principal: PrincipalInfo
     protocol: Annotated[int, Meta(description="The protocol version that the daemon speaks.")]
     instance: Annotated[
         str,
@@ -136,6 +138,8 @@ ServerMessage = (
     | SessionsList
     | JobsList
     | ClientsList
+    | TokenCreated
+    | TokensList
     | DirectoryInfo
     | ContextState
     | CommandQueued

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType
@@ -16,18 +17,25 @@ from shellwire.errors import (
     Refusal,
     WireError,
 )
+from shellwire.jobs.model import ClientKey
+from shellwire.jobs.quota import Quota, Share
+from shellwire.principals import OWNER
 from shellwire.protocol import codec
 from shellwire.protocol.error_answers import error_answer
 from shellwire.protocol.messages import Ack, Credit
-from shellwire.server.authentication import check_token, receive_auth
+from shellwire.server.authentication import identify, receive_auth
 from shellwire.server.close_handshake import (
     CLOSE_SECONDS,
     UNAUTHENTICATED_CLOSE_SECONDS,
     CloseHandshake,
 )
+from shellwire.server.expiry import ExpiryTimer
 from shellwire.server.http_connection import peer_log
+from shellwire.server.identity import NOBODY, share_of
 from shellwire.server.outgoing_frames import encode_frames
+from shellwire.server.roles import COLUMNS
 from shellwire.server.status import status
+from shellwire.server.watchdog import Watchdog
 from shellwire.server.writer import FairWriter
 
 if TYPE_CHECKING:
@@ -40,7 +48,9 @@ if TYPE_CHECKING:
     from shellwire.server.files.queue import FileQueue
     from shellwire.server.frame_rules import Violation
     from shellwire.server.http_connection import HttpConnection
+    from shellwire.server.identity import Offer
     from shellwire.server.outgoing_frames import Payload
+    from shellwire.server.roles import Column
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +58,10 @@ log = logging.getLogger(__name__)
 class Connection:
     """A WebSocket and the client at its other end.
 
-    ``local``: it is on the Unix socket, where the peer's uid is the credential. ``slot_free``: it
-    takes no client slot and is not in clients.json (the Unix socket, and the administration port).
-    ``drain`` returns when the transport has room again. ``handle`` executes a message, or raises
-    WireError.
+    ``offer`` is what the handshake offered: its address, and the token of its Authorization header.
+    ``slot_free``: it takes no client slot and is not in clients.json (the Unix socket, and the
+    administration port). ``drain`` returns when the transport has room again. ``handle`` executes a
+    message, or raises WireError.
     """
 
     def __init__(
@@ -59,16 +69,23 @@ class Connection:
         ws: web.WebSocketResponse[bool],
         transport: asyncio.Transport,
         drain: Callable[[], Awaitable[None]],
-        address: str,
+        offer: Offer,
         connections: Connections,
         handle: Callable[[Connection, ClientMessage], None],
         http_connection: HttpConnection,
         *,
         slot_free: bool = False,
     ) -> None:
-        self.address = address
-        self.local = address == ""
-        self.slot_free = slot_free or self.local
+        self.offer = offer
+        """What the client has offered to prove who it is."""
+        self.principal = NOBODY
+        self.cells: Column = {}
+        """What the client may do, by class of message."""
+        self.isolate: str | None = None
+        """The isolation that the client's credential demands."""
+        self.share = Share("", Quota(0, 0, 0))
+        """For whom its jobs take slots."""
+        self.slot_free = slot_free or offer.is_local
         self.connections = connections
         self.services = connections.services
         self.client_id = ""
@@ -78,8 +95,6 @@ class Connection:
         """Whether an id is never used twice (``protocol: 1``)."""
         self.text_bytes = False
         """Whether text fields may encode bytes that are not UTF-8 (``text: "bytes"``)."""
-        self.token: str | None = None
-        """The token with which the client authenticated."""
         self.abort = transport.abort
         """Cut the connection."""
         self.writer = FairWriter(self._send)
@@ -99,12 +114,18 @@ class Connection:
             lambda: connections.awaiting_close(self),
         )
         self._files: FileQueue | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
+        self._expiry = ExpiryTimer(None, self.abort)
+
+    @property
+    def key(self) -> ClientKey:
+        """The client: its principal and its client_id, empty before authentication."""
+        return ClientKey(self.principal.name, self.client_id)
 
     async def run(self) -> None:
         """Serve the client until it leaves or is closed."""
         writing = asyncio.create_task(self._write())
-        self._watch()
+        interval = self.services.limits.ping_interval_seconds
+        watchdog = Watchdog(lambda: self._ws.closed, self.abort, interval)
         self.connections.add(self)
         self._frame_check.on_violation = self._close_for_violation
         if self._frame_check.violation is not None:  # it arrived right after the handshake
@@ -112,7 +133,7 @@ class Connection:
         try:
             await self._serve()
         except Refusal as refusal:
-            line = f"refused {self.address or 'a local client'}: {refusal.code}"
+            line = f"refused {self.offer.address or 'a local client'}: {refusal.code}"
             peer_log.write(logging.INFO, refusal.code, line)
             self.send(error_answer(refusal))
             self.close(refusal.close_code, str(refusal))
@@ -124,12 +145,16 @@ class Connection:
             if self._closing.task is not None:
                 await asyncio.wait([self._closing.task])
             writing.cancel()
-            if self._watchdog is not None:
-                self._watchdog.cancel()
+            watchdog.cancel()
+            self._expiry.cancel()
             # Everything that could be sent is sent. Abort: aiohttp's close would wait for more.
             self.abort()
             if self._files is not None:
                 await self._files.close()
+
+    def knows_principal(self, name: str) -> bool:
+        """Whether there is a principal of this name."""
+        return name == OWNER or self.connections.has_principal(name)
 
     @property
     def files(self) -> FileQueue:
@@ -139,7 +164,7 @@ class Connection:
                 raise FileSystemError("files are not served on Windows")
             from shellwire.server.files.queue import FileQueue
 
-            self._files = FileQueue(self.client_id, self.writer, self.services.files)
+            self._files = FileQueue(self.key, self.writer, self.services.files)
         return self._files
 
     def cancel_file_message(self, message_id: str) -> bool:
@@ -149,7 +174,7 @@ class Connection:
     async def _serve(self) -> None:
         auth = await self._authenticate()
         if auth is not None:
-            self.send(status(self.services, self.client_id, auth.request_id))
+            self.send(status(self.services, self, auth.request_id))
             await self._read()
 
     # Authentication ------------------------------------------------------------------------------
@@ -170,15 +195,18 @@ class Connection:
         return auth
 
     async def _admit(self, auth: Auth) -> None:
-        if not self.local:
-            await check_token(auth, self.connections, self.address, may_have_changed=self.slot_free)
-        self.client_id = auth.client_id
-        self.token = auth.token
+        if self.offer.token is None:
+            self.offer = replace(self.offer, token=auth.token)
+        principal = await identify(self.offer, self.connections, may_have_changed=self.slot_free)
+        self.principal, self.client_id = principal, auth.client_id
         self.transient = auth.transient
         self.unique_ids = auth.protocol is not None and auth.protocol >= 1
         self.text_bytes = self.writer.text_bytes = auth.text == "bytes"
         self.connections.admit(self)
+        self.cells, self.isolate = COLUMNS[principal.role], principal.isolate
+        self.share = share_of(principal, self.services.principal_limits)
         self._http_connection.admitted()
+        self._expiry = ExpiryTimer(principal.expires_at, lambda: self.connections.expire(self))
 
     # Reading -------------------------------------------------------------------------------------
 
@@ -265,16 +293,3 @@ class Connection:
         self.connections.remove(self)
         self.writer.detach_all()
         self.close(*violation)
-
-    def _watch(self) -> None:
-        """Cut a connection that aiohttp has closed but can't end.
-
-        If the socket is full when the peer is silent, breaks the protocol or sends a close frame,
-        aiohttp waits for room without a limit, and ``receive()`` waits with it.
-        """
-        loop = asyncio.get_running_loop()
-        if self._ws.closed:
-            self._watchdog = loop.call_later(CLOSE_SECONDS, self.abort)
-        else:
-            interval = self.services.limits.ping_interval_seconds
-            self._watchdog = loop.call_later(interval, self._watch)

@@ -8,16 +8,17 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.errors import ClientRejected
+from shellwire.errors import ClientRejected, Expired
+from shellwire.jobs.model import ClientKey
 from shellwire.protocol import messages
 from shellwire.protocol.limits import REPLACED
-from shellwire.server.access import token_matches
 from shellwire.server.status import client_infos
 from shellwire.server.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from shellwire.server.identity import Offer, Principal
     from shellwire.server.services import Services
     from shellwire.server.writer import FairWriter
 
@@ -43,21 +44,30 @@ _STOPPING = "the daemon is stopping"
 
 @dataclass(eq=False)
 class AuthenticatedRequest:
-    """An HTTP request that passed authentication. ``token`` is None on the Unix socket."""
+    """An HTTP request that passed authentication by ``offer``."""
 
     client_id: str
-    token: str | None
+    principal: Principal
+    offer: Offer
     abort: Callable[[], None]
+
+    @property
+    def key(self) -> ClientKey:
+        """The client; its client_id may be empty."""
+        return ClientKey(self.principal.name, self.client_id)
 
 
 class ClientConnection(Protocol):
-    """A WebSocket connection; ``client_id`` is empty until it has authenticated."""
+    """A WebSocket connection; ``client_id`` is empty until it has authenticated by ``offer``."""
 
     client_id: str
-    token: str | None
-    local: bool
+    principal: Principal
+    offer: Offer
     slot_free: bool
     transient: bool
+
+    @property
+    def key(self) -> ClientKey: ...
 
     @property
     def abort(self) -> Callable[[], None]: ...
@@ -71,9 +81,9 @@ class ClientConnection(Protocol):
 
 
 class Connections:
-    """The open connections, and the connected clients by client_id.
+    """The open connections, and the connected clients by principal and client_id.
 
-    A client_id that connects again takes over: its old connection is closed.
+    A client that connects again takes over: its old connection is closed.
     """
 
     def __init__(self, services: Services) -> None:
@@ -82,7 +92,7 @@ class Connections:
         self.requests: set[AuthenticatedRequest] = set()
         """The HTTP requests being served under ``/files``."""
         self._open: set[ClientConnection] = set()
-        self._connected: dict[str, ClientConnection] = {}
+        self._connected: dict[ClientKey, ClientConnection] = {}
         self._closing: list[ClientConnection] = []
         self._stopping = False
 
@@ -106,54 +116,87 @@ class Connections:
 
     def admit(self, connection: ClientConnection) -> None:
         """Admit an authenticated client. Raises ClientRejected."""
-        access = self.services.access
-        client_id = connection.client_id
-        if access.is_revoked(client_id):
-            raise ClientRejected(f"client {client_id} is revoked")
+        key = connection.key
+        if self.services.access.is_revoked(key.client_id, key.principal):
+            raise ClientRejected(f"client {key.client_id} is revoked")
+        self._check_number(connection)
         if connection.transient:
             self._check_transient(connection)
         elif not connection.slot_free:
-            self._check_slot(client_id)
-        old = self._connected.get(client_id)
-        self._connected[client_id] = connection
+            self._check_slot(key)
+        old = self._connected.get(key)
+        self._connected[key] = connection
         if old is not None:
             # The client is not disconnected: only its old connection ends.
             self._close(old, REPLACED, "replaced")
-        self.services.registry.client_connected(client_id, transient=connection.transient)
+        self.services.registry.client_connected(key, transient=connection.transient)
         self._record_seen(connection)
-        log.info("client %s connected", client_id)
+        log.info("client %s of %s connected", key.client_id, key.principal)
 
     def _record_seen(self, connection: ClientConnection) -> None:
         if not (connection.slot_free or connection.transient):
-            self.services.access.seen(connection.client_id)
+            self.services.access.seen(connection.client_id, connection.principal.name)
+
+    def _of_principal(self, name: str) -> list[ClientConnection]:
+        return [each for key, each in self._connected.items() if key.principal == name]
+
+    def excess(self, principal: Principal) -> str | None:
+        """Return why this principal may not connect once more, or None."""
+        most = self.services.principal_limits.connections
+        if principal.is_owner or len(self._of_principal(principal.name)) < most:
+            return None
+        return f"{principal.name} has {most} connections, and may have no more at a time"
+
+    def unread_bytes(self, principal: Principal) -> int:
+        """Return the bytes of ended jobs' output that the principal's connections have to read."""
+        return sum(each.writer.unread_bytes() for each in self._of_principal(principal.name))
+
+    def credentials_in_use(self) -> set[str]:
+        """Return the ids of the tokens of other principals that connections use."""
+        used = (each.principal.credential for each in self._connected.values())
+        return {credential.id for credential in used if credential is not None}
+
+    def has_principal(self, name: str) -> bool:
+        """Whether a principal has a token, a context or a job."""
+        registry = self.services.registry
+        return (
+            any(each.principal == name for each in self.services.access.tokens())
+            or registry.contexts.has_any(name)
+            or bool(registry.jobs(name))
+        )
+
+    def _check_number(self, connection: ClientConnection) -> None:
+        reason = None if connection.key in self._connected else self.excess(connection.principal)
+        if reason is not None:
+            raise ClientRejected(reason)
 
     def _check_transient(self, connection: ClientConnection) -> None:
-        client_id = connection.client_id
-        old = self._connected.get(client_id)
+        old = self._connected.get(connection.key)
         if old is not None and not old.transient:
             raise ClientRejected(
-                f"client {client_id} is connected, and a transient one can't take over from it"
+                f"client {connection.client_id} is connected, and a transient one can't take over"
+                " from it"
             )
         others = [
             each
-            for each in self._connected.values()
-            if each.transient and not each.slot_free and each.client_id != client_id
+            for each in self._of_principal(connection.principal.name)
+            if each.transient and not each.slot_free and each.client_id != connection.client_id
         ]
         if not connection.slot_free and len(others) >= MAX_TRANSIENT:
             raise ClientRejected(
                 f"{MAX_TRANSIENT} transient clients are connected, and no more may be at a time"
             )
 
-    def _check_slot(self, client_id: str) -> None:
+    def _check_slot(self, key: ClientKey) -> None:
         holders = [
             each.client_id
-            for each in self._connected.values()
-            if not (each.slot_free or each.transient) and each.client_id != client_id
+            for each in self._of_principal(key.principal)
+            if not (each.slot_free or each.transient) and each.client_id != key.client_id
         ]
         if len(holders) >= self.services.limits.max_clients:
             raise ClientRejected(
                 f"every client slot is taken, by {', '.join(sorted(holders))};"
-                " --max-clients allows more"
+                " --max-clients or start --preset person allows more"
             )
 
     # Removal -------------------------------------------------------------------------------------
@@ -167,11 +210,12 @@ class Connections:
         self._disconnect(connection)
 
     def _disconnect(self, connection: ClientConnection) -> None:
-        if self._connected.get(connection.client_id) is connection:
-            del self._connected[connection.client_id]
+        key = connection.key
+        if self._connected.get(key) is connection:
+            del self._connected[key]
             self._record_seen(connection)
-            self.services.registry.client_disconnected(connection.client_id)
-            log.info("client %s disconnected", connection.client_id)
+            self.services.registry.client_disconnected(key)
+            log.info("client %s of %s disconnected", key.client_id, key.principal)
 
     def _close(self, connection: ClientConnection, code: int, reason: str) -> None:
         # Disconnected at once; the socket may take as long to close as the client takes to read.
@@ -180,19 +224,38 @@ class Connections:
         connection.close(code, reason)
 
     def reload(self) -> None:
-        """Reread the token and revocations; close the clients that they no longer admit."""
+        """Reread the tokens and revocations; close the clients that they no longer admit."""
+        self.services.access.reload()
+        self.recheck()
+
+    def recheck(self) -> None:
+        """Close the connections and abort the requests whose credential is no longer valid."""
         access = self.services.access
-        access.reload()
-        token = access.token()
         for connection in list(self._connected.values()):
-            if access.is_revoked(connection.client_id):
+            if access.is_revoked(connection.client_id, connection.principal.name):
                 self._close(connection, REVOKED, "this client was revoked")
-            elif not connection.local and not token_matches(connection.token, token):
-                self._close(connection, REVOKED, "the token was rotated")
+            elif (ended := self._ended(connection)) is not None:
+                self._close(connection, *ended)
         for request in list(self.requests):
-            is_old = request.token is not None and not token_matches(request.token, token)
-            if is_old or (request.client_id and access.is_revoked(request.client_id)):
+            revoked = request.client_id and access.is_revoked(
+                request.client_id, request.principal.name
+            )
+            if revoked or self._ended(request) is not None:
                 request.abort()
+
+    def _ended(self, each: ClientConnection | AuthenticatedRequest) -> tuple[int, str] | None:
+        """Return close code and reason if a credential is no longer what it was; else None."""
+        try:
+            now = self.services.authenticators.authenticate(each.offer)
+        except Expired as expired:
+            return expired.close_code, str(expired)
+        if now == each.principal:
+            return None
+        return REVOKED, f"the token was {'rotated' if each.principal.is_owner else 'revoked'}"
+
+    def expire(self, connection: ClientConnection) -> None:
+        """Close a connection whose credential has expired."""
+        self._close(connection, Expired.close_code, "the credential has expired")
 
     async def stop(self, grace: float) -> None:
         """Notify all clients, end all jobs, and close connections after their pending messages."""

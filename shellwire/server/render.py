@@ -167,6 +167,7 @@ def _job_info(job: Job, shown: int) -> messages.JobInfo:
         kind=now.kind,
         state=now.state,
         client_id=now.key.client_id,
+        principal=now.key.principal,
         command=now.command[:shown],
         context=now.context,
         cwd=None if now.cwd is None else now.cwd[:COMMAND_SHOWN],

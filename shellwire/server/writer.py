@@ -76,10 +76,14 @@ class FairWriter:
         after: int = 0,
         window: int | None = None,
         silent: bool = False,
+        passive: bool = False,
         explain_ending: bool = False,
         request_id: str | None = None,
     ) -> None:
-        """Send the output of ``job`` from ``after`` on, then live. Replaces an earlier follow."""
+        """Send the output of ``job`` from ``after`` on, then live. Replaces an earlier follow.
+
+        A ``passive`` reader has no effect on the job, however slow it is.
+        """
         self.unfollow(job)
         viewer = job.readers.view(
             lambda: self.mark(feed),
@@ -87,6 +91,7 @@ class FairWriter:
             window=window,
             text=encoding == "utf-8",
             silent=silent,
+            passive=passive,
         )
         feed = JobFeed(job, viewer, encoding, request_id, explain_ending, self.text_bytes)
         self._feeds[job] = feed

@@ -37,6 +37,8 @@ REQUIRED: Message = {
     "query": "x",
     "upload_id": "x",
     "content_base64": "",
+    "name": "fuzz",
+    "role": "viewer",
 }
 
 VALUES: dict[str, list[Any]] = {

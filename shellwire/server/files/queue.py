@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
     from shellwire.files.service import FileService
+    from shellwire.jobs.model import ClientKey
     from shellwire.protocol.messages import FileMessage
     from shellwire.server.outgoing_frames import Pieces
     from shellwire.server.writer import FairWriter
@@ -45,11 +46,15 @@ _MAX_HASHES = 16
 class FileQueue:
     """Executes the file messages of one client, and answers them through ``writer``."""
 
-    def __init__(self, client_id: str, writer: FairWriter, files: FileService) -> None:
-        self._client_id = client_id
+    def __init__(self, client: ClientKey, writer: FairWriter, files: FileService) -> None:
+        self._client = client
         self._writer = writer
         self._files = files
-        self._uploads = Uploads(files.limits.max_uploads, files.hashes, files.upload_quota)
+        self._uploads = Uploads(
+            files.limits.max_uploads,
+            files.hashes,
+            files.principal_quota(client.principal) or files.upload_quota,
+        )
         self._waiting: deque[FileMessage] = deque()
         self._bytes = 0
         self._writable = asyncio.Event()
@@ -170,7 +175,7 @@ class FileQueue:
         except asyncio.CancelledError:
             self._refuse(Cancelled("cancelled"), message)
         except Exception:
-            log.exception("%s of client %s failed", message, self._client_id)
+            log.exception("%s of client %s failed", message, self._client.client_id)
             self._refuse(InternalError("see the daemon's log"), message)
 
     def _refuse(self, error: WireError, message: FileMessage) -> None:
