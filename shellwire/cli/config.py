@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from shellwire.cli.options import file_entry, warn_of_unknown_variables
+from shellwire.cli.presets import is_preset
 from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.start import start_command
 from shellwire.home.paths import Home
@@ -63,6 +64,8 @@ def _origin(ctx: click.Context, name: str) -> dict[str, str | None]:
     if source is ParameterSource.DEFAULT_MAP:
         where = f"{Home.locate().config_file}:{file_entry(ctx, name).line}"
         return {"source": "file", "where": where}
+    if is_preset(ctx, name):
+        return {"source": "preset", "where": f"preset {ctx.params['preset']}"}
     return {"source": "default", "where": None}
 
 

@@ -19,7 +19,7 @@ from shellwire.errors import InvalidSettings
 from shellwire.home.config import Entry, read_config
 from shellwire.home.ownership import INSECURE
 from shellwire.home.paths import Home
-from shellwire.home.settings import LoginEnv, Settings
+from shellwire.home.settings import LoginEnv, Preset, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,6 +108,22 @@ SETTINGS = (
     ),
     Setting("max_queue", IntegerRange(0, 100_000), "Maximum number of queued commands."),
     Setting("max_clients", IntegerRange(1, 1024), "Maximum number of connected clients."),
+    Setting(
+        "preset",
+        click.Choice(get_args(Preset)),
+        "Other defaults. person: --max-clients 16 --max-sessions 16, for working in it all day.",
+    ),
+    *(
+        Setting(f"principal_{name}", IntegerRange(least, most), f"{text} of each other principal.")
+        for name, least, most, text in (
+            ("sessions", 1, 1024, "Maximum number of running sessions"),
+            ("commands", 1, 1024, "Maximum number of running commands"),
+            ("queue", 0, 100_000, "Maximum number of queued commands"),
+            ("connections", 1, 1024, "Maximum number of connections, and of HTTP requests,"),
+            ("unread", 1, _TIB, "Bytes of unread output of ended jobs"),
+            ("uploads", 1, 1024, "Maximum number of open uploads"),
+        )
+    ),
     Setting(
         "max_output",
         IntegerRange(0, _TIB),

@@ -11,6 +11,7 @@ import click
 from shellwire import __version__
 from shellwire.cli.errors import called_as
 from shellwire.cli.options import DAEMON, INSECURE_HOME, SETTINGS, warn_of_unknown_variables
+from shellwire.cli.presets import SettingsCommand
 from shellwire.cli.printing import print_line
 from shellwire.errors import AlreadyRunning, StartError
 from shellwire.home import address, pidfile
@@ -18,6 +19,7 @@ from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
 from shellwire.home.settings import Settings
 from shellwire.home.token import read_token, token_origin
+from shellwire.home.tokens import Tokens
 
 if TYPE_CHECKING:
     from shellwire.home.token import TokenOrigin
@@ -28,7 +30,7 @@ _TOKEN = "SHELLWIRE_TOKEN"
 _MIN_DESCRIPTORS = 256
 
 
-@click.command("start", params=[DAEMON, *SETTINGS, INSECURE_HOME])
+@click.command("start", cls=SettingsCommand, params=[DAEMON, *SETTINGS, INSECURE_HOME])
 @click.pass_context
 def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
     """Start the daemon; with --daemon in the background.
@@ -44,7 +46,7 @@ def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
     _start(ctx, Settings(**settings), detached=daemon)
 
 
-@click.command("run", params=[*SETTINGS, INSECURE_HOME])
+@click.command("run", cls=SettingsCommand, params=[*SETTINGS, INSECURE_HOME])
 @click.pass_context
 def run_command(ctx: click.Context, /, **settings: Any) -> None:
     """Start the daemon in the foreground and log to stderr too.
@@ -67,6 +69,7 @@ def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
     home.ensure()
     _refuse_second(home)
     Clients.load(home)  # report a damaged file before anything starts
+    Tokens.load(home)
     origin = token_origin(home)
     cwd = _current_directory()
     if detached:
@@ -180,6 +183,7 @@ def _announce(
             f"  clients:  open a WebSocket to {url} and send first",
             '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
             ' "protocol": 1}',
+            f"  all day:  `{program} start --preset person` has room for 16 clients and sessions",
             "",
         ]
     for line in lines:

@@ -24,7 +24,7 @@ from shellwire.server.app import Server
 from shellwire.server.connections import Connections
 from shellwire.server.identity import Authenticators, GivenTokens, OwnerToken, SocketPeer
 from shellwire.server.origin import OriginCheck
-from shellwire.server.services import Services
+from shellwire.server.services import PrincipalLimits, Services
 from shellwire.shell import rewrite
 from shellwire.shell.context import initial_state
 from shellwire.shell.find import find_dialect
@@ -101,6 +101,13 @@ async def build(
         _limits(settings),
         dialect.path,
         stop,
+        principal_limits=PrincipalLimits(
+            sessions=settings.principal_sessions,
+            commands=settings.principal_commands,
+            queued=settings.principal_queue,
+            connections=settings.principal_connections,
+            unread_bytes=settings.principal_unread,
+        ),
         features=_features(engine),
         home=_user_home(environ),
         user=_user_name(),
@@ -206,6 +213,7 @@ def _files(settings: Settings, tempfiles: HomeTempfiles, reaper: Reaper) -> File
         max_file=settings.max_file,
         max_upload=settings.max_upload,
         max_uploads=settings.max_uploads,
+        principal_uploads=settings.principal_uploads,
         min_free=settings.min_free,
     )
     return FileService(limits, tempfiles, WorkerPool(worker.command(), reaper))

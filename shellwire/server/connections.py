@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from shellwire.errors import ClientRejected, Expired
 from shellwire.jobs.model import ClientKey
+from shellwire.principals import OWNER
 from shellwire.protocol import messages
 from shellwire.protocol.limits import REPLACED
 from shellwire.server.status import client_infos
 from shellwire.server.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from shellwire.server.identity import Offer, Principal
+    from shellwire.server.admitted import AuthenticatedRequest, ClientConnection
+    from shellwire.server.identity import Principal
     from shellwire.server.services import Services
-    from shellwire.server.writer import FairWriter
 
 log = logging.getLogger(__name__)
 
@@ -40,44 +40,6 @@ STOP_SECONDS = 2.0
 """Seconds that all connections together may take to close when the daemon stops."""
 
 _STOPPING = "the daemon is stopping"
-
-
-@dataclass(eq=False)
-class AuthenticatedRequest:
-    """An HTTP request that passed authentication by ``offer``."""
-
-    client_id: str
-    principal: Principal
-    offer: Offer
-    abort: Callable[[], None]
-
-    @property
-    def key(self) -> ClientKey:
-        """The client; its client_id may be empty."""
-        return ClientKey(self.principal.name, self.client_id)
-
-
-class ClientConnection(Protocol):
-    """A WebSocket connection; ``client_id`` is empty until it has authenticated by ``offer``."""
-
-    client_id: str
-    principal: Principal
-    offer: Offer
-    slot_free: bool
-    transient: bool
-
-    @property
-    def key(self) -> ClientKey: ...
-
-    @property
-    def abort(self) -> Callable[[], None]: ...
-
-    @property
-    def writer(self) -> FairWriter: ...
-
-    def send(self, message: messages.ServerMessage) -> None: ...
-
-    def close(self, code: int, reason: str) -> asyncio.Task[None]: ...
 
 
 class Connections:
@@ -131,7 +93,7 @@ class Connections:
             self._close(old, REPLACED, "replaced")
         self.services.registry.client_connected(key, transient=connection.transient)
         self._record_seen(connection)
-        log.info("client %s of %s connected", key.client_id, key.principal)
+        log.info("client %s connected", _shown(key))
 
     def _record_seen(self, connection: ClientConnection) -> None:
         if not (connection.slot_free or connection.transient):
@@ -215,7 +177,7 @@ class Connections:
             del self._connected[key]
             self._record_seen(connection)
             self.services.registry.client_disconnected(key)
-            log.info("client %s of %s disconnected", key.client_id, key.principal)
+            log.info("client %s disconnected", _shown(key))
 
     def _close(self, connection: ClientConnection, code: int, reason: str) -> None:
         # Disconnected at once; the socket may take as long to close as the client takes to read.
@@ -293,3 +255,7 @@ class Connections:
     def clients(self) -> list[messages.ClientInfo]:
         """Return every known client, for ``list_clients``."""
         return client_infos(self.services.access, self._connected)
+
+
+def _shown(key: ClientKey) -> str:
+    return key.client_id if key.principal == OWNER else f"{key.client_id} of {key.principal}"

@@ -29,7 +29,6 @@ class PrincipalLimits:
     """WebSockets; and as many HTTP requests."""
     unread_bytes: int = 32 * 1024 * 1024
     """Output of ended jobs that its connections have not read."""
-    uploads: int = 4
 
 
 @dataclass(frozen=True, slots=True)

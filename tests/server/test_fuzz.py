@@ -57,6 +57,8 @@ def _allowed(schema: dict[str, Any]) -> set[str]:
         return set().union(*(_allowed(each) for each in schema["anyOf"]))
     if "enum" in schema:
         return {"string"}
+    if "$ref" in schema:
+        return {"object"}
     return {schema["type"]} | ({"integer"} if schema["type"] == "number" else set())
 
 

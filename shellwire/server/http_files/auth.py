@@ -15,8 +15,8 @@ from shellwire.errors import (
     QueueFull,
 )
 from shellwire.protocol.limits import MAX_ID_LENGTH
+from shellwire.server.admitted import AuthenticatedRequest
 from shellwire.server.authentication import identify_request
-from shellwire.server.connections import AuthenticatedRequest
 from shellwire.server.expiry import ExpiryTimer
 from shellwire.server.http_connection import http_connection_of
 from shellwire.server.identity import isolation_unavailable

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.files.service import FileService
-    from shellwire.server.connections import AuthenticatedRequest, Connections
+    from shellwire.server.admitted import AuthenticatedRequest
+    from shellwire.server.connections import Connections
     from shellwire.server.identity import Offer
 
 log = logging.getLogger(__name__)
