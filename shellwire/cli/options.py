@@ -37,6 +37,7 @@ _HOST = PatternType("host", r"[^\s,/\[\]@]+", "a host name or an address")
 _ORIGIN = PatternType(
     "origin", r"[A-Za-z][A-Za-z0-9+.-]*://[^\s,/?#]+", "an origin: scheme://host, or with :port"
 )
+_OBJECT = PatternType("module:name", r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "MODULE:NAME")
 _LEVEL = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False)
 
 
@@ -193,6 +194,12 @@ SETTINGS = (
         "allow_origin",
         _ORIGIN,
         "Another origin whose web pages may connect. Repeatable; commas in the variable.",
+        multiple=True,
+    ),
+    Setting(
+        "authenticator",
+        _OBJECT,
+        "Another authenticator: a Python class. Repeatable; commas in the variable.",
         multiple=True,
     ),
     Setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.daemon.access import HomeAccess
 from shellwire.daemon.journal import HomeJournal
+from shellwire.errors import StartError
 from shellwire.files import compression
 from shellwire.home.tempfiles import HomeTempfiles
 from shellwire.jobs.contexts import Contexts
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
     from shellwire.process.reap import Reaper
+    from shellwire.server.identity import Authenticator
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +99,7 @@ async def build(
     services = Services(
         registry,
         access,
-        Authenticators(SocketPeer(), OwnerToken(access), GivenTokens(access)),
+        _authenticators(settings, access),
         files,
         _limits(settings),
         dialect.path,
@@ -120,6 +123,22 @@ async def build(
         compress=settings.compress,
     )
     return Parts(access, journal, tempfiles, registry, files, connections, server)
+
+
+def _authenticators(settings: Settings, access: HomeAccess) -> Authenticators:
+    """Return the built-in authenticators and, after them, those of the settings."""
+    own = [_own_authenticator(each) for each in settings.authenticator]
+    return Authenticators(SocketPeer(), OwnerToken(access), GivenTokens(access), *own)
+
+
+def _own_authenticator(name: str) -> Authenticator:
+    module, _, attribute = name.partition(":")
+    try:
+        made: Authenticator = getattr(importlib.import_module(module), attribute)()
+    except Exception as error:  # whatever the user's code raises
+        reason = f"{type(error).__name__}: {error}"
+        raise StartError(f"--authenticator {name} can't be made: {reason}") from error
+    return made
 
 
 async def _environment(settings: Settings, reaper: Reaper) -> Mapping[bytes, bytes]:

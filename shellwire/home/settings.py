@@ -126,5 +126,8 @@ class Settings:
     allow_origin: tuple[str, ...] = ()
     """Origins, besides the daemon's own, whose web pages may connect."""
 
+    authenticator: tuple[str, ...] = ()
+    """Authenticators of the user's own, each ``MODULE:NAME``, asked after the built-in ones."""
+
     insecure_plaintext: bool = False
     """Whether to listen beyond loopback although nothing is encrypted."""

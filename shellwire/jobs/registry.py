@@ -190,6 +190,11 @@ class Registry:
             for key in holders
         )
 
+    @property
+    def queued(self) -> int:
+        """How many commands wait for a slot or their context."""
+        return len(self._slots.waiting)
+
     def principal_of_process(self, pid: int) -> str | None:
         """Return whose job a process comes from, if not the owner's; see ``Lineage``."""
         return self._engine.lineage.principal_of(pid)

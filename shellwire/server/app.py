@@ -14,7 +14,11 @@ from aiohttp import web
 from shellwire.errors import StartError
 from shellwire.protocol import codec
 from shellwire.server import handshake, status
-from shellwire.server.authentication import bearer_token, check_handshake
+from shellwire.server.authentication import (
+    bearer_token,
+    check_handshake,
+    check_http_request,
+)
 from shellwire.server.close_handshake import CLOSE_SECONDS
 from shellwire.server.connection import Connection
 from shellwire.server.handlers.dispatch import handle
@@ -233,8 +237,13 @@ class Server:
             return Offer("")
         return Offer(request.remote or "?", bearer_token(request))
 
-    async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response(status.health(self._connections.services))
+    async def _health(self, request: web.Request) -> web.Response:
+        if "verbose" not in request.query:
+            return web.json_response(status.health(self._connections.services))
+        await check_http_request(
+            request, self._offer(request), self._connections, "GET/health?verbose"
+        )
+        return web.json_response(status.verbose_health(self._connections))
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
         if handshake.is_upgrade(request):

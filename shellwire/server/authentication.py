@@ -85,11 +85,12 @@ async def identify_request(
     raise InvalidToken("the token is missing or wrong")
 
 
-async def check_handshake(request: web.Request, offer: Offer, connections: Connections) -> None:
-    """Refuse a handshake whose Authorization header does not admit a connection.
+async def check_http_request(
+    request: web.Request, offer: Offer, connections: Connections, row: str
+) -> Principal:
+    """Return who sends a request that the role must allow; ``row`` is its row in ``roles.HTTP``.
 
-    Raises HTTPUnauthorized, HTTPForbidden or HTTPTooManyRequests. The client still sends ``auth``,
-    which then needs no token.
+    Raises HTTPUnauthorized, HTTPForbidden or HTTPTooManyRequests.
     """
     try:
         principal = await identify_request(request, offer, connections)
@@ -98,9 +99,19 @@ async def check_handshake(request: web.Request, offer: Offer, connections: Conne
             headers={"WWW-Authenticate": "Bearer"}, text=f"{error.code}: {error}\n"
         ) from None
     try:
-        check_http(principal.role, "GET/ws")
+        check_http(principal.role, row)
     except Forbidden as error:
         raise web.HTTPForbidden(text=f"{error.code}: {error}\n") from None
+    return principal
+
+
+async def check_handshake(request: web.Request, offer: Offer, connections: Connections) -> None:
+    """Refuse a handshake whose Authorization header does not admit a connection.
+
+    The client still sends ``auth``, which then needs no token. Raises like ``check_http_request``;
+    HTTPTooManyRequests also if the principal has as many connections as it may.
+    """
+    principal = await check_http_request(request, offer, connections, "GET/ws")
     excess = connections.excess(principal)
     if excess is not None:
         raise web.HTTPTooManyRequests(

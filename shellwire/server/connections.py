@@ -8,7 +8,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from shellwire.errors import ClientRejected, Expired
-from shellwire.jobs.model import ClientKey
 from shellwire.principals import OWNER
 from shellwire.protocol import messages
 from shellwire.protocol.limits import REPLACED
@@ -18,6 +17,7 @@ from shellwire.server.throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shellwire.jobs.model import ClientKey
     from shellwire.server.admitted import AuthenticatedRequest, ClientConnection
     from shellwire.server.identity import Principal
     from shellwire.server.services import Services
@@ -62,6 +62,11 @@ class Connections:
     def unauthenticated(self) -> int:
         """The number of open connections that have not authenticated yet."""
         return sum(not each.client_id for each in self._open)
+
+    @property
+    def connected(self) -> int:
+        """The number of connected clients."""
+        return len(self._connected)
 
     @property
     def stopping(self) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shellwire.server.access import AccessList
     from shellwire.server.connection import Connection
+    from shellwire.server.connections import Connections
     from shellwire.server.services import Services
 
 
@@ -64,6 +65,19 @@ def health(services: Services) -> dict[str, object]:
         "active_commands": services.registry.running("command"),
         "active_sessions": services.registry.running("session"),
         "python_version": platform.python_version(),
+    }
+
+
+def verbose_health(connections: Connections) -> dict[str, object]:
+    """Return the content of ``/health?verbose``."""
+    registry = connections.services.registry
+    return {
+        **health(connections.services),
+        "commands_queued": registry.queued,
+        "clients_connected": connections.connected,
+        "http_requests": len(connections.requests),
+        "connections_unauthenticated": connections.unauthenticated,
+        "tokens": len(connections.services.access.tokens()),
     }
 
 
