@@ -14,9 +14,10 @@ from shellwire.errors import ShellwireError
 from shellwire.home import pidfile
 from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
+from shellwire.principals import OWNER
 from shellwire.protocol.limits import MAX_ID_LENGTH
 
-_COLUMNS = ("CLIENT", "STATE", "FIRST SEEN", "LAST SEEN")
+_COLUMNS = ("CLIENT", "PRINCIPAL", "STATE", "FIRST SEEN", "LAST SEEN")
 
 
 class ClientId(StringParamType):
@@ -34,6 +35,9 @@ class ClientId(StringParamType):
 
 
 _client_id = click.argument("client_id", type=ClientId())
+_principal = click.option(
+    "--principal", default=OWNER, show_default=True, help="The principal that it belongs to."
+)
 
 
 @click.group("clients")
@@ -62,14 +66,18 @@ def list_command(as_json: bool) -> None:
     if as_json:
         print_json(clients)
     elif clients:
-        print_table([_COLUMNS, *(_row(client) for client in clients)])
+        rows = [_COLUMNS, *(_row(client) for client in clients)]
+        if all(client["principal"] == OWNER for client in clients):
+            rows = [(row[0], *row[2:]) for row in rows]
+        print_table(rows)
     else:
         click.echo("no clients yet")
 
 
 @clients_group.command("revoke")
 @_client_id
-def revoke_command(client_id: str) -> None:
+@_principal
+def revoke_command(client_id: str, principal: str) -> None:
     """Refuse a client from now on and close its connection.
 
     CLIENT_ID need not have connected before.
@@ -79,13 +87,14 @@ def revoke_command(client_id: str) -> None:
       shellwire clients revoke phone
     """
     home = Home.locate()
-    Clients.load(home).revoke(client_id)
+    Clients.load(home).revoke(client_id, principal)
     _apply(home, f"revoked client {client_id}")
 
 
 @clients_group.command("restore")
 @_client_id
-def restore_command(client_id: str) -> None:
+@_principal
+def restore_command(client_id: str, principal: str) -> None:
     """Let a revoked client connect again.
 
     \b
@@ -93,7 +102,7 @@ def restore_command(client_id: str) -> None:
       shellwire clients restore phone
     """
     home = Home.locate()
-    if not Clients.load(home).restore(client_id):
+    if not Clients.load(home).restore(client_id, principal):
         raise ShellwireError(f"client {client_id} is not revoked")
     _apply(home, f"restored client {client_id}")
 
@@ -110,6 +119,7 @@ def _from_file(home: Home) -> list[dict[str, Any]]:
     return [
         {
             "client_id": record.client_id,
+            "principal": record.principal,
             "first_seen": record.first_seen,
             "last_seen": record.last_seen,
             "is_revoked": record.is_revoked,
@@ -123,6 +133,7 @@ def _row(client: dict[str, Any]) -> tuple[str, ...]:
     state = "revoked" if client["is_revoked"] else "connected" if client["is_connected"] else "-"
     return (
         client["client_id"],
+        client["principal"],
         state,
         local_time(client["first_seen"]),
         local_time(client["last_seen"]),

@@ -216,7 +216,7 @@ class Connections:
             now = self.services.authenticators.authenticate(each.offer)
         except Expired as expired:
             return expired.close_code, str(expired)
-        if now == each.principal:
+        if each.principal.is_still(now):
             return None
         return REVOKED, f"the token was {'rotated' if each.principal.is_owner else 'revoked'}"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from shellwire.errors import Expired, IsolationUnavailable
 from shellwire.jobs.quota import Quota, Share
@@ -39,6 +41,13 @@ class Principal:
     def is_owner(self) -> bool:
         """Whether this is the owner, who has no limits."""
         return self.name == OWNER
+
+    def is_still(self, now: Principal | None) -> bool:
+        """Whether ``now``, of a later authentication, may do the same; who minted it may differ."""
+        if now is None or now.credential is None or self.credential is None:
+            return now == self
+        credential = msgspec.structs.replace(now.credential, minted_by=self.credential.minted_by)
+        return replace(now, credential=credential) == self
 
     @property
     def isolate(self) -> str | None:

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Any
 from tests.server.raw import Raw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.live import Client, Daemon, Message
 
 
-async def mint(daemon: Daemon, name: str, role: str = "operator", **fields: Any) -> str:
-    """Create a token as the owner; return it."""
+async def mint(
+    daemon: Daemon,
+    name: str,
+    role: str = "operator",
+    *,
+    sources: Sequence[str] = (),
+    **fields: Any,
+) -> str:
+    """Create a token as the owner; return it. ``sources`` is the field ``from``."""
+    fields["from"] = sources
     answer = await administer(daemon, "create_token", name=name, role=role, **fields)
     assert answer["type"] == "token_created", answer
     return str(answer["token"])
