@@ -35,7 +35,10 @@ def describe_close(code: int, reason: str) -> str:
     return f"closed the connection ({code}{words})"
 
 
-def describe_refusal(error: aiohttp.WSServerHandshakeError) -> str:
+def describe_refusal(error: aiohttp.WSServerHandshakeError, target: Target) -> str:
+    """Return why a handshake was refused, as the predicate of a sentence about the daemon."""
+    if error.status == 403 and target.home is not None:
+        return "refused this process (403): it comes from a job of another principal"
     if error.status == 403:
         return "refused this host name (403); allow it with `start --allow-host`"
     if error.status == 429:

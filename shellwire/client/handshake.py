@@ -56,7 +56,7 @@ async def open_socket(
                 f"{endpoint.name} has not answered in {CONNECT_SECONDS:g} s"
             ) from None
         except aiohttp.WSServerHandshakeError as error:
-            raise Unreachable(f"{endpoint.name} {describe_refusal(error)}") from None
+            raise Unreachable(f"{endpoint.name} {describe_refusal(error, target)}") from None
         except InvalidAnswer as error:
             raise InvalidAnswer(error.sent, endpoint.name) from None
         except (OSError, aiohttp.ClientError, ValueError) as error:

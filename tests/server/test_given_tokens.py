@@ -115,7 +115,7 @@ async def test_nobody_mints_more_than_he_is(many: Daemon) -> None:
     }
     ann = await member(many, "ann", "admin", **limits)
     within: dict[str, Any] = {"ttl_seconds": 60, "from": ["127.0.0.0/24"], "max_processes": 3}
-    for changed in (
+    wider: list[dict[str, Any]] = [
         {"role": "admin"},
         {"may_elevate": {"role": "admin", "ttl_seconds": 60}},
         {"ttl_seconds": None},
@@ -126,7 +126,8 @@ async def test_nobody_mints_more_than_he_is(many: Daemon) -> None:
         {"from": ["::/0"]},
         {"max_processes": None},
         {"max_processes": 4},
-    ):
+    ]
+    for changed in wider:
         assert await create(ann, "child", **{**within, **changed}) == "FORBIDDEN", changed
     assert await create(ann, "child", **within) is None
     assert await create(ann, "reader", "viewer", **within) is None
