@@ -18,6 +18,7 @@ from shellwire.home import address
 from shellwire.home.hosts import Host, forget_host, load_hosts, save_host
 from shellwire.home.paths import Home
 from shellwire.output import printable, quoted
+from shellwire.principals import OWNER
 
 if TYPE_CHECKING:
     from shellwire.client import Client
@@ -122,6 +123,7 @@ def whoami_command(host: str | None, as_json: bool) -> None:
             "host": host,
             "address": endpoint_of(host).name,
             "user": user,
+            **_principal(status),
             "client_id": client.client_id,
             "version": status["version"],
             "shell": status["shell"],
@@ -132,7 +134,14 @@ def whoami_command(host: str | None, as_json: bool) -> None:
         print_json(found)
         return
     where = f"{found['address']} ({host})" if host else found["address"]
-    print_line(f"{found['user']} at {where}, shellwire {found['version']}, {found['shell']}")
+    role = "" if found["role"] == "owner" else f" as {found['principal']} ({found['role']})"
+    print_line(f"{found['user']} at {where}{role}, shellwire {found['version']}, {found['shell']}")
+
+
+def _principal(status: dict[str, Any]) -> dict[str, str]:
+    # Older daemons have only the owner, and do not send it.
+    found = status.get("principal") or {"name": OWNER, "role": OWNER}
+    return {"principal": found["name"], "role": found["role"]}
 
 
 async def _version(client: Client) -> str:
