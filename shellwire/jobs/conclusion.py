@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.clock import JobClock
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import JobKey, Reason, Request
+    from shellwire.jobs.model import JobKey, Reason, Request, Why
     from shellwire.jobs.readers import Readers
     from shellwire.jobs.run import Run
     from shellwire.shell.context import Context, Origin
@@ -68,16 +68,17 @@ class Conclusion:
         self._done: Callable[[Outcome], None] | None = done
         self._check: asyncio.Task[frozenset[bytes]] | None = None
 
-    def begin(self, run: Run, origin: Origin | None, reason: Reason, *, was_ended: bool) -> None:
+    def begin(self, run: Run, origin: Origin | None, why: Why, *, was_ended: bool) -> None:
         """Fix the outcome of a run that has exited, and commit its state.
 
         ``was_ended`` says that the daemon ended the job. Then no notice is sent if the shell had
         restored its state only in part.
         """
+        reason, ended_by = why
         ended = run.exit or LOST
         unknown = run.exit is None or (ended is LOST and reason == "exited")
-        reason = "lost" if unknown else reason
-        complete = partial(self._complete, reason, ended, run.left, was_ended)
+        why = ("lost" if unknown else reason, ended_by)
+        complete = partial(self._complete, why, ended, run.left, was_ended)
         try:
             commit = self._commit(run, origin)
         except CannotEnter:
@@ -116,18 +117,20 @@ class Conclusion:
         complete(commit)
 
     def _complete(
-        self, reason: Reason, ended: Exit, left: tuple[int, ...], was_ended: bool, commit: Commit
+        self, why: Why, ended: Exit, left: tuple[int, ...], was_ended: bool, commit: Commit
     ) -> None:
         problem = commit.problem
         if problem is not None and not (commit.committed and was_ended):
             best_effort(self._failure, lambda: self._readers.notify("STATE_NOT_KEPT", problem))
         collected = best_effort("the collected output is lost", self._readers.output.collected)
+        reason, ended_by = why
         self._conclude(
             self.outcome(
                 reason,
                 exit_code=ended.code,
                 signal=ended.signal,
                 left=left,
+                ended_by=ended_by,
                 cwd=self._cwd(),
                 committed=commit.committed,
                 collected=collected,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.buffer import Buffer
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import JobKey, Reason, Request, State
+    from shellwire.jobs.model import EndedBy, JobKey, Reason, Request, State, Why
     from shellwire.jobs.run import Run
     from shellwire.shell.context import Context, Origin
 
@@ -70,7 +70,7 @@ class Job:
         """The leader's pid; None before the job starts."""
         self._run: Run | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._reason: Reason = "exited"
+        self._why: Why = ("exited", None)
         self.clock = JobClock()
         self._conclusion = Conclusion(
             key, request, context, engine, self.readers, self.clock, self._conclude
@@ -181,7 +181,7 @@ class Job:
 
     # Ending --------------------------------------------------------------------------------------
 
-    def end(self, reason: Reason) -> None:
+    def end(self, reason: Reason, ended_by: EndedBy | None = None) -> None:
         """End all processes of the job. Of several reasons the outcome has the first one.
 
         Once the shell has exited, ``reason`` no longer changes the outcome.
@@ -191,7 +191,7 @@ class Job:
         if self._run is None or ending or self.state == "ended":
             return
         if self.outcome is None:
-            self._reason = reason
+            self._why = (reason, ended_by)
         self._ending = asyncio.create_task(self._end(self._run))
 
     async def _end(self, run: Run) -> None:
@@ -214,9 +214,14 @@ class Job:
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
-    def refuse(self, refusal: WireError, reason: Reason = "spawn_failed") -> None:
+    def refuse(
+        self,
+        refusal: WireError,
+        reason: Reason = "spawn_failed",
+        ended_by: EndedBy | None = None,
+    ) -> None:
         """End a job that never ran; ``refusal`` is its terminal message."""
-        self._conclude(self._conclusion.outcome(reason, refusal=refusal))
+        self._conclude(self._conclusion.outcome(reason, refusal=refusal, ended_by=ended_by))
 
     def mark_lost(self, started_at: float) -> None:
         """Make this the record of a job that a crashed daemon started at ``started_at`` (epoch)."""
@@ -240,7 +245,7 @@ class Job:
             # The last output may exceed the output limit, which sets the reason.
             best_effort("the last output could not be read", self.readers.output.finish)
             was_ended = self._ending is not None
-            self._conclusion.begin(run, self._origin, self._reason, was_ended=was_ended)
+            self._conclusion.begin(run, self._origin, self._why, was_ended=was_ended)
 
     def _conclude(self, outcome: Outcome) -> None:
         self.readers.outcome = outcome

@@ -64,6 +64,18 @@ class JobKey(NamedTuple):
         return self.client.client_id
 
 
+class EndedBy(NamedTuple):
+    """Who ended a job by a message, and the reason that he gave."""
+
+    principal: str | None
+    """None: the daemon itself."""
+    message: str | None
+
+
+Why = tuple[Reason, EndedBy | None]
+"""Why a job ended, and by whose message."""
+
+
 class Journal(Protocol):
     """Records the running jobs, for recovery after a crash. The daemon implements it."""
 
@@ -112,6 +124,8 @@ class Request:
     """A session's idle timeout in seconds where the daemon sets none; 0 is never."""
     name: str | None = None
     """A second name, unique among the jobs that have no outcome yet."""
+    elevated: str | None = None
+    """The id of the credential that was raised above its own role when it asked for this job."""
 
     def trimmed(self) -> Request:
         """Return the request as an ended job retains it: without what may be as large as a frame.
@@ -136,6 +150,7 @@ class Request:
             detach_ttl=self.detach_ttl,
             idle_default=self.idle_default,
             name=self.name,
+            elevated=self.elevated,
         )
 
 
@@ -182,3 +197,5 @@ class Outcome:
     """Set when the daemon ended the job: pids of unclaimed orphans that may have been the job's."""
     refusal: WireError | None = None
     """Set when the job never ran: this error is its terminal message."""
+    ended_by: EndedBy | None = None
+    """Set when a message ended the job."""

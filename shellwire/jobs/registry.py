@@ -29,7 +29,7 @@ from shellwire.process import kill
 if TYPE_CHECKING:
     from shellwire.jobs.contexts import Contexts
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import ClientKey, Kind
+    from shellwire.jobs.model import ClientKey, EndedBy, Kind
     from shellwire.jobs.quota import Share
     from shellwire.shell.context import Context
 
@@ -201,21 +201,21 @@ class Registry:
 
     # Ending --------------------------------------------------------------------------------------
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: Job, by: EndedBy | None = None) -> None:
         """End a queued or running command. Raises NotFound if it has ended."""
         if job.state == "queued" and job.key in self._slots.waiting:
-            job.refuse(Cancelled("cancelled before it ran"), "cancelled")
+            job.refuse(_cancelled("cancelled", by), "cancelled", by)
         elif job.outcome is None:
-            job.end("cancelled")
+            job.end("cancelled", by)
         else:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
-    def kill(self, job: Job) -> None:
+    def kill(self, job: Job, by: EndedBy | None = None) -> None:
         """End a job of any kind and its background processes. Raises NotFound if it has ended."""
         if job.state == "queued" and job.key in self._slots.waiting:
-            job.refuse(Cancelled("killed before it ran"), "killed")
+            job.refuse(_cancelled("killed", by), "killed", by)
         elif job.state != "ended":
-            job.end("killed")
+            job.end("killed", by)
         else:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
@@ -285,3 +285,9 @@ class Registry:
         self._engine.close()
         self._ended_jobs.close()
         self._disconnect_policy.close()
+
+
+def _cancelled(how: str, by: EndedBy | None) -> Cancelled:
+    """Return the terminal message of a command that never ran; its text is the reason given."""
+    message = by.message if by is not None else None
+    return Cancelled(message or f"{how} before it ran")
