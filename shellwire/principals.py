@@ -42,6 +42,14 @@ class Elevation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ttl_seconds: float
 
 
+class Bar(msgspec.Struct, frozen=True):
+    """Why a client may not connect, until when (epoch seconds), and which principal said so."""
+
+    until: float
+    reason: str
+    by: str
+
+
 class Credential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A credential that somebody was given, without its secret. Times are in epoch seconds."""
 

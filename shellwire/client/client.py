@@ -230,12 +230,13 @@ class Client(Files):
         except msgspec.ValidationError as error:
             raise InvalidAnswer(f"an invalid list of jobs ({error})") from None
 
-    async def kill(self, job_id: str) -> None:
+    async def kill(self, job_id: str, reason: str | None = None) -> None:
         """End a job and all its processes. Returns once that has begun, not when it is done.
 
-        Raises SessionNotFound if there is no such job, or no process of it is left.
+        ``reason``, at most 200 characters, is told to everybody who follows the job. Raises
+        SessionNotFound if there is no such job, or no process of it is left.
         """
-        await self.request("kill_session", id=job_id)
+        await self.request("kill_session", id=job_id, reason=reason)
 
     async def read_output(
         self,

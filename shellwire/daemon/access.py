@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shellwire.home.paths import Home
-    from shellwire.principals import Credential
+    from shellwire.principals import Bar, Credential
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class HomeAccess:
 
     def _store(self, act: Callable[[], T]) -> T:
         if not self._is_at_home():
-            raise InternalError(f"{self._home.root} was removed: no token can be stored")
+            raise InternalError(f"{self._home.root} was removed: nothing can be stored there")
         try:
             return act()
         except HomeError as error:
@@ -71,22 +71,21 @@ class HomeAccess:
         """Whether this client is refused."""
         return self._clients.is_revoked(client_id, principal)
 
+    def bar(self, client_id: str, principal: str, bar: Bar) -> None:
+        """Keep a client from connecting for a while. Raises InternalError."""
+        self._store(lambda: self._clients.bar(client_id, principal, bar))
+
+    def bar_of(self, client_id: str, principal: str) -> Bar | None:
+        """Return the bar of a client that may not connect at this moment, or None."""
+        return self._clients.bar_of(client_id, principal)
+
     def seen(self, client_id: str, principal: str) -> None:
         """Record that this client connects or disconnects now."""
         self._quietly(self._clients.seen, client_id, principal)
 
     def clients(self) -> list[Mapping[str, Any]]:
         """Return every known client."""
-        return [
-            {
-                "client_id": each.client_id,
-                "principal": each.principal,
-                "first_seen": each.first_seen,
-                "last_seen": each.last_seen,
-                "is_revoked": each.is_revoked,
-            }
-            for each in self._clients.records()
-        ]
+        return [each.as_dict() for each in self._clients.records()]
 
     def reload(self) -> None:
         """Re-read tokens and clients; if a file is damaged, keep the old ones."""

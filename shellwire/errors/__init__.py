@@ -47,7 +47,8 @@ The tree::
     ├── Unreachable                  a daemon runs, but gives no usable answer
     │   ├── InvalidAnswer            the peer is no shellwire daemon: don't retry
     │   └── Disconnected             the connection is lost, and with it an answer
-    │       └── Replaced             the same client_id has connected again
+    │       ├── Replaced             the same client_id has connected again
+    │       └── Kicked               an administrator has put this client out
     ├── InvalidUrl                   a URL is not the address of a daemon
     ├── MissingExtra                 an optional part is not installed
     ├── SkillError                   a skill can't be written, or a foreign file is in its place
@@ -83,6 +84,7 @@ from shellwire.errors.local import (
     InvalidAnswer,
     InvalidSettings,
     InvalidUrl,
+    Kicked,
     MissingExtra,
     NotRunning,
     OutputLost,
@@ -151,6 +153,7 @@ __all__ = [
     "InvalidUrl",
     "IsDirectory",
     "IsolationUnavailable",
+    "Kicked",
     "MissingClientId",
     "MissingExtra",
     "NotDirectory",

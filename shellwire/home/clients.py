@@ -4,6 +4,8 @@
 ``{client_id: {"first_seen": s, "last_seen": s, "is_revoked": bool}}``. Times are in seconds since
 the epoch; null or missing for a client that has never connected. Unknown keys are kept. The entry
 of another principal's client is named ``PRINCIPAL\\u0000CLIENT_ID``: no client_id contains a NUL.
+The entry of a client that was kicked and may not come back yet also has
+``"barred": {"until": s, "reason": ..., "by": ...}``.
 Every change re-reads the file under a lock, so that two writers don't undo each other's changes.
 """
 
@@ -14,10 +16,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
 from shellwire.home.lock import LOCK_TIMEOUT, write_lock
-from shellwire.principals import OWNER
+from shellwire.principals import OWNER, Bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +39,7 @@ SAVE_EVERY = 60.0
 _MAX_TIME = 1e11
 """Largest number accepted as seconds since the epoch; a time in milliseconds is larger."""
 
-_KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked"})
+_KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked", "barred"})
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,26 @@ class ClientRecord:
     first_seen: float | None = None
     last_seen: float | None = None
     is_revoked: bool = False
+    bar: Bar | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether it may not connect at this moment, because it was kicked."""
+        return self.bar is not None and self.bar.until > time.time()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields that lists of clients show; ``barred_until`` only if it is barred."""
+        shown = {
+            "client_id": self.client_id,
+            "principal": self.principal,
+            "first_seen": self.first_seen,
+            "last_seen": self.last_seen,
+            "is_revoked": self.is_revoked,
+        }
+        if self.bar is not None and self.is_barred:
+            shown["barred_until"] = self.bar.until
+        return shown
 
     @property
     def key(self) -> str:
@@ -110,15 +133,33 @@ class Clients:
 
         self._change(change)
 
+    def bar(self, client_id: str, principal: str, bar: Bar) -> None:
+        """Refuse ``client_id`` for a while; a longer bar stays. Raises like ``revoke``."""
+        key = _key(client_id, principal)
+
+        def change(records: _Records) -> bool:
+            record = records.get(key) or ClientRecord(client_id, principal)
+            if record.bar is not None and record.bar.until >= bar.until:
+                return False
+            records[key] = replace(record, bar=bar)
+            return True
+
+        self._change(change)
+
+    def bar_of(self, client_id: str, principal: str) -> Bar | None:
+        """Return the bar of ``client_id`` if it may not connect at this moment."""
+        record = self._records.get(_key(client_id, principal))
+        return record.bar if record is not None and record.is_barred else None
+
     def restore(self, client_id: str, principal: str = OWNER) -> bool:
-        """Let ``client_id`` connect again; False if it was not revoked. Raises like ``revoke``."""
+        """Let ``client_id`` connect again; False if it might already. Raises like ``revoke``."""
         key = _key(client_id, principal)
 
         def change(records: _Records) -> bool:
             record = records.get(key)
-            if record is None or not record.is_revoked:
+            if record is None or not (record.is_revoked or record.is_barred):
                 return False
-            records[key] = replace(record, is_revoked=False)
+            records[key] = replace(record, is_revoked=False, bar=None)
             return True
 
         return self._change(change)
@@ -178,7 +219,7 @@ def _bounded(records: _Records) -> _Records:
     numbers: dict[str, int] = {}
     dropped = set()
     for record in sorted(records.values(), key=lambda each: each.last_seen or 0.0, reverse=True):
-        if not record.is_revoked:
+        if not (record.is_revoked or record.is_barred):
             numbers[record.principal] = numbers.get(record.principal, 0) + 1
             if numbers[record.principal] > MAX_REMEMBERED:
                 dropped.add(record.key)
@@ -196,6 +237,7 @@ def _dump(records: _Records) -> bytes:
             "first_seen": record.first_seen,
             "last_seen": record.last_seen,
             "is_revoked": record.is_revoked,
+            **({"barred": msgspec.to_builtins(record.bar)} if record.is_barred else {}),
         }
         for record in records.values()
     }
@@ -221,6 +263,13 @@ def _parse(path: Path, key: str, entry: object) -> ClientRecord:
     is_revoked = entry.get("is_revoked", False)
     if not isinstance(is_revoked, bool):
         raise _damaged(path, f"is_revoked of {key!r} is not true or false")
+    bar = entry.get("barred")
+    try:
+        barred = None if bar is None else msgspec.convert(bar, Bar)
+    except msgspec.ValidationError as error:
+        raise _damaged(path, f"barred of {key!r}: {error}") from None
+    if barred is not None and not 0 <= barred.until < _MAX_TIME:
+        raise _damaged(path, f"barred of {key!r} ends at no time")
     principal, nul, client_id = key.partition("\0")
     return ClientRecord(
         client_id if nul else key,
@@ -228,6 +277,7 @@ def _parse(path: Path, key: str, entry: object) -> ClientRecord:
         _seconds(path, key, entry, "first_seen"),
         _seconds(path, key, entry, "last_seen"),
         is_revoked,
+        barred,
         {name: value for name, value in entry.items() if name not in _KNOWN_KEYS},
     )
 

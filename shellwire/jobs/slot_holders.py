@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.snapshot import snapshot
-from shellwire.output import printable
+from shellwire.output import printable, utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,5 +40,4 @@ def _describe(job: Job) -> str:
     command = printable(now.command)
     if len(command) > _LONGEST_COMMAND:
         command = f"{command[: _LONGEST_COMMAND - 1]}…"
-    since = datetime.fromtimestamp(now.started_at or 0.0, UTC)
-    return f"{printable(now.key.id)} (`{command}`, since {since:%Y-%m-%d %H:%M:%S} UTC)"
+    return f"{printable(now.key.id)} (`{command}`, since {utc(now.started_at or 0.0)})"

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from shellwire.principals import NAME
+from shellwire.protocol.elevation_messages import Elevate
 from shellwire.protocol.fields import (
+    MAX_REASON,
     ContextName,
     Cwd,
     Environment,
@@ -27,6 +30,9 @@ from shellwire.protocol.job_requests import (
 )
 from shellwire.protocol.requests import Query, Request
 from shellwire.protocol.token_messages import CreateToken, ListTokens, RevokeToken
+
+MAX_BAR_SECONDS = 365 * 86_400
+"""The longest time for which a client may be kept out, in seconds."""
 
 
 class Auth(Request, frozen=True, kw_only=True):
@@ -107,6 +113,24 @@ class ListClients(Query, frozen=True, kw_only=True):
     """Administration: lists the known clients; `clients_list`."""
 
 
+class KickClient(Query, frozen=True, kw_only=True):
+    """Administration: closes a client's connection with 4009, and may keep it out; `ack`."""
+
+    client_id: Annotated[Id, Meta(description="The client.")]
+    principal: Annotated[
+        Annotated[str, Meta(pattern=NAME)] | None,
+        Meta(description="The principal that it belongs to. Default: your own."),
+    ] = None
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=MAX_REASON, description="Why; the client is told.")
+    ]
+    bar_seconds: Annotated[
+        float,
+        Meta(ge=0, le=MAX_BAR_SECONDS, description="Seconds for which it may not connect again."),
+    ] = 0
+    end_jobs: Annotated[bool, Meta(description="End its jobs too.")] = False
+
+
 class StopDaemon(Query, frozen=True, kw_only=True):
     """Administration: stops the daemon; `ack`, then `daemon_stopping`."""
 
@@ -132,10 +156,12 @@ ClientMessage = (
     | Ping
     | Reload
     | ListClients
+    | KickClient
     | StopDaemon
     | CreateToken
     | ListTokens
     | RevokeToken
+    | Elevate
     | FileMessage
 )
 """Every message that an authenticated client may send."""

@@ -4,6 +4,7 @@ from shellwire.protocol.client_messages import (
     Auth,
     ClientMessage,
     GetContext,
+    KickClient,
     ListClients,
     ListJobs,
     ListSessions,
@@ -14,6 +15,7 @@ from shellwire.protocol.client_messages import (
     StatDirectory,
     StopDaemon,
 )
+from shellwire.protocol.elevation_messages import Elevate, Elevated, ElevationInfo
 from shellwire.protocol.fields import (
     MAX_PAGE,
     Encoding,
@@ -147,7 +149,10 @@ __all__ = [
     "Deleted",
     "Detach",
     "DirectoryInfo",
+    "Elevate",
+    "Elevated",
     "Elevation",
+    "ElevationInfo",
     "Encoding",
     "Entry",
     "Error",
@@ -175,6 +180,7 @@ __all__ = [
     "JobKind",
     "JobState",
     "JobsList",
+    "KickClient",
     "KillSession",
     "Limits",
     "ListClients",

@@ -91,6 +91,9 @@ class JobInfo(Record, frozen=True, kw_only=True):
     last_used_at: Annotated[
         Time, Meta(description="When a client last named it in a message, or stopped following it.")
     ]
+    elevated: Annotated[
+        bool, Meta(description="Whether its client's credential was raised when it asked for it.")
+    ] = False
 
 
 class SessionInfo(Record, frozen=True, kw_only=True):
@@ -119,6 +122,9 @@ class ClientInfo(Record, frozen=True, kw_only=True):
     ]
     is_revoked: Annotated[bool, Meta(description="Whether it may not connect.")]
     is_connected: bool
+    barred_until: Annotated[
+        Time | None, Meta(description="Until when it may not connect; absent: not barred.")
+    ] = None
 
 
 class ByteCounts(Record, frozen=True, kw_only=True):

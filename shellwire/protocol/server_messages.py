@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from shellwire.protocol.fields import Count, Span
+from shellwire.protocol.elevation_messages import Elevated
+from shellwire.protocol.fields import Count, EndedBy, Span
 from shellwire.protocol.job_events import (
     Attached,
     CommandQueued,
@@ -106,6 +107,7 @@ class Error(Response, frozen=True, kw_only=True):
     message: Annotated[str, Meta(description="One line for a human.")]
     code: Annotated[str, Meta(description="One of the error codes.")]
     operation: Annotated[str | None, Meta(description="The type of the refused message.")] = None
+    by: EndedBy | None = None
 
 
 class FsResult(Response, frozen=True, kw_only=True):
@@ -140,6 +142,7 @@ ServerMessage = (
     | ClientsList
     | TokenCreated
     | TokensList
+    | Elevated
     | DirectoryInfo
     | ContextState
     | CommandQueued

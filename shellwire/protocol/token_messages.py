@@ -5,13 +5,11 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from shellwire.principals import NAME, Role, TokenRole
-from shellwire.protocol.fields import MAX_WIRE_INTEGER, Count, Time
+from shellwire.protocol.elevation_messages import ElevationInfo
+from shellwire.protocol.fields import MAX_REASON, MAX_WIRE_INTEGER, Count, Time
 from shellwire.protocol.records import Record
 from shellwire.protocol.requests import Query
 from shellwire.protocol.responses import QueryResponse
-
-MAX_REASON = 200
-"""Characters in the reason for a token."""
 
 MAX_NETWORKS = 64
 """Networks in a token's ``from``."""
@@ -111,6 +109,12 @@ class PrincipalInfo(Record, frozen=True, kw_only=True):
     expires_at: Annotated[
         Time | None, Meta(description="When the credential stops working; null: never.")
     ]
+    elevated: Annotated[
+        ElevationInfo | None,
+        Meta(
+            description="Present while the credential is raised: `role` is what it was raised to."
+        ),
+    ] = None
 
 
 class TokenCreated(QueryResponse, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shellwire.principals import Credential
+    from shellwire.principals import Bar, Credential
 
 
 class AccessList(Protocol):
@@ -44,6 +44,17 @@ class AccessList(Protocol):
         """Whether this client of a principal is revoked: it may not connect."""
         ...
 
+    def bar(self, client_id: str, principal: str, bar: Bar) -> None:
+        """Keep a client from connecting for a while. Raises InternalError if that can't be stored.
+
+        A client that is barred longer already stays so.
+        """
+        ...
+
+    def bar_of(self, client_id: str, principal: str) -> Bar | None:
+        """Return the bar of a client that may not connect at this moment, or None."""
+        ...
+
     def seen(self, client_id: str, principal: str) -> None:
         """Record that this client connects or disconnects now."""
         ...
@@ -51,7 +62,8 @@ class AccessList(Protocol):
     def clients(self) -> Sequence[Mapping[str, Any]]:
         """Return client_id, principal, first_seen, last_seen and is_revoked of every known client.
 
-        The times are None for a client that has never connected.
+        Of one that is barred now also ``barred_until``. The times are None for a client that has
+        never connected.
         """
         ...
 

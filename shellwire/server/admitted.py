@@ -24,6 +24,8 @@ class AuthenticatedRequest:
     principal: Principal
     offer: Offer
     abort: Callable[[], None]
+    row: str
+    """Its row in the table ``roles.HTTP``."""
 
     @property
     def key(self) -> ClientKey:
@@ -48,6 +50,8 @@ class ClientConnection(Protocol):
 
     @property
     def writer(self) -> FairWriter: ...
+
+    def become(self, principal: Principal) -> None: ...
 
     def send(self, message: messages.ServerMessage) -> None: ...
 

@@ -240,10 +240,10 @@ class Server:
     async def _health(self, request: web.Request) -> web.Response:
         if "verbose" not in request.query:
             return web.json_response(status.health(self._connections.services))
-        await check_http_request(
+        asker = await check_http_request(
             request, self._offer(request), self._connections, "GET/health?verbose"
         )
-        return web.json_response(status.verbose_health(self._connections))
+        return web.json_response(status.verbose_health(self._connections, asker))
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
         if handshake.is_upgrade(request):

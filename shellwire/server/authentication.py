@@ -52,11 +52,10 @@ async def identify(
     With ``may_have_changed`` the tokens are reread from the home first: this client may be the one
     that changed them, and be about to send ``reload``.
     """
-    authenticators = connections.services.authenticators
-    principal = authenticators.authenticate(offer)
+    principal = connections.authenticate(offer)
     if principal is None and may_have_changed:
         connections.reload()
-        principal = authenticators.authenticate(offer)
+        principal = connections.authenticate(offer)
     if principal is None:
         await asyncio.sleep(connections.throttle.wrong(offer.address).seconds)
         raise InvalidToken("the token is missing or wrong")
@@ -73,7 +72,7 @@ async def identify_request(
     request: web.Request, offer: Offer, connections: Connections
 ) -> Principal:
     """Return who sends an HTTP request. Raises like ``identify``, and HTTPTooManyRequests."""
-    principal = connections.services.authenticators.authenticate(offer)
+    principal = connections.authenticate(offer)
     if principal is not None:
         return principal
     slowdown = connections.throttle.wrong(request.remote or "?")

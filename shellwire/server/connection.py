@@ -18,11 +18,9 @@ from shellwire.errors import (
     WireError,
 )
 from shellwire.jobs.model import ClientKey
-from shellwire.jobs.quota import Quota, Share
-from shellwire.principals import OWNER
 from shellwire.protocol import codec
 from shellwire.protocol.error_answers import error_answer
-from shellwire.protocol.messages import Ack, Credit
+from shellwire.protocol.messages import Ack, Credit, FsRead
 from shellwire.server.authentication import identify, receive_auth
 from shellwire.server.close_handshake import (
     CLOSE_SECONDS,
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
     from shellwire.server.files.queue import FileQueue
     from shellwire.server.frame_rules import Violation
     from shellwire.server.http_connection import HttpConnection
-    from shellwire.server.identity import Offer
+    from shellwire.server.identity import Offer, Principal
     from shellwire.server.outgoing_frames import Payload
     from shellwire.server.roles import Column
 
@@ -83,8 +81,6 @@ class Connection:
         """What the client may do, by class of message."""
         self.isolate: str | None = None
         """The isolation that the client's credential demands."""
-        self.share = Share("", Quota(0, 0, 0))
-        """For whom its jobs take slots."""
         self.slot_free = slot_free or offer.is_local
         self.connections = connections
         self.services = connections.services
@@ -114,6 +110,7 @@ class Connection:
             lambda: connections.awaiting_close(self),
         )
         self._files: FileQueue | None = None
+        self._ended_files: list[asyncio.Task[None]] = []
         self._expiry = ExpiryTimer(None, self.abort)
 
     @property
@@ -151,10 +148,7 @@ class Connection:
             self.abort()
             if self._files is not None:
                 await self._files.close()
-
-    def knows_principal(self, name: str) -> bool:
-        """Whether there is a principal of this name."""
-        return name == OWNER or self.connections.has_principal(name)
+            await asyncio.gather(*self._ended_files)
 
     @property
     def files(self) -> FileQueue:
@@ -203,10 +197,19 @@ class Connection:
         self.unique_ids = auth.protocol is not None and auth.protocol >= 1
         self.text_bytes = self.writer.text_bytes = auth.text == "bytes"
         self.connections.admit(self)
-        self.cells, self.isolate = COLUMNS[principal.role], principal.isolate
-        self.share = share_of(principal, self.services.principal_limits)
+        self.become(principal)
         self._http_connection.admitted()
         self._expiry = ExpiryTimer(principal.expires_at, lambda: self.connections.expire(self))
+
+    def become(self, principal: Principal) -> None:
+        """Serve this client as ``principal`` from now on; end what that role may not have open."""
+        self.principal = principal
+        self.cells, self.isolate = COLUMNS[principal.role], principal.isolate
+        self.writer.share = share_of(principal, self.services.principal_limits)
+        self.writer.limit(self.cells)
+        if self._files is not None and FsRead not in self.cells:
+            self._ended_files.append(asyncio.create_task(self._files.forbid()))
+            self._files = None
 
     # Reading -------------------------------------------------------------------------------------
 

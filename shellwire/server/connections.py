@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shellwire.errors import ClientRejected, Expired
 from shellwire.principals import OWNER
 from shellwire.protocol import messages
-from shellwire.protocol.limits import REPLACED
+from shellwire.protocol.limits import KICKED, REPLACED
+from shellwire.server import role_change
+from shellwire.server.bars import refuse_barred
+from shellwire.server.elevation import Elevations
 from shellwire.server.status import client_infos
 from shellwire.server.throttle import Throttle
 
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.model import ClientKey
     from shellwire.server.admitted import AuthenticatedRequest, ClientConnection
-    from shellwire.server.identity import Principal
+    from shellwire.server.identity import Offer, Principal
     from shellwire.server.services import Services
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,7 @@ class Connections:
         self.throttle = Throttle()
         self.requests: set[AuthenticatedRequest] = set()
         """The HTTP requests being served under ``/files``."""
+        self.elevations = Elevations(partial(role_change.apply, self))
         self._open: set[ClientConnection] = set()
         self._connected: dict[ClientKey, ClientConnection] = {}
         self._closing: list[ClientConnection] = []
@@ -73,7 +78,19 @@ class Connections:
         """Whether the daemon is shutting down and accepts no new work."""
         return self._stopping
 
+    def connected_clients(self) -> list[ClientConnection]:
+        """Return the connections of the connected clients."""
+        return list(self._connected.values())
+
     # Admission -----------------------------------------------------------------------------------
+
+    def authenticate(self, offer: Offer) -> Principal | None:
+        """Return who makes this offer, with the role that the credential has now; or None.
+
+        Raises Expired.
+        """
+        principal = self.services.authenticators.authenticate(offer)
+        return None if principal is None else self.elevations.apply(principal)
 
     def add(self, connection: ClientConnection) -> None:
         """Add a connection that has yet to authenticate."""
@@ -86,6 +103,8 @@ class Connections:
         key = connection.key
         if self.services.access.is_revoked(key.client_id, key.principal):
             raise ClientRejected(f"client {key.client_id} is revoked")
+        if not connection.slot_free:  # else the owner could lock himself out
+            refuse_barred(self.services.access, key)
         self._check_number(connection)
         if connection.transient:
             self._check_transient(connection)
@@ -124,10 +143,11 @@ class Connections:
         return {credential.id for credential in used if credential is not None}
 
     def has_principal(self, name: str) -> bool:
-        """Whether a principal has a token, a context or a job."""
+        """Whether this is the owner, or a principal with a token, a context or a job."""
         registry = self.services.registry
         return (
-            any(each.principal == name for each in self.services.access.tokens())
+            name == OWNER
+            or any(each.principal == name for each in self.services.access.tokens())
             or registry.contexts.has_any(name)
             or bool(registry.jobs(name))
         )
@@ -209,11 +229,23 @@ class Connections:
             )
             if revoked or self._ended(request) is not None:
                 request.abort()
+        self.elevations.end_revoked({each.id for each in access.tokens()})
+
+    def kick(self, key: ClientKey, reason: str) -> None:
+        """Close a client's connection, and abort its HTTP requests."""
+        if key in self._connected:
+            self._close(self._connected[key], KICKED, reason)
+        for request in [each for each in self.requests if each.key == key]:
+            request.abort()
+
+    def is_connected(self, key: ClientKey) -> bool:
+        """Whether a client has a connection or an HTTP request."""
+        return key in self._connected or any(each.key == key for each in self.requests)
 
     def _ended(self, each: ClientConnection | AuthenticatedRequest) -> tuple[int, str] | None:
         """Return close code and reason if a credential is no longer what it was; else None."""
         try:
-            now = self.services.authenticators.authenticate(each.offer)
+            now = self.authenticate(each.offer)
         except Expired as expired:
             return expired.close_code, str(expired)
         if each.principal.is_still(now):

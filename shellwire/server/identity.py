@@ -18,6 +18,7 @@ from shellwire.server.access import token_matches
 from shellwire.server.roles import COLUMNS
 
 if TYPE_CHECKING:
+    from shellwire.principals import Elevation
     from shellwire.server.access import AccessList
     from shellwire.server.services import PrincipalLimits
 
@@ -25,8 +26,18 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Elevated:
+    """How a credential is raised above its own role, and until when (epoch seconds)."""
+
+    own_role: Role
+    role: Role
+    reason: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who has authenticated, with the role of the credential that was used."""
+    """Somebody who has authenticated, with the role that the credential used has now."""
 
     name: str
     role: Role
@@ -36,6 +47,27 @@ class Principal:
     """When the credential stops working, in epoch seconds; None: never."""
     credential: Credential | None = None
     """The token of ``tokens.json`` that was used; None for the owner's."""
+    elevated: Elevated | None = None
+    """Set while the credential is raised: ``role`` is then not its own."""
+
+    @property
+    def unelevated(self) -> Principal:
+        """The principal with the credential's own role."""
+        if self.elevated is None:
+            return self
+        return replace(self, role=self.elevated.own_role, elevated=None)
+
+    @property
+    def raised_credential(self) -> str | None:
+        """The id of its credential while that is raised; else None."""
+        if self.elevated is None or self.credential is None:
+            return None
+        return self.credential.id
+
+    @property
+    def may_elevate(self) -> Elevation | None:
+        """To what its credential may be raised; None: to nothing."""
+        return None if self.credential is None else self.credential.may_elevate
 
     @property
     def is_owner(self) -> bool:

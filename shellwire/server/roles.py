@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from shellwire.errors import Forbidden
-from shellwire.principals import ROLES, Role
+from shellwire.principals import OWNER, ROLES, Role
 from shellwire.protocol import messages
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ fs_mkdir          all    all    own       no      no       no              no
 fs_delete         all    all    own       no      no       no              no
 fs_rename         all    all    own       no      no       no              no
 
+elevate           no     own    own       own     own      no              no
 list_clients      all    all    no        no      no       no              no
+kick_client       all    all    no        no      no       no              no
 create_token      all    all    no        no      no       no              no
 list_tokens       all    all    no        no      no       no              no
 revoke_token      all    all    no        no      no       no              no
@@ -106,6 +108,20 @@ MINTS: Mapping[Role, frozenset[Role]] = {
 """The roles that a role may give to others, in a token or by ``may_elevate``."""
 
 Column = dict[type, Cell]
+
+
+def reaches(column: Column, kind: type, *, own: bool) -> bool:
+    """Whether the column allows a message of this kind about a job that is ``own``, or not."""
+    cell = column.get(kind)
+    return cell == "all" or (cell == "own" and own)
+
+
+def may_touch(role: Role, principal: str) -> bool:
+    """Whether ``role``, which may administer, may act on the clients of ``principal``.
+
+    Nobody acts upward: only the owner acts on the owner's clients.
+    """
+    return principal != OWNER or role == "owner"
 
 
 def _column(role: Role) -> Column:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from shellwire.server.access import AccessList
     from shellwire.server.connection import Connection
     from shellwire.server.connections import Connections
+    from shellwire.server.elevation import Raised
+    from shellwire.server.identity import Elevated, Principal
     from shellwire.server.services import Services
 
 
@@ -37,7 +39,11 @@ def status(services: Services, connection: Connection, request_id: str | None) -
         shell=services.shell,
         client_id=connection.client_id,
         principal=messages.PrincipalInfo(
-            name=who.name, role=who.role, via=who.via, expires_at=who.expires_at
+            name=who.name,
+            role=who.role,
+            via=who.via,
+            expires_at=who.expires_at,
+            elevated=None if who.elevated is None else _elevation(who.elevated),
         ),
         protocol=messages.PROTOCOL_VERSION,
         instance=services.instance,
@@ -46,6 +52,12 @@ def status(services: Services, connection: Connection, request_id: str | None) -
         jobs=render.job_infos(registry.jobs(whose)) if cell else [],
         home=_home_or_root(services.home),
         user=services.user,
+    )
+
+
+def _elevation(elevated: Elevated) -> messages.ElevationInfo:
+    return messages.ElevationInfo(
+        own_role=elevated.own_role, reason=elevated.reason, expires_at=elevated.expires_at
     )
 
 
@@ -68,8 +80,9 @@ def health(services: Services) -> dict[str, object]:
     }
 
 
-def verbose_health(connections: Connections) -> dict[str, object]:
-    """Return the content of ``/health?verbose``."""
+def verbose_health(connections: Connections, asker: Principal) -> dict[str, object]:
+    """Return the content of ``/health?verbose``; the role metrics gets numbers only."""
+    raised = connections.elevations.all()
     registry = connections.services.registry
     return {
         **health(connections.services),
@@ -78,6 +91,19 @@ def verbose_health(connections: Connections) -> dict[str, object]:
         "http_requests": len(connections.requests),
         "connections_unauthenticated": connections.unauthenticated,
         "tokens": len(connections.services.access.tokens()),
+        "elevated": len(raised) if asker.role == "metrics" else [_raised(each) for each in raised],
+    }
+
+
+def _raised(raised: Raised) -> dict[str, object]:
+    credential, elevated = raised.who.credential, raised.elevated
+    return {
+        "principal": raised.who.name,
+        "token": None if credential is None else credential.name,
+        "own_role": elevated.own_role,
+        "role": elevated.role,
+        "reason": elevated.reason,
+        "expires_at": elevated.expires_at,
     }
 
 
@@ -95,6 +121,7 @@ def client_infos(access: AccessList, connected: Container[ClientKey]) -> list[me
                 last_seen=now if is_connected else each["last_seen"],
                 is_revoked=each["is_revoked"],
                 is_connected=is_connected,
+                barred_until=each.get("barred_until"),
             )
         )
     return found

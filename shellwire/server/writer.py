@@ -11,18 +11,23 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from shellwire.errors import QueueFull
+from shellwire.errors import Forbidden, QueueFull
+from shellwire.jobs.quota import Quota, Share
 from shellwire.protocol import codec
-from shellwire.protocol.error_answers import oversize_answer
+from shellwire.protocol.error_answers import error_answer, oversize_answer
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
+from shellwire.protocol.messages import Attach, ReadOutput, SendInput
+from shellwire.server import render
+from shellwire.server.roles import reaches
 from shellwire.server.sources import FileReplies, JobFeed, PageReply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from shellwire.jobs.job import Job
-    from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
+    from shellwire.protocol.messages import Encoding, ServerMessage
     from shellwire.server.outgoing_frames import Payload, Pieces
+    from shellwire.server.roles import Column
 
 MAX_UNREAD = 16 * 1024 * 1024
 """Bytes of unsent output of ended jobs above which a client may start no more jobs."""
@@ -42,6 +47,8 @@ class FairWriter:
     def __init__(self, send: Callable[[Payload], Awaitable[None]]) -> None:
         self.text_bytes = False
         """Whether text fields may encode bytes that are not UTF-8."""
+        self.share = Share("", Quota(0, 0, 0))
+        """For whom the connection's jobs take slots, and what it may see of others."""
         self._send = send
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
@@ -93,7 +100,9 @@ class FairWriter:
             silent=silent,
             passive=passive,
         )
-        feed = JobFeed(job, viewer, encoding, request_id, explain_ending, self.text_bytes)
+        feed = JobFeed(
+            job, viewer, encoding, request_id, self.share, explain_ending, self.text_bytes
+        )
         self._feeds[job] = feed
         self.mark(feed)
 
@@ -118,6 +127,23 @@ class FairWriter:
         if len(self._page_replies) >= MAX_PENDING_READS:
             raise QueueFull(f"{MAX_PENDING_READS} read_output of this client wait already")
         self._page_replies.add(PageReply(job, after, until, request, self.mark))
+
+    def limit(self, column: Column) -> None:
+        """End what the client follows or waits to read and may not any more; FORBIDDEN says so."""
+        for job, feed in list(self._feeds.items()):
+            if reaches(column, Attach, own=self._owns(job)):
+                feed.viewer.passive = SendInput not in column
+                job.readers.resume_reading()
+            else:
+                self._drop(feed)
+                self.put(render.no_longer_attached(job))
+        for reply in list(self._page_replies):
+            if not reaches(column, ReadOutput, own=self._owns(reply.job)):
+                self._drop(reply)
+                self.put(error_answer(Forbidden(render.ROLE_ENDED), reply.message))
+
+    def _owns(self, job: Job) -> bool:
+        return job.key.principal == self.share.principal
 
     def put_file_reply(self, reply: Pieces) -> None:
         """Send the answer to a file message, round robin with the jobs."""

@@ -39,6 +39,8 @@ REQUIRED: Message = {
     "content_base64": "",
     "name": "fuzz",
     "role": "viewer",
+    "client_id": "fuzz",
+    "reason": "a test of wrong fields",
 }
 
 VALUES: dict[str, list[Any]] = {

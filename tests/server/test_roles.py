@@ -105,11 +105,20 @@ async def reach(client: Client, tag: str, cell: str, other: Client) -> None:
 def roles_module(directory: Path) -> dict[str, str]:
     """Write an authenticator: the token ``test-ROLE`` is the principal ``p-ROLE``."""
     (directory / "roles_of_test.py").write_text(
+        "from shellwire.principals import TOKEN_ROLES, Credential, Elevation\n"
         "from shellwire.server.identity import Offer, Principal\n"
         "class Roles:\n"
         "    def authenticate(self, offer: Offer) -> Principal | None:\n"
         "        word, _, role = (offer.token or '').partition('-')\n"
-        "        return Principal(f'p-{role}', role, 'test') if word == 'test' else None\n"
+        "        if word != 'test':\n"
+        "            return None\n"
+        "        name, credential = f'p-{role}', None\n"
+        "        if role in TOKEN_ROLES:  # raised to what it is, so that the cells stay the same\n"
+        "            credential = Credential(\n"
+        "                id=role, name=name, principal=name, role=role, created=0,\n"
+        "                may_elevate=Elevation(role, 3600.0),\n"
+        "            )\n"
+        "        return Principal(name, role, 'test', credential=credential)\n"
     )
     return {"PYTHONPATH": str(directory)}
 

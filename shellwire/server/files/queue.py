@@ -13,7 +13,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, get_args
 
-from shellwire.errors import Cancelled, InternalError, WireError
+from shellwire.errors import Cancelled, Forbidden, InternalError, WireError
 from shellwire.files.read import ReadResult
 from shellwire.files.uploads import Uploads
 from shellwire.protocol.error_answers import error_answer
@@ -64,6 +64,7 @@ class FileQueue:
         self._hashes: dict[asyncio.Task[None], FileMessage] = {}
         self._used = False
         self._stopped = False
+        self._forbidden: Forbidden | None = None
 
     def submit(self, message: FileMessage) -> None:
         """Queue a message."""
@@ -109,6 +110,16 @@ class FileQueue:
             await asyncio.wait(tasks)
         if self._used:
             await self._files.run(self._uploads.close)
+
+    async def forbid(self) -> None:
+        """End as ``close`` does, and answer FORBIDDEN: the client's role no longer allows files.
+
+        The operation being executed may still be done, but its result is not sent.
+        """
+        self._forbidden = Forbidden("the role that allowed this has ended")
+        for message in self._waiting:
+            self._refuse(self._forbidden, message)
+        await self.close()
 
     def _count(self, size: int) -> None:
         self._bytes += size
@@ -165,6 +176,10 @@ class FileQueue:
     async def _answer(self, answer: Awaitable[Pieces | ReadResult], message: FileMessage) -> None:
         try:
             found = await answer
+            if self._forbidden is not None:
+                if isinstance(found, ReadResult) and found.descriptor is not None:
+                    os.close(found.descriptor)
+                raise self._forbidden
             if isinstance(found, ReadResult):
                 assert isinstance(message, FsRead), "only a read is answered with a piece"
                 self._hash(found, message)
@@ -173,7 +188,7 @@ class FileQueue:
         except WireError as error:
             self._refuse(error, message)
         except asyncio.CancelledError:
-            self._refuse(Cancelled("cancelled"), message)
+            self._refuse(self._forbidden or Cancelled("cancelled"), message)
         except Exception:
             log.exception("%s of client %s failed", message, self._client.client_id)
             self._refuse(InternalError("see the daemon's log"), message)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from shellwire.errors import Forbidden
 from shellwire.protocol import messages
-from shellwire.server.handlers import contexts, daemon, jobs, start, tokens
+from shellwire.server.handlers import contexts, daemon, jobs, privileges, start, tokens
 from shellwire.server.identity import isolation_unavailable
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 def handle(connection: Connection, message: ClientMessage) -> None:
     """Execute ``message`` if the client's role allows it. Raises WireError."""
     kind = type(message)
+    if connection.principal.elevated is not None:
+        # The timer may be late: the machine may have slept, or other work comes first.
+        connection.connections.elevations.apply(connection.principal)
     if kind not in connection.cells:
         role = connection.principal.role
         raise Forbidden(f"the role {role} may not send {kind.__struct_config__.tag}")
@@ -54,6 +57,8 @@ HANDLERS: dict[type, Handler] = {
     messages.CreateToken: tokens.create_token,
     messages.ListTokens: tokens.list_tokens,
     messages.RevokeToken: tokens.revoke_token,
+    messages.Elevate: privileges.elevate,
+    messages.KickClient: privileges.kick_client,
     **dict.fromkeys(get_args(messages.FileMessage), daemon.file_message),
 }
 

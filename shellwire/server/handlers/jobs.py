@@ -6,6 +6,7 @@ import signal as signals
 from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidMessage, NotFound, SessionError, SessionNotFound
+from shellwire.jobs.model import EndedBy
 from shellwire.protocol import messages
 from shellwire.protocol.data import decode_data
 from shellwire.server import render
@@ -112,19 +113,26 @@ def cancel_command(connection: Connection, message: messages.CancelCommand) -> N
         principal = None if _reaches_all(connection, message) else connection.principal.name
         if not registry.has_id(message.id, principal):
             raise NotFound(f"no job has the id {message.id}")
-        registry.cancel(_find(connection, message))
+        registry.cancel(_find(connection, message), _ended_by(connection, message))
     except NotFound:
         if not connection.cancel_file_message(message.id):
-            registry.cancel(_find(connection, message))
+            registry.cancel(_find(connection, message), _ended_by(connection, message))
     connection.acknowledge(message)
 
 
 def kill_session(connection: Connection, message: messages.KillSession) -> None:
     try:
-        connection.services.registry.kill(_find(connection, message))
+        job = _find(connection, message)
+        connection.services.registry.kill(job, _ended_by(connection, message))
     except NotFound as error:
         raise SessionNotFound(str(error)) from None
     connection.acknowledge(message)
+
+
+def _ended_by(
+    connection: Connection, message: messages.CancelCommand | messages.KillSession
+) -> EndedBy:
+    return EndedBy(connection.principal.name, (message.reason or "").strip() or None)
 
 
 # Lists -------------------------------------------------------------------------------------------

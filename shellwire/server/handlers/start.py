@@ -47,6 +47,7 @@ def execute(connection: Connection, message: messages.Execute) -> None:
         kill_on_disconnect=message.on_disconnect == "kill",
         detach_ttl=message.detach_ttl,
         name=message.name,
+        elevated=connection.principal.raised_credential,
     )
     _submit(connection, message, request, silent=message.collect)
 
@@ -66,6 +67,7 @@ def start_session(connection: Connection, message: messages.StartSession) -> Non
         detach_ttl=message.detach_ttl,
         idle_default=0 if connection.unique_ids else OLD_IDLE_SECONDS,
         name=message.name,
+        elevated=connection.principal.raised_credential,
     )
     _submit(connection, message, request, silent=False)
 
@@ -85,7 +87,9 @@ def context_of(connection: Connection, message: ContextMessage) -> tuple[str, st
     principal, slash, name = message.context.partition("/")
     if not slash or connection.cells[type(message)] != "all":
         return message.context, None
-    if principal == connection.principal.name or not connection.knows_principal(principal):
+    if principal == connection.principal.name or not connection.connections.has_principal(
+        principal
+    ):
         return message.context, None
     if name in ("", DEFAULT_CONTEXT):
         raise InvalidMessage(f"context: expected a named context of {principal}")
@@ -107,7 +111,7 @@ def _submit(
     key = JobKey(connection.key, message.id)
     try:
         job, position = registry.submit(
-            key, request, once=connection.unique_ids, share=connection.share
+            key, request, once=connection.unique_ids, share=connection.writer.share
         )
     except DuplicateId as error:
         # The error may be about the name, while the id is free.

@@ -53,7 +53,7 @@ def _principal_for(connection: Connection, message: messages.CreateToken) -> str
         raise InvalidMessage(f"name: {MAX_TOKENS} tokens exist; revoke one first")
     if message.principal is not None:
         return message.principal
-    if connection.knows_principal(message.name):
+    if connection.connections.has_principal(message.name):
         raise InvalidMessage(
             f"principal: {message.name} exists already; name it to give it one more token"
         )
@@ -95,11 +95,13 @@ def refuse_wider(minter: Principal, wanted: Credential) -> None:
     for role in roles:
         if role not in mints:
             raise Forbidden(f"the role {minter.role} may not give the role {role}")
-    if minter.expires_at is not None and (
-        wanted.expires is None or wanted.expires > minter.expires_at
-    ):
-        left = max(0, int(minter.expires_at - time.time()))
-        raise Forbidden(f"ttl_seconds: your own credential expires in {left} s: give at most that")
+    until, what = minter.expires_at, "your own credential expires"
+    if minter.elevated is not None and not set(roles) <= MINTS.get(minter.elevated.own_role, set()):
+        # What only the raised role may give must not outlive the elevation.
+        until, what = minter.elevated.expires_at, "your elevation ends"
+    if until is not None and (wanted.expires is None or wanted.expires > until):
+        left = max(0, int(until - time.time()))
+        raise Forbidden(f"ttl_seconds: {what} in {left} s: give at most that")
     own = minter.credential
     if own is None:
         return

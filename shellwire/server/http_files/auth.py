@@ -14,9 +14,11 @@ from shellwire.errors import (
     InvalidArgument,
     QueueFull,
 )
+from shellwire.jobs.model import ClientKey
 from shellwire.protocol.limits import MAX_ID_LENGTH
 from shellwire.server.admitted import AuthenticatedRequest
 from shellwire.server.authentication import identify_request
+from shellwire.server.bars import refuse_barred
 from shellwire.server.expiry import ExpiryTimer
 from shellwire.server.http_connection import http_connection_of
 from shellwire.server.identity import isolation_unavailable
@@ -68,8 +70,9 @@ async def authenticate(
     assert transport is not None
     principal = await identify_request(request, offer, connections)
     http_connection_of(request).admitted()
+    row = f"{request.method}/files"
     try:
-        check_http(principal.role, f"{request.method}/files")
+        check_http(principal.role, row)
     except Forbidden as error:
         raise web.HTTPForbidden(text=f"{error}\n") from None
     if principal.isolate is not None:
@@ -81,9 +84,11 @@ async def authenticate(
         raise ClientRejected(f"{CLIENT_HEADER}: expected at most {MAX_ID_LENGTH} characters")
     if client_id and connections.services.access.is_revoked(client_id, principal.name):
         raise ClientRejected(f"client {client_id} is revoked")
+    if client_id and not offer.is_local:
+        refuse_barred(connections.services.access, ClientKey(principal.name, client_id))
     if connections.stopping:
         raise DaemonStopping("the daemon is stopping")
-    return AuthenticatedRequest(client_id, principal, offer, transport.abort)
+    return AuthenticatedRequest(client_id, principal, offer, transport.abort, row)
 
 
 def _is_text(value: str) -> bool:
