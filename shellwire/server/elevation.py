@@ -32,7 +32,6 @@ class Raised:
 
     who: Principal
     elevated: Elevated
-    timer: ExpiryTimer
 
     def __str__(self) -> str:
         credential = self.who.credential
@@ -51,6 +50,7 @@ class Elevations:
     def __init__(self, changed: Callable[[Raised, str], None]) -> None:
         self._changed = changed
         self._raised: dict[str, Raised] = {}
+        self._timers: dict[str, ExpiryTimer] = {}
 
     def apply(self, principal: Principal) -> Principal:
         """Return the principal with the role that its credential has at this moment."""
@@ -90,17 +90,23 @@ class Elevations:
         return elevated
 
     def _hold(self, credential_id: str, who: Principal, elevated: Elevated) -> None:
-        old = self._raised.pop(credential_id, None)
-        if old is not None:
-            old.timer.cancel()
-        timer = ExpiryTimer(elevated.expires_at, lambda: self._end(credential_id, "has ended"))
-        raised = self._raised[credential_id] = Raised(who, elevated, timer)
+        self._cancel_timer(credential_id)
+        raised = self._raised[credential_id] = Raised(who, elevated)
         text = (
             f"{raised} is raised from {who.role} to {elevated.role} until"
             f" {utc(elevated.expires_at)}: {printable(elevated.reason)}"
         )
         log.warning("%s", text)
         self._changed(raised, text)
+        # Last: a short elevation may be over by now, and the timer then ends it at once.
+        self._timers[credential_id] = ExpiryTimer(
+            elevated.expires_at, lambda: self._end(credential_id, "has ended")
+        )
+
+    def _cancel_timer(self, credential_id: str) -> None:
+        timer = self._timers.pop(credential_id, None)
+        if timer is not None:
+            timer.cancel()
 
     def end_revoked(self, valid: Collection[str]) -> None:
         """End the elevations of tokens that are not among the ``valid`` ids any more."""
@@ -112,7 +118,7 @@ class Elevations:
         raised = self._raised.pop(credential_id, None)
         if raised is None:
             return
-        raised.timer.cancel()
+        self._cancel_timer(credential_id)
         text = (
             f"the elevation of {raised} to {raised.elevated.role} {how}:"
             f" {printable(raised.elevated.reason)}"
