@@ -47,7 +47,7 @@ async def elevate(client: Client, reason: str = REASON, **fields: Any) -> Messag
 async def lower(client: Client) -> None:
     """End the elevation: the last request says for how long it lasts."""
     assert (await elevate(client, ttl_seconds=0.001))["type"] == "elevated"
-    kept = []
+    kept: list[Message] = []
     while True:
         message = await client.receive()
         if message["type"] == "notice" and "has ended" in message["message"]:
@@ -267,7 +267,7 @@ async def test_expiry_refuses_waiting_file_messages(many: Daemon, tmp_path: Path
     for number in range(40):
         await ann.send({**read, "request_id": f"r{number}"})
     await lower(ann)
-    answers: dict[str, str] = {}
+    answers: dict[str, Any] = {}
     while len(answers) < 40:
         message = await ann.receive()
         if str(message.get("request_id")).startswith("r"):

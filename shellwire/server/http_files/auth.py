@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -25,6 +27,7 @@ from shellwire.server.identity import isolation_unavailable
 from shellwire.server.roles import check_http
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from shellwire.server.connections import Connections
@@ -88,7 +91,14 @@ async def authenticate(
         refuse_barred(connections.services.access, ClientKey(principal.name, client_id))
     if connections.stopping:
         raise DaemonStopping("the daemon is stopping")
-    return AuthenticatedRequest(client_id, principal, offer, transport.abort, row)
+    return AuthenticatedRequest(client_id, principal, offer, partial(_cut, transport), row)
+
+
+def _cut(transport: asyncio.Transport) -> None:
+    # sendfile has a duplicate of the socket, which abort() leaves open; shutdown(2) ends both.
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    transport.abort()
 
 
 def _is_text(value: str) -> bool:
