@@ -99,4 +99,36 @@ ROWS = (
         "may_elevate.ttl_seconds: expected a number <= 86400.0",
     ),
     _refused("token revoke ci", "there is no token ci"),
+    _usage("elevate", "Missing option '--reason'."),
+    _usage(
+        "elevate --reason x --ttl soon",
+        "Invalid value for '--ttl': 'soon' is not a duration such as 30m or 8h.",
+    ),
+    _usage("elevate --reason x --role admin", "No such option '--role'. Did you mean '--on'?"),
+    _refused("elevate --reason INC-1234", "the role owner may not send elevate"),
+    _refused("elevate --reason INC-123", "reason: expected a string of length >= 8"),
+    _usage("clients kick", "Missing argument 'CLIENT_ID'."),
+    _usage("clients kick phone", "Missing option '--reason'."),
+    _usage(
+        "clients kick phone --reason x --for ever",
+        "Invalid value for '--for': 'ever' is not a duration such as 30m or 8h.",
+    ),
+    _refused("clients kick nobody --reason x", "no client nobody of owner is connected"),
+    _refused(
+        "clients kick phone --reason x --principal a/b",
+        "principal: expected a name of 1 to 32 characters: a to z, 0 to 9 and, not first, `.`,"
+        " `_`, `-`",
+    ),
+    _refused(
+        "clients kick phone --reason x --for 366d",
+        "bar_seconds: expected a number <= 31536000.0",
+    ),
+    Row(
+        ("clients", "kick", "phone", "--reason", " "),
+        "reason: expected more than blanks",
+        1,
+        needs_daemon=True,
+    ),
+    _usage("kill --reason x", "Missing argument 'ID'."),
+    _refused("kill nothing --reason x", "no job has the id nothing"),
 )
