@@ -38,7 +38,7 @@ LONGEST_DELAY = 5.0
 """Longest delay between two attempts, in seconds."""
 
 # Close codes after which retrying is pointless (RFC 6455, 7.4.1).
-_FINAL = {1002, 1008, 1009}
+_FINAL = {1002, 1008, 1009, *range(4005, 4010)}
 
 
 class Follower(Protocol):

@@ -82,6 +82,8 @@ class PageReply:
         until: bytes | None,
         message: ReadOutput,
         mark: Callable[[PageReply], None],
+        *,
+        passive: bool = False,
     ) -> None:
         self.ready = False
         self.done = False
@@ -94,6 +96,7 @@ class PageReply:
             until=until,
             text=message.encoding == "utf-8",
             ready=lambda: mark(self),
+            passive=passive,
         )
 
     def take(self) -> bytes | None:
