@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shellwire.principals import Credential
+    from shellwire.credentials import Credential
 
 
 class AccessList(Protocol):

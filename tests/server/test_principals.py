@@ -44,7 +44,7 @@ async def test_one_client_id_under_two_principals(own_daemon: Callable[..., Daem
     again = await alice.run("echo twice", id="1")
     assert again.last["code"] == "DUPLICATE_ID"
     listed = json.loads(cli(daemon, "clients", "list", "--json"))
-    assert [(each["principal"], each["client_id"]) for each in listed] == [
+    assert [(each.get("principal", "owner"), each["client_id"]) for each in listed] == [
         ("owner", "laptop"),
         ("alice", "laptop"),
     ]
