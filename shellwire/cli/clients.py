@@ -62,6 +62,8 @@ def clients_group() -> None:
 def list_command(as_json: bool) -> None:
     """List the clients that connected or are revoked.
 
+    In JSON a client of a principal other than the owner has `principal`.
+
     \b
     Example:
       shellwire clients list --json
@@ -69,7 +71,8 @@ def list_command(as_json: bool) -> None:
     home = Home.locate()
     clients = _from_file(home) if pidfile.find_live(home) is None else list_clients(home)
     if as_json:
-        print_json(clients)
+        # Nothing is new for whoever gives no tokens to others.
+        print_json([_without_owner(client) for client in clients])
     elif clients:
         rows = [_COLUMNS, *(_row(client) for client in clients)]
         if all(client["principal"] == OWNER for client in clients):
@@ -161,6 +164,11 @@ def _apply(home: Home, message: str) -> None:
 
 def _from_file(home: Home) -> list[dict[str, Any]]:
     return [{**record.as_dict(), "is_connected": False} for record in Clients.load(home).records()]
+
+
+def _without_owner(client: dict[str, Any]) -> dict[str, Any]:
+    is_owners = client["principal"] == OWNER
+    return {name: each for name, each in client.items() if name != "principal" or not is_owners}
 
 
 def _row(client: dict[str, Any]) -> tuple[str, ...]:

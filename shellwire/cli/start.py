@@ -19,7 +19,6 @@ from shellwire.home.clients import Clients
 from shellwire.home.paths import Home
 from shellwire.home.settings import Settings
 from shellwire.home.token import read_token, token_origin
-from shellwire.home.tokens import Tokens
 
 if TYPE_CHECKING:
     from shellwire.home.token import TokenOrigin
@@ -68,8 +67,10 @@ def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
     home = Home.locate()
     home.ensure()
     _refuse_second(home)
-    Clients.load(home)  # report a damaged file before anything starts
-    Tokens.load(home)
+    from shellwire.home.tokens import Tokens  # takes longer to import than --help may
+
+    for files in (Clients, Tokens):
+        files.load(home)  # report a damaged file before anything starts
     origin = token_origin(home)
     cwd = _current_directory()
     if detached:

@@ -18,6 +18,7 @@ from shellwire.client.job import Job
 from shellwire.client.reconnect_notice import Outage
 from shellwire.client.results import page
 from shellwire.errors import InvalidAnswer, OutputLost
+from shellwire.principals import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,8 +224,9 @@ class Client(Files):
         from shellwire.protocol.messages import JobInfo
 
         answer = await self.request("list_jobs")
-        # Older daemons don't send these two fields.
-        jobs = [{"name": None, "last_used_at": 0.0, **job} for job in answer["jobs"]]
+        # Older daemons don't send these fields.
+        older = {"name": None, "last_used_at": 0.0, "principal": OWNER}
+        jobs = [{**older, **job} for job in answer["jobs"]]
         try:
             return msgspec.convert(jobs, list[JobInfo])
         except msgspec.ValidationError as error:

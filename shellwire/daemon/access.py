@@ -14,8 +14,9 @@ from shellwire.home.tokens import Tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from shellwire.credentials import Credential
     from shellwire.home.paths import Home
-    from shellwire.principals import Bar, Credential
+    from shellwire.principals import Bar
 
 T = TypeVar("T")
 

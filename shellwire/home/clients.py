@@ -16,8 +16,6 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
 from shellwire.home.lock import LOCK_TIMEOUT, write_lock
@@ -237,7 +235,7 @@ def _dump(records: _Records) -> bytes:
             "first_seen": record.first_seen,
             "last_seen": record.last_seen,
             "is_revoked": record.is_revoked,
-            **({"barred": msgspec.to_builtins(record.bar)} if record.is_barred else {}),
+            **({"barred": record.bar._asdict()} if record.bar and record.is_barred else {}),
         }
         for record in records.values()
     }
@@ -263,13 +261,6 @@ def _parse(path: Path, key: str, entry: object) -> ClientRecord:
     is_revoked = entry.get("is_revoked", False)
     if not isinstance(is_revoked, bool):
         raise _damaged(path, f"is_revoked of {key!r} is not true or false")
-    bar = entry.get("barred")
-    try:
-        barred = None if bar is None else msgspec.convert(bar, Bar)
-    except msgspec.ValidationError as error:
-        raise _damaged(path, f"barred of {key!r}: {error}") from None
-    if barred is not None and not 0 <= barred.until < _MAX_TIME:
-        raise _damaged(path, f"barred of {key!r} ends at no time")
     principal, nul, client_id = key.partition("\0")
     return ClientRecord(
         client_id if nul else key,
@@ -277,9 +268,20 @@ def _parse(path: Path, key: str, entry: object) -> ClientRecord:
         _seconds(path, key, entry, "first_seen"),
         _seconds(path, key, entry, "last_seen"),
         is_revoked,
-        barred,
+        _bar(path, key, entry.get("barred")),
         {name: value for name, value in entry.items() if name not in _KNOWN_KEYS},
     )
+
+
+def _bar(path: Path, key: str, value: object) -> Bar | None:
+    if value is None:
+        return None
+    fields = value if isinstance(value, dict) else {}
+    until = _seconds(path, f"barred of {key}", fields, "until")
+    reason, by = fields.get("reason"), fields.get("by")
+    if until is None or not (isinstance(reason, str) and isinstance(by, str)):
+        raise _damaged(path, f"barred of {key!r} lacks until, reason or by")
+    return Bar(until, reason, by)
 
 
 def _seconds(path: Path, client_id: str, entry: dict[str, Any], key: str) -> float | None:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shellwire.credentials import Credential
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
 from shellwire.home.lock import LOCK_TIMEOUT, write_lock
-from shellwire.principals import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable

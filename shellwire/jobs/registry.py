@@ -168,10 +168,8 @@ class Registry:
     # Finding -------------------------------------------------------------------------------------
 
     def find(self, client: ClientKey, job_id: str, *, everywhere: bool) -> Job:
-        """Return a job by id or name (see ``JobTable.find``), marked as used. Raises NotFound."""
-        job = self._jobs.find(client, job_id, everywhere=everywhere)
-        job.readers.touch()
-        return job
+        """Return a job by id or name (see ``JobTable.find``). Raises NotFound."""
+        return self._jobs.find(client, job_id, everywhere=everywhere)
 
     def has_id(self, job_id: str, principal: str | None) -> bool:
         """Whether a job of ``principal``, or of any (None), has this id."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shellwire.principals import Bar, Credential
+    from shellwire.credentials import Credential
+    from shellwire.principals import Bar
 
 
 class AccessList(Protocol):

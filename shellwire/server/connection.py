@@ -193,6 +193,7 @@ class Connection:
             self.offer = replace(self.offer, token=auth.token)
         principal = await identify(self.offer, self.connections, may_have_changed=self.slot_free)
         self.principal, self.client_id = principal, auth.client_id
+        self.slot_free = self.slot_free and principal.is_owner
         self.transient = auth.transient
         self.unique_ids = auth.protocol is not None and auth.protocol >= 1
         self.text_bytes = self.writer.text_bytes = auth.text == "bytes"

@@ -183,7 +183,7 @@ class Connections:
         if len(holders) >= self.services.limits.max_clients:
             raise ClientRejected(
                 f"every client slot is taken, by {', '.join(sorted(holders))};"
-                " --max-clients or start --preset person allows more"
+                " --max-clients allows more (start --preset person: 16)"
             )
 
     # Removal -------------------------------------------------------------------------------------

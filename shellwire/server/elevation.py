@@ -16,7 +16,7 @@ from shellwire.server.identity import Elevated
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from shellwire.principals import Elevation
+    from shellwire.credentials import Elevation
     from shellwire.protocol import messages
     from shellwire.server.identity import Principal
 

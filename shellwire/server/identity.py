@@ -12,13 +12,13 @@ import msgspec
 
 from shellwire.errors import Expired, IsolationUnavailable
 from shellwire.jobs.quota import Quota, Share
-from shellwire.principals import OWNER, Credential, Role
+from shellwire.principals import OWNER, Role
 from shellwire.protocol import messages
 from shellwire.server.access import token_matches
 from shellwire.server.roles import COLUMNS
 
 if TYPE_CHECKING:
-    from shellwire.principals import Elevation
+    from shellwire.credentials import Credential, Elevation
     from shellwire.server.access import AccessList
     from shellwire.server.services import PrincipalLimits
 

@@ -85,6 +85,8 @@ class PageReply:
         until: bytes | None,
         message: ReadOutput,
         mark: Callable[[PageReply], None],
+        *,
+        passive: bool = False,
     ) -> None:
         self.ready = False
         self.done = False
@@ -98,6 +100,7 @@ class PageReply:
             until=until,
             text=message.encoding == "utf-8",
             ready=lambda: mark(self),
+            passive=passive,
         )
 
     def take(self) -> bytes | None:

@@ -122,11 +122,13 @@ class FairWriter:
         """Return the followed job with this id, if any."""
         return next((job for job in self._feeds if job.key.id == job_id), None)
 
-    def read_page(self, job: Job, after: int, until: bytes | None, request: ReadOutput) -> None:
+    def read_page(
+        self, job: Job, after: int, until: bytes | None, request: ReadOutput, *, passive: bool
+    ) -> None:
         """Answer ``read_output`` with one page of output, once available. Raises QueueFull."""
         if len(self._page_replies) >= MAX_PENDING_READS:
             raise QueueFull(f"{MAX_PENDING_READS} read_output of this client wait already")
-        self._page_replies.add(PageReply(job, after, until, request, self.mark))
+        self._page_replies.add(PageReply(job, after, until, request, self.mark, passive=passive))
 
     def limit(self, column: Column) -> None:
         """End what the client follows or waits to read and may not any more; FORBIDDEN says so."""

@@ -11,11 +11,12 @@ import pytest
 
 import shellwire
 from shellwire.errors import CODES, Refusal
+from shellwire.principals import ROLES
 from shellwire.protocol import codec, messages
 from shellwire.protocol.fields import Reason
 from shellwire.protocol.limits import REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
-from shellwire.server import connections
+from shellwire.server import connections, roles
 from shellwire.server.frame_rules import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
 from shellwire.server.http_files import errors
 from tests.docs.document import Document, Row, Section, code
@@ -34,6 +35,9 @@ RECORDS = {
     "Job": "JobInfo",
     "Session": "SessionInfo",
     "Client": "ClientInfo",
+    "Principal": "PrincipalInfo",
+    "Token": "TokenInfo",
+    "Elevation": "Elevation",
     "Chunk": "Chunk",
     "Missing": "Missing",
     "Bytes": "ByteCounts",
@@ -259,3 +263,13 @@ def test_notices() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     sent = set(re.findall(r'notify\(\s*"([A-Z_]+)"', source))
     assert {code(row["code"]) for row in PROTOCOL.section("Notices").table()} == sent
+
+
+def test_the_table_of_roles() -> None:
+    (table,) = PROTOCOL.section("Principals and roles").tables
+    documented = {
+        name.replace(" ", ""): {role: row[role] for role in ROLES}
+        for row in table
+        for name in re.findall(r"`([^`]+)`", row["message"])
+    }
+    assert documented == {**roles.MESSAGES, **roles.HTTP}

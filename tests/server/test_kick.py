@@ -214,7 +214,7 @@ async def test_a_damaged_bar_stops_the_start(own_daemon: Callable[..., Daemon]) 
     await asyncio.to_thread(daemon.stop)
     for wrong in ("x", {}, {"until": 1e300, "reason": "", "by": ""}, {"until": "soon"}):
         (daemon.home / "clients.json").write_text(json.dumps({"phone": {"barred": wrong}}))
-        with pytest.raises(DamagedFile, match="barred of 'phone'"):
+        with pytest.raises(DamagedFile, match="barred of"):
             Clients.load(Home(daemon.home))
 
 

@@ -105,7 +105,8 @@ async def reach(client: Client, tag: str, cell: str, other: Client) -> None:
 def roles_module(directory: Path) -> dict[str, str]:
     """Write an authenticator: the token ``test-ROLE`` is the principal ``p-ROLE``."""
     (directory / "roles_of_test.py").write_text(
-        "from shellwire.principals import TOKEN_ROLES, Credential, Elevation\n"
+        "from shellwire.credentials import Credential, Elevation\n"
+        "from shellwire.principals import TOKEN_ROLES\n"
         "from shellwire.server.identity import Offer, Principal\n"
         "class Roles:\n"
         "    def authenticate(self, offer: Offer) -> Principal | None:\n"

@@ -23,10 +23,18 @@ def _reaches_all(connection: Connection, message: object) -> bool:
     return connection.cells[type(message)] == "all"
 
 
+def _is_passive(connection: Connection) -> bool:
+    """Whether the client may only look: then its reading must neither stop nor prolong a job."""
+    return messages.SendInput not in connection.cells
+
+
 def _find(connection: Connection, message: JobMessage) -> Job:
-    return connection.services.registry.find(
+    job = connection.services.registry.find(
         connection.key, message.id, everywhere=_reaches_all(connection, message)
     )
+    if not _is_passive(connection):
+        job.readers.touch()
+    return job
 
 
 def _listed(connection: Connection, message: object) -> list[Job]:
@@ -45,10 +53,12 @@ def attach(connection: Connection, message: messages.Attach) -> None:
     if followed is not None:
         connection.writer.unfollow(followed)
     connection.send(render.attached(job, after, message.request_id))
-    # Who may only look must not be able to stop the job by reading slowly.
-    passive = messages.SendInput not in connection.cells
     connection.writer.follow(
-        job, message.encoding, after=after, window=message.window, passive=passive
+        job,
+        message.encoding,
+        after=after,
+        window=message.window,
+        passive=_is_passive(connection),
     )
 
 
@@ -70,7 +80,8 @@ def read_output(connection: Connection, message: messages.ReadOutput) -> None:
     until = None if message.until is None else message.until.encode()
     if until is not None and len(until) > message.max_bytes:
         raise InvalidMessage(f"until: expected at most max_bytes ({message.max_bytes}) bytes")
-    connection.writer.read_page(job, after, until, message)
+    passive = _is_passive(connection)
+    connection.writer.read_page(job, after, until, message, passive=passive)
 
 
 # Input, signals, endings -------------------------------------------------------------------------

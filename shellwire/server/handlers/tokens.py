@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shellwire.credentials import Credential, Elevation
 from shellwire.errors import Forbidden, InvalidMessage, NotFound
-from shellwire.principals import OWNER, Credential, Elevation
+from shellwire.principals import OWNER
 from shellwire.protocol import messages
 from shellwire.server.identity import within_any
 from shellwire.server.roles import MINTS
