@@ -14,7 +14,7 @@ from shellwire.errors import CODES, Refusal
 from shellwire.principals import ROLES
 from shellwire.protocol import codec, messages
 from shellwire.protocol.fields import Reason
-from shellwire.protocol.limits import REPLACED
+from shellwire.protocol.limits import KICKED, REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
 from shellwire.server import connections, roles
 from shellwire.server.frame_rules import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
@@ -38,6 +38,7 @@ RECORDS = {
     "Principal": "PrincipalInfo",
     "Token": "TokenInfo",
     "Elevation": "Elevation",
+    "Raised": "ElevationInfo",
     "Chunk": "Chunk",
     "Missing": "Missing",
     "Bytes": "ByteCounts",
@@ -174,9 +175,13 @@ def test_fields_of_the_daemon(section: Section) -> None:
 def test_fields_of_records(section: Section) -> None:
     kind = RECORDS[section.title]
     fields, rows = fields_of(kind), rows_of(section)
-    assert rows.keys() == fields.keys() == set(SCHEMA[kind]["required"])
+    assert rows.keys() == fields.keys()
+    for name in fields.keys() - set(SCHEMA[kind]["required"]):
+        assert "absent" in rows[name]["meaning"], name
     for name, row in rows.items():
-        assert types_in(row["type"]) == fields[name]["types"], name
+        optional = name not in SCHEMA[kind]["required"]
+        types = fields[name]["types"] - ({"null"} if optional else set())
+        assert types_in(row["type"]) == types, name
         for value in fields[name].get("enum", []):
             assert value is None or f'"{value}"' in row["meaning"], f"{name}: {value}"
 
@@ -248,7 +253,7 @@ def test_refusals_and_their_order() -> None:
 def test_close_codes() -> None:
     documented = [int(row["code"]) for row in PROTOCOL.section("Close codes").table()]
     of_websockets = [1000, PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG]
-    ours = [connections.GOING_AWAY, connections.REVOKED, Refusal.close_code, REPLACED]
+    ours = [connections.GOING_AWAY, connections.REVOKED, Refusal.close_code, REPLACED, KICKED]
     refusals = [kind.close_code for kind in Refusal.__subclasses__()]
     assert documented == sorted(of_websockets + ours + refusals)
 

@@ -124,26 +124,30 @@ def cancel_command(connection: Connection, message: messages.CancelCommand) -> N
         principal = None if _reaches_all(connection, message) else connection.principal.name
         if not registry.has_id(message.id, principal):
             raise NotFound(f"no job has the id {message.id}")
-        registry.cancel(_find(connection, message), _ended_by(connection, message))
+        job = _find(connection, message)
+        registry.cancel(job, _ended_by(connection, message, job))
     except NotFound:
         if not connection.cancel_file_message(message.id):
-            registry.cancel(_find(connection, message), _ended_by(connection, message))
+            job = _find(connection, message)
+            registry.cancel(job, _ended_by(connection, message, job))
     connection.acknowledge(message)
 
 
 def kill_session(connection: Connection, message: messages.KillSession) -> None:
     try:
         job = _find(connection, message)
-        connection.services.registry.kill(job, _ended_by(connection, message))
+        connection.services.registry.kill(job, _ended_by(connection, message, job))
     except NotFound as error:
         raise SessionNotFound(str(error)) from None
     connection.acknowledge(message)
 
 
 def _ended_by(
-    connection: Connection, message: messages.CancelCommand | messages.KillSession
-) -> EndedBy:
-    return EndedBy(connection.principal.name, (message.reason or "").strip() or None)
+    connection: Connection, message: messages.CancelCommand | messages.KillSession, job: Job
+) -> EndedBy | None:
+    who, reason = connection.principal.name, (message.reason or "").strip() or None
+    # Whoever ends a job of his own without a reason has nothing to tell.
+    return None if reason is None and who == job.key.principal else EndedBy(who, reason)
 
 
 # Lists -------------------------------------------------------------------------------------------
