@@ -6,6 +6,7 @@ All functions are pure and run in linear time, whatever the text contains.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import cache
 
 # The grammar is ECMA-48 (5th edition, §5.3 to §5.6), with ECMA-35 §13.2 for the escape
@@ -59,6 +60,11 @@ def printable(text: str) -> str:
 def quoted(text: str) -> str:
     """Return ``printable(text)`` in quotation marks."""
     return f"'{printable(text)}'"
+
+
+def utc(seconds: float) -> str:
+    """Return a Unix time as text, such as ``2026-07-01 12:00:00 UTC``."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _escaped(character: str) -> str:

@@ -33,6 +33,7 @@ COMMANDS = LazyGroup(
         "logout": "hosts.logout_command",
         "hosts": "hosts.hosts_command",
         "whoami": "hosts.whoami_command",
+        "elevate": "elevate.elevate_command",
         "token": "token.token_group",
         "clients": "clients.clients_group",
         "config": "config.config_group",

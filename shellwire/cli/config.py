@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from shellwire.cli.config_check import check_file
 from shellwire.cli.errors import Failure
 from shellwire.cli.options import ALL_SETTINGS, unknown_variables
+from shellwire.cli.presets import is_preset
 from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.setting import file_entry
 from shellwire.cli.settings_file import as_toml
@@ -121,6 +122,8 @@ def _origin(ctx: click.Context, name: str) -> dict[str, str | None]:
     if source is ParameterSource.DEFAULT_MAP:
         where = f"{Home.locate().config_file}:{file_entry(ctx, name).line}"
         return {"source": "file", "where": where}
+    if is_preset(ctx, name):
+        return {"source": "preset", "where": f"preset {ctx.params['preset']}"}
     return {"source": "default", "where": None}
 
 

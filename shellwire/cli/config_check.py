@@ -18,7 +18,7 @@ from shellwire.errors import InvalidSettings, StartError, Unreachable
 from shellwire.home import pidfile
 from shellwire.home.config import read_config
 from shellwire.home.paths import Home
-from shellwire.home.settings import Settings
+from shellwire.home.settings import PRESETS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -130,10 +130,12 @@ def _values_after(
     A setting keeps its value if an option or a variable has set it, or if its new one is
     ``unknown`` because the file has a wrong one.
     """
-    kept = {name for name in running if name in _given(running) or name in unknown}
-    values = asdict(Settings()) | {name: entry.value for name, entry in entries.items()}
+    kept = {name: running[name] for name in running if name in _given(running) or name in unknown}
+    written = {name: entry.value for name, entry in entries.items()}
+    preset = (written | kept).get("preset")
+    values = asdict(Settings()) | PRESETS.get(preset or "", {}) | written
     found: dict[str, Any] = json.loads(json.dumps(values))
-    return found | {name: running[name] for name in kept}
+    return found | kept
 
 
 def _changes(

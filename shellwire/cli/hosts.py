@@ -12,12 +12,13 @@ import click
 from shellwire.cli.param_types import PatternType
 from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.remote import endpoint_of, host_option, run_at, run_with_client
-from shellwire.cli.table import print_table
+from shellwire.cli.table import local_time, print_table
 from shellwire.errors import InvalidUrl, ShellwireError
 from shellwire.home import address
 from shellwire.home.hosts import Host, forget_host, load_hosts, save_host
 from shellwire.home.paths import Home
 from shellwire.output import printable, quoted
+from shellwire.principals import OWNER
 
 if TYPE_CHECKING:
     from shellwire.client import Client
@@ -122,6 +123,7 @@ def whoami_command(host: str | None, as_json: bool) -> None:
             "host": host,
             "address": endpoint_of(host).name,
             "user": user,
+            **_principal(status),
             "client_id": client.client_id,
             "version": status["version"],
             "shell": status["shell"],
@@ -132,7 +134,21 @@ def whoami_command(host: str | None, as_json: bool) -> None:
         print_json(found)
         return
     where = f"{found['address']} ({host})" if host else found["address"]
-    print_line(f"{found['user']} at {where}, shellwire {found['version']}, {found['shell']}")
+    role = "" if found["role"] == "owner" else f" as {found['principal']} ({_role(found)})"
+    print_line(f"{found['user']} at {where}{role}, shellwire {found['version']}, {found['shell']}")
+
+
+def _principal(status: dict[str, Any]) -> dict[str, Any]:
+    # Older daemons have only the owner, and do not send it.
+    found = status.get("principal") or {"name": OWNER, "role": OWNER}
+    shown = {"principal": found["name"], "role": found["role"]}
+    elevated = found.get("elevated")
+    return shown if elevated is None else {**shown, "elevated_until": elevated["expires_at"]}
+
+
+def _role(found: dict[str, Any]) -> str:
+    until = found.get("elevated_until")
+    return str(found["role"]) if until is None else f"{found['role']} until {local_time(until)}"
 
 
 async def _version(client: Client) -> str:

@@ -40,7 +40,8 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
     """List the running jobs and the last 10 that ended.
 
     A job is a command or a session. Queued jobs and jobs with background processes are listed too;
-    the oldest job comes first.
+    the oldest job comes first. A job is marked "elevated" if its client's credential was raised
+    (see `elevate`) when it asked for the job.
 
     \b
     Example:
@@ -67,8 +68,9 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
 
 @click.command("kill")
 @host_option
+@click.option("--reason", help="Why: up to 200 characters; who follows the job is told.")
 @click.argument("job_id", metavar="ID")
-def kill_command(host: str | None, job_id: str) -> None:
+def kill_command(host: str | None, reason: str | None, job_id: str) -> None:
     """End a job and all its processes.
 
     ID is the job's id, its name, or a unique prefix of its id of at least 3 characters.
@@ -82,7 +84,7 @@ def kill_command(host: str | None, job_id: str) -> None:
     """
 
     async def end(client: Client) -> None:
-        await client.kill(await resolve_job_id(client, job_id))
+        await client.kill(await resolve_job_id(client, job_id), reason)
 
     run_with_client(host, end)
 
@@ -177,6 +179,10 @@ def _context(job: dict[str, Any]) -> str:
 
 
 def _state(job: dict[str, Any]) -> str:
+    return f"{_progress(job)}, elevated" if job.get("elevated") else _progress(job)
+
+
+def _progress(job: dict[str, Any]) -> str:
     if job["exit_code"] is None:
         return str(job["state"])
     # The -1 of a job that was lost or never ran is no signal (SIGHUP).

@@ -15,7 +15,7 @@ from shellwire.cli.param_types import Executable, IntegerRange, Matching, Patter
 from shellwire.cli.setting import PREFIX, Setting, Subject
 from shellwire.cli.settings_file import SettingsFile, guess
 from shellwire.home.ownership import INSECURE
-from shellwire.home.settings import LoginEnv
+from shellwire.home.settings import LoginEnv, Preset
 from shellwire.server.origin import canonical_host, canonical_origin
 
 _PIB = 1024**5
@@ -32,6 +32,7 @@ _ORIGIN = Matching(
     ),
     canonical_origin,
 )
+_OBJECT = PatternType("module:name", r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "MODULE:NAME")
 _LEVEL = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False)
 
 
@@ -39,7 +40,8 @@ DAEMON_ITSELF = Subject("Daemon")
 CONNECTIONS = Subject("Connections")
 COMMANDS = Subject("Commands and shells")
 LIMITS = Subject("Limits", table="limits", flat=True)
-SUBJECTS = (DAEMON_ITSELF, CONNECTIONS, COMMANDS, LIMITS)
+PRINCIPALS = Subject("Limits of each other principal", table="principal")
+SUBJECTS = (DAEMON_ITSELF, CONNECTIONS, COMMANDS, LIMITS, PRINCIPALS)
 """The subjects, in the order of the help and of docs/configuration.md."""
 
 _IS_WINDOWS = sys.platform == "win32"
@@ -83,6 +85,24 @@ SETTINGS = (
         everyday=True,
     ),
     Setting(
+        "preset",
+        click.Choice(get_args(Preset)),
+        "Other defaults. person: --max-clients 16 --max-sessions 16, for working in it all day.",
+        LIMITS,
+        everyday=True,
+    ),
+    *(
+        Setting(f"principal_{name}", IntegerRange(least, most), f"{text}.", PRINCIPALS)
+        for name, least, most, text in (
+            ("sessions", 1, 1024, "Maximum number of running sessions"),
+            ("commands", 1, 1024, "Maximum number of running commands"),
+            ("queue", 0, 100_000, "Maximum number of queued commands"),
+            ("connections", 1, 1024, "Maximum number of connections, and of HTTP requests"),
+            ("unread", 1, _TIB, "Bytes of unread output of ended jobs"),
+            ("uploads", 1, 1024, "Maximum number of open uploads"),
+        )
+    ),
+    Setting(
         "max_output",
         IntegerRange(0, _TIB),
         "Bytes of output after which a command is ended; 0: never.",
@@ -94,7 +114,6 @@ SETTINGS = (
         IntegerRange(0, _PIB),
         "Bytes allowed in a written file; 0: no limit.",
         LIMITS,
-        everyday=True,
     ),
     Setting(
         "max_upload",
@@ -195,6 +214,14 @@ SETTINGS = (
         "Another origin whose web pages may connect. Repeatable; commas in the variable.",
         CONNECTIONS,
         everyday=True,
+        security=True,
+        multiple=True,
+    ),
+    Setting(
+        "authenticator",
+        _OBJECT,
+        "Another authenticator: a Python class. Repeatable; commas in the variable.",
+        CONNECTIONS,
         security=True,
         multiple=True,
     ),

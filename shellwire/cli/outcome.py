@@ -9,6 +9,7 @@ import click
 from shellwire.cli.errors import Failure, called_as, note
 from shellwire.cli.remote import EXIT_UNAVAILABLE
 from shellwire.cli.table import duration
+from shellwire.output import printable
 
 if TYPE_CHECKING:
     from shellwire.client import Result
@@ -44,6 +45,9 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
         from shellwire.cli.signals import hangup_hint
 
         how = _REASONS.get(result.reason, result.reason)
+        if result.message is not None:
+            how += f" by {printable(result.by)}" if result.by is not None else ""
+            how += f": {printable(result.message)}"
         note(f"shellwire: {how}{hangup_hint()}")
     if result.reason == "timed_out":
         click.get_current_context().exit(_EXIT_TIMED_OUT)

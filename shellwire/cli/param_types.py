@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import TYPE_CHECKING, Any
+import shutil
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 from click.types import StringParamType
@@ -33,6 +34,25 @@ class Seconds(click.FloatRange):
         if not math.isfinite(seconds):
             shown = quoted(value) if isinstance(value, str) else value
             self.fail(f"{shown} is not a valid number of seconds.", param, ctx)
+        return seconds
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as ``90``, ``30m`` or ``8h``: a number with s, m, h or d; alone, seconds."""
+
+    name = "duration"
+
+    _FORM = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", re.ASCII)
+    _UNITS: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        match = self._FORM.fullmatch(value)
+        seconds = float(match[1]) * self._UNITS[match[2]] if match is not None else 0.0
+        if not 0 < seconds < math.inf:
+            return self.fail(f"{quoted(value)} is not a duration such as 30m or 8h.", param, ctx)
         return seconds
 
 
@@ -87,7 +107,6 @@ class Executable(StringParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Find the file."""
-        import shutil  # it loads compression libraries
 
         found = shutil.which(value)
         if found is None:

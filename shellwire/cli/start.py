@@ -69,7 +69,10 @@ def _start(ctx: click.Context, settings: Settings, *, detached: bool) -> None:
     home = Home.locate()
     home.ensure()
     _refuse_second(home)
-    Clients.load(home)  # report a damaged file before anything starts
+    from shellwire.home.tokens import Tokens  # takes longer to import than --help may
+
+    for files in (Clients, Tokens):
+        files.load(home)  # report a damaged file before anything starts
     origin = token_origin(home)
     cwd = _current_directory()
     if detached:
@@ -199,6 +202,7 @@ def _announce(
             f"  clients:  open a WebSocket to {url} and send first",
             '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
             ' "protocol": 1}',
+            f"  all day:  `{program} start --preset person` has room for 16 clients and sessions",
             "",
         ]
     for line in lines:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from shellwire.cli.options import SUBJECTS
+from shellwire.cli.presets import SettingsCommand
 from shellwire.cli.printing import print_line
 from shellwire.cli.setting import Setting
 
@@ -21,7 +22,7 @@ def _print_all(ctx: click.Context, _param: click.Parameter, given: bool) -> None
         ctx.exit()
 
 
-class StartCommand(click.Command):
+class StartCommand(SettingsCommand):
     """A command whose options are settings: ``--help`` shows some, ``--help-all`` all."""
 
     def __init__(self, *args: Any, **more: Any) -> None:

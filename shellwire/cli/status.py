@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.printing import print_json, print_line
+from shellwire.cli.table import local_time
 from shellwire.daemon import health
 from shellwire.errors import Unreachable
 from shellwire.home import address, pidfile
 from shellwire.home.paths import Home
+from shellwire.output import printable
 
 if TYPE_CHECKING:
     from shellwire.home.pidfile import DaemonRecord
@@ -73,7 +75,7 @@ def _ask(home: Home, record: DaemonRecord) -> dict[str, Any]:
         found = health.ask_process(record.pid, seconds=_SECONDS)
         return {**found, "url": address.url("ws", found["host"], found["port"])}
     if home.socket_file.is_socket():
-        return health.ask_socket(home, seconds=_SECONDS)
+        return health.ask_socket(home, seconds=_SECONDS, verbose=True)
     return health.ask_port(record.host, record.port, seconds=_SECONDS)
 
 
@@ -93,4 +95,12 @@ def _as_text(found: dict[str, Any]) -> list[str]:
         f"  commands:  {found.get('active_commands')}",
         f"  sessions:  {found.get('active_sessions')}",
     ]
+    lines += [f"  elevated:  {_elevation(each)}" for each in found.get("elevated", ())]
     return [*lines, f"  warning:   {found['warning']}"] if "warning" in found else lines
+
+
+def _elevation(raised: dict[str, Any]) -> str:
+    return (
+        f"{raised['principal']} (token {raised['token']}) is {raised['role']} until"
+        f" {local_time(raised['expires_at'])}: {printable(raised['reason'])}"
+    )

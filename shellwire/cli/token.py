@@ -1,4 +1,4 @@
-"""``shellwire token``: show or replace the token."""
+"""``shellwire token``: the owner's token, and tokens for others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from shellwire.cli.control import reload_daemon
 from shellwire.cli.errors import called_as
+from shellwire.cli.given_tokens import create_command, list_command, revoke_command
 from shellwire.cli.printing import print_line
 from shellwire.errors import HomeError
 from shellwire.home.paths import Home
@@ -15,9 +16,10 @@ from shellwire.home.token import read_token, rotate_token, token_origin
 @click.group("token", invoke_without_command=True)
 @click.pass_context
 def token_group(ctx: click.Context) -> None:
-    """Show or replace the token of the local daemon.
+    """Show or replace your token, and give others their own.
 
-    Clients authenticate with this token. Without a subcommand the token is printed.
+    Clients authenticate with a token. Yours makes a client the owner, who may do everything;
+    `create` makes tokens for others, each with a role. Without a subcommand your token is printed.
 
     \b
     Example:
@@ -58,6 +60,10 @@ def rotate_command() -> None:
         reload_daemon(home)
     finally:  # the new token is valid even if the daemon could not be reached
         print_line(token)
+
+
+for _command in (create_command, list_command, revoke_command):
+    token_group.add_command(_command)
 
 
 def _no_token(home: Home) -> str:

@@ -15,6 +15,7 @@ from shellwire.client.files.requests import FileRequests
 from shellwire.client.job import Job
 from shellwire.client.reconnect_notice import Outage
 from shellwire.errors import InvalidAnswer, OutputLost
+from shellwire.principals import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,19 +221,21 @@ class Client(Files):
         from shellwire.protocol.messages import JobInfo
 
         answer = await self.request("list_jobs")
-        # Older daemons don't send these two fields.
-        jobs = [{"name": None, "last_used_at": 0.0, **job} for job in answer["jobs"]]
+        # Older daemons don't send these fields.
+        older = {"name": None, "last_used_at": 0.0, "principal": OWNER}
+        jobs = [{**older, **job} for job in answer["jobs"]]
         try:
             return msgspec.convert(jobs, list[JobInfo])
         except msgspec.ValidationError as error:
             raise InvalidAnswer(f"an invalid list of jobs ({error})") from None
 
-    async def kill(self, job_id: str) -> None:
+    async def kill(self, job_id: str, reason: str | None = None) -> None:
         """End a job and all its processes. Returns once that has begun, not when it is done.
 
-        Raises SessionNotFound if there is no such job, or no process of it is left.
+        ``reason``, at most 200 characters, is told to everybody who follows the job. Raises
+        SessionNotFound if there is no such job, or no process of it is left.
         """
-        await self.request("kill_session", id=job_id)
+        await self.request("kill_session", id=job_id, reason=reason)
 
     async def read_output(
         self,

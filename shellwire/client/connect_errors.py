@@ -38,8 +38,10 @@ def describe_close(code: int, reason: str) -> str:
     return f"closed the connection ({code}{words})"
 
 
-def describe_refusal(status: int, retry_after: str) -> str:
+def describe_refusal(status: int, retry_after: str, target: Target) -> str:
     """Return why a handshake failed, as the predicate of a sentence about the daemon."""
+    if status == 403 and target.home is not None:
+        return "refused this process (403): it comes from a job of another principal"
     if status == 403:
         return "refused this host name (403); allow it with `start --allow-host`"
     if status == 429:

@@ -16,13 +16,14 @@ from shellwire.errors import (
     ClientRejected,
     Disconnected,
     InvalidAnswer,
+    Kicked,
     NotRunning,
     Replaced,
     ShellwireError,
     Unreachable,
     from_wire,
 )
-from shellwire.protocol.limits import REPLACED
+from shellwire.protocol.limits import KICKED, REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -37,8 +38,8 @@ FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 """Longest delay between two attempts, in seconds."""
 
-# Close codes after which retrying is pointless (RFC 6455, 7.4.1).
-_FINAL = {1002, 1008, 1009}
+# Close codes after which retrying is pointless (RFC 6455, 7.4.1), or not wanted (PROTOCOL.md).
+_FINAL = {1002, 1008, 1009, *range(4005, 4009)}
 
 
 class Follower(Protocol):
@@ -69,8 +70,8 @@ class Connection:
 
     After a cut it retries for ``patience`` seconds. When that time is over, or after an error that
     retrying can't fix, all callers get the error, and the next request tries again. It never
-    retries after another connection took over its client_id, or after invalid messages from the
-    peer.
+    retries after another connection took over its client_id, after an administrator put this
+    client out, or after invalid messages from the peer.
     """
 
     def __init__(
@@ -156,6 +157,9 @@ class Connection:
                 self._final_error = Replaced(
                     f"{how}: client_id {self.client_id} has connected again"
                 )
+                return self._give_up(self._final_error)
+            if code == KICKED:
+                self._final_error = Kicked(how)
                 return self._give_up(self._final_error)
             if code in _FINAL:
                 return self._give_up(Disconnected(how))

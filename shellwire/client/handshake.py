@@ -54,7 +54,7 @@ async def open_socket(
         location = refusal.headers.get("location")
         if 300 <= refusal.status < 400 and location is not None:
             raise InvalidAnswer(describe_redirect(refusal.status, location), name) from None
-        how = describe_refusal(refusal.status, refusal.headers.get("retry-after", "60"))
+        how = describe_refusal(refusal.status, refusal.headers.get("retry-after", "60"), target)
         raise Unreachable(f"{name} {how}") from None
     except SocketClosed as end:
         raise Unreachable(f"{name} {describe_close(end.code, end.reason)}") from None

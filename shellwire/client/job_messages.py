@@ -263,10 +263,16 @@ class JobMessages:
             truncated=message.get("truncated", False),
             missing=self._missing,
             notices=tuple(self._notices),
+            message=message.get("message"),
+            by=message.get("by"),
         )
         self._connection.unfollow(self)
 
     def _on_error(self, message: Message) -> None:
+        if message.get("operation") == "attach" and message.get("request_id") is None:
+            # The role that allowed to follow the job has ended.
+            self.fail(from_wire(message["code"], message["message"]))
+            return
         if message.get("operation") not in ("execute", "start_session"):
             return
         error: ShellwireError = from_wire(message["code"], message["message"])

@@ -88,6 +88,12 @@ class Result:
 
     notices: tuple[Notice, ...] = ()
 
+    message: str | None = None
+    """The reason given by whoever ended the job; None without one."""
+
+    by: str | None = None
+    """The principal whose message ended the job; None if no message did."""
+
     @property
     def stdout(self) -> str:
         """``stdout_bytes`` as text; invalid UTF-8 becomes U+FFFD."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shellwire.daemon.access import HomeAccess
 from shellwire.daemon.journal import HomeJournal
+from shellwire.errors import StartError
 from shellwire.files import compression
 from shellwire.home.tempfiles import HomeTempfiles
 from shellwire.jobs.contexts import Contexts
@@ -22,8 +24,9 @@ from shellwire.protocol.messages import Limits
 from shellwire.protocol.text_bytes import FEATURE
 from shellwire.server.app import Server
 from shellwire.server.connections import Connections
+from shellwire.server.identity import Authenticators, GivenTokens, OwnerToken, SocketPeer
 from shellwire.server.origin import OriginCheck
-from shellwire.server.services import Services
+from shellwire.server.services import PrincipalLimits, Services
 from shellwire.shell import rewrite
 from shellwire.shell.context import initial_state
 from shellwire.shell.find import find_dialect
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
     from shellwire.home.settings import Settings
     from shellwire.process.reap import Reaper
+    from shellwire.server.identity import Authenticator
 
 log = logging.getLogger(__name__)
 
@@ -95,13 +99,21 @@ async def build(
     services = Services(
         registry,
         access,
+        _authenticators(settings, access),
         files,
         _limits(settings),
         dialect.path,
         stop,
-        _features(engine),
-        _user_home(environ),
-        _user_name(),
+        principal_limits=PrincipalLimits(
+            sessions=settings.principal_sessions,
+            commands=settings.principal_commands,
+            queued=settings.principal_queue,
+            connections=settings.principal_connections,
+            unread_bytes=settings.principal_unread,
+        ),
+        features=_features(engine),
+        home=_user_home(environ),
+        user=_user_name(),
     )
     connections = Connections(services)
     server = Server(
@@ -111,6 +123,22 @@ async def build(
         compress=settings.compress,
     )
     return Parts(access, journal, tempfiles, registry, files, connections, server)
+
+
+def _authenticators(settings: Settings, access: HomeAccess) -> Authenticators:
+    """Return the built-in authenticators and, after them, those of the settings."""
+    own = [_own_authenticator(each) for each in settings.authenticator]
+    return Authenticators(SocketPeer(), OwnerToken(access), GivenTokens(access), *own)
+
+
+def _own_authenticator(name: str) -> Authenticator:
+    module, _, attribute = name.partition(":")
+    try:
+        made: Authenticator = getattr(importlib.import_module(module), attribute)()
+    except Exception as error:  # whatever the user's code raises
+        reason = f"{type(error).__name__}: {error}"
+        raise StartError(f"--authenticator {name} can't be made: {reason}") from error
+    return made
 
 
 async def _environment(settings: Settings, reaper: Reaper) -> Mapping[bytes, bytes]:
@@ -204,6 +232,7 @@ def _files(settings: Settings, tempfiles: HomeTempfiles, reaper: Reaper) -> File
         max_file=settings.max_file,
         max_upload=settings.max_upload,
         max_uploads=settings.max_uploads,
+        principal_uploads=settings.principal_uploads,
         min_free=settings.min_free,
     )
     return FileService(limits, tempfiles, WorkerPool(worker.command(), reaper))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shellwire.home.paths import Home
 
-_MAX_BYTES = 65536
+_MAX_BYTES = 4 * 1024 * 1024
 
 
 def ask_port(host: str, port: int, *, seconds: float) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def ask_process(pid: int, *, seconds: float) -> dict[str, Any]:
     raise Unreachable("it listens on no port")
 
 
-def ask_socket(home: Home, *, seconds: float) -> dict[str, Any]:
-    """Do as ``ask_port``, through the daemon's Unix socket."""
+def ask_socket(home: Home, *, seconds: float, verbose: bool = False) -> dict[str, Any]:
+    """Do as ``ask_port``, through the daemon's Unix socket; ``verbose``: as ``/health?verbose``."""
     from http.client import HTTPConnection
 
     connection = HTTPConnection("localhost", timeout=seconds)
@@ -62,7 +62,7 @@ def ask_socket(home: Home, *, seconds: float) -> dict[str, Any]:
         connection.sock = _connect(home, seconds)
     except OSError as error:
         raise _unreachable(str(home.socket_file), error) from error
-    return _ask(connection, str(home.socket_file))
+    return _ask(connection, str(home.socket_file), "/health?verbose" if verbose else "/health")
 
 
 def _connect(home: Home, seconds: float) -> socket.socket:
@@ -79,11 +79,11 @@ def _connect(home: Home, seconds: float) -> socket.socket:
     return connected
 
 
-def _ask(connection: HTTPConnection, where: str) -> dict[str, Any]:
+def _ask(connection: HTTPConnection, where: str, target: str = "/health") -> dict[str, Any]:
     from http.client import HTTPException
 
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", target)
         answer = json.loads(connection.getresponse().read(_MAX_BYTES))
     except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise _unreachable(where, error) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import HomeError
 from shellwire.home.journal import CrashedDaemon, Journal, LiveJob, read_crashed
 from shellwire.home.pidfile import start_time
-from shellwire.jobs.model import JobKey
+from shellwire.jobs.model import ClientKey, JobKey
 from shellwire.process import kill
 from shellwire.process.recovery import CrashRecovery
 
@@ -54,7 +54,8 @@ class HomeJournal:
         self._journal = Journal(self._home, self._instance, started, jobs)
         self._quietly(self._journal.begin)
         for job in jobs:
-            registry.mark_lost(JobKey(job.client_id, job.id), job.kind, job.started_at)
+            key = JobKey(ClientKey(job.principal, job.client_id), job.id)
+            registry.mark_lost(key, job.kind, job.started_at)
 
     def _read(self) -> CrashedDaemon | None:
         try:
@@ -66,7 +67,7 @@ class HomeJournal:
     def began(self, key: JobKey, kind: Kind, tag: bytes) -> None:
         """Record that a job has started."""
         if self._journal is not None:
-            job = LiveJob(tag.decode(), kind, key.client_id, key.id, time.time())
+            job = LiveJob(tag.decode(), kind, key.client_id, key.id, time.time(), key.principal)
             self._quietly(self._journal.began, job)
 
     def ended(self, tag: bytes) -> None:

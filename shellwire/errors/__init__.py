@@ -10,7 +10,8 @@ The tree::
     │   │   ├── AuthRequired         AUTH_REQUIRED       4003
     │   │   ├── MissingClientId      MISSING_CLIENT_ID   4004
     │   │   ├── InvalidToken         INVALID_TOKEN       4005
-    │   │   └── ClientRejected       CLIENT_REJECTED     4006
+    │   │   ├── ClientRejected       CLIENT_REJECTED     4006
+    │   │   └── Expired              EXPIRED             4008
     │   ├── InvalidJson              INVALID_JSON
     │   ├── InvalidMessage           INVALID_MESSAGE     names the field's path
     │   ├── UnknownType              UNKNOWN_TYPE
@@ -24,6 +25,7 @@ The tree::
     │   ├── PtyUnavailable           PTY_UNAVAILABLE
     │   ├── InputFull                INPUT_FULL
     │   ├── Forbidden                FORBIDDEN
+    │   ├── IsolationUnavailable     ISOLATION_UNAVAILABLE
     │   ├── DaemonStopping           DAEMON_STOPPING
     │   ├── FileProblem              a file operation failed
     │   │   ├── NotDirectory         NOT_DIRECTORY
@@ -45,7 +47,8 @@ The tree::
     ├── Unreachable                  a daemon runs, but gives no usable answer
     │   ├── InvalidAnswer            the peer is no shellwire daemon: don't retry
     │   └── Disconnected             the connection is lost, and with it an answer
-    │       └── Replaced             the same client_id has connected again
+    │       ├── Replaced             the same client_id has connected again
+    │       └── Kicked               an administrator has put this client out
     ├── InvalidUrl                   a URL is not the address of a daemon
     ├── MissingExtra                 an optional part is not installed
     ├── SkillError                   a skill can't be written, or a foreign file is in its place
@@ -81,6 +84,7 @@ from shellwire.errors.local import (
     InvalidAnswer,
     InvalidSettings,
     InvalidUrl,
+    Kicked,
     MissingExtra,
     NotRunning,
     OutputLost,
@@ -98,12 +102,14 @@ from shellwire.errors.wire import (
     ClientRejected,
     DaemonStopping,
     DuplicateId,
+    Expired,
     Forbidden,
     InputFull,
     InternalError,
     InvalidJson,
     InvalidMessage,
     InvalidToken,
+    IsolationUnavailable,
     MissingClientId,
     NotFound,
     PtyUnavailable,
@@ -130,6 +136,7 @@ __all__ = [
     "DeletionRefused",
     "Disconnected",
     "DuplicateId",
+    "Expired",
     "FileProblem",
     "FileSystemError",
     "Forbidden",
@@ -145,6 +152,8 @@ __all__ = [
     "InvalidToken",
     "InvalidUrl",
     "IsDirectory",
+    "IsolationUnavailable",
+    "Kicked",
     "MissingClientId",
     "MissingExtra",
     "NotDirectory",

@@ -69,6 +69,10 @@ class Replaced(Disconnected):
     """Another connection with the same client_id has taken over (close code 4000)."""
 
 
+class Kicked(Disconnected):
+    """An administrator has put this client out (close code 4009)."""
+
+
 class InvalidUrl(ShellwireError):
     """A URL is not the address of a daemon."""
 

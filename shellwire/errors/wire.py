@@ -68,6 +68,13 @@ class ClientRejected(Refusal):
     close_code = 4006
 
 
+class Expired(Refusal):
+    """The credential was right, but its time is over."""
+
+    code = "EXPIRED"
+    close_code = 4008
+
+
 class InvalidJson(WireError):
     """A frame was not a JSON object."""
 
@@ -141,9 +148,15 @@ class InputFull(WireError):
 
 
 class Forbidden(WireError):
-    """The connection may not do this."""
+    """The credential's role does not allow this."""
 
     code = "FORBIDDEN"
+
+
+class IsolationUnavailable(WireError):
+    """The credential demands an isolation that this daemon does not have: nothing is run."""
+
+    code = "ISOLATION_UNAVAILABLE"
 
 
 class DaemonStopping(WireError):

@@ -27,6 +27,8 @@ class FileLimits:
     """Total size of one upload: a file, or all files of an archive."""
     max_uploads: int = 16
     """Open uploads of one client."""
+    principal_uploads: int = 4
+    """Open uploads of one principal other than the owner."""
     min_free: int = 0
     """Disk space that a write must leave free."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from shellwire.files.limits import MAX_UNFINISHED, MAX_UNFINISHED_BYTES
+from shellwire.principals import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ KEEP_SECONDS = 3600.0
 class PartialKey(NamedTuple):
     """Identifies an upload: client, target path, total size, and digest if known."""
 
+    principal: str
     client_id: str
     path: bytes
     total: int
@@ -57,11 +59,15 @@ class Partial:
 
 
 class Partials:
-    """All resumable uploads: the newest ``most`` of each client, the newest 64 of all clients."""
+    """All resumable uploads: the newest ``most`` of each client, the newest 64 of all clients.
 
-    def __init__(self, threads: Threads, most: int) -> None:
+    Of a principal other than the owner the newest ``principal_most`` of all its clients.
+    """
+
+    def __init__(self, threads: Threads, most: int, principal_most: int) -> None:
         self._threads = threads
         self._most = most
+        self._principal_most = principal_most
         self._most_of_all = max(most, MAX_UNFINISHED)
         self._all: OrderedDict[PartialKey, Partial] = OrderedDict()
 
@@ -99,8 +105,14 @@ class Partials:
         loop = asyncio.get_running_loop()
         partial.expiry = loop.call_later(KEEP_SECONDS, self._drop, partial)
         self._all.move_to_end(partial.key)
-        mine = [each for each in self._all.values() if each.key.client_id == partial.key.client_id]
-        for each in mine[: -self._most]:
+        owner = partial.key.principal == OWNER
+        mine = [
+            each
+            for each in self._all.values()
+            if each.key.principal == partial.key.principal
+            and (not owner or each.key.client_id == partial.key.client_id)
+        ]
+        for each in mine[: -(self._most if owner else self._principal_most)]:
             if not each.users:
                 self._drop(each)
         # Keep the newest one whatever its size: it is the one about to be resumed.

@@ -12,7 +12,8 @@ from shellwire.errors import QueueFull
 from shellwire.files.hashes import Hashes
 from shellwire.files.partials import Partials
 from shellwire.files.threads import Threads
-from shellwire.files.uploads import UploadQuota
+from shellwire.files.uploads import PrincipalQuota, UploadQuota
+from shellwire.principals import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -43,10 +44,21 @@ class FileService(Threads):
         self.hashes = Hashes()
         self.workers = workers
         self.upload_quota = UploadQuota(limits.max_uploads)
-        self.partials = Partials(self, limits.max_uploads)
+        self.partials = Partials(self, limits.max_uploads, limits.principal_uploads)
+        self._principal_quotas: dict[str, PrincipalQuota] = {}
         self._hashing = Threads(_HASHING)
         self._archives = asyncio.Semaphore(MAX_ARCHIVES)
         self._closing = False
+
+    def principal_quota(self, principal: str) -> PrincipalQuota | None:
+        """Return the limits on the uploads of a principal; None for the owner."""
+        if principal == OWNER:
+            return None
+        quota = self._principal_quotas.get(principal)
+        if quota is None:
+            quota = PrincipalQuota(principal, self.limits.principal_uploads, self.upload_quota)
+            self._principal_quotas[principal] = quota
+        return quota
 
     @contextlib.asynccontextmanager
     async def archive_slot(self) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from shellwire.files.limits import MAX_UNFINISHED, MAX_UNFINISHED_BYTES
 from shellwire.files.write import hash_precondition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shellwire.files.entry import Entry
     from shellwire.files.hashes import Hashes
@@ -59,6 +60,57 @@ class UploadQuota:
         with self._lock:
             self._count -= 1
             self._bytes -= size
+
+
+class PrincipalQuota(UploadQuota):
+    """Limits one principal, within the limits of all. Thread-safe."""
+
+    def __init__(self, principal: str, most: int, shared: UploadQuota) -> None:
+        super().__init__(most)
+        self._most = most
+        self._principal = principal
+        self._shared = shared
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Count an upload that is one HTTP request while the block runs. Raises QueueFull."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._count >= self._most:
+                raise QueueFull(f"{self._most} uploads of {self._principal} are open already")
+            self._count += 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+
+    def open(self) -> None:
+        """Count one more upload. Raises QueueFull."""
+        self._enter()
+        try:
+            self._shared.open()
+        except BaseException:
+            self._leave()
+            raise
+
+    def reserve(self, size: int, own: int) -> None:
+        """Reserve ``size`` more bytes for an upload that has ``own`` bytes. Raises QueueFull."""
+        self._shared.reserve(size, own)
+
+    def release(self, size: int) -> None:
+        """Release reserved bytes that were not written."""
+        self._shared.release(size)
+
+    def close(self, size: int) -> None:
+        """Uncount an upload that had ``size`` bytes."""
+        self._leave()
+        self._shared.close(size)
 
 
 class Uploads:

@@ -2,8 +2,11 @@
 
 ``clients.json`` keeps the format of release 0.1.4: an object with one entry per client,
 ``{client_id: {"first_seen": s, "last_seen": s, "is_revoked": bool}}``. Times are in seconds since
-the epoch; null or missing for a client that has never connected. Unknown keys are kept. Every
-change re-reads the file under a lock, so that two writers don't undo each other's changes.
+the epoch; null or missing for a client that has never connected. Unknown keys are kept. The entry
+of another principal's client is named ``PRINCIPAL\\u0000CLIENT_ID``: no client_id contains a NUL.
+The entry of a client that was kicked and may not come back yet also has
+``"barred": {"until": s, "reason": ..., "by": ...}``.
+Every change re-reads the file under a lock, so that two writers don't undo each other's changes.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
 from shellwire.home.lock import LOCK_TIMEOUT, write_lock
+from shellwire.principals import OWNER, Bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
     from shellwire.home.paths import Home
 
 MAX_REMEMBERED = 1000
-"""Most clients kept that are not revoked; beyond it the least recently seen are dropped."""
+"""Most clients of a principal kept that are not revoked; beyond it the least recently seen are
+dropped."""
 
 SAVE_EVERY = 60.0
 """Seconds between two writes that only update a ``last_seen``."""
@@ -32,7 +37,7 @@ SAVE_EVERY = 60.0
 _MAX_TIME = 1e11
 """Largest number accepted as seconds since the epoch; a time in milliseconds is larger."""
 
-_KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked"})
+_KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked", "barred"})
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,39 @@ class ClientRecord:
     """One known client. Times are in seconds since the epoch, None if it was never seen."""
 
     client_id: str
+    principal: str = OWNER
     first_seen: float | None = None
     last_seen: float | None = None
     is_revoked: bool = False
+    bar: Bar | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether it may not connect at this moment, because it was kicked."""
+        return self.bar is not None and self.bar.until > time.time()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields that lists of clients show; ``barred_until`` only if it is barred."""
+        shown = {
+            "client_id": self.client_id,
+            "principal": self.principal,
+            "first_seen": self.first_seen,
+            "last_seen": self.last_seen,
+            "is_revoked": self.is_revoked,
+        }
+        if self.bar is not None and self.is_barred:
+            shown["barred_until"] = self.bar.until
+        return shown
+
+    @property
+    def key(self) -> str:
+        """The name of its entry in the file."""
+        return _key(self.client_id, self.principal)
 
 
 _Records = dict[str, ClientRecord]
+"""The records by ``key``."""
 
 
 class Clients:
@@ -77,50 +108,72 @@ class Clients:
         self._merge(_read(self._home.clients_file))
 
     def records(self) -> list[ClientRecord]:
-        """Return all records, sorted by client_id."""
-        return [self._records[client_id] for client_id in sorted(self._records)]
+        """Return all records, sorted by principal and client_id, the owner's first."""
+        key = {name: (each.principal != OWNER, name) for name, each in self._records.items()}
+        return [self._records[name] for name in sorted(self._records, key=lambda name: key[name])]
 
-    def is_revoked(self, client_id: str) -> bool:
-        """Return whether ``client_id`` is refused."""
-        record = self._records.get(client_id)
+    def is_revoked(self, client_id: str, principal: str = OWNER) -> bool:
+        """Return whether ``client_id`` of that principal is refused."""
+        record = self._records.get(_key(client_id, principal))
         return record is not None and record.is_revoked
 
-    def revoke(self, client_id: str) -> None:
+    def revoke(self, client_id: str, principal: str = OWNER) -> None:
         """Refuse ``client_id`` from now on, whether it was seen before or not.
 
         Raises like ``load``, and HomeError if the file can't be written.
         """
+        key = _key(client_id, principal)
 
         def change(records: _Records) -> bool:
-            record = records.get(client_id) or ClientRecord(client_id)
-            records[client_id] = replace(record, is_revoked=True)
+            record = records.get(key) or ClientRecord(client_id, principal)
+            records[key] = replace(record, is_revoked=True)
             return not record.is_revoked
 
         self._change(change)
 
-    def restore(self, client_id: str) -> bool:
-        """Let ``client_id`` connect again; False if it was not revoked. Raises like ``revoke``."""
+    def bar(self, client_id: str, principal: str, bar: Bar) -> None:
+        """Refuse ``client_id`` for a while; a longer bar stays. Raises like ``revoke``."""
+        key = _key(client_id, principal)
 
         def change(records: _Records) -> bool:
-            record = records.get(client_id)
-            if record is None or not record.is_revoked:
+            record = records.get(key) or ClientRecord(client_id, principal)
+            if record.bar is not None and record.bar.until >= bar.until:
                 return False
-            records[client_id] = replace(record, is_revoked=False)
+            records[key] = replace(record, bar=bar)
+            return True
+
+        self._change(change)
+
+    def bar_of(self, client_id: str, principal: str) -> Bar | None:
+        """Return the bar of ``client_id`` if it may not connect at this moment."""
+        record = self._records.get(_key(client_id, principal))
+        return record.bar if record is not None and record.is_barred else None
+
+    def restore(self, client_id: str, principal: str = OWNER) -> bool:
+        """Let ``client_id`` connect again; False if it might already. Raises like ``revoke``."""
+        key = _key(client_id, principal)
+
+        def change(records: _Records) -> bool:
+            record = records.get(key)
+            if record is None or not (record.is_revoked or record.is_barred):
+                return False
+            records[key] = replace(record, is_revoked=False, bar=None)
             return True
 
         return self._change(change)
 
-    def seen(self, client_id: str) -> None:
+    def seen(self, client_id: str, principal: str = OWNER) -> None:
         """Set the ``last_seen`` of ``client_id``, which connects, disconnects or is connected.
 
         Writes the file for a new client at once, for others once in ``SAVE_EVERY`` seconds.
         Raises like ``revoke``; the change in memory then stays.
         """
         now = time.time()
-        record = self._records.get(client_id) or ClientRecord(client_id)
+        key = _key(client_id, principal)
+        record = self._records.get(key) or ClientRecord(client_id, principal)
         first = now if record.first_seen is None else record.first_seen
-        self._records[client_id] = replace(record, first_seen=first, last_seen=now)
-        if now - (self._saved.get(client_id) or 0.0) >= SAVE_EVERY:
+        self._records[key] = replace(record, first_seen=first, last_seen=now)
+        if now - (self._saved.get(key) or 0.0) >= SAVE_EVERY:
             self.save()
 
     def save(self) -> None:
@@ -161,19 +214,28 @@ class Clients:
 
 
 def _bounded(records: _Records) -> _Records:
-    remembered = [record for record in records.values() if not record.is_revoked]
-    remembered.sort(key=lambda record: record.last_seen or 0.0, reverse=True)
-    dropped = {record.client_id for record in remembered[MAX_REMEMBERED:]}
-    return {i: record for i, record in records.items() if i not in dropped}
+    numbers: dict[str, int] = {}
+    dropped = set()
+    for record in sorted(records.values(), key=lambda each: each.last_seen or 0.0, reverse=True):
+        if not (record.is_revoked or record.is_barred):
+            numbers[record.principal] = numbers.get(record.principal, 0) + 1
+            if numbers[record.principal] > MAX_REMEMBERED:
+                dropped.add(record.key)
+    return {key: record for key, record in records.items() if key not in dropped}
+
+
+def _key(client_id: str, principal: str) -> str:
+    return client_id if principal == OWNER else f"{principal}\0{client_id}"
 
 
 def _dump(records: _Records) -> bytes:
     entries = {
-        record.client_id: {
+        record.key: {
             **record.extra,
             "first_seen": record.first_seen,
             "last_seen": record.last_seen,
             "is_revoked": record.is_revoked,
+            **({"barred": record.bar._asdict()} if record.bar and record.is_barred else {}),
         }
         for record in records.values()
     }
@@ -190,22 +252,36 @@ def _read(path: Path) -> _Records:
         raise _damaged(path, "it is not JSON") from error
     if not isinstance(entries, dict):
         raise _damaged(path, "it is not a JSON object")
-    return {client_id: _parse(path, client_id, entry) for client_id, entry in entries.items()}
+    return {key: _parse(path, key, entry) for key, entry in entries.items()}
 
 
-def _parse(path: Path, client_id: str, entry: object) -> ClientRecord:
+def _parse(path: Path, key: str, entry: object) -> ClientRecord:
     if not isinstance(entry, dict):
-        raise _damaged(path, f"the entry of {client_id!r} is not an object")
+        raise _damaged(path, f"the entry of {key!r} is not an object")
     is_revoked = entry.get("is_revoked", False)
     if not isinstance(is_revoked, bool):
-        raise _damaged(path, f"is_revoked of {client_id!r} is not true or false")
+        raise _damaged(path, f"is_revoked of {key!r} is not true or false")
+    principal, nul, client_id = key.partition("\0")
     return ClientRecord(
-        client_id,
-        _seconds(path, client_id, entry, "first_seen"),
-        _seconds(path, client_id, entry, "last_seen"),
+        client_id if nul else key,
+        principal if nul else OWNER,
+        _seconds(path, key, entry, "first_seen"),
+        _seconds(path, key, entry, "last_seen"),
         is_revoked,
-        {key: value for key, value in entry.items() if key not in _KNOWN_KEYS},
+        _bar(path, key, entry.get("barred")),
+        {name: value for name, value in entry.items() if name not in _KNOWN_KEYS},
     )
+
+
+def _bar(path: Path, key: str, value: object) -> Bar | None:
+    if value is None:
+        return None
+    fields = value if isinstance(value, dict) else {}
+    until = _seconds(path, f"barred of {key}", fields, "until")
+    reason, by = fields.get("reason"), fields.get("by")
+    if until is None or not (isinstance(reason, str) and isinstance(by, str)):
+        raise _damaged(path, f"barred of {key!r} lacks until, reason or by")
+    return Bar(until, reason, by)
 
 
 def _seconds(path: Path, client_id: str, entry: dict[str, Any], key: str) -> float | None:

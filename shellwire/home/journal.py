@@ -4,8 +4,10 @@ It has one JSON array per line. Each line begins with a newline, so that a torn 
 other::
 
     ["daemon", INSTANCE, START_TIME]
-    ["began", TAG, KIND, CLIENT_ID, ID, TIME]
+    ["began", TAG, KIND, CLIENT_ID, ID, TIME, PRINCIPAL]
     ["ended", TAG]
+
+In the lines of earlier releases PRINCIPAL is missing: their jobs are the owner's.
 
 The file is appended to, and never flushed to disk: data written by a killed process stays in the
 file, and after a power cut no job is left to end. When it is long, or a line could not be written,
@@ -29,6 +31,7 @@ import msgspec
 
 from shellwire.errors import HomeError
 from shellwire.home.atomic import read_private
+from shellwire.principals import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,6 +61,7 @@ class LiveJob(msgspec.Struct, frozen=True, array_like=True):
     id: str
     started_at: float
     """Seconds since the epoch."""
+    principal: str = OWNER
 
 
 @dataclass(frozen=True, slots=True)

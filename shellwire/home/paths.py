@@ -90,6 +90,11 @@ class Home:
         return self.root / "auth.token"
 
     @property
+    def tokens_file(self) -> Path:
+        """The tokens given to others, as SHA-256, with their principals and roles."""
+        return self.root / "tokens.json"
+
+    @property
     def clients_file(self) -> Path:
         """Known clients, and which of them are revoked."""
         return self.root / "clients.json"

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 LoginEnv = Literal["auto", "always", "never"]
+Preset = Literal["person"]
+
+PRESETS: dict[str, dict[str, int]] = {"person": {"max_clients": 16, "max_sessions": 16}}
+"""The defaults that each preset replaces."""
 
 MIB = 1024 * 1024
 
@@ -39,6 +43,27 @@ class Settings:
 
     max_clients: int = 1
     """Most clients connected at a time."""
+
+    preset: Preset | None = None
+    """Defaults for a use: ``person`` is for somebody who works in it all day."""
+
+    principal_sessions: int = 5
+    """Most sessions of one principal, other than the owner, that run at a time."""
+
+    principal_commands: int = 4
+    """Most commands of one principal that run at a time; further ones wait."""
+
+    principal_queue: int = 16
+    """Most commands of one principal that wait."""
+
+    principal_connections: int = 8
+    """Most WebSockets of one principal; and as many HTTP requests."""
+
+    principal_unread: int = 32 * MIB
+    """Bytes of output of ended jobs that one principal may leave unread."""
+
+    principal_uploads: int = 4
+    """Most uploads that one principal may have open."""
 
     max_output: int = 64 * MIB
     """Bytes of output after which a command is ended; 0 means no limit."""
@@ -100,6 +125,9 @@ class Settings:
 
     allow_origin: tuple[str, ...] = ()
     """Origins, besides the daemon's own, whose web pages may connect."""
+
+    authenticator: tuple[str, ...] = ()
+    """Authenticators of the user's own, each ``MODULE:NAME``, asked after the built-in ones."""
 
     insecure_plaintext: bool = False
     """Whether to listen beyond loopback although nothing is encrypted."""

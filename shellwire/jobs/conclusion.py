@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shellwire.jobs.best_effort import best_effort
-from shellwire.jobs.model import Outcome, shown
+from shellwire.jobs.model import NOT_ENDED, Outcome, shown
 from shellwire.process.reap import LOST, Exit
 from shellwire.shell.context import Commit, Draft
 from shellwire.shell.dialect import CannotEnter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.clock import JobClock
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import JobKey, Reason, Request
+    from shellwire.jobs.model import JobKey, Reason, Request, Why
     from shellwire.jobs.readers import Readers
     from shellwire.jobs.run import Run
     from shellwire.jobs.timers import JobTimers
@@ -49,8 +49,8 @@ class Conclusion:
         "_readers",
         "has_begun",
         "origin",
-        "reason",
         "timers",
+        "why",
     )
 
     def __init__(
@@ -76,8 +76,8 @@ class Conclusion:
         """What the command started from."""
         self.timers: JobTimers | None = None
         """Those of the run: they are stopped as soon as its outcome is fixed."""
-        self.reason: Reason = "exited"
-        """Why the job ends: "exited", or for which reason the daemon is ending it."""
+        self.why: Why = NOT_ENDED
+        """Why the job ends, and who ends it."""
         self.has_begun = False
         """Whether exit code and reason are fixed."""
 
@@ -87,13 +87,13 @@ class Conclusion:
         None if the outcome is fixed already, and while the daemon ends the job: then the leader's
         exit decides. Otherwise all that the leader has written is read now.
         """
-        if self.has_begun or self.reason != "exited":
+        if self.has_begun or self.why != NOT_ENDED:
             return None
         ended = run.reported_exit()
         if ended is not None:
             self._readers.output.drain()
         # That output may have exceeded the output limit, which sets the reason.
-        return ended if self.reason == "exited" else None
+        return ended if self.why == NOT_ENDED else None
 
     def begin_early(self, run: Run, ended: Exit) -> None:
         """Fix the outcome of a run that is about to exit, and commit its state."""
@@ -111,13 +111,13 @@ class Conclusion:
         self._stop_timers()
         self._clock.exit()
         best_effort("the output could not be ended", self._readers.output.finish)
-        reason = self.reason
+        reason, ended_by = self.why
         # No notice then if the shell had restored its state only in part.
         was_ended = reason != "exited"
         if ended is None or (ended is LOST and not was_ended):
             reason = "lost"
         ended = ended or LOST
-        complete = partial(self._complete, reason, ended, run.left, was_ended)
+        complete = partial(self._complete, (reason, ended_by), ended, run.left, was_ended)
         try:
             commit = self._commit(run)
         except CannotEnter:
@@ -160,18 +160,20 @@ class Conclusion:
         complete(commit)
 
     def _complete(
-        self, reason: Reason, ended: Exit, left: tuple[int, ...], was_ended: bool, commit: Commit
+        self, why: Why, ended: Exit, left: tuple[int, ...], was_ended: bool, commit: Commit
     ) -> None:
         problem = commit.problem
         if problem is not None and not (commit.committed and was_ended):
             best_effort(self._failure, lambda: self._readers.notify("STATE_NOT_KEPT", problem))
         collected = best_effort("the collected output is lost", self._readers.output.collected)
+        reason, ended_by = why
         self._conclude(
             self.outcome(
                 reason,
                 exit_code=ended.code,
                 signal=ended.signal,
                 left=left,
+                ended_by=ended_by,
                 cwd=self._cwd(),
                 committed=commit.committed,
                 collected=collected,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from shellwire.jobs.job import Job
+    from shellwire.jobs.model import ClientKey
 
 
 _RECHECK = 1.0
@@ -34,26 +35,26 @@ class DisconnectPolicy:
         self._ttl = ttl
         self._jobs = jobs
         self._end = end
-        self._connected: set[str] = set()
+        self._connected: set[ClientKey] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def client_connected(self, client_id: str) -> None:
+    def client_connected(self, client: ClientKey) -> None:
         """Record that a client has connected."""
-        self._connected.add(client_id)
+        self._connected.add(client)
 
-    def client_disconnected(self, client_id: str) -> None:
+    def client_disconnected(self, client: ClientKey) -> None:
         """Record that a client has disconnected. Not called if it has reconnected already."""
-        self._connected.discard(client_id)
+        self._connected.discard(client)
         for job in list(self._jobs()):
-            if job.key.client_id == client_id and job.state != "ended":
+            if job.key.client == client and job.state != "ended":
                 job.readers.touch()
                 if job.request.kill_on_disconnect:
                     self._end(job)
         self._end_expired()
 
-    def is_connected(self, client_id: str) -> bool:
+    def is_connected(self, client: ClientKey) -> bool:
         """Whether this client is connected."""
-        return client_id in self._connected
+        return client in self._connected
 
     def close(self) -> None:
         """Stop ending jobs."""
@@ -66,7 +67,7 @@ class DisconnectPolicy:
         A queued job or one with a viewer has its whole detach time left.
         """
         ttl = self._ttl if job.request.detach_ttl is None else job.request.detach_ttl
-        if not ttl or job.outcome is not None or job.key.client_id in self._connected:
+        if not ttl or job.outcome is not None or job.key.client in self._connected:
             return None
         is_used = job.state == "queued" or job.readers.is_read
         return ttl if is_used else job.used_at() + ttl - now

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The limits within which ended jobs are retained."""
+    """The limits within which ended jobs are retained; number and bytes are for each principal."""
 
     seconds: float = 86_400.0
     jobs: int = 64
@@ -24,13 +24,18 @@ class Retention:
 
 
 class EndedJobs:
-    """The retained jobs. Calls ``forget(job)`` for each beyond the limits, the oldest first."""
+    """The retained jobs. Calls ``forget(job)`` for each beyond the limits, the oldest first.
+
+    Each principal has limits of its own, so nobody's jobs push out another's.
+    """
 
     def __init__(self, retention: Retention, forget: Callable[[Job], None]) -> None:
         self._retention = retention
         self._forget = forget
         self._jobs: OrderedDict[Job, tuple[float, int]] = OrderedDict()
-        self._bytes = 0
+        # By principal: how many jobs are retained, and their bytes.
+        self._numbers: dict[str, int] = {}
+        self._bytes: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __contains__(self, job: Job) -> bool:
@@ -38,19 +43,25 @@ class EndedJobs:
 
     def add(self, job: Job) -> None:
         """Retain a job whose output is complete."""
+        principal = job.key.principal
         size = job.readers.kept_bytes
         self._jobs[job] = (time.monotonic() + self._retention.seconds, size)
-        self._bytes += size
-        while len(self._jobs) > self._retention.jobs or (
-            self._bytes > self._retention.total_bytes and len(self._jobs) > 1
+        self._count(principal, 1, size)
+        while self._numbers[principal] > self._retention.jobs or (
+            self._bytes[principal] > self._retention.total_bytes and self._numbers[principal] > 1
         ):
-            self._drop(next(iter(self._jobs)))
+            self._drop(next(each for each in self._jobs if each.key.principal == principal))
         self._schedule()
 
     def discard(self, job: Job) -> None:
         """Remove a job without calling ``forget``."""
-        _, size = self._jobs.pop(job, (0.0, 0))
-        self._bytes -= size
+        if job in self._jobs:
+            _, size = self._jobs.pop(job)
+            self._count(job.key.principal, -1, -size)
+
+    def _count(self, principal: str, number: int, size: int) -> None:
+        self._numbers[principal] = self._numbers.get(principal, 0) + number
+        self._bytes[principal] = self._bytes.get(principal, 0) + size
 
     def close(self) -> None:
         """Stop forgetting jobs."""

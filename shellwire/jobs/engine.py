@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.deadlines import Deadlines
+from shellwire.jobs.lineage import Lineage
 from shellwire.process import kill
 from shellwire.process.orphans import OrphanTracker
 from shellwire.shell.pool import ShellPool, can_reuse
@@ -65,6 +66,8 @@ class Engine:
     """Attributes the orphans that the daemon adopts to their jobs."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     """The timeouts of running jobs."""
+    lineage: Lineage = field(init=False)
+    """Finds the principal whose job a process comes from."""
     _pool: ShellPool = field(init=False)
     _read_back: ReadBack = field(init=False)
     _pause: asyncio.TimerHandle | None = None
@@ -76,6 +79,7 @@ class Engine:
         if not (self.dialect.is_posix and can_reuse()):
             self.spares = 0
         self.orphans = OrphanTracker(self.reaper)
+        self.lineage = Lineage(self.orphans)
         self._pool = ShellPool(self.dialect, self.reaper, self.next_tag)
         self._read_back = ReadBack(self.dialect, self.reaper, self.next_tag)
 

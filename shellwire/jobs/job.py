@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shellwire.jobs.buffer import Buffer
     from shellwire.jobs.engine import Engine
     from shellwire.jobs.leaving import LeavingLeaders
-    from shellwire.jobs.model import JobKey, Reason, Request, State
+    from shellwire.jobs.model import EndedBy, JobKey, Reason, Request, State
     from shellwire.jobs.run import Run
     from shellwire.shell.context import Context
 
@@ -137,6 +137,7 @@ class Job:
             changed=self._settle,
         )
         self.pid = self._run.pid
+        engine.lineage.started(self.key, self._run.tag)
         self._run.record_start(self.key, request.kind)
         # Only now: if this fails, ``start`` ends the process.
         send_first_input(request, self._run)
@@ -182,7 +183,7 @@ class Job:
 
     # Ending --------------------------------------------------------------------------------------
 
-    def end(self, reason: Reason) -> None:
+    def end(self, reason: Reason, ended_by: EndedBy | None = None) -> None:
         """End all processes of the job. Of several reasons the outcome has the first one.
 
         Once the shell has reported or exited, ``reason`` no longer changes the outcome.
@@ -192,7 +193,7 @@ class Job:
         if self._run is None or ending or self.state == "ended":
             return
         if self.outcome is None:
-            self._conclusion.reason = reason
+            self._conclusion.why = (reason, ended_by)
         self._ending = asyncio.create_task(self._end(self._run))
 
     async def _end(self, run: Run) -> None:
@@ -215,9 +216,14 @@ class Job:
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
-    def refuse(self, refusal: WireError, reason: Reason = "spawn_failed") -> None:
+    def refuse(
+        self,
+        refusal: WireError,
+        reason: Reason = "spawn_failed",
+        ended_by: EndedBy | None = None,
+    ) -> None:
         """End a job that never ran; ``refusal`` is its terminal message."""
-        self._conclude(self._conclusion.outcome(reason, refusal=refusal))
+        self._conclude(self._conclusion.outcome(reason, refusal=refusal, ended_by=ended_by))
 
     def mark_lost(self, started_at: float) -> None:
         """Make this the record of a job that a crashed daemon started at ``started_at`` (epoch)."""

@@ -43,7 +43,8 @@ class LongPoll:
 
     For ``text`` an incomplete character does not count as output. With ``until`` the wait lasts
     until one stream contains that text, or ``max_bytes`` have arrived. The job's outcome ends every
-    wait. ``ready()`` is called, perhaps more than once, when ``take`` can return the answer.
+    wait. A ``passive`` reader has no effect on the job. ``ready()`` is called, perhaps more than
+    once, when ``take`` can return the answer.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class LongPoll:
         until: bytes | None,
         text: bool,
         ready: Callable[[], None],
+        passive: bool = False,
     ) -> None:
         self.job = job
         self._after = after
@@ -68,7 +70,7 @@ class LongPoll:
         self._search = self._start_search(after)
         self._match: int | None = None
         self._is_due = wait <= 0
-        self._viewer = job.readers.view(self._on_change, silent=True)
+        self._viewer = job.readers.view(self._on_change, silent=True, passive=passive)
         self._timer: asyncio.TimerHandle | None = None
         if wait > 0:
             self._timer = asyncio.get_running_loop().call_later(wait, self._expire)

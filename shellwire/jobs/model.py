@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -39,14 +39,46 @@ def shown(text: bytes) -> str:
 
 
 DEFAULT_CONTEXT = "default"
-"""The name of each client's own context; contexts of other names belong to the owner."""
+"""The name of each client's own context; contexts of other names belong to its principal."""
 
 
-class JobKey(msgspec.Struct, frozen=True):
+class ClientKey(NamedTuple):
+    """The key of a client: its principal, and the client_id that it chose within that."""
+
+    principal: str
+    client_id: str
+
+
+class JobKey(NamedTuple):
     """The key of a job: the client that started it, and the id that the client chose."""
 
-    client_id: str
+    client: ClientKey
     id: str
+
+    @property
+    def principal(self) -> str:
+        """The principal that the job belongs to."""
+        return self.client.principal
+
+    @property
+    def client_id(self) -> str:
+        """The client_id of the client that started the job."""
+        return self.client.client_id
+
+
+class EndedBy(NamedTuple):
+    """Who ended a job by a message, and the reason that he gave."""
+
+    principal: str | None
+    """None: the daemon itself."""
+    message: str | None
+
+
+Why = tuple[Reason, EndedBy | None]
+"""Why a job ended, and by whose message."""
+
+NOT_ENDED: Why = ("exited", None)
+"""The daemon does not end the job: it ends by itself."""
 
 
 class Journal(Protocol):
@@ -72,6 +104,8 @@ class Request(msgspec.Struct, frozen=True):
     command: bytes | None
     """The text to run; None runs the user's shell."""
     context: str = DEFAULT_CONTEXT
+    namespace: str | None = None
+    """The principal that the named context belongs to; None: the client's own."""
     cwd: bytes | None = None
     env: Mapping[bytes, bytes] = MappingProxyType({})
     size: tuple[int, int] | None = None
@@ -94,6 +128,8 @@ class Request(msgspec.Struct, frozen=True):
     """A session's idle timeout in seconds where the daemon sets none; 0 is never."""
     name: str | None = None
     """A second name, unique among the jobs that have no outcome yet."""
+    elevated: str | None = None
+    """The id of the credential that was raised above its own role when it asked for this job."""
 
     def trimmed(self) -> Request:
         """Return the request as an ended job retains it: without what may be as large as a frame.
@@ -148,3 +184,5 @@ class Outcome(msgspec.Struct, frozen=True):
     """Set when the daemon ended the job: pids of unclaimed orphans that may have been the job's."""
     refusal: WireError | None = None
     """Set when the job never ran: this error is its terminal message."""
+    ended_by: EndedBy | None = None
+    """Set when a message ended the job."""

@@ -65,7 +65,7 @@ class Output:
             return self._window
         fastest = None
         for viewer in self.viewers if self._collectors is None else ():
-            if not viewer.silent:
+            if not (viewer.silent or viewer.passive):
                 fastest = max(fastest or 0, viewer.max_offset)
         return self._window if fastest is None else fastest - self.buffer.end
 
@@ -149,7 +149,7 @@ class Output:
     def _drain(self) -> None:
         if self.pump is not None:
             # Viewers may be a whole window behind; the bytes in the kernel come on top.
-            is_read = not all(viewer.silent for viewer in self.viewers)
+            is_read = not all(viewer.silent or viewer.passive for viewer in self.viewers)
             self._grows = is_read or self._collectors is not None
             self.pump.drain()
             self._grows = False

@@ -45,11 +45,13 @@ class Readers:
         window: int | None = None,
         text: bool = False,
         silent: bool = False,
+        passive: bool = False,
     ) -> Viewer:
         """Add a viewer that reads from offset ``after`` on.
 
         ``wake()`` is called when there may be something new. With ``window`` (bytes) the viewer
-        reports by ``Viewer.credit`` what its reader has consumed.
+        reports by ``Viewer.credit`` what its reader has consumed. A ``passive`` one has no effect
+        on the job.
         """
         viewer = Viewer(
             self,
@@ -59,6 +61,7 @@ class Readers:
             credited=window is not None,
             text=text,
             silent=silent,
+            passive=passive,
             notices=max([0, *[each.number for each in self.notices if each.at < after]]),
         )
         self.output.join(viewer)
@@ -83,7 +86,8 @@ class Readers:
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer. The job continues."""
         self.output.leave(viewer)
-        self.touch()
+        if not viewer.passive:
+            self.touch()
 
     def resume_reading(self) -> None:
         """Continue reading from the process if a viewer has taken output or left."""
@@ -95,8 +99,8 @@ class Readers:
 
     @property
     def is_read(self) -> bool:
-        """Whether the job has a viewer."""
-        return bool(self.output.viewers)
+        """Whether the job has a viewer that is not passive."""
+        return any(not viewer.passive for viewer in self.output.viewers)
 
     @property
     def kept_bytes(self) -> int:

@@ -39,5 +39,5 @@ class RecentKeys:
 
 
 def _text(key: JobKey) -> str:
-    # Unambiguous: the codec refuses a NUL in either part.
-    return f"{key.client_id}\0{key.id}"
+    # Unambiguous: the codec refuses a NUL in any part.
+    return f"{key.principal}\0{key.client_id}\0{key.id}"

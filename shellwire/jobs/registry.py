@@ -1,9 +1,9 @@
-"""All jobs of one owner: which may run, how they end, and how long they are retained."""
+"""All jobs: which may run, how they end, and how long they are retained."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from shellwire.errors import (
@@ -12,18 +12,17 @@ from shellwire.errors import (
     DuplicateId,
     InvalidMessage,
     NotFound,
-    QueueFull,
-    TooManyProcesses,
 )
+from shellwire.jobs.admission import admit
 from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.disconnect import DisconnectPolicy
 from shellwire.jobs.ended import EndedJobs, Retention
 from shellwire.jobs.grace_period import GracePeriod
 from shellwire.jobs.job import Job
 from shellwire.jobs.leaving import LeavingLeaders
-from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
+from shellwire.jobs.model import JobKey, Request
+from shellwire.jobs.quota import OWNERS_SHARE
 from shellwire.jobs.recent_keys import RecentKeys
-from shellwire.jobs.slot_holders import describe_holders
 from shellwire.jobs.slots import Slots
 from shellwire.jobs.table import JobTable
 from shellwire.process import kill
@@ -31,20 +30,22 @@ from shellwire.process import kill
 if TYPE_CHECKING:
     from shellwire.jobs.contexts import Contexts
     from shellwire.jobs.engine import Engine
-    from shellwire.jobs.model import Kind
+    from shellwire.jobs.model import ClientKey, EndedBy, Kind
+    from shellwire.jobs.quota import Share
     from shellwire.shell.context import Context
 
 log = logging.getLogger(__name__)
 
 MAX_BACKGROUND = 32
-"""The most jobs whose background output is kept; beyond it, the oldest job's is discarded."""
+"""The most jobs of a principal whose background output is kept; beyond it, the oldest job's is
+discarded."""
 
 MAX_RECENT_KEYS = 10_000
-"""How many job keys (client and id) are remembered, so that no request runs twice."""
+"""How many job keys of a principal are remembered, so that no request runs twice."""
 
 
 class Registry:
-    """The jobs of one owner. Call its methods from the event loop; all but ``stop`` are quick."""
+    """The jobs of all principals. Call from the event loop; all methods but ``stop`` are quick."""
 
     def __init__(
         self,
@@ -70,50 +71,55 @@ class Registry:
         self._ended_jobs = EndedJobs(retention or Retention(), self._forget)
         # Jobs that still have processes, but whose output is no longer retained.
         self._without_output: set[Job] = set()
-        self._recent_keys = RecentKeys(MAX_RECENT_KEYS)
+        self._recent_keys: dict[str, RecentKeys] = defaultdict(lambda: RecentKeys(MAX_RECENT_KEYS))
         self._stopping = False
         self._grace_period = GracePeriod()
 
     # Clients -------------------------------------------------------------------------------------
 
-    def client_connected(self, client_id: str, *, transient: bool) -> None:
+    def client_connected(self, client: ClientKey, *, transient: bool) -> None:
         """Record that a client has connected. A ``transient`` one is a one-shot tool."""
-        self._disconnect_policy.client_connected(client_id)
-        self.contexts.client_connected(client_id, transient=transient)
+        self._disconnect_policy.client_connected(client)
+        self.contexts.client_connected(client, transient=transient)
 
-    def client_disconnected(self, client_id: str) -> None:
+    def client_disconnected(self, client: ClientKey) -> None:
         """Record that a client has disconnected. Not called if it has reconnected already."""
-        self._disconnect_policy.client_disconnected(client_id)
-        self._drop_context(client_id)
+        self._disconnect_policy.client_disconnected(client)
+        self._drop_context(client)
 
-    def _drop_context(self, client_id: str) -> None:
+    def _drop_context(self, client: ClientKey) -> None:
         """Drop a transient client's ``default`` context if client and running jobs are gone."""
-        if not self.contexts.is_transient(client_id):
+        if not self.contexts.is_transient(client):
             return
-        jobs = (job for job in self._jobs.current() if job.key.client_id == client_id)
-        is_connected = self._disconnect_policy.is_connected(client_id)
+        jobs = (job for job in self._jobs.current() if job.key.client == client)
+        is_connected = self._disconnect_policy.is_connected(client)
         if not is_connected and all(job.outcome is not None for job in jobs):
-            self.contexts.drop(client_id)
+            self.contexts.drop(client)
 
     # Starting ------------------------------------------------------------------------------------
 
-    def submit(self, key: JobKey, request: Request, *, once: bool) -> tuple[Job, int]:
+    def submit(
+        self, key: JobKey, request: Request, *, once: bool, share: Share = OWNERS_SHARE
+    ) -> tuple[Job, int]:
         """Admit a job, or queue a command. Returns the job and its place in the queue.
 
-        At place 0 the job is not queued, and the caller starts it. ``once`` also refuses the id of
-        a job that has ended. Raises DuplicateId, QueueFull, TooManyProcesses, DaemonStopping or
+        At place 0 the job is not queued, and the caller starts it. If ``share`` does not allow to
+        see others' jobs, they are not counted. ``once`` also refuses the id of a job that has
+        ended. Raises DuplicateId, QueueFull, TooManyProcesses, DaemonStopping or
         InvalidMessage; the id can then be used again.
         """
         if self._stopping:
             raise DaemonStopping("the daemon is stopping")
         old = self._jobs.get(key)
-        if (old is not None and old.outcome is None) or (once and key in self._recent_keys):
+        if (old is not None and old.outcome is None) or (
+            once and key in self._recent_keys[key.principal]
+        ):
             raise DuplicateId(f"id {key.id} is in use")
-        if request.name is not None and self._jobs.named(request.name, living=True):
+        if request.name is not None and self._jobs.name_is_taken(request.name, key.principal):
             raise DuplicateId(f"name {request.name} is in use")
-        place = self._admit(key, request)
+        place = admit(self._slots, self._jobs, key, request, share)
         try:
-            context = self.contexts.get(key.client_id, request.context)
+            context = self.contexts.get(key.client, request.context, request.namespace)
         except InvalidMessage:
             self._slots.leave(key)
             raise
@@ -142,30 +148,10 @@ class Registry:
 
     def _add(self, job: Job) -> None:
         self._jobs.add(job)
-        self._recent_keys.add(job.key)
-
-    def _admit(self, key: JobKey, request: Request) -> int:
-        try:
-            if request.kind == "session":
-                self._slots.admit_session(key)
-                return 0
-            context = None if request.context == DEFAULT_CONTEXT else request.context
-            return self._slots.admit_command(key, context)
-        except TooManyProcesses as error:
-            sessions = self._slots.sessions
-            flag = "--max-sessions" if sessions else "--max-processes"
-            holders = self._holders(sessions or self._slots.running)
-            raise TooManyProcesses(f"{error} ({flag} allows more), by {holders}") from None
-        except QueueFull as error:
-            raise QueueFull(
-                f"{error} (--max-queue allows more); running: {self._holders(self._slots.running)}"
-            ) from None
-
-    def _holders(self, keys: list[JobKey]) -> str:
-        return describe_holders([self._jobs[key] for key in keys])
+        self._recent_keys[job.key.principal].add(job.key)
 
     def _on_released(self, job: Job) -> None:
-        self._drop_context(job.key.client_id)
+        self._drop_context(job.key.client)
         starting = bool(self._next)
         self._next.extend(self._slots.leave(job.key))
         if starting:
@@ -178,47 +164,59 @@ class Registry:
 
     def _on_background(self, job: Job) -> None:
         self._background[job] = None
-        if len(self._background) > MAX_BACKGROUND:
-            next(iter(self._background)).discard_output()
+        own = [each for each in self._background if each.key.principal == job.key.principal]
+        if len(own) > MAX_BACKGROUND:
+            own[0].discard_output()
 
     # Finding -------------------------------------------------------------------------------------
 
-    def find(self, client_id: str, job_id: str) -> Job:
-        """Return a job by id or name (see ``JobTable.find``), marked as used. Raises NotFound."""
-        job = self._jobs.find(client_id, job_id)
-        job.readers.touch()
-        return job
+    def find(self, client: ClientKey, job_id: str, *, everywhere: bool) -> Job:
+        """Return a job by id or name (see ``JobTable.find``). Raises NotFound."""
+        return self._jobs.find(client, job_id, everywhere=everywhere)
 
-    def has_id(self, job_id: str) -> bool:
-        """Whether a job has this id; ``find`` otherwise looks for a name."""
-        return self._jobs.has_id(job_id)
+    def has_id(self, job_id: str, principal: str | None) -> bool:
+        """Whether a job of ``principal``, or of any (None), has this id."""
+        return self._jobs.has_id(job_id, principal)
 
-    def jobs(self) -> list[Job]:
-        """Return every job that is alive or retained, the oldest first."""
-        return self._jobs.all()
+    def jobs(self, principal: str | None = None) -> list[Job]:
+        """Return every job of a principal that is alive or retained, the oldest first; or all."""
+        jobs = self._jobs.all()
+        return jobs if principal is None else [j for j in jobs if j.key.principal == principal]
 
-    def running(self, kind: str) -> int:
-        """Return how many jobs of a kind hold a slot."""
+    def running(self, kind: str, principal: str | None = None) -> int:
+        """Return how many jobs of a kind hold a slot, of a principal or of all."""
         holders = (*self._slots.running, *self._slots.sessions)
-        return sum(self._jobs[key].request.kind == kind for key in holders)
+        return sum(
+            self._jobs[key].request.kind == kind and principal in (None, key.principal)
+            for key in holders
+        )
+
+    @property
+    def queued(self) -> int:
+        """How many commands wait for a slot or their context."""
+        return len(self._slots.waiting)
+
+    def principal_of_process(self, pid: int) -> str | None:
+        """Return whose job a process comes from, if not the owner's; see ``Lineage``."""
+        return self._engine.lineage.principal_of(pid)
 
     # Ending --------------------------------------------------------------------------------------
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: Job, by: EndedBy | None = None) -> None:
         """End a queued or running command. Raises NotFound if it has ended."""
         if job.state == "queued" and job.key in self._slots.waiting:
-            job.refuse(Cancelled("cancelled before it ran"), "cancelled")
+            job.refuse(_cancelled("cancelled", by), "cancelled", by)
         elif job.outcome is None:
-            job.end("cancelled")
+            job.end("cancelled", by)
         else:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
-    def kill(self, job: Job) -> None:
+    def kill(self, job: Job, by: EndedBy | None = None) -> None:
         """End a job of any kind and its background processes. Raises NotFound if it has ended."""
         if job.state == "queued" and job.key in self._slots.waiting:
-            job.refuse(Cancelled("killed before it ran"), "killed")
+            job.refuse(_cancelled("killed", by), "killed", by)
         elif job.state != "ended":
-            job.end("killed")
+            job.end("killed", by)
         else:
             raise NotFound(f"{job.request.kind} {job.key.id} has ended")
 
@@ -290,3 +288,9 @@ class Registry:
         self._leaving.close()
         self._ended_jobs.close()
         self._disconnect_policy.close()
+
+
+def _cancelled(how: str, by: EndedBy | None) -> Cancelled:
+    """Return the terminal message of a command that never ran; its text is the reason given."""
+    message = by.message if by is not None else None
+    return Cancelled(message or f"{how} before it ran")

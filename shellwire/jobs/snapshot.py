@@ -10,7 +10,7 @@ from shellwire.shell.text import decoded
 
 if TYPE_CHECKING:
     from shellwire.jobs.job import Job
-    from shellwire.jobs.model import JobKey, Kind, Outcome, State
+    from shellwire.jobs.model import JobKey, Kind, Outcome, Request, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,13 @@ def state_of(job: Job) -> State:
     return "ended" if job.state == "background" and not job.has_background else job.state
 
 
+def context_shown(request: Request) -> str:
+    """Return the name of the context; with its principal, if that is another than the client's."""
+    if request.namespace is None:
+        return request.context
+    return f"{request.namespace}/{request.context}"
+
+
 def snapshot(job: Job) -> Snapshot:
     """Return the description of ``job`` at this moment."""
     return Snapshot(
@@ -55,7 +62,7 @@ def snapshot(job: Job) -> Snapshot:
         kind=job.request.kind,
         state=state_of(job),
         command=job.command,
-        context=job.request.context,
+        context=context_shown(job.request),
         cwd=None if job.cwd is None else decoded(job.cwd),
         pid=job.pid,
         pids=job.pids,

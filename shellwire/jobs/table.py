@@ -1,4 +1,4 @@
-"""The jobs of one owner, found by client and id, by id alone, or by name."""
+"""All jobs, found by client and id, by id alone, or by name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from shellwire.jobs.model import JobKey
 
 if TYPE_CHECKING:
     from shellwire.jobs.job import Job
+    from shellwire.jobs.model import ClientKey
 
 
 class JobTable:
@@ -57,28 +58,52 @@ class JobTable:
         """Return the jobs that have their key."""
         return list(self._jobs.values())
 
-    def find(self, client_id: str, job_id: str) -> Job:
-        """Return the client's own job of that id, else the owner's only one, else by name.
+    def find(self, client: ClientKey, job_id: str, *, everywhere: bool) -> Job:
+        """Return the client's own job of that id, else the principal's only one, else by name.
 
-        Of several jobs of one name, the living one is returned, else the latest. Raises NotFound.
+        With ``everywhere`` the jobs of other principals are searched last. Of several jobs of one
+        name, the living one is returned, else the latest. Raises NotFound; without ``everywhere``
+        the same for another principal's job as for none.
         """
-        return self._jobs.get(JobKey(client_id, job_id)) or self._find_other(job_id)
+        own = self._jobs.get(JobKey(client, job_id))
+        if own is not None:
+            return own
+        found = self._of_principal(client.principal, job_id)
+        if found is None and everywhere:
+            found = self._of_principal(None, job_id)
+        if found is None:
+            raise NotFound(f"no job has the id {job_id}")
+        return found
 
-    def _find_other(self, job_id: str) -> Job:
-        others = [job for key, job in self._jobs.items() if key.id == job_id]
+    def _of_principal(self, principal: str | None, job_id: str) -> Job | None:
+        """Return the only job of that id, else by name, of one principal or of all (None)."""
+        others = [
+            job
+            for key, job in self._jobs.items()
+            if key.id == job_id and principal in (None, key.principal)
+        ]
         if len(others) > 1:
             raise NotFound(f"{len(others)} jobs of other clients have the id {job_id}")
         if not others:
-            others = self.named(job_id, living=True) or self.named(job_id, living=False)[-1:]
-        if not others:
-            raise NotFound(f"no job has the id {job_id}")
-        return others[0]
+            named = self.named(job_id, principal)
+            others = [job for job in named if job.outcome is None] or named[-1:]
+        return others[0] if others else None
 
-    def has_id(self, job_id: str) -> bool:
-        """Whether a job has this id; ``find`` otherwise looks for a name."""
-        return any(key.id == job_id for key in self._jobs)
+    def has_id(self, job_id: str, principal: str | None) -> bool:
+        """Whether a job of ``principal``, or of any (None), has this id.
 
-    def named(self, name: str, *, living: bool) -> list[Job]:
-        """Return the jobs of that name, the oldest first; ``living`` ones have no outcome yet."""
-        jobs = [job for job in self._jobs.values() if job.request.name == name]
-        return [job for job in jobs if job.outcome is None] if living else jobs
+        ``find`` otherwise looks for a name.
+        """
+        return any(key.id == job_id and principal in (None, key.principal) for key in self._jobs)
+
+    def named(self, name: str, principal: str | None) -> list[Job]:
+        """Return the jobs of that name, of one principal or of all (None), the oldest first."""
+        return [
+            job
+            for key, job in self._jobs.items()
+            if job.request.name == name and principal in (None, key.principal)
+        ]
+
+    def name_is_taken(self, name: str, principal: str) -> bool:
+        """Whether a job of ``principal`` that has no outcome yet has this name."""
+        return any(job.outcome is None for job in self.named(name, principal))

@@ -34,9 +34,10 @@ class Viewer:
     """Pulls a job's output, notices and outcome for one reader.
 
     ``wake`` is called when ``take`` may return something new. Output starts at ``after``, as
-    ``text`` or as bytes; a ``silent`` viewer gets none. Reading from the process stops when it is
-    ``window`` bytes ahead of what the viewer has taken, or, if the viewer is ``credited``, ahead of
-    what its reader has reported as consumed.
+    ``text`` or as bytes; a ``silent`` viewer gets none. A ``passive`` one has no effect on the job:
+    it gets a gap when it is too slow. For the others reading from the process stops
+    when it is ``window`` bytes ahead of what the viewer has taken, or, if the viewer is
+    ``credited``, ahead of what its reader has reported as consumed.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Viewer:
         credited: bool = False,
         text: bool = False,
         silent: bool = False,
+        passive: bool = False,
         notices: int = 0,
     ) -> None:
         self.wake = wake
         self.window = window
         self.silent = silent
+        self.passive = passive
         self.delivered = False
         """Whether ``take`` has returned the outcome."""
         self._job = job

@@ -159,6 +159,11 @@ class OrphanTracker:
             return None
         return tree
 
+    def tag_of(self, process: Process) -> bytes | None:
+        """Return the tag of the living job that a process belongs to, or None."""
+        owner = self._owner(process)
+        return None if owner is None else owner.tag
+
     def _owner(self, process: Process) -> Tree | None:
         for tree in self._trees.values():
             if tree.knows(process):

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from shellwire.principals import NAME
+from shellwire.protocol.elevation_messages import Elevate
 from shellwire.protocol.fields import (
+    MAX_REASON,
     ContextName,
     Cwd,
     Environment,
@@ -26,6 +29,10 @@ from shellwire.protocol.job_requests import (
     StartSession,
 )
 from shellwire.protocol.requests import Query, Request
+from shellwire.protocol.token_messages import CreateToken, ListTokens, RevokeToken
+
+MAX_BAR_SECONDS = 365 * 86_400
+"""The longest time for which a client may be kept out, in seconds."""
 
 
 class Auth(Request, frozen=True, kw_only=True):
@@ -35,7 +42,8 @@ class Auth(Request, frozen=True, kw_only=True):
         Id, Meta(description="Chosen by the client; connecting again with it takes over.")
     ]
     token: Annotated[
-        str | None, Meta(description="The daemon's token; not needed on the Unix socket.")
+        str | None,
+        Meta(description="A token; not needed on the Unix socket, nor if the handshake had it."),
     ] = None
     protocol: Annotated[
         int | None,
@@ -98,11 +106,29 @@ class Ping(Query, frozen=True, kw_only=True):
 
 
 class Reload(Query, frozen=True, kw_only=True):
-    """Administration: makes the daemon reread its token and revocations; `ack`."""
+    """Administration: makes the daemon reread its tokens and revocations; `ack`."""
 
 
 class ListClients(Query, frozen=True, kw_only=True):
     """Administration: lists the known clients; `clients_list`."""
+
+
+class KickClient(Query, frozen=True, kw_only=True):
+    """Administration: closes a client's connection with 4009, and may keep it out; `ack`."""
+
+    client_id: Annotated[Id, Meta(description="The client.")]
+    principal: Annotated[
+        Annotated[str, Meta(pattern=NAME)] | None,
+        Meta(description="The principal that it belongs to. Default: your own."),
+    ] = None
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=MAX_REASON, description="Why; the client is told.")
+    ]
+    bar_seconds: Annotated[
+        float,
+        Meta(ge=0, le=MAX_BAR_SECONDS, description="Seconds for which it may not connect again."),
+    ] = 0
+    end_jobs: Annotated[bool, Meta(description="End its jobs too.")] = False
 
 
 class StopDaemon(Query, frozen=True, kw_only=True):
@@ -130,7 +156,12 @@ ClientMessage = (
     | Ping
     | Reload
     | ListClients
+    | KickClient
     | StopDaemon
+    | CreateToken
+    | ListTokens
+    | RevokeToken
+    | Elevate
     | FileMessage
 )
 """Every message that an authenticated client may send."""

@@ -26,6 +26,9 @@ JOB_NAME = r"^[A-Za-z0-9._-]+(?!\n)$"
 MAX_PAGE = 1024 * 1024
 """The most bytes of output in one ``output_page``, whatever ``max_bytes`` says."""
 
+MAX_REASON = 200
+"""The most characters in a reason that somebody gives."""
+
 Encoding = Literal["utf-8", "base64"]
 OnDisconnect = Literal["keep", "kill"]
 Stream = Literal["stdout", "stderr"]
@@ -51,8 +54,8 @@ JobName = Annotated[
         min_length=1,
         max_length=MAX_NAME_LENGTH,
         pattern=JOB_NAME,
-        description="A name for the job, unique among the owner's live jobs. Messages may use it "
-        "in place of the id; ids are looked up first.",
+        description="A name for the job, unique among its principal's live jobs. Messages may use "
+        "it in place of the id; ids are looked up first.",
     ),
 ]
 DetachTtl = Annotated[
@@ -67,7 +70,8 @@ DetachTtl = Annotated[
 ContextName = Annotated[
     Id,
     Meta(
-        description="The name of a context. `default` belongs to the client, others to the owner."
+        description="The name of a context. `default` belongs to the client, others to its "
+        "principal; owner and admin write another's as `PRINCIPAL/NAME`."
     ),
 ]
 Cwd = Annotated[str, Meta(min_length=1, description="A directory; an empty string means absent.")]
@@ -126,12 +130,25 @@ EndReason = Annotated[
         "the daemon does not know."
     ),
 ]
+EndMessage = Annotated[
+    str, Meta(description="The `reason` of the message that ended the job; absent without one.")
+]
+EndedBy = Annotated[
+    str,
+    Meta(
+        description="The principal whose message ended the job; `another user` if this client may"
+        " not know; absent if no message ended it."
+    ),
+]
 Left = Annotated[
     list[int],
     Meta(
         description="After the daemon ended the job: processes still alive that may belong to it,"
         " and are not known to belong to another job."
     ),
+]
+ReasonToEnd = Annotated[
+    str, Meta(max_length=MAX_REASON, description="Why; the terminal message repeats it.")
 ]
 SignalName = Annotated[
     str, Meta(pattern=SIGNAL_NAME, description='A signal name, such as "INT" or "SIGINT".')

@@ -6,6 +6,8 @@ from msgspec import Meta, field
 
 from shellwire.protocol.fields import (
     DurationMs,
+    EndedBy,
+    EndMessage,
     EndReason,
     ExitCode,
     JobId,
@@ -67,6 +69,8 @@ class Result(Response, frozen=True, kw_only=True):
         Meta(description="With `collect`: whether output is missing from either stream."),
     ] = None
     left: Left = field(default_factory=list)
+    message: EndMessage | None = None
+    by: EndedBy | None = None
 
 
 class SessionStarted(Response, frozen=True, kw_only=True):
@@ -88,6 +92,8 @@ class SessionEnded(Response, frozen=True, kw_only=True):
         str | None, Meta(description='The signal that killed it, such as "SIGTERM", or null.')
     ]
     left: Left = field(default_factory=list)
+    message: EndMessage | None = None
+    by: EndedBy | None = None
 
 
 class Attached(Response, frozen=True, kw_only=True):
@@ -131,8 +137,8 @@ class CommandQueued(Event, frozen=True, kw_only=True):
 
 
 class Notice(Event, frozen=True, kw_only=True):
-    """A remark about a job that keeps running; sent before its terminal message."""
+    """A remark about a job, sent before its terminal message; or about the daemon."""
 
-    id: JobId
+    id: Annotated[str | None, Meta(description="The job's id; null if it is about no job.")]
     code: str
     message: Annotated[str, Meta(description="One line for a human.")]

@@ -19,6 +19,7 @@ from shellwire.protocol.fields import (
     JobName,
     OutputLimit,
     Position,
+    ReasonToEnd,
     Rows,
     SignalName,
     Until,
@@ -92,6 +93,8 @@ class Execute(JobRequest, frozen=True, kw_only=True):
 class CancelCommand(JobRequest, frozen=True, kw_only=True):
     """Ends a command: a queued one with `error CANCELLED`, a running one with `result`; `ack`."""
 
+    reason: ReasonToEnd | None = None
+
 
 class StartSession(JobRequest, frozen=True, kw_only=True):
     """Starts a long-lived process. Answered by `session_started`, later by `session_ended`."""
@@ -138,6 +141,8 @@ class Resize(JobRequest, frozen=True, kw_only=True):
 
 class KillSession(JobRequest, frozen=True, kw_only=True):
     """Ends a job of either kind; `ack`, then the job's terminal message."""
+
+    reason: ReasonToEnd | None = None
 
 
 class Signal(JobRequest, frozen=True, kw_only=True):

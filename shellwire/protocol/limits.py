@@ -21,5 +21,8 @@ MAX_DAEMON_MESSAGE = 64 * 1024 * 1024
 MAX_NESTING = 64
 """Levels of nested arrays and objects that a client accepts in a message from the daemon."""
 
+KICKED = 4009
+"""Close code of a client that an administrator has put out. Never reconnect after it."""
+
 REPLACED = 4000
 """Close code after a takeover: the same client_id has connected again. Never reconnect after it."""

@@ -70,6 +70,7 @@ class JobInfo(Record, frozen=True, kw_only=True):
         JobState, Meta(description="`background`: ended, but processes it left behind still write.")
     ]
     client_id: Annotated[str, Meta(description="The client that started it.")]
+    principal: Annotated[str, Meta(description="The principal that it belongs to.")]
     command: Annotated[
         str, Meta(description="The text that its shell runs, cut to 4,096 characters.")
     ]
@@ -90,6 +91,9 @@ class JobInfo(Record, frozen=True, kw_only=True):
     last_used_at: Annotated[
         Time, Meta(description="When a client last named it in a message, or stopped following it.")
     ]
+    elevated: Annotated[
+        bool, Meta(description="Whether its client's credential was raised when it asked for it.")
+    ] = False
 
 
 class SessionInfo(Record, frozen=True, kw_only=True):
@@ -111,12 +115,16 @@ class ClientInfo(Record, frozen=True, kw_only=True):
     """One known client; part of `clients_list`."""
 
     client_id: str
+    principal: Annotated[str, Meta(description="The principal that it belongs to.")]
     first_seen: Annotated[Time | None, Meta(description="Null if it has never connected.")]
     last_seen: Annotated[
         Time | None, Meta(description="Now, if it is connected; null if it has never connected.")
     ]
     is_revoked: Annotated[bool, Meta(description="Whether it may not connect.")]
     is_connected: bool
+    barred_until: Annotated[
+        Time | None, Meta(description="Until when it may not connect; absent: not barred.")
+    ] = None
 
 
 class ByteCounts(Record, frozen=True, kw_only=True):

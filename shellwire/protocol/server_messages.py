@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from shellwire.protocol.fields import Count, Span
+from shellwire.protocol.elevation_messages import Elevated
+from shellwire.protocol.fields import Count, EndedBy, Span
 from shellwire.protocol.job_events import (
     Attached,
     CommandQueued,
@@ -18,6 +19,7 @@ from shellwire.protocol.job_events import (
 )
 from shellwire.protocol.records import ClientInfo, JobInfo, Limits, SessionInfo
 from shellwire.protocol.responses import Event, QueryResponse, Response
+from shellwire.protocol.token_messages import PrincipalInfo, TokenCreated, TokensList
 
 
 class Status(Response, frozen=True, kw_only=True):
@@ -30,6 +32,7 @@ class Status(Response, frozen=True, kw_only=True):
     python_version: str
     shell: Annotated[str, Meta(description="The shell that commands run in.")]
     client_id: Annotated[str, Meta(description="The client's own id.")]
+    principal: PrincipalInfo
     protocol: Annotated[int, Meta(description="The protocol version that the daemon speaks.")]
     instance: Annotated[
         str,
@@ -104,6 +107,7 @@ class Error(Response, frozen=True, kw_only=True):
     message: Annotated[str, Meta(description="One line for a human.")]
     code: Annotated[str, Meta(description="One of the error codes.")]
     operation: Annotated[str | None, Meta(description="The type of the refused message.")] = None
+    by: EndedBy | None = None
 
 
 class FsResult(Response, frozen=True, kw_only=True):
@@ -136,6 +140,9 @@ ServerMessage = (
     | SessionsList
     | JobsList
     | ClientsList
+    | TokenCreated
+    | TokensList
+    | Elevated
     | DirectoryInfo
     | ContextState
     | CommandQueued

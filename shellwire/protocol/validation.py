@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from shellwire.principals import NAME
 from shellwire.protocol.fields import ENVIRONMENT_NAME, JOB_NAME, SIGNAL_NAME
+from shellwire.protocol.token_messages import ISOLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,12 +39,16 @@ _TYPES = {
 _PATTERNS = {
     ENVIRONMENT_NAME: "expected a name that an environment can hold",
     JOB_NAME: "expected letters, digits, `.`, `_` and `-` only",
+    NAME: "expected a name of 1 to 32 characters: a to z, 0 to 9 and, not first, `.`, `_`, `-`",
+    ISOLATE: "expected native, bwrap, docker:IMAGE, podman:IMAGE or nspawn:DIR",
     SIGNAL_NAME: 'expected the name of a signal, as "INT" or "SIGINT"',
 }
 
 _CHOICES = {
     "encoding": 'expected "utf-8" or "base64"',
     "on_disconnect": 'expected "keep" or "kill"',
+    "role": 'expected "admin", "operator", "viewer" or "metrics"',
+    "may_elevate.role": 'expected "admin", "operator", "viewer" or "metrics"',
 }
 
 # Fields that accept any number, although their type distinguishes integers.

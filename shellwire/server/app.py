@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import socket
-import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,20 @@ from aiohttp import web
 from shellwire.errors import StartError
 from shellwire.protocol import codec
 from shellwire.server import handshake, status
+from shellwire.server.authentication import (
+    bearer_token,
+    check_handshake,
+    check_http_request,
+)
 from shellwire.server.close_handshake import CLOSE_SECONDS
 from shellwire.server.connection import Connection
 from shellwire.server.handlers.dispatch import handle
 from shellwire.server.http_connection import HttpConnection, http_connection_of, peer_log
 from shellwire.server.http_files.errors import json_errors
+from shellwire.server.identity import Offer
 from shellwire.server.listen import BACKLOG, Listener, bind
 from shellwire.server.rate_limited_log import raised_at
+from shellwire.server.socket_peer import check_peer
 from shellwire.server.unauthenticated import UnauthenticatedLimit
 
 if TYPE_CHECKING:
@@ -60,16 +66,6 @@ def _hosts(request: web.Request) -> list[str]:
     if not request.raw_path.startswith(("/", "*")):
         hosts = [*hosts, request.raw_path.partition("://")[2].partition("/")[0]]
     return hosts
-
-
-def _is_own_user(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer of a Unix socket is the daemon's user or root (unix(7), SO_PEERCRED)."""
-    if sys.platform == "win32" or not hasattr(socket, "SO_PEERCRED"):
-        return True  # the socket's mode, 0600, ensures it
-    size = struct.calcsize("3i")
-    sock = transport.get_extra_info("socket")
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return uid in (0, os.getuid())
 
 
 def _reason(error: OSError | UnicodeError) -> str:
@@ -120,7 +116,7 @@ class Server:
         if connections.services.files is not None:
             from shellwire.server.http_files.routes import FileRoutes
 
-            FileRoutes(connections, connections.services.files, self._is_local).add_to(app.router)
+            FileRoutes(connections, connections.services.files, self._offer).add_to(app.router)
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
         )
@@ -218,8 +214,7 @@ class Server:
         if transport is None:
             raise web.HTTPForbidden
         if self._is_local(request):
-            if not _is_own_user(transport):
-                raise web.HTTPForbidden(text="this socket is another user's\n")
+            check_peer(transport, self._connections.services.registry)
         else:
             address = transport.get_extra_info("sockname")
             hosts, origins = _hosts(request), request.headers.getall("Origin", [])
@@ -236,8 +231,19 @@ class Server:
         sock = request.transport.get_extra_info("socket") if request.transport else None
         return sock is not None and sock.family == getattr(socket, "AF_UNIX", None)
 
-    async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response(status.health(self._connections.services))
+    def _offer(self, request: web.Request) -> Offer:
+        """Return what a request offers to prove who sends it."""
+        if self._is_local(request):
+            return Offer("")
+        return Offer(request.remote or "?", bearer_token(request))
+
+    async def _health(self, request: web.Request) -> web.Response:
+        if "verbose" not in request.query:
+            return web.json_response(status.health(self._connections.services))
+        asker = await check_http_request(
+            request, self._offer(request), self._connections, "GET/health?verbose"
+        )
+        return web.json_response(status.verbose_health(self._connections, asker))
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
         if handshake.is_upgrade(request):
@@ -248,7 +254,9 @@ class Server:
         handshake.check(request)
         transport = request.transport
         assert transport is not None
-        address = "" if self._is_local(request) else request.remote or "?"
+        offer = self._offer(request)
+        if offer.token is not None:
+            await check_handshake(request, offer, self._connections)
         ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
             timeout=CLOSE_SECONDS,
             # aiohttp refuses messages of this size; MAX_FRAME bytes pass.
@@ -265,7 +273,7 @@ class Server:
         try:
             await ws.prepare(request)
         except ConnectionError as error:  # the client left during the handshake
-            log.debug("%s: %s", address or "a local client", error)
+            log.debug("%s: %s", offer.address or "a local client", error)
             transport.abort()
             return web.Response(status=400)
         except (web.HTTPException, ValueError):
@@ -275,7 +283,7 @@ class Server:
         await Connection(
             ws,
             transport,
-            address,
+            offer,
             self._connections,
             handle,
             http_connection,

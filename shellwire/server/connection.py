@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType
@@ -16,17 +17,21 @@ from shellwire.errors import (
     Refusal,
     WireError,
 )
+from shellwire.jobs.model import ClientKey
 from shellwire.protocol import codec
 from shellwire.protocol.error_answers import error_answer
-from shellwire.protocol.messages import Ack, Credit
-from shellwire.server.authentication import check_token, receive_auth
+from shellwire.protocol.messages import Ack, Credit, FsRead
+from shellwire.server.authentication import identify, receive_auth
 from shellwire.server.close_handshake import (
     CLOSE_SECONDS,
     UNAUTHENTICATED_CLOSE_SECONDS,
     CloseHandshake,
 )
+from shellwire.server.expiry import ExpiryTimer
 from shellwire.server.heartbeat import Heartbeat
 from shellwire.server.http_connection import peer_log
+from shellwire.server.identity import NOBODY, share_of
+from shellwire.server.roles import COLUMNS
 from shellwire.server.status import status
 from shellwire.server.writer import FairWriter
 
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
     from shellwire.server.files.queue import FileQueue
     from shellwire.server.frame_rules import Violation
     from shellwire.server.http_connection import HttpConnection
+    from shellwire.server.identity import Offer, Principal
+    from shellwire.server.roles import Column
 
 log = logging.getLogger(__name__)
 
@@ -47,25 +54,30 @@ log = logging.getLogger(__name__)
 class Connection:
     """A WebSocket and the client at its other end.
 
-    ``local``: it is on the Unix socket, where the peer's uid is the credential. ``slot_free``: it
-    takes no client slot and is not in clients.json (the Unix socket, and the administration port).
-    ``handle`` executes a message, or raises WireError.
+    ``offer`` is what the handshake offered: its address, and the token of its Authorization header.
+    ``slot_free``: it takes no client slot and is not in clients.json (the Unix socket, and the
+    administration port). ``handle`` executes a message, or raises WireError.
     """
 
     def __init__(
         self,
         ws: web.WebSocketResponse[bool],
         transport: asyncio.Transport,
-        address: str,
+        offer: Offer,
         connections: Connections,
         handle: Callable[[Connection, ClientMessage], None],
         http_connection: HttpConnection,
         *,
         slot_free: bool = False,
     ) -> None:
-        self.address = address
-        self.local = address == ""
-        self.slot_free = slot_free or self.local
+        self.offer = offer
+        """What the client has offered to prove who it is."""
+        self.principal = NOBODY
+        self.cells: Column = {}
+        """What the client may do, by class of message."""
+        self.isolate: str | None = None
+        """The isolation that the client's credential demands."""
+        self.slot_free = slot_free or offer.is_local
         self.connections = connections
         self.services = connections.services
         self.client_id = ""
@@ -75,8 +87,6 @@ class Connection:
         """Whether an id is never used twice (``protocol: 1``)."""
         self.text_bytes = False
         """Whether text fields may encode bytes that are not UTF-8 (``text: "bytes"``)."""
-        self.token: str | None = None
-        """The token with which the client authenticated."""
         self.abort = transport.abort
         """Cut the connection."""
         self.writer = FairWriter(self)
@@ -94,7 +104,14 @@ class Connection:
             lambda: connections.awaiting_close(self),
         )
         self._files: FileQueue | None = None
+        self._ended_files: list[asyncio.Task[None]] = []
+        self._expiry = ExpiryTimer(None, self.abort)
         self._handled = 1  # messages received; the first one is ``auth``
+
+    @property
+    def key(self) -> ClientKey:
+        """The client: its principal and its client_id, empty before authentication."""
+        return ClientKey(self.principal.name, self.client_id)
 
     async def run(self) -> None:
         """Serve the client until it leaves or is closed."""
@@ -113,7 +130,7 @@ class Connection:
         try:
             await self._serve()
         except Refusal as refusal:
-            line = f"refused {self.address or 'a local client'}: {refusal.code}"
+            line = f"refused {self.offer.address or 'a local client'}: {refusal.code}"
             peer_log.write(logging.INFO, refusal.code, line)
             self.send(error_answer(refusal))
             self.close(refusal.close_code, str(refusal))
@@ -127,10 +144,12 @@ class Connection:
             self._http_connection.on_writable = None
             self.writer.stop()
             heartbeat.stop()
+            self._expiry.cancel()
             # Everything that could be sent is sent. Abort: aiohttp's close would wait for more.
             self.abort()
             if self._files is not None:
                 await self._files.close()
+            await asyncio.gather(*self._ended_files)
 
     @property
     def files(self) -> FileQueue:
@@ -140,7 +159,7 @@ class Connection:
                 raise FileSystemError("files are not served on Windows")
             from shellwire.server.files.queue import FileQueue
 
-            self._files = FileQueue(self.client_id, self.writer, self.services.files)
+            self._files = FileQueue(self.key, self.writer, self.services.files)
         return self._files
 
     def cancel_file_message(self, message_id: str) -> bool:
@@ -150,7 +169,7 @@ class Connection:
     async def _serve(self) -> None:
         auth = await self._authenticate()
         if auth is not None:
-            self.send(status(self.services, self.client_id, auth.request_id))
+            self.send(status(self.services, self, auth.request_id))
             await self._read()
 
     # Authentication ------------------------------------------------------------------------------
@@ -171,15 +190,28 @@ class Connection:
         return auth
 
     async def _admit(self, auth: Auth) -> None:
-        if not self.local:
-            await check_token(auth, self.connections, self.address, may_have_changed=self.slot_free)
-        self.client_id = auth.client_id
-        self.token = auth.token
+        if self.offer.token is None:
+            self.offer = replace(self.offer, token=auth.token)
+        principal = await identify(self.offer, self.connections, may_have_changed=self.slot_free)
+        self.principal, self.client_id = principal, auth.client_id
+        self.slot_free = self.slot_free and principal.is_owner
         self.transient = auth.transient
         self.unique_ids = auth.protocol is not None and auth.protocol >= 1
         self.text_bytes = self.writer.text_bytes = auth.text == "bytes"
         self.connections.admit(self)
+        self.become(principal)
         self._http_connection.admitted()
+        self._expiry = ExpiryTimer(principal.expires_at, lambda: self.connections.expire(self))
+
+    def become(self, principal: Principal) -> None:
+        """Serve this client as ``principal`` from now on; end what that role may not have open."""
+        self.principal = principal
+        self.cells, self.isolate = COLUMNS[principal.role], principal.isolate
+        self.writer.share = share_of(principal, self.services.principal_limits)
+        self.writer.limit(self.cells)
+        if self._files is not None and FsRead not in self.cells:
+            self._ended_files.append(asyncio.create_task(self._files.forbid()))
+            self._files = None
 
     # Reading -------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shellwire.errors import Forbidden
 from shellwire.jobs.buffer import Gap, Piece
 from shellwire.jobs.model import COMMAND_SHOWN, Notice, Outcome
 from shellwire.jobs.snapshot import snapshot, state_of
@@ -16,18 +17,25 @@ if TYPE_CHECKING:
     from shellwire.errors import WireError
     from shellwire.jobs.job import Job
     from shellwire.jobs.long_poll import Page
+    from shellwire.jobs.quota import Share
     from shellwire.protocol.fields import Encoding
 
 _MAX_SHOWN_IN_ALL = 1024 * 1024
 _MIN_SHOWN = 64
 
+ROLE_ENDED = "the role that allowed this has ended"
+"""The text of FORBIDDEN for what an elevation had allowed."""
+
 Event = Piece | Gap | Notice | Outcome
 
 
 def event_message(
-    job: Job, event: Event, encoding: Encoding, request_id: str | None
+    job: Job, event: Event, encoding: Encoding, request_id: str | None, share: Share
 ) -> messages.ServerMessage:
-    """Return the message that reports an event of ``job`` to a viewer."""
+    """Return the message that reports an event of ``job`` to a viewer.
+
+    ``share`` says what the viewer may see of others.
+    """
     job_id = job.key.id
     match event:
         case Piece():
@@ -43,13 +51,17 @@ def event_message(
         case Notice():
             return messages.Notice(id=job_id, code=event.code, message=event.message)
         case Outcome():
-            return _terminal_message(job, event, request_id)
+            return _terminal_message(job, event, request_id, share)
 
 
-def _terminal_message(job: Job, outcome: Outcome, request_id: str | None) -> messages.ServerMessage:
+def _terminal_message(
+    job: Job, outcome: Outcome, request_id: str | None, share: Share
+) -> messages.ServerMessage:
+    by = _ended_by(job, outcome, share)
+    message = outcome.ended_by.message if outcome.ended_by is not None else None
     if outcome.refusal is not None:
         operation = "execute" if job.request.kind == "command" else "start_session"
-        return _error(outcome.refusal, job.key.id, operation, request_id)
+        return _error(outcome.refusal, job.key.id, operation, request_id, by)
     duration_ms = round(outcome.duration * 1000, 3)
     if job.request.kind == "session":
         return messages.SessionEnded(
@@ -62,6 +74,8 @@ def _terminal_message(job: Job, outcome: Outcome, request_id: str | None) -> mes
             left=list(outcome.left),
             # A session that started has already been answered with session_started.
             request_id=request_id if job.pid is None else None,
+            message=message,
+            by=by,
         )
     collected = outcome.collected
     return messages.Result(
@@ -79,7 +93,17 @@ def _terminal_message(job: Job, outcome: Outcome, request_id: str | None) -> mes
         stderr=_collected(collected.stderr, binary=job.request.binary) if collected else None,
         truncated=collected.truncated if collected else None,
         left=list(outcome.left),
+        message=message,
+        by=by,
     )
+
+
+def _ended_by(job: Job, outcome: Outcome, share: Share) -> str | None:
+    """Return whose message ended the job. Its own principal is told: it was meant."""
+    by = outcome.ended_by.principal if outcome.ended_by is not None else None
+    if by is None or share.sees_all or share.principal in (by, job.key.principal):
+        return by
+    return "another user"
 
 
 def explanation(job: Job, outcome: Outcome, encoding: Encoding) -> messages.Output | None:
@@ -105,7 +129,11 @@ def _collected(text: str, *, binary: bool) -> str:
 
 
 def _error(
-    problem: WireError, job_id: str | None, operation: str | None, request_id: str | None
+    problem: WireError,
+    job_id: str | None,
+    operation: str | None,
+    request_id: str | None,
+    by: str | None = None,
 ) -> messages.Error:
     """Return the error that answers a refused message."""
     return messages.Error(
@@ -114,7 +142,13 @@ def _error(
         code=problem.code,
         operation=operation,
         request_id=request_id,
+        by=by,
     )
+
+
+def no_longer_attached(job: Job) -> messages.Error:
+    """Return what a client gets that may not follow ``job`` any more."""
+    return _error(Forbidden(ROLE_ENDED), job.key.id, "attach", None)
 
 
 def attached(job: Job, after: int, request_id: str | None) -> messages.Attached:
@@ -167,6 +201,7 @@ def _job_info(job: Job, shown: int) -> messages.JobInfo:
         kind=now.kind,
         state=now.state,
         client_id=now.key.client_id,
+        principal=now.key.principal,
         command=now.command[:shown],
         context=now.context,
         cwd=None if now.cwd is None else now.cwd[:COMMAND_SHOWN],
@@ -183,6 +218,7 @@ def _job_info(job: Job, shown: int) -> messages.JobInfo:
         start=now.start,
         name=now.name,
         last_used_at=now.touched_at,
+        elevated=job.request.elevated is not None,
     )
 
 

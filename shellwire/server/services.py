@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from shellwire.jobs.registry import Registry
     from shellwire.protocol.messages import Limits
     from shellwire.server.access import AccessList
+    from shellwire.server.identity import Authenticator
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalLimits:
+    """What each principal but the owner may use at a time."""
+
+    sessions: int = 5
+    commands: int = 4
+    queued: int = 16
+    """Commands that wait."""
+    connections: int = 8
+    """WebSockets; and as many HTTP requests."""
+    unread_bytes: int = 32 * 1024 * 1024
+    """Output of ended jobs that its connections have not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +37,14 @@ class Services:
 
     registry: Registry
     access: AccessList
+    authenticators: Authenticator
     files: FileService | None
     """None on Windows, where no files are served."""
     limits: Limits
     shell: str
     stop_daemon: Callable[[], None]
     """Starts the daemon's shutdown, of which ``Connections.stop`` is a part."""
+    principal_limits: PrincipalLimits = PrincipalLimits()
     features: tuple[str, ...] = ()
     home: str | None = None
     """The home directory of the daemon's user."""

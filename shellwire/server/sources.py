@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.jobs.job import Job
+    from shellwire.jobs.quota import Share
     from shellwire.jobs.viewer import Viewer
     from shellwire.protocol.messages import Encoding, ReadOutput
     from shellwire.server.outgoing_frames import Pieces
@@ -39,6 +40,8 @@ class JobFeed:
     viewer: Viewer
     encoding: Encoding
     request_id: str | None
+    share: Share
+    """What the client may see of others."""
     explain_ending: bool = False
     """Whether a line of output explains why a command was ended, as in release 0.1.4."""
     text_bytes: bool = False
@@ -59,7 +62,7 @@ class JobFeed:
         event = self.viewer.take(SLICE)
         if event is None:
             return None
-        message = render.event_message(self.job, event, self.encoding, self.request_id)
+        message = render.event_message(self.job, event, self.encoding, self.request_id, self.share)
         frame = codec.encode(message, text_bytes=self.text_bytes)
         if self.explain_ending and isinstance(event, Outcome):
             explanation = render.explanation(self.job, event, self.encoding)
@@ -82,10 +85,13 @@ class PageReply:
         until: bytes | None,
         message: ReadOutput,
         mark: Callable[[PageReply], None],
+        *,
+        passive: bool = False,
     ) -> None:
         self.ready = False
         self.done = False
-        self._message = message
+        self.job = job
+        self.message = message
         self._poll = LongPoll(
             job,
             after=after,
@@ -94,6 +100,7 @@ class PageReply:
             until=until,
             text=message.encoding == "utf-8",
             ready=lambda: mark(self),
+            passive=passive,
         )
 
     def take(self) -> bytes | None:
@@ -102,7 +109,7 @@ class PageReply:
         if page is None:
             return None
         self.done = True
-        return codec.encode(render.output_page(self._poll.job, page, self._message))
+        return codec.encode(render.output_page(self.job, page, self.message))
 
     def close(self) -> None:
         """Cancel the wait."""

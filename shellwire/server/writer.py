@@ -11,19 +11,24 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.errors import QueueFull
+from shellwire.errors import Forbidden, QueueFull
+from shellwire.jobs.quota import Quota, Share
 from shellwire.protocol import codec
-from shellwire.protocol.error_answers import oversize_answer
+from shellwire.protocol.error_answers import error_answer, oversize_answer
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
+from shellwire.protocol.messages import Attach, ReadOutput, SendInput
+from shellwire.server import render
 from shellwire.server.outgoing_frames import encode_frames
+from shellwire.server.roles import reaches
 from shellwire.server.sources import FileReplies, JobFeed, PageReply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shellwire.jobs.job import Job
-    from shellwire.protocol.messages import Encoding, ReadOutput, ServerMessage
+    from shellwire.protocol.messages import Encoding, ServerMessage
     from shellwire.server.outgoing_frames import Payload, Pieces
+    from shellwire.server.roles import Column
 
 MAX_UNREAD = 16 * 1024 * 1024
 """Bytes of unsent output of ended jobs above which a client may start no more jobs."""
@@ -68,6 +73,8 @@ class FairWriter:
     def __init__(self, socket: Socket) -> None:
         self.text_bytes = False
         """Whether text fields may encode bytes that are not UTF-8."""
+        self.share = Share("", Quota(0, 0, 0))
+        """For whom the connection's jobs take slots, and what it may see of others."""
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._frames: Iterator[bytes] = iter(())
@@ -106,10 +113,14 @@ class FairWriter:
         after: int = 0,
         window: int | None = None,
         silent: bool = False,
+        passive: bool = False,
         explain_ending: bool = False,
         request_id: str | None = None,
     ) -> None:
-        """Send the output of ``job`` from ``after`` on, then live. Replaces an earlier follow."""
+        """Send the output of ``job`` from ``after`` on, then live. Replaces an earlier follow.
+
+        A ``passive`` reader has no effect on the job, however slow it is.
+        """
         self.unfollow(job)
         viewer = job.readers.view(
             lambda: self._on_news(feed),
@@ -117,8 +128,11 @@ class FairWriter:
             window=window,
             text=encoding == "utf-8",
             silent=silent,
+            passive=passive,
         )
-        feed = JobFeed(job, viewer, encoding, request_id, explain_ending, self.text_bytes)
+        feed = JobFeed(
+            job, viewer, encoding, request_id, self.share, explain_ending, self.text_bytes
+        )
         self._feeds[job] = feed
         if viewer.has_news:
             self.mark(feed)
@@ -148,11 +162,30 @@ class FairWriter:
                 return job
         return None
 
-    def read_page(self, job: Job, after: int, until: bytes | None, request: ReadOutput) -> None:
+    def read_page(
+        self, job: Job, after: int, until: bytes | None, request: ReadOutput, *, passive: bool
+    ) -> None:
         """Answer ``read_output`` with one page of output, once available. Raises QueueFull."""
         if len(self._page_replies) >= MAX_PENDING_READS:
             raise QueueFull(f"{MAX_PENDING_READS} read_output of this client wait already")
-        self._page_replies.add(PageReply(job, after, until, request, self.mark))
+        self._page_replies.add(PageReply(job, after, until, request, self.mark, passive=passive))
+
+    def limit(self, column: Column) -> None:
+        """End what the client follows or waits to read and may not any more; FORBIDDEN says so."""
+        for job, feed in list(self._feeds.items()):
+            if reaches(column, Attach, own=self._owns(job)):
+                feed.viewer.passive = SendInput not in column
+                job.readers.resume_reading()
+            else:
+                self._drop(feed)
+                self.put(render.no_longer_attached(job))
+        for reply in list(self._page_replies):
+            if not reaches(column, ReadOutput, own=self._owns(reply.job)):
+                self._drop(reply)
+                self.put(error_answer(Forbidden(render.ROLE_ENDED), reply.message))
+
+    def _owns(self, job: Job) -> bool:
+        return job.key.principal == self.share.principal
 
     def put_file_reply(self, reply: Pieces) -> None:
         """Send the answer to a file message, round robin with the jobs."""

@@ -11,7 +11,9 @@ from shellwire.client import Client
 from shellwire.errors import (
     ClientRejected,
     Disconnected,
+    Forbidden,
     InvalidToken,
+    Kicked,
     NotRunning,
     Replaced,
     Unreachable,
@@ -21,6 +23,7 @@ from shellwire.home.token import rotate_token
 from tests.client.test_run import newest, until
 from tests.faults.proxy import Proxy
 from tests.live import PATIENCE
+from tests.server.principals import mint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +72,43 @@ async def test_a_replaced_client_does_not_reconnect(daemon: Daemon, proxy: Proxy
             with pytest.raises(Replaced):
                 await old.run("true")
             assert (await new.attach((await newest(new)).id).wait()).exit_code == 0
+
+
+async def test_a_kicked_client_does_not_reconnect(daemon: Daemon, proxy: Proxy) -> None:
+    async with Client(proxy.url, token=daemon.token, client_id="loud") as kicked:
+        running = asyncio.create_task(kicked.run("sleep 600"))
+        await until(kicked, lambda job: job.state == "running")
+        owner = await daemon.client(local=True)
+        kick = {"type": "kick_client", "client_id": "loud", "reason": "out", "end_jobs": True}
+        assert (await owner.ask(kick))["type"] == "ack"
+        for call in (running, kicked.run("true"), kicked.jobs()):
+            with pytest.raises(Kicked, match=r"4009 out \(by owner\)"):
+                await call
+        await owner.close()
+
+
+async def test_a_reason_for_the_end(c: Client) -> None:
+    stream = c.stream("exec sleep 600")
+    await stream.begin()
+    await c.kill(stream.id, "wrong host")
+    result = await stream.wait()
+    assert (result.reason, result.message, result.by) == ("killed", "wrong host", "owner")
+
+
+async def test_a_job_that_may_not_be_followed_any_more(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon("--max-clients", "9")
+    owner = await daemon.client()
+    job = await owner.session(command="cat")
+    token = await mint(
+        daemon, "ann", "operator", may_elevate={"role": "admin", "ttl_seconds": 3600}
+    )
+    async with Client(daemon.url, token=token) as c:
+        await c.request("elevate", reason="INC-123: disk full")
+        async with c.attach(job) as attached:
+            await c.request("elevate", reason="it is over", ttl_seconds=0.001)
+            with pytest.raises(Forbidden, match="the role that allowed this has ended"):
+                await attached.wait()
+    await owner.close()
 
 
 async def test_retries_end_in_time_and_later_requests_try_again(

@@ -11,11 +11,12 @@ import pytest
 
 import shellwire
 from shellwire.errors import CODES, Refusal
+from shellwire.principals import ROLES
 from shellwire.protocol import codec, messages
 from shellwire.protocol.fields import Reason
-from shellwire.protocol.limits import REPLACED
+from shellwire.protocol.limits import KICKED, REPLACED
 from shellwire.protocol.schema import SCHEMA_FILE
-from shellwire.server import connections
+from shellwire.server import connections, roles
 from shellwire.server.frame_rules import INVALID_TEXT, PROTOCOL_ERROR, TOO_BIG
 from shellwire.server.http_files import errors
 from tests.docs.document import Document, Row, Section, code
@@ -34,6 +35,10 @@ RECORDS = {
     "Job": "JobInfo",
     "Session": "SessionInfo",
     "Client": "ClientInfo",
+    "Principal": "PrincipalInfo",
+    "Token": "TokenInfo",
+    "Elevation": "Elevation",
+    "Raised": "ElevationInfo",
     "Chunk": "Chunk",
     "Missing": "Missing",
     "Bytes": "ByteCounts",
@@ -170,9 +175,13 @@ def test_fields_of_the_daemon(section: Section) -> None:
 def test_fields_of_records(section: Section) -> None:
     kind = RECORDS[section.title]
     fields, rows = fields_of(kind), rows_of(section)
-    assert rows.keys() == fields.keys() == set(SCHEMA[kind]["required"])
+    assert rows.keys() == fields.keys()
+    for name in fields.keys() - set(SCHEMA[kind]["required"]):
+        assert "absent" in rows[name]["meaning"], name
     for name, row in rows.items():
-        assert types_in(row["type"]) == fields[name]["types"], name
+        optional = name not in SCHEMA[kind]["required"]
+        types = fields[name]["types"] - ({"null"} if optional else set())
+        assert types_in(row["type"]) == types, name
         for value in fields[name].get("enum", []):
             assert value is None or f'"{value}"' in row["meaning"], f"{name}: {value}"
 
@@ -244,7 +253,7 @@ def test_refusals_and_their_order() -> None:
 def test_close_codes() -> None:
     documented = [int(row["code"]) for row in PROTOCOL.section("Close codes").table()]
     of_websockets = [1000, PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG]
-    ours = [connections.GOING_AWAY, connections.REVOKED, Refusal.close_code, REPLACED]
+    ours = [connections.GOING_AWAY, connections.REVOKED, Refusal.close_code, REPLACED, KICKED]
     refusals = [kind.close_code for kind in Refusal.__subclasses__()]
     assert documented == sorted(of_websockets + ours + refusals)
 
@@ -259,3 +268,13 @@ def test_notices() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     sent = set(re.findall(r'notify\(\s*"([A-Z_]+)"', source))
     assert {code(row["code"]) for row in PROTOCOL.section("Notices").table()} == sent
+
+
+def test_the_table_of_roles() -> None:
+    (table,) = PROTOCOL.section("Principals and roles").tables
+    documented = {
+        name.replace(" ", ""): {role: row[role] for role in ROLES}
+        for row in table
+        for name in re.findall(r"`([^`]+)`", row["message"])
+    }
+    assert documented == {**roles.MESSAGES, **roles.HTTP}

@@ -29,8 +29,9 @@ from shellwire.errors import DuplicateId, InvalidMessage, NotFound
 from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.ended import Retention
 from shellwire.jobs.engine import Engine
-from shellwire.jobs.model import JobKey, Request
+from shellwire.jobs.model import ClientKey, JobKey, Request
 from shellwire.jobs.registry import Registry
+from shellwire.principals import OWNER
 from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
 from shellwire.shell.context import initial_state
@@ -97,7 +98,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=writers)
     def start(self) -> Writer:
         async def submit() -> Writer:
-            key = JobKey("client", f"{self.count}")
+            key = JobKey(ClientKey(OWNER, "client"), f"{self.count}")
             job, _ = self.registry.submit(key, Request("session", b"exec cat"), once=True)
             job.start()
             return Writer(job)
@@ -181,9 +182,9 @@ class Machine(RuleBasedStateMachine):
     def attach(self, writer: Writer, back: int, window: int | None, is_text: bool) -> Any:
         if writer not in self.alive and writer not in [each for each, _ in self.ended]:
             with pytest.raises(NotFound):
-                self.registry.find("client", writer.job.key.id)
+                self.registry.find(writer.job.key.client, writer.job.key.id, everywhere=True)
             return multiple()
-        job = self.registry.find("another", writer.job.key.id)
+        job = self.registry.find(ClientKey(OWNER, "another"), writer.job.key.id, everywhere=False)
         with pytest.raises(InvalidMessage):
             job.readers.offset(job.buffer.end + 1, "after", text=is_text)
         wanted = max(0, job.buffer.end - back)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from shellwire.jobs.contexts import Contexts
 from shellwire.jobs.engine import Engine
-from shellwire.jobs.model import JobKey, Request
+from shellwire.jobs.model import ClientKey, JobKey, Request
 from shellwire.jobs.registry import Registry
+from shellwire.principals import OWNER
 from shellwire.process.reap import Reaper
 from shellwire.shell.bash import Bash
 from shellwire.shell.context import initial_state
@@ -42,7 +43,7 @@ class Registries:
 
 
 def submit(registry: Registry, command: str, name: str = "job", *, timeout: float = 0) -> Job:
-    key = JobKey("client", name)
+    key = JobKey(ClientKey(OWNER, "client"), name)
     request = Request("command", command.encode(), timeout=timeout)
     job, place = registry.submit(key, request, once=True)
     assert place == 0

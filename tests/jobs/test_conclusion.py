@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shellwire.jobs.model import ClientKey
+from shellwire.principals import OWNER
 from shellwire.shell.launch import launch
 from tests.jobs.observe import becomes, is_alive
 from tests.jobs.registries import Registries, concluded, submit
@@ -92,7 +94,7 @@ async def test_a_reset_meanwhile_keeps_nothing(make: Registries, stopped: list[S
     registry = make()
     job = submit(registry, DEFINE)
     await becomes(lambda: bool(stopped))
-    registry.contexts.get("client", "default").reset()
+    registry.contexts.get(ClientKey(OWNER, "client"), "default").reset()
     os.kill(stopped[0].pid, signal.SIGCONT)
     await concluded(job)
     assert described(job) == ("exited", 3, False)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from shellwire.jobs.buffer import Piece
 from shellwire.jobs.ended import Retention
-from shellwire.jobs.model import JobKey, Request
+from shellwire.jobs.model import ClientKey, JobKey, Request
+from shellwire.principals import OWNER
 from tests.jobs.observe import FOREVER, becomes, is_alive, reap
 from tests.jobs.registries import Registries, concluded, submit
 
@@ -102,7 +103,7 @@ async def test_a_process_that_cannot_get_its_first_input_is_ended(
     monkeypatch.setattr("shellwire.jobs.run.Run.write_input", fault)
     registry = make()
     request = Request("command", FOREVER.encode(), stdin_data=b"x", timeout=0)
-    job, _ = registry.submit(JobKey("client", "job"), request, once=True)
+    job, _ = registry.submit(JobKey(ClientKey(OWNER, "client"), "job"), request, once=True)
     job.start()
     assert job.outcome is not None
     assert job.outcome.refusal is not None
@@ -118,7 +119,7 @@ async def test_an_ended_job_keeps_no_input(make: Registries) -> None:
     before = sys.getrefcount(data)
     registry = make()
     request = Request("command", b"cat", stdin_data=data, timeout=0)
-    job, _ = registry.submit(JobKey("client", "job"), request, once=True)
+    job, _ = registry.submit(JobKey(ClientKey(OWNER, "client"), "job"), request, once=True)
     del request
     job.start()
     await concluded(job)

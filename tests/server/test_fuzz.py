@@ -37,6 +37,10 @@ REQUIRED: Message = {
     "query": "x",
     "upload_id": "x",
     "content_base64": "",
+    "name": "fuzz",
+    "role": "viewer",
+    "client_id": "fuzz",
+    "reason": "a test of wrong fields",
 }
 
 VALUES: dict[str, list[Any]] = {
@@ -55,6 +59,8 @@ def _allowed(schema: dict[str, Any]) -> set[str]:
         return set().union(*(_allowed(each) for each in schema["anyOf"]))
     if "enum" in schema:
         return {"string"}
+    if "$ref" in schema:
+        return {"object"}
     return {schema["type"]} | ({"integer"} if schema["type"] == "number" else set())
 
 

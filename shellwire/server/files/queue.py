@@ -13,7 +13,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, get_args
 
-from shellwire.errors import Cancelled, InternalError, WireError
+from shellwire.errors import Cancelled, Forbidden, InternalError, WireError
 from shellwire.files.read import ReadResult
 from shellwire.files.uploads import Uploads
 from shellwire.protocol.error_answers import error_answer
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
     from shellwire.files.service import FileService
+    from shellwire.jobs.model import ClientKey
     from shellwire.protocol.messages import FileMessage
     from shellwire.server.outgoing_frames import Pieces
     from shellwire.server.writer import FairWriter
@@ -45,11 +46,15 @@ _MAX_HASHES = 16
 class FileQueue:
     """Executes the file messages of one client, and answers them through ``writer``."""
 
-    def __init__(self, client_id: str, writer: FairWriter, files: FileService) -> None:
-        self._client_id = client_id
+    def __init__(self, client: ClientKey, writer: FairWriter, files: FileService) -> None:
+        self._client = client
         self._writer = writer
         self._files = files
-        self._uploads = Uploads(files.limits.max_uploads, files.hashes, files.upload_quota)
+        self._uploads = Uploads(
+            files.limits.max_uploads,
+            files.hashes,
+            files.principal_quota(client.principal) or files.upload_quota,
+        )
         self._waiting: deque[FileMessage] = deque()
         self._bytes = 0
         self._writable = asyncio.Event()
@@ -59,6 +64,7 @@ class FileQueue:
         self._hashes: dict[asyncio.Task[None], FileMessage] = {}
         self._used = False
         self._stopped = False
+        self._forbidden: Forbidden | None = None
 
     def submit(self, message: FileMessage) -> None:
         """Queue a message."""
@@ -104,6 +110,16 @@ class FileQueue:
             await asyncio.wait(tasks)
         if self._used:
             await self._files.run(self._uploads.close)
+
+    async def forbid(self) -> None:
+        """End as ``close`` does, and answer FORBIDDEN: the client's role no longer allows files.
+
+        The operation being executed may still be done, but its result is not sent.
+        """
+        self._forbidden = Forbidden("the role that allowed this has ended")
+        for message in self._waiting:
+            self._refuse(self._forbidden, message)
+        await self.close()
 
     def _count(self, size: int) -> None:
         self._bytes += size
@@ -160,6 +176,10 @@ class FileQueue:
     async def _answer(self, answer: Awaitable[Pieces | ReadResult], message: FileMessage) -> None:
         try:
             found = await answer
+            if self._forbidden is not None:
+                if isinstance(found, ReadResult) and found.descriptor is not None:
+                    os.close(found.descriptor)
+                raise self._forbidden
             if isinstance(found, ReadResult):
                 assert isinstance(message, FsRead), "only a read is answered with a piece"
                 self._hash(found, message)
@@ -168,9 +188,9 @@ class FileQueue:
         except WireError as error:
             self._refuse(error, message)
         except asyncio.CancelledError:
-            self._refuse(Cancelled("cancelled"), message)
+            self._refuse(self._forbidden or Cancelled("cancelled"), message)
         except Exception:
-            log.exception("%s of client %s failed", message, self._client_id)
+            log.exception("%s of client %s failed", message, self._client.client_id)
             self._refuse(InternalError("see the daemon's log"), message)
 
     def _refuse(self, error: WireError, message: FileMessage) -> None:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from shellwire.errors import InvalidMessage
 from shellwire.protocol import messages
-from shellwire.server.handlers.start import encode_environment
+from shellwire.server.handlers.start import context_of, encode_environment
 from shellwire.shell.text import decoded, encoded
 
 if TYPE_CHECKING:
     from shellwire.server.connection import Connection
+    from shellwire.shell.context import Context
 
     ContextMessage = messages.GetContext | messages.SetContext | messages.ResetContext
 
 
 def get_context(connection: Connection, message: ContextMessage) -> None:
-    state = connection.services.registry.contexts.state_of(connection.client_id, message.context)
+    contexts = connection.services.registry.contexts
+    state = contexts.state_of(connection.key, *context_of(connection, message))
     connection.send(
         messages.ContextState(
             id=message.id,
@@ -32,8 +34,13 @@ def get_context(connection: Connection, message: ContextMessage) -> None:
     )
 
 
+def _context(connection: Connection, message: ContextMessage) -> Context:
+    contexts = connection.services.registry.contexts
+    return contexts.get(connection.key, *context_of(connection, message))
+
+
 def set_context(connection: Connection, message: messages.SetContext) -> None:
-    context = connection.services.registry.contexts.get(connection.client_id, message.context)
+    context = _context(connection, message)
     cwd = None
     if message.cwd is not None:
         cwd = os.path.join(context.state.cwd, encoded(message.cwd))
@@ -51,5 +58,5 @@ def set_context(connection: Connection, message: messages.SetContext) -> None:
 
 
 def reset_context(connection: Connection, message: messages.ResetContext) -> None:
-    connection.services.registry.contexts.get(connection.client_id, message.context).reset()
+    _context(connection, message).reset()
     get_context(connection, message)

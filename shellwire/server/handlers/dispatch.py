@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from shellwire.errors import Forbidden
 from shellwire.protocol import messages
-from shellwire.server.handlers import contexts, daemon, jobs, start
+from shellwire.server.handlers import contexts, daemon, jobs, privileges, start, tokens
+from shellwire.server.identity import isolation_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +19,17 @@ if TYPE_CHECKING:
 
 
 def handle(connection: Connection, message: ClientMessage) -> None:
-    """Execute ``message``. Raises WireError."""
-    HANDLERS[type(message)](connection, message)
+    """Execute ``message`` if the client's role allows it. Raises WireError."""
+    kind = type(message)
+    if connection.principal.elevated is not None:
+        # The timer may be late: the machine may have slept, or other work comes first.
+        connection.connections.elevations.apply(connection.principal)
+    if kind not in connection.cells:
+        role = connection.principal.role
+        raise Forbidden(f"the role {role} may not send {kind.__struct_config__.tag}")
+    if connection.isolate is not None and kind in NATIVE:
+        raise isolation_unavailable(connection.isolate)
+    HANDLERS[kind](connection, message)
 
 
 HANDLERS: dict[type, Handler] = {
@@ -43,5 +54,23 @@ HANDLERS: dict[type, Handler] = {
     messages.Reload: daemon.reload,
     messages.ListClients: daemon.list_clients,
     messages.StopDaemon: daemon.stop_daemon,
+    messages.CreateToken: tokens.create_token,
+    messages.ListTokens: tokens.list_tokens,
+    messages.RevokeToken: tokens.revoke_token,
+    messages.Elevate: privileges.elevate,
+    messages.KickClient: privileges.kick_client,
     **dict.fromkeys(get_args(messages.FileMessage), daemon.file_message),
 }
+
+NATIVE = frozenset(
+    {
+        messages.Execute,
+        messages.StartSession,
+        messages.SendInput,
+        messages.SetContext,  # PATH or BASH_ENV of a context changes what others' commands run
+        messages.ResetContext,
+        messages.StatDirectory,
+        *get_args(messages.FileMessage),
+    }
+)
+"""What acts natively, with the daemon's uid: refused to a credential that must be isolated."""

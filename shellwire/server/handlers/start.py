@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shellwire.errors import DuplicateId, QueueFull, SessionError
-from shellwire.jobs.model import JobKey, Request
+from shellwire.errors import DuplicateId, InvalidMessage, QueueFull, SessionError
+from shellwire.jobs.model import DEFAULT_CONTEXT, JobKey, Request
 from shellwire.protocol import messages
 from shellwire.server.writer import MAX_UNREAD
 from shellwire.shell.text import encoded
@@ -15,16 +15,26 @@ if TYPE_CHECKING:
 
     from shellwire.server.connection import Connection
 
+    ContextMessage = (
+        messages.Execute
+        | messages.StartSession
+        | messages.GetContext
+        | messages.SetContext
+        | messages.ResetContext
+    )
+
 OLD_IDLE_SECONDS = 3600.0
 """Seconds unused after which a session ends if its client lacks ``protocol: 1``, as in 0.1.4."""
 
 
 def execute(connection: Connection, message: messages.Execute) -> None:
     limit = message.max_output_bytes
+    context, namespace = context_of(connection, message)
     request = Request(
         kind="command",
         command=encoded(message.command),
-        context=message.context,
+        context=context,
+        namespace=namespace,
         cwd=None if message.cwd is None else encoded(message.cwd),
         env=encode_environment(message.env),
         size=(message.cols, message.rows) if message.is_pty else None,
@@ -37,15 +47,18 @@ def execute(connection: Connection, message: messages.Execute) -> None:
         kill_on_disconnect=message.on_disconnect == "kill",
         detach_ttl=message.detach_ttl,
         name=message.name,
+        elevated=connection.principal.raised_credential,
     )
     _submit(connection, message, request, silent=message.collect)
 
 
 def start_session(connection: Connection, message: messages.StartSession) -> None:
+    context, namespace = context_of(connection, message)
     request = Request(
         kind="session",
         command=None if message.command is None else encoded(message.command),
-        context=message.context,
+        context=context,
+        namespace=namespace,
         cwd=None if message.cwd is None else encoded(message.cwd),
         env=encode_environment(message.env),
         size=(message.cols, message.rows) if message.use_pty else None,
@@ -54,6 +67,7 @@ def start_session(connection: Connection, message: messages.StartSession) -> Non
         detach_ttl=message.detach_ttl,
         idle_default=0 if connection.unique_ids else OLD_IDLE_SECONDS,
         name=message.name,
+        elevated=connection.principal.raised_credential,
     )
     _submit(connection, message, request, silent=False)
 
@@ -61,6 +75,25 @@ def start_session(connection: Connection, message: messages.StartSession) -> Non
 def encode_environment(env: Mapping[str, str]) -> dict[bytes, bytes]:
     """Return the variables as the shell takes them."""
     return {encoded(name): encoded(value) for name, value in env.items()}
+
+
+def context_of(connection: Connection, message: ContextMessage) -> tuple[str, str | None]:
+    """Return the name of a message's context, and its principal; None: the client's own.
+
+    For a role that reaches all, ``PRINCIPAL/NAME`` is the context of another principal, if there is
+    one of that name. For all others, and without such a principal, it is a name like any other.
+    Raises InvalidMessage for another's ``default``, which belongs to a client.
+    """
+    principal, slash, name = message.context.partition("/")
+    if not slash or connection.cells[type(message)] != "all":
+        return message.context, None
+    if principal == connection.principal.name or not connection.connections.has_principal(
+        principal
+    ):
+        return message.context, None
+    if name in ("", DEFAULT_CONTEXT):
+        raise InvalidMessage(f"context: expected a named context of {principal}")
+    return name, principal
 
 
 def _submit(
@@ -72,16 +105,18 @@ def _submit(
 ) -> None:
     refuse_slow_reader(connection)
     followed = connection.writer.followed_job(message.id)
-    if followed is not None and followed.key.client_id != connection.client_id:
+    if followed is not None and followed.key.client != connection.key:
         raise DuplicateId(f"id {message.id} names another client's job that is attached here")
     registry = connection.services.registry
-    key = JobKey(connection.client_id, message.id)
+    key = JobKey(connection.key, message.id)
     try:
-        job, position = registry.submit(key, request, once=connection.unique_ids)
+        job, position = registry.submit(
+            key, request, once=connection.unique_ids, share=connection.writer.share
+        )
     except DuplicateId as error:
         # The error may be about the name, while the id is free.
-        if not connection.unique_ids and registry.has_id(message.id):
-            job = registry.find(connection.client_id, message.id)
+        if not connection.unique_ids and registry.has_id(message.id, key.principal):
+            job = registry.find(connection.key, message.id, everywhere=False)
             if request.kind == job.request.kind == "session":
                 raise SessionError(str(error)) from None  # as in release 0.1.4
         raise
@@ -107,3 +142,7 @@ def refuse_slow_reader(connection: Connection) -> None:
     """Raise QueueFull if the client has left too much output of ended jobs unread."""
     if connection.writer.unread_bytes() > MAX_UNREAD:
         raise QueueFull(f"more than {MAX_UNREAD} bytes of output wait for this client to read them")
+    most = connection.services.principal_limits.unread_bytes
+    who = connection.principal
+    if not who.is_owner and connection.connections.unread_bytes(who) > most:
+        raise QueueFull(f"more than {most} bytes of output wait for {who.name} to read them")

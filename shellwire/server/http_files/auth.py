@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -11,19 +12,26 @@ from aiohttp import web
 from shellwire.errors import (
     ClientRejected,
     DaemonStopping,
+    Forbidden,
     InvalidArgument,
-    InvalidToken,
     QueueFull,
 )
+from shellwire.jobs.model import ClientKey
 from shellwire.protocol.limits import MAX_ID_LENGTH
-from shellwire.server.access import token_matches
-from shellwire.server.connections import AuthenticatedRequest
+from shellwire.server.admitted import AuthenticatedRequest
+from shellwire.server.authentication import identify_request
+from shellwire.server.bars import refuse_barred
+from shellwire.server.expiry import ExpiryTimer
 from shellwire.server.http_connection import http_connection_of
+from shellwire.server.identity import isolation_unavailable
+from shellwire.server.roles import check_http
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from shellwire.server.connections import Connections
+    from shellwire.server.identity import Offer
 
 CLIENT_HEADER = "Shellwire-Client"
 """The header with the client_id; optional."""
@@ -34,40 +42,63 @@ MAX_REQUESTS = 64
 
 @contextlib.contextmanager
 def count_request(connections: Connections, request: AuthenticatedRequest) -> Iterator[None]:
-    """Count the request while the block runs; a revocation aborts counted requests.
+    """Count the request while the block runs; its credential's end aborts counted requests.
 
-    Raises QueueFull if there are too many.
+    Raises QueueFull if there are too many, in all or of its principal.
     """
     if len(connections.requests) >= MAX_REQUESTS:
         raise QueueFull(f"{MAX_REQUESTS} requests are being worked on already")
+    who = request.principal
+    most = connections.services.principal_limits.connections
+    own = sum(each.principal.name == who.name for each in connections.requests)
+    if not who.is_owner and own >= most:
+        raise QueueFull(f"{most} requests of {who.name} are being worked on already")
+    expiry = ExpiryTimer(who.expires_at, request.abort)
     connections.requests.add(request)
     try:
         yield
     finally:
         connections.requests.discard(request)
+        expiry.cancel()
 
 
 async def authenticate(
-    request: web.Request, connections: Connections, *, local: bool
+    request: web.Request, connections: Connections, offer: Offer
 ) -> AuthenticatedRequest:
-    """Check the token and the client.
+    """Check the credential, its role and the client.
 
-    Raises HTTPTooManyRequests, and the errors of the WebSocket's authentication.
+    Raises HTTPTooManyRequests, HTTPForbidden, and the errors of the WebSocket's authentication.
     """
     transport = request.transport
     assert transport is not None
-    token = None if local else await _token(request, connections)
+    principal = await identify_request(request, offer, connections)
     http_connection_of(request).admitted()
+    row = f"{request.method}/files"
+    try:
+        check_http(principal.role, row)
+    except Forbidden as error:
+        raise web.HTTPForbidden(text=f"{error}\n") from None
+    if principal.isolate is not None:
+        raise isolation_unavailable(principal.isolate)
     client_id = request.headers.get(CLIENT_HEADER, "")
     if not _is_text(client_id):
         raise InvalidArgument(f"{CLIENT_HEADER}: expected UTF-8")
     if len(client_id) > MAX_ID_LENGTH:
         raise ClientRejected(f"{CLIENT_HEADER}: expected at most {MAX_ID_LENGTH} characters")
-    if client_id and connections.services.access.is_revoked(client_id):
+    if client_id and connections.services.access.is_revoked(client_id, principal.name):
         raise ClientRejected(f"client {client_id} is revoked")
+    if client_id and not offer.is_local:
+        refuse_barred(connections.services.access, ClientKey(principal.name, client_id))
     if connections.stopping:
         raise DaemonStopping("the daemon is stopping")
-    return AuthenticatedRequest(client_id, token, transport.abort)
+    return AuthenticatedRequest(client_id, principal, offer, partial(_cut, transport), row)
+
+
+def _cut(transport: asyncio.Transport) -> None:
+    # sendfile has a duplicate of the socket, which abort() leaves open; shutdown(2) ends both.
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    transport.abort()
 
 
 def _is_text(value: str) -> bool:
@@ -77,17 +108,3 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-async def _token(request: web.Request, connections: Connections) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token_matches(token, connections.services.access.token()):
-        slowdown = connections.throttle.wrong(request.remote or "?")
-        if slowdown.retry_after is not None:
-            raise web.HTTPTooManyRequests(
-                headers={"Retry-After": str(slowdown.retry_after)}, text="too many wrong tokens\n"
-            )
-        await asyncio.sleep(slowdown.seconds)
-        raise InvalidToken("the token is missing or wrong")
-    return token

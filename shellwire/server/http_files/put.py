@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
     from shellwire.files.entry import Entry
     from shellwire.files.service import FileService
+    from shellwire.jobs.model import ClientKey
     from shellwire.server.http_files.headers import ContentRange
 
 _BLOCK = 1024 * 1024
 
 
 async def receive_file(
-    request: web.Request, files: FileService, client_id: str, path: bytes
+    request: web.Request, files: FileService, client: ClientKey, path: bytes
 ) -> web.StreamResponse:
     """Write the file at ``path``. Raises WireError."""
     part = headers.content_range(request.headers.get("Content-Range"))
@@ -46,7 +47,7 @@ async def receive_file(
     if part is None:
         return await _receive_whole(request, files, path, put_headers)
     stall_timeout = StallTimeout()
-    key = PartialKey(client_id, path, part.total, put_headers.digest)
+    key = PartialKey(*client, path, part.total, put_headers.digest)
     async with files.partials.claim(key, stall_timeout.shorten) as partial:
         return await _receive_part(request, files, partial, part, put_headers, stall_timeout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.files.service import FileService
+    from shellwire.server.admitted import AuthenticatedRequest
     from shellwire.server.connections import Connections
+    from shellwire.server.identity import Offer
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +41,14 @@ _MAX_ECHO = 200
 
 
 class FileRoutes:
-    """Serves files over HTTP. ``is_local``: a request is on the Unix socket, so needs no token."""
+    """Serves files over HTTP. ``offer`` returns what a request offers to prove who sends it."""
 
     def __init__(
-        self, connections: Connections, files: FileService, is_local: Callable[[web.Request], bool]
+        self, connections: Connections, files: FileService, offer: Callable[[web.Request], Offer]
     ) -> None:
         self._connections = connections
         self._files = files
-        self._is_local = is_local
+        self._offer = offer
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""
@@ -55,11 +58,13 @@ class FileRoutes:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
-            authenticated = await authenticate(
-                request, self._connections, local=self._is_local(request)
-            )
-            with count_request(self._connections, authenticated):
-                return await self._respond(request, authenticated.client_id)
+            authenticated = await authenticate(request, self._connections, self._offer(request))
+            quota = self._files.principal_quota(authenticated.principal.name)
+            with (
+                count_request(self._connections, authenticated),
+                quota.hold() if quota and request.method == "PUT" else contextlib.nullcontext(),
+            ):
+                return await self._respond(request, authenticated)
         except WireError as error:
             return error_response(error)
         except ConnectionError as error:
@@ -74,7 +79,9 @@ class FileRoutes:
             log.exception("%s %s failed", request.method, request.raw_path)
             return error_response(InternalError("see the daemon's log"))
 
-    async def _respond(self, request: web.Request, client_id: str) -> web.StreamResponse:
+    async def _respond(
+        self, request: web.Request, authenticated: AuthenticatedRequest
+    ) -> web.StreamResponse:
         files = self._files
         path = _path(request)
         _check_query(request)
@@ -87,7 +94,7 @@ class FileRoutes:
         if request.method == "PUT":
             if request.rel_url.raw_path.endswith("/"):
                 raise IsDirectory("the path of a file does not end with a slash")
-            return await put.receive_file(request, files, client_id, path)
+            return await put.receive_file(request, files, authenticated.key, path)
         try:
             return await get.send_file(request, files, path)
         except NotFile as error:
