@@ -48,9 +48,8 @@ class WebSocket(asyncio.Protocol):
 
         If nothing arrives in half that time after the ping, the connection is aborted.
         """
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._protocol = client_protocol(uri)
-        self._loop = loop
         self._ping_interval = ping_interval
         self._transport: asyncio.Transport | None = None
         self._head: Head | None = Head()
