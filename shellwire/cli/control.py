@@ -59,7 +59,7 @@ def _call_daemon(home: Home, request: str, *, answer: str) -> dict[str, Any]:
 
     from shellwire.client.connect_errors import describe_cause, describe_close
     from shellwire.client.http_head import InvalidHead
-    from shellwire.client.websocket import HandshakeRefused, SocketClosed
+    from shellwire.client.websocket_protocol import HandshakeRefused, SocketClosed
 
     try:
         return asyncio.run(_request(home, request, answer))

@@ -6,7 +6,8 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
-from shellwire.client.websocket import WebSocket, websocket_uri
+from shellwire.client.websocket import WebSocket
+from shellwire.client.websocket_protocol import websocket_uri
 from shellwire.home.socket import socket_address
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from shellwire.client.connect_errors import (
 )
 from shellwire.client.dial import dial
 from shellwire.client.outgoing import encode
-from shellwire.client.websocket import HandshakeRefused, SocketClosed
+from shellwire.client.websocket_protocol import HandshakeRefused, SocketClosed
 from shellwire.errors import ClientRejected, InvalidAnswer, Refusal, Unreachable, from_wire
 from shellwire.output import printable
 from shellwire.protocol.answers import read

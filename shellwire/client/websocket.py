@@ -7,22 +7,21 @@ sending waits while the peer does not read.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote
 
-from websockets.client import ClientProtocol
-from websockets.exceptions import PayloadTooBig
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN
-from websockets.uri import parse_uri
 
 from shellwire import __version__
 from shellwire.client.http_head import Head, InvalidHead
+from shellwire.client.websocket_protocol import (
+    HandshakeRefused,
+    SocketClosed,
+    client_protocol,
+    end_of,
+)
 from shellwire.errors import InvalidAnswer
-from shellwire.protocol.limits import MAX_DAEMON_MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,35 +39,6 @@ _PIECE = 32 * 1024
 _OVERHEAD = 100  # bytes of memory that an empty message takes, about
 _RESUME = MAX_UNREAD // 2
 
-_LOGGER = logging.getLogger(__name__)
-_LOGGER.setLevel(logging.INFO)  # for DEBUG the library writes frames: the token would be in the log
-
-
-class SocketClosed(Exception):
-    """The connection has ended, with this close code and reason; 1006 without a close frame."""
-
-    def __init__(self, code: int = CloseCode.ABNORMAL_CLOSURE, reason: str = "") -> None:
-        super().__init__(code, reason)
-        self.code = int(code)
-        self.reason = reason
-
-
-class HandshakeRefused(Exception):
-    """The server has answered the handshake with another status than 101, or an invalid 101."""
-
-    def __init__(self, head: Head) -> None:
-        super().__init__(head.status)
-        self.status = head.status
-        self.headers = head.headers
-
-
-def websocket_uri(url: str) -> WebSocketURI:
-    """Parse a ``ws`` or ``wss`` URL. Characters that a request line can't have are quoted."""
-    uri = parse_uri(url)
-    uri.path = quote(uri.path, safe="%/:@!$&'()*+,;=-._~")
-    uri.query = quote(uri.query, safe="%/?:@!$&'()*+,;=-._~[]{}\"")
-    return uri
-
 
 class WebSocket(asyncio.Protocol):
     """One connection, from the handshake to the close. One task receives, any task sends."""
@@ -78,14 +48,8 @@ class WebSocket(asyncio.Protocol):
 
         If nothing arrives in half that time after the ping, the connection is aborted.
         """
-        loop = asyncio.get_running_loop()
-        deflate = ClientPerMessageDeflateFactory(
-            client_max_window_bits=True, compress_settings={"level": 1}
-        )
-        self._protocol = ClientProtocol(
-            uri, extensions=[deflate], max_size=MAX_DAEMON_MESSAGE, logger=_LOGGER
-        )
-        self._loop = loop
+        self._loop = loop = asyncio.get_running_loop()
+        self._protocol = client_protocol(uri)
         self._ping_interval = ping_interval
         self._transport: asyncio.Transport | None = None
         self._head: Head | None = Head()
@@ -159,10 +123,7 @@ class WebSocket(asyncio.Protocol):
             self._unread = 0
             self._read_on()  # to the peer's close frame
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await asyncio.shield(self._lost)
-        except TimeoutError:
-            pass
+            await asyncio.wait([self._lost], timeout=CLOSE_SECONDS)
         finally:
             self.abort()
 
@@ -188,9 +149,6 @@ class WebSocket(asyncio.Protocol):
             return
         self._unfed = memoryview(bytes(self._unfed) + data if self._unfed else data)
         self._read_on()
-
-    def eof_received(self) -> None:
-        """Let asyncio close the transport: nothing is sent to a peer that has hung up."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -273,16 +231,10 @@ class WebSocket(asyncio.Protocol):
             self._wake()
 
     def _check_end(self) -> None:
-        error, close = self._protocol.parser_exc, self._protocol.close_rcvd
-        if isinstance(error, PayloadTooBig):
-            self._finish(InvalidAnswer(f"a message of more than {MAX_DAEMON_MESSAGE} bytes"))
-        elif error is not None:
-            self._finish(InvalidAnswer(f"a broken frame: {error}"))
-        elif close is not None:
-            self._finish(SocketClosed(close.code, close.reason))
-        else:
-            return  # our close frame has not been answered yet
-        self._shut()
+        end = end_of(self._protocol)
+        if end is not None:  # otherwise our close frame has not been answered yet
+            self._finish(end)
+            self._shut()
 
     def _finish(self, end: Exception) -> None:
         """Let ``receive`` raise ``end`` after the last message. Only the first call counts."""

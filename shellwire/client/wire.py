@@ -14,7 +14,7 @@ from websockets.frames import CloseCode
 from shellwire.client.connect_errors import ABNORMAL_CLOSURE
 from shellwire.client.handshake import open_socket
 from shellwire.client.outgoing import encode
-from shellwire.client.websocket import SocketClosed
+from shellwire.client.websocket_protocol import SocketClosed
 from shellwire.errors import InvalidAnswer, InvalidMessage, from_wire
 from shellwire.protocol.answers import read
 from shellwire.protocol.text_bytes import FEATURE

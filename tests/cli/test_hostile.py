@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import zlib
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -180,13 +181,10 @@ async def test_a_message_that_inflates_without_end(
 ) -> None:
     answer = frame(bomb(), first=0xC1)
     server = HostileServer(lambda _: answer, status=answer if first else None, deflate=True)
-    # A child of this process.
-    monkeypatch.setattr(forked.SERVER, "can_run", lambda *_: False)
+    monkeypatch.setattr(forked.SERVER, "can_run", lambda *_: False)  # so a child of this process
     assert f"more than {MAX_DAEMON_MESSAGE} bytes" in await refused(cli, server, "jobs")
-    # In KiB, of the largest child that this process has had (getrusage(2)). A child that vfork(2)
-    # made has our own largest size until it calls execve(2), and that counts as its own.
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # In KiB, of the largest child so far. Until execve(2) a child of vfork(2) has our own size.
+    most, own = (resource.getrusage(who).ru_maxrss * 1024 for who in (RUSAGE_CHILDREN, RUSAGE_SELF))
     assert most < 6 * MAX_DAEMON_MESSAGE or most <= own
 
 

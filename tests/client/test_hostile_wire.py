@@ -14,7 +14,8 @@ from shellwire.client import Client
 from shellwire.client.dial import dial
 from shellwire.client.endpoint import Target
 from shellwire.client.http_head import MAX_HEAD
-from shellwire.client.websocket import MAX_UNREAD, SocketClosed, WebSocket
+from shellwire.client.websocket import MAX_UNREAD, WebSocket
+from shellwire.client.websocket_protocol import SocketClosed
 from shellwire.errors import Disconnected, InvalidAnswer, ShellwireError, Unreachable
 from tests.client.hostile import HostileServer, frame
 from tests.live import PATIENCE
