@@ -45,8 +45,9 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
         from shellwire.cli.signals import hangup_hint
 
         how = _REASONS.get(result.reason, result.reason)
+        if result.by is not None:
+            how += f" by {printable(result.by)}"
         if result.message is not None:
-            how += f" by {printable(result.by)}" if result.by is not None else ""
             how += f": {printable(result.message)}"
         note(f"shellwire: {how}{hangup_hint()}")
     if result.reason == "timed_out":

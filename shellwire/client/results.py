@@ -92,7 +92,8 @@ class Result:
     """The reason given by whoever ended the job; None without one."""
 
     by: str | None = None
-    """The principal whose message ended the job; None if no message did."""
+    """The principal whose message ended the job; None if no message did, or one of the job's own
+    principal without a reason."""
 
     @property
     def stdout(self) -> str:

@@ -50,7 +50,7 @@ class _Worker:
         self.alive = True
         self._ended = asyncio.Event()
         child_in, to = os.pipe()
-        self._from, child_out = os.pipe()
+        from_child, child_out = os.pipe()
         try:
             self._pid = spawn(
                 command,
@@ -60,12 +60,13 @@ class _Worker:
             )
         except SpawnError:
             os.close(to)
-            os.close(self._from)
+            os.close(from_child)
             raise
         finally:
             os.close(child_in)
             os.close(child_out)
         self._to = InputWriter(to)
+        self._from = os.fdopen(from_child, "rb", 0)
         reaper.watch(self._pid, self._on_exit)
         self._reader: asyncio.StreamReader | None = None
         self._transport: asyncio.ReadTransport | None = None
@@ -79,9 +80,8 @@ class _Worker:
         if self._reader is None:
             self._reader = asyncio.StreamReader(limit=_PIECE)
             protocol = asyncio.StreamReaderProtocol(self._reader)
-            pipe = os.fdopen(self._from, "rb", 0)
             loop = asyncio.get_running_loop()
-            self._transport, _ = await loop.connect_read_pipe(lambda: protocol, pipe)
+            self._transport, _ = await loop.connect_read_pipe(lambda: protocol, self._from)
         self._to.write(request + b"\n")
         pieces: list[bytes] = []
         while not (pieces and pieces[-1].endswith(b"\n")):
@@ -99,8 +99,8 @@ class _Worker:
         self._to.close()
         if self._transport is not None:
             self._transport.close()
-        else:
-            os.close(self._from)
+        # Not by its number: a cancelled connect_read_pipe() has closed it, and it may be reused.
+        self._from.close()
 
 
 class WorkerPool:

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 # 5 random bytes and 33 random bytes, in the alphabet of base32 (RFC 4648, 6), in lower case.
 _ID_LENGTH, _SECRET_LENGTH = 8, 52
 _TOKEN = re.compile(rf"sw1_.+_([a-z2-7]{{{_ID_LENGTH}}})[a-z2-7]{{{_SECRET_LENGTH}}}", re.DOTALL)
+
+KEEP_EXPIRED = 7 * 86_400.0
+"""Seconds that an expired token stays listed; the next ``add`` forgets older ones."""
 
 
 class StoredToken(Credential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +97,7 @@ class Tokens:
         created: list[str] = []
 
         def change(entries: _Entries) -> None:
+            _forget_expired(entries)
             made = make(token_id)
             token = f"sw1_{made.name}_{token_id}{_random(33)[:_SECRET_LENGTH]}"
             entries[token_id] = StoredToken(**msgspec.structs.asdict(made), sha256=_digest(token))
@@ -126,6 +131,13 @@ class Tokens:
             content = msgspec.json.encode(_File(list(entries.values())))
             write_private(self._home.tokens_file, msgspec.json.format(content, indent=2) + b"\n")
             self._entries = entries
+
+
+def _forget_expired(entries: _Entries) -> None:
+    before = time.time() - KEEP_EXPIRED
+    for each in list(entries.values()):
+        if each.expires is not None and each.expires < before:
+            del entries[each.id]
 
 
 def _read(path: Path) -> _Entries:

@@ -161,6 +161,8 @@ class OrphanTracker:
 
     def tag_of(self, process: Process) -> bytes | None:
         """Return the tag of the living job that a process belongs to, or None."""
+        for tree in self._trees.values():
+            tree.verify()
         owner = self._owner(process)
         return None if owner is None else owner.tag
 

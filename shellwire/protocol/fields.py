@@ -137,7 +137,7 @@ EndedBy = Annotated[
     str,
     Meta(
         description="The principal whose message ended the job; `another user` if this client may"
-        " not know; absent if no message ended it."
+        " not know. Absent if no message ended it, or one of its own principal without a reason."
     ),
 ]
 Left = Annotated[

@@ -4,9 +4,11 @@
 another's the answer is the same as for one that does not exist. ``no``: FORBIDDEN, before anything
 is looked up.
 
-What is not in the table is refused, and a test fails. A message added later gets its row here:
-one that changes a job as ``send_input``, one that lists as ``list_jobs``, one that administers the
-daemon as ``stop_daemon``.
+What is not in the table is refused, and a test fails. A message added later gets its row here. The
+rules: ``share``, ``take_input`` and ``release_input`` as ``resize``; ``list_contexts`` and
+``watch_jobs`` as ``list_jobs``; ``query_audit``, ``kick_client`` and ``restart`` as
+``stop_daemon``; tunnels owner and admin, operator by policy; recordings as ``read_output``;
+``/metrics`` as ``/health?verbose``.
 """
 
 from __future__ import annotations

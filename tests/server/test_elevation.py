@@ -335,3 +335,30 @@ async def test_up_and_down_many_times(many: Daemon) -> None:
         await lower(ann)
         assert await code(ann, "list_clients") == "FORBIDDEN"
     assert (await verbose_health(many, many.token))["elevated"] == []
+
+
+@pytest.mark.long
+async def test_every_file_message_is_answered_once(many: Daemon, tmp_path: Path) -> None:
+    """Whatever it waits for when the elevation ends: a worker, its turn, or its first step."""
+    (tmp_path / "file").write_bytes(b"x" * 300_000)
+    kinds = (
+        {"type": "fs_list", "path": ""},
+        {"type": "fs_glob", "pattern": "**"},
+        {"type": "fs_read", "path": "file"},
+        {"type": "fs_search", "query": "nothing"},
+    )
+    ann = await member(many, "ann", "viewer", may_elevate=may("operator"))
+    for number in range(30):
+        await elevate(ann)
+        wanted = {f"{number}-{place}" for place in range(24)}
+        for place in range(24):
+            kind = kinds[(number + place) % len(kinds)]
+            request = {**kind, "id": f"f{place}", "root": str(tmp_path)}
+            await ann.send({**request, "request_id": f"{number}-{place}"})
+        await lower(ann)
+        while wanted:
+            message = await ann.receive()
+            if message.get("operation", "").startswith("fs_"):
+                wanted.remove(message["request_id"])
+                assert message.get("code") in (None, "FORBIDDEN"), message
+    assert "Traceback" not in (many.home / "daemon.log").read_text()

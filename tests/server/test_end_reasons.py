@@ -43,8 +43,9 @@ async def test_without_a_reason(client: Client) -> None:
         job = await client.start("exec sleep 600")
         await client.send({"type": "kill_session", "id": job, **fields})
         last = (await client.finish(job)).last
+        assert last["reason"] == "killed"
         assert "message" not in last
-        assert last["by"] == "owner"
+        assert "by" not in last
 
 
 async def test_nobody_else_ends_a_job(client: Client) -> None:
@@ -62,12 +63,15 @@ async def test_of_a_queued_command(own_daemon: Callable[..., Daemon], kind: str)
     daemon = own_daemon("--max-processes", "1")
     client = await daemon.client()
     await client.start("exec sleep 600")
-    for reason, message in (("not today", "not today"), (None, "before it ran")):
+    for reason, message, by in (
+        ("not today", "not today", "owner"),
+        (None, "before it ran", None),
+    ):
         job = await client.start("true")
         await client.until("command_queued", id=job)
         await client.send({"type": kind, "id": job, "reason": reason})
         last = (await client.until("error", id=job))[-1]
-        assert (last["code"], last["by"]) == ("CANCELLED", "owner")
+        assert (last["code"], last.get("by")) == ("CANCELLED", by)
         assert last["message"].endswith(message)
 
 
@@ -99,6 +103,11 @@ async def test_whom_it_concerns_is_told_who(own_daemon: Callable[..., Daemon]) -
     for client in (alice, viewer):
         last = (await client.until("session_ended", id=job))[-1]
         assert (last["message"], last["by"]) == ("upgrade", "ann")
+    # Without a reason he is told all the same.
+    job = await alice.session(command="cat")
+    await ann.ask({"type": "kill_session", "id": job})
+    last = (await alice.until("session_ended", id=job))[-1]
+    assert (last.get("message"), last["by"]) == (None, "ann")
 
 
 class _Of:

@@ -158,6 +158,14 @@ class FileQueue:
         task = asyncio.create_task(self._answer(work, message))
         tasks[task] = message
         task.add_done_callback(tasks.pop)
+
+        def answer_unstarted(task: asyncio.Task[None]) -> None:
+            # A task that is cancelled before its first step runs no code.
+            if task.cancelled():
+                work.close()
+                self._refuse(self._forbidden or Cancelled("cancelled"), message)
+
+        task.add_done_callback(answer_unstarted)
         return task
 
     def _hash(self, piece: ReadResult, message: FsRead) -> None:

@@ -39,6 +39,9 @@ CLIENT_HEADER = "Shellwire-Client"
 MAX_REQUESTS = 64
 """Requests that may be served at a time."""
 
+OWNERS_REQUESTS = 8
+"""How many of them only the owner may use."""
+
 
 @contextlib.contextmanager
 def count_request(connections: Connections, request: AuthenticatedRequest) -> Iterator[None]:
@@ -46,9 +49,10 @@ def count_request(connections: Connections, request: AuthenticatedRequest) -> It
 
     Raises QueueFull if there are too many, in all or of its principal.
     """
-    if len(connections.requests) >= MAX_REQUESTS:
-        raise QueueFull(f"{MAX_REQUESTS} requests are being worked on already")
     who = request.principal
+    most = MAX_REQUESTS if who.is_owner else MAX_REQUESTS - OWNERS_REQUESTS
+    if len(connections.requests) >= most:
+        raise QueueFull(f"{most} requests are being worked on already")
     most = connections.services.principal_limits.connections
     own = sum(each.principal.name == who.name for each in connections.requests)
     if not who.is_owner and own >= most:
