@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from shellwire.jobs.job import Job
 from shellwire.server.connection import Connection
+from shellwire.server.frame_socket import FrameSocket
 from shellwire.shell.shell import Shell
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def instrument() -> None:
         _around(kind, "run", "ready", "command_sent")
     _around(Job, "_reported", "ended", None)
     _around(Job, "_conclude", None, "concluded")
-    _around(Connection, "write", "writing", "written")
+    _around(FrameSocket, "write", "writing", "written")
 
 
 def main(file: str, *flags: str) -> None:

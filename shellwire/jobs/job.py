@@ -141,9 +141,7 @@ class Job:
         self._run.record_start(self.key, request.kind)
         # Only now: if this fails, ``start`` ends the process.
         send_first_input(request, self._run)
-        self._conclusion.timers = JobTimers(
-            request, engine.deadlines, engine.idle_timeout, self.readers, self.used_at, self.end
-        )
+        self._conclusion.timers = JobTimers(request, engine, self.readers, self.used_at, self.end)
 
     def used_at(self) -> float:
         """Return the monotonic time of the last start, input, output, request or detaching."""
@@ -202,8 +200,8 @@ class Job:
         finally:
             self._finish(run)
             await self._conclusion.wait()
-            for step in (run.pump.drain, run.pump.close):
-                best_effort("the remaining output of a job could not be dropped", step)
+            steps = run.pump.drain, run.pump.close
+            each_best_effort("the remaining output of a job could not be dropped", steps)
 
     def discard_output(self) -> None:
         """Discard the output of background processes from now on, without blocking them."""
@@ -217,10 +215,7 @@ class Job:
             await asyncio.wait([self._ending])
 
     def refuse(
-        self,
-        refusal: WireError,
-        reason: Reason = "spawn_failed",
-        ended_by: EndedBy | None = None,
+        self, refusal: WireError, reason: Reason = "spawn_failed", ended_by: EndedBy | None = None
     ) -> None:
         """End a job that never ran; ``refusal`` is its terminal message."""
         self._conclude(self._conclusion.outcome(reason, refusal=refusal, ended_by=ended_by))
@@ -250,7 +245,6 @@ class Job:
                 best_effort("the end of a job is not in the journal", run.record_end)
         elif self._ending is None and run is not None:
             self._finish(run)
-        # A job that already has its outcome may become ended now.
         self._settle()
 
     def _finish(self, run: Run) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shellwire.errors import InputFull, SessionError
 from shellwire.jobs.best_effort import best_effort
 from shellwire.jobs.pump import Pump
-from shellwire.process import kill, proc
+from shellwire.process import children, kill, proc
 from shellwire.process.reap import Exit
 from shellwire.process.send_signal import KILL, send_to_group
 from shellwire.process.terminal_eof import TerminalEof
@@ -244,7 +244,7 @@ class Run:
         Also None while it has children: only without them the exit itself adds nothing.
         """
         status = self._shell.reported_status() if self.exit is None else None
-        return None if status is None or not proc.is_childless(self.pid) else Exit(status, None)
+        return None if status is None or not children.is_childless(self.pid) else Exit(status, None)
 
     def record_start(self, key: JobKey, kind: Kind) -> None:
         """Record in the journal that the job ``key`` has started."""

@@ -11,15 +11,14 @@ from shellwire.jobs.idle_timer import IdleTimer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shellwire.jobs.deadlines import Deadlines
+    from shellwire.jobs.engine import Engine
     from shellwire.jobs.model import Reason, Request
     from shellwire.jobs.readers import Readers
 
 
 class JobTimers:
-    """Calls ``end(reason)`` when a job runs or idles too long. ``deadlines`` holds its timeout.
+    """Calls ``end(reason)`` when a job runs or idles too long.
 
-    ``idle`` is the daemon's idle timeout in seconds, None for the request's default; 0 is never.
     ``used_at()`` returns when the job was last used, by time.monotonic().
     """
 
@@ -28,19 +27,18 @@ class JobTimers:
     def __init__(
         self,
         request: Request,
-        deadlines: Deadlines,
-        idle: float | None,
+        engine: Engine,
         readers: Readers,
         used_at: Callable[[], float],
         end: Callable[[Reason], None],
     ) -> None:
         self._readers = readers
         self._used_at = used_at
-        self._deadlines = deadlines
+        self._deadlines = engine.deadlines
         self._idle: IdleTimer | None = None
         if request.timeout > 0:
-            deadlines.set(self, request.timeout, partial(end, "timed_out"))
-        seconds = request.idle_default if idle is None else idle
+            engine.deadlines.set(self, request.timeout, partial(end, "timed_out"))
+        seconds = request.idle_default if engine.idle_timeout is None else engine.idle_timeout
         if request.kind == "session" and seconds > 0:
             self._idle = IdleTimer(seconds, self._active_at, self._warn, lambda: end("idle"))
 

@@ -11,7 +11,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from shellwire.process import proc
+from shellwire.process import children, proc
 from shellwire.process.proc import open_pidfd
 from shellwire.process.send_signal import HUP, KILL, TERM, send
 
@@ -37,7 +37,7 @@ _BATCH = 64
 
 
 def _candidates(*, subreaper: bool) -> AsyncIterator[proc.Process]:
-    return proc.descendants(os.getpid()) if subreaper else proc.all_processes()
+    return children.descendants(os.getpid()) if subreaper else proc.all_processes()
 
 
 class ProcessSet(Protocol):

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from shellwire.process import proc
+from shellwire.process import children, proc
 from shellwire.process.kill import TAG_NAME, Tree
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ class OrphanTracker:
         )
 
     def _new(self) -> list[Process]:
-        found = [proc.inspect(pid) for pid in proc.adopted_children() if not self._reaper.owns(pid)]
+        found = [
+            proc.inspect(pid) for pid in children.adopted_children() if not self._reaper.owns(pid)
+        ]
         return [
             each
             for each in found
@@ -212,7 +214,7 @@ class OrphanTracker:
         for tree in seen:
             tree.verify()
         below: dict[int, Tree] = {}
-        async for process in proc.descendants(os.getpid()):
+        async for process in children.descendants(os.getpid()):
             owner = below.get(process.ppid) or self._owner(process)
             if owner in seen:
                 below[process.pid] = owner
@@ -237,5 +239,5 @@ def _may_have_forked(process: Process) -> bool:
         or state is None
         or now.reaped != process.reaped
         or state.ignores(signal.SIGCHLD)
-        or bool(proc.children(process.pid))
+        or bool(children.children(process.pid))
     )

@@ -25,9 +25,7 @@ log = logging.getLogger(__name__)
 PROC = "/proc"
 
 # So many processes are inspected before the event loop runs again: a job may have thousands.
-_BATCH = 64
-
-_HALF_PAGE = 2048
+BATCH = 64
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -119,79 +117,16 @@ def _ask_psutil(pid: int) -> Process | None:
 
 
 @cache
-def _has_proc() -> bool:
+def has_proc() -> bool:
     return sys.platform != "win32" and os.path.exists(f"{PROC}/self/stat")
 
 
-@cache
-def has_children_files() -> bool:
-    """Whether the kernel has /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN)."""
-    return _has_proc() and os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
-
-
-def _pids() -> list[int]:
-    if _has_proc():
+def pids() -> list[int]:
+    if has_proc():
         return [int(name) for name in os.listdir(PROC) if name.isdigit()]
     import psutil
 
     return psutil.pids()
-
-
-def children(pid: int) -> list[int]:
-    """Return the pids of the direct children of ``pid``, zombies included."""
-    if not has_children_files():
-        return [each.pid for each in map(inspect, _pids()) if each and each.ppid == pid]
-    found: list[int] = []
-    try:
-        threads = os.listdir(f"{PROC}/{pid}/task")
-    except OSError:
-        return found
-    for thread in threads:
-        try:
-            with open(f"{PROC}/{pid}/task/{thread}/children", "rb") as file:
-                found.extend(map(int, file.read().split()))
-        except OSError:
-            continue
-    return found
-
-
-def adopted_children() -> list[int]:
-    """Return our children, adopted orphans among them, without those that another thread started.
-
-    Orphans become children of the first living thread (find_alive_thread, kernel/exit.c).
-    """
-    pid = os.getpid()
-    try:
-        fd = os.open(f"{PROC}/{pid}/task/{pid}/children", os.O_RDONLY)
-    except OSError:
-        return children(pid)
-    try:
-        found = b""
-        while more := os.read(fd, 65536):
-            found += more
-            # A read ends short of a page only at the end (seq_read_iter, fs/seq_file.c).
-            if len(more) < _HALF_PAGE:
-                break
-        return [int(each) for each in found.split()]
-    finally:
-        os.close(fd)
-
-
-def is_childless(pid: int) -> bool:
-    """Whether ``pid``, which has one thread, has no child, zombies included; False if unknown.
-
-    Unlike a list of many children, an empty one is exact (proc(5), children).
-    """
-    try:
-        fd = os.open(f"{PROC}/{pid}/task/{pid}/children", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return not os.read(fd, 1)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
 
 
 def session(pid: int) -> int:
@@ -206,12 +141,12 @@ def session(pid: int) -> int:
 
 def inspect(pid: int) -> Process | None:
     """Return the entry of ``pid``, or None if there is no such process."""
-    return _stat(pid) if _has_proc() else _ask_psutil(pid)
+    return _stat(pid) if has_proc() else _ask_psutil(pid)
 
 
 def now() -> float:
     """Return the present by the clock of ``Process.started``, which counts whole ticks on Linux."""
-    if sys.platform != "win32" and _has_proc():
+    if sys.platform != "win32" and has_proc():
         # starttime in proc_pid_stat(5): clock ticks since the system's boot.
         return float(int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")))
     return time.time()
@@ -230,53 +165,18 @@ def open_pidfd(pid: int) -> int | None:
         return None
 
 
-async def descendants(root: int) -> AsyncIterator[Process]:
-    """Yield every process below ``root``, parents before children, zombies included.
-
-    ``root`` must be a subreaper. Processes that it adopts meanwhile are found too: its children
-    are read again until none is new.
-    """
-    seen = {root}
-    while todo := [pid for pid in _below(root) if pid not in seen]:
-        while todo:
-            pid = todo.pop(0)
-            process = inspect(pid) if pid not in seen else None
-            seen.add(pid)
-            if process is None:
-                continue
-            if has_children_files():
-                todo.extend(children(pid))
-            yield process
-            if len(seen) % _BATCH == 0:
-                await asyncio.sleep(0)
-
-
-def _below(root: int) -> list[int]:
-    """Return the children of ``root``; where listing children is slow, all its descendants."""
-    if has_children_files():
-        return children(root)
-    by_parent: dict[int, list[int]] = {}
-    for each in map(inspect, _pids()):
-        if each is not None:
-            by_parent.setdefault(each.ppid, []).append(each.pid)
-    found = by_parent.get(root, [])
-    for pid in found:  # grows while it is read
-        found.extend(by_parent.get(pid, ()))
-    return found
-
-
 async def all_processes() -> AsyncIterator[Process]:
     """Yield every process of the system, parents before children."""
-    processes = [process for process in map(inspect, _pids()) if process is not None]
+    processes = [process for process in map(inspect, pids()) if process is not None]
     for count, process in enumerate(sorted(processes, key=lambda each: each.started), 1):
         yield process
-        if count % _BATCH == 0:
+        if count % BATCH == 0:
             await asyncio.sleep(0)
 
 
 def environ_value(pid: int, name: bytes) -> bytes | None:
     """Return the value of ``name`` in the environment ``pid`` was started with; None if unknown."""
-    if _has_proc():
+    if has_proc():
         try:
             with open(f"{PROC}/{pid}/environ", "rb") as file:
                 environ = b"\0" + file.read()

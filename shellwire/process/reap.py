@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shellwire.process import proc
+from shellwire.process import children, proc
 from shellwire.process.poller import running_poller
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Reaper:
                 return
 
     def _reap_each(self) -> None:
-        for pid in proc.children(os.getpid()) if self.adopts else list(self._watched):
+        for pid in children.children(os.getpid()) if self.adopts else list(self._watched):
             if pid in self._watched:
                 self._collect(pid)
             else:

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from shellwire.process import proc
+from shellwire.process import children, proc
 from shellwire.process.proc import open_pidfd
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ async def send(
 
 def _children(process: proc.Process, seen: Container[int]) -> list[proc.Process]:
     """Return the living children of ``process`` that are not ``seen``, without reused pids."""
-    if not proc.has_children_files():
+    if not children.has_children_files():
         return []
-    found = [proc.inspect(pid) for pid in proc.children(process.pid) if pid not in seen]
+    found = [proc.inspect(pid) for pid in children.children(process.pid) if pid not in seen]
     return [
         each for each in found if each is not None and each.ppid == process.pid and not each.zombie
     ]

@@ -28,6 +28,7 @@ from shellwire.server.close_handshake import (
     CloseHandshake,
 )
 from shellwire.server.expiry import ExpiryTimer
+from shellwire.server.frame_socket import FrameSocket
 from shellwire.server.heartbeat import Heartbeat
 from shellwire.server.http_connection import peer_log
 from shellwire.server.identity import NOBODY, share_of
@@ -89,7 +90,9 @@ class Connection:
         """Whether text fields may encode bytes that are not UTF-8 (``text: "bytes"``)."""
         self.abort = transport.abort
         """Cut the connection."""
-        self.writer = FairWriter(self)
+        self.writer = FairWriter(
+            FrameSocket(ws, transport, http_connection, lambda: self._closing.sent)
+        )
         self._handle_message = handle
         self._ws = ws
         self._transport = transport
@@ -265,30 +268,6 @@ class Connection:
             self.send(
                 Ack(id=message.request_id, operation=operation, request_id=message.request_id)
             )
-
-    @property
-    def has_room(self) -> bool:
-        """Whether the kernel has taken all that was written, or the connection is lost."""
-        return not self._http_connection.writing_paused or self._transport.is_closing()
-
-    @property
-    def window_bits(self) -> int:
-        """The window agreed on for permessage-deflate, 0 without."""
-        return int(self._ws.compress)
-
-    def write(self, frame: bytes) -> None:
-        """Write a frame. Raises ConnectionError if nothing more can be written."""
-        if self._closing.sent or self._ws.closed or self._transport.is_closing():
-            # Nothing may follow a close frame, which may itself still wait for room.
-            raise ConnectionResetError
-        self._transport.write(frame)
-
-    def failed(self, error: Exception) -> None:
-        """Take note that the writer has stopped."""
-        # After a ConnectionError the reader ends the connection.
-        if not isinstance(error, ConnectionError):
-            log.error("the writer of client %s failed", self.client_id, exc_info=error)
-            self.abort()
 
     # Closing -------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from shellwire.errors import Forbidden, QueueFull
 from shellwire.jobs.quota import Quota, Share
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from shellwire.jobs.job import Job
     from shellwire.protocol.messages import Encoding, ServerMessage
+    from shellwire.server.frame_socket import FrameSocket
     from shellwire.server.outgoing_frames import Payload, Pieces
     from shellwire.server.roles import Column
 
@@ -45,32 +46,10 @@ _TURN = 512 * 1024
 Source = JobFeed | PageReply | FileReplies
 
 
-class Socket(Protocol):
-    """Where the frames go; ``Connection`` implements it."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether the kernel has taken all that was written, or the connection is lost."""
-        ...
-
-    @property
-    def window_bits(self) -> int:
-        """The window agreed on for permessage-deflate, 0 without."""
-        ...
-
-    def write(self, frame: bytes) -> None:
-        """Write a frame. Raises ConnectionError if nothing more can be written."""
-        ...
-
-    def failed(self, error: Exception) -> None:
-        """Take note that nothing more will be written, because of ``error``."""
-        ...
-
-
 class FairWriter:
     """Writes one connection's messages to ``socket``. Call ``resume`` when that has room again."""
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, socket: FrameSocket) -> None:
         self.text_bytes = False
         """Whether text fields may encode bytes that are not UTF-8."""
         self.share = Share("", Quota(0, 0, 0))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.jobs.registries import Registries
+from tests.jobs.reported import patient, waiter  # noqa: F401 - fixtures
 from tests.live import Daemon
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shellwire.process import kill, proc
+from shellwire.process import children, kill, proc
 from shellwire.process.send_signal import send
 from shellwire.process.spawn import spawn
 from tests.jobs.observe import reap
@@ -143,13 +143,13 @@ async def test_descendants_come_after_their_parents(
         monkeypatch.setattr(proc, "_has_proc", lambda: False)
     pid, reading = _start("sh -c 'sleep 98765 >&2 & echo $! .; wait' & wait", _TAG + b"5")
     _pids(reading)
-    found = [each async for each in proc.descendants(os.getpid())]
+    found = [each async for each in children.descendants(os.getpid())]
     seen = {os.getpid()}
     for each in found:
         assert each.ppid in seen
         seen.add(each.pid)
     assert len(found) == len({each.pid for each in found})
-    assert {each.pid for each in found} >= {each.pid async for each in proc.descendants(pid)}
+    assert {each.pid for each in found} >= {each.pid async for each in children.descendants(pid)}
     all_processes = [each.pid async for each in proc.all_processes()]
     assert {*seen} <= {*all_processes}
     await kill.end(kill.Tree(pid, _TAG + b"5"))
@@ -161,7 +161,7 @@ def test_no_such_process(monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> Non
     monkeypatch.setattr(proc, "_has_proc", lambda: has_proc)
     monkeypatch.setattr(proc, "has_children_files", lambda: has_proc)
     assert proc.inspect(2**22 + 1) is None
-    assert proc.children(2**22 + 1) == []
+    assert children.children(2**22 + 1) == []
     assert not proc.environ_has(2**22 + 1, b"PATH", b"", prefix=True)
 
 

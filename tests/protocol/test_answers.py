@@ -15,6 +15,7 @@ from shellwire.protocol import answers, codec, messages
 from shellwire.protocol.file_results import RESULTS
 from shellwire.protocol.limits import MAX_DAEMON_MESSAGE, MAX_NESTING
 from shellwire.server.files import worker
+from shellwire.server.frame_socket import FrameSocket
 from shellwire.server.writer import FairWriter
 from tests.protocol.strategies import server_messages
 
@@ -88,11 +89,13 @@ def test_wrong_types(content: Any) -> None:
 # What a daemon can send --------------------------------------------------------------------------
 
 
-class FullSocket:
+class FullSocket(FrameSocket):
     """A socket that takes nothing."""
 
     has_room = False
-    window_bits = 0
+
+    def __init__(self) -> None:
+        """Have no connection."""
 
     def write(self, frame: bytes) -> None:
         raise AssertionError(frame)
