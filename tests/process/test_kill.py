@@ -138,9 +138,9 @@ async def test_descendants_come_after_their_parents(
     monkeypatch: pytest.MonkeyPatch, lacks: str
 ) -> None:
     if lacks != "nothing":
-        monkeypatch.setattr(proc, "has_children_files", lambda: False)
+        monkeypatch.setattr(children, "has_children_files", lambda: False)
     if lacks == "/proc":
-        monkeypatch.setattr(proc, "_has_proc", lambda: False)
+        monkeypatch.setattr(proc, "has_proc", lambda: False)
     pid, reading = _start("sh -c 'sleep 98765 >&2 & echo $! .; wait' & wait", _TAG + b"5")
     _pids(reading)
     found = [each async for each in children.descendants(os.getpid())]
@@ -158,8 +158,8 @@ async def test_descendants_come_after_their_parents(
 
 @pytest.mark.parametrize("has_proc", [True, False])
 def test_no_such_process(monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> None:
-    monkeypatch.setattr(proc, "_has_proc", lambda: has_proc)
-    monkeypatch.setattr(proc, "has_children_files", lambda: has_proc)
+    monkeypatch.setattr(proc, "has_proc", lambda: has_proc)
+    monkeypatch.setattr(children, "has_children_files", lambda: has_proc)
     assert proc.inspect(2**22 + 1) is None
     assert children.children(2**22 + 1) == []
     assert not proc.environ_has(2**22 + 1, b"PATH", b"", prefix=True)
@@ -168,7 +168,7 @@ def test_no_such_process(monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> Non
 def test_psutil_and_proc_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     name, value = next(iter(os.environb.items()))
     by_proc, has = proc.inspect(os.getpid()), proc.environ_has(os.getpid(), name, value)
-    monkeypatch.setattr(proc, "_has_proc", lambda: False)
+    monkeypatch.setattr(proc, "has_proc", lambda: False)
     by_psutil = proc.inspect(os.getpid())
     assert by_proc is not None
     assert by_psutil is not None

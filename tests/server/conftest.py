@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import shellwire
-from tests.server.elevation import many  # noqa: F401 - fixtures
 from tests.server.file_client import FileClient
 from tests.server.raw import Raw
 

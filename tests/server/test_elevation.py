@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.server.elevation import REASON, code, elevate, lower, may, raised, verbose_health
-from tests.server.principals import member, mint
+import pytest
+
+from tests.server.principals import administer, member, mint
+from tests.server.raw import Raw
 
 if TYPE_CHECKING:
-    from tests.live import Daemon
+    from collections.abc import Callable
+
+    from tests.live import Client, Daemon, Message
+
+REASON = "INC-123: disk full"
+
+
+@pytest.fixture
+def many(own_daemon: Callable[..., Daemon]) -> Daemon:
+    """Return a daemon with room for several clients."""
+    return own_daemon("--max-clients", "16")
+
+
+def may(role: str, seconds: float = 3600) -> Message:
+    return {"role": role, "ttl_seconds": seconds}
+
+
+async def raised(daemon: Daemon, name: str, own: str, to: str, **fields: Any) -> Client:
+    """Create a token that may be raised; connect with it, and raise it."""
+    client = await member(daemon, name, own, may_elevate=may(to), **fields)
+    assert (await elevate(client))["type"] == "elevated"
+    return client
+
+
+async def elevate(client: Client, reason: str = REASON, **fields: Any) -> Message:
+    return await client.ask({"type": "elevate", "reason": reason, **fields})
+
+
+async def lower(client: Client) -> None:
+    """End the elevation: the last request says for how long it lasts."""
+    assert (await elevate(client, ttl_seconds=0.001))["type"] == "elevated"
+    kept: list[Message] = []
+    while True:
+        message = await client.receive()
+        if message["type"] == "notice" and "has ended" in message["message"]:
+            client.aside = kept + client.aside
+            return
+        kept.append(message)
+
+
+async def code(client: Client, kind: str, **fields: Any) -> str | None:
+    """Send a message; return the code of the error that answers it, or None."""
+    return (await client.ask({"type": kind, **fields})).get("code")
 
 
 async def test_who_may_be_raised(many: Daemon) -> None:
@@ -118,4 +164,59 @@ async def test_jobs_and_health_mark_it(many: Daemon) -> None:
         "raised": True,
         "plain": False,
     }
+    assert (await verbose_health(many, many.token))["elevated"] == []
+
+
+async def verbose_health(daemon: Daemon, token: str) -> Message:
+    raw = await Raw.open(daemon)
+    head = {"Host": "localhost", "Authorization": f"Bearer {token}"}
+    answer = await raw.ask("/health?verbose", head)
+    found: Message = json.loads(answer.body)
+    return found
+
+
+async def test_what_it_minted_ends_with_it(many: Daemon) -> None:
+    ann = await raised(many, "ann", "operator", "admin")
+    create = {"type": "create_token", "role": "operator"}
+    answer = await ann.ask({**create, "name": "child"})
+    assert answer["code"] == "FORBIDDEN"
+    assert "your elevation ends in" in answer["message"]
+    assert (await ann.ask({**create, "name": "child", "ttl_seconds": 2000}))["code"] == "FORBIDDEN"
+    answer = await ann.ask({**create, "name": "child", "ttl_seconds": 60})
+    assert answer["type"] == "token_created"
+
+
+async def test_revocation_ends_it(many: Daemon) -> None:
+    ann = await raised(many, "ann", "operator", "admin")
+    await ann.close()
+    assert (await verbose_health(many, many.token))["elevated"] != []
+    assert (await administer(many, "revoke_token", name="ann"))["type"] == "ack"
+    assert (await verbose_health(many, many.token))["elevated"] == []
+
+
+async def test_a_restart_ends_it(own_daemon: Callable[..., Daemon]) -> None:
+    daemon = own_daemon()
+    token = await mint(daemon, "ann", "operator", may_elevate=may("admin"))
+    ann = await daemon.client("a", token=token)
+    await elevate(ann)
+    await asyncio.to_thread(daemon.stop)
+    daemon = own_daemon(home=daemon.home)
+    ann = await daemon.client("a", token=token)
+    assert ann.status["principal"]["role"] == "operator"
+    assert await code(ann, "list_clients") == "FORBIDDEN"
+
+
+async def test_a_reload_changes_nothing(many: Daemon) -> None:
+    ann = await raised(many, "ann", "operator", "admin")
+    assert (await administer(many, "reload"))["type"] == "ack"
+    assert await code(ann, "list_clients") is None
+
+
+@pytest.mark.long
+async def test_up_and_down_many_times(many: Daemon) -> None:
+    """However short it is, it ends, and its end is told."""
+    ann = await member(many, "ann", "viewer", may_elevate=may("admin"))
+    for _ in range(100):
+        await lower(ann)
+        assert await code(ann, "list_clients") == "FORBIDDEN"
     assert (await verbose_health(many, many.token))["elevated"] == []

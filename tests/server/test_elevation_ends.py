@@ -1,4 +1,4 @@
-"""The end of break-glass: what only the raised role could hold ends with it."""
+"""What ends with an elevation: all that only the raised role could have open."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.server.elevation import code, elevate, lower, may, raised, verbose_health
-from tests.server.principals import administer, member, mint
+from tests.server.principals import member, mint
 from tests.server.raw import Raw
 from tests.server.raw import request as http_request
+from tests.server.test_elevation import code, elevate, lower, many, may, raised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.live import Daemon
+
+__all__ = ["many"]
 
 
 async def test_expiry_ends_what_an_admin_followed(many: Daemon) -> None:
@@ -119,17 +120,6 @@ async def test_expiry_refuses_waiting_file_messages(many: Daemon, tmp_path: Path
     assert await code(ann, "fs_read", root="/", path="etc/hostname", id="x") == "FORBIDDEN"
 
 
-async def test_what_it_minted_ends_with_it(many: Daemon) -> None:
-    ann = await raised(many, "ann", "operator", "admin")
-    create = {"type": "create_token", "role": "operator"}
-    answer = await ann.ask({**create, "name": "child"})
-    assert answer["code"] == "FORBIDDEN"
-    assert "your elevation ends in" in answer["message"]
-    assert (await ann.ask({**create, "name": "child", "ttl_seconds": 2000}))["code"] == "FORBIDDEN"
-    answer = await ann.ask({**create, "name": "child", "ttl_seconds": 60})
-    assert answer["type"] == "token_created"
-
-
 async def test_a_passive_viewer_again(many: Daemon) -> None:
     """A viewer raised to admin counts as a reader; lowered, it can't stop the job any more."""
     owner = await many.client("o")
@@ -142,42 +132,6 @@ async def test_a_passive_viewer_again(many: Daemon) -> None:
     while seen < 200 * 50:
         seen += len((await owner.until("output", id=job))[-1]["data"])
     assert await code(ann, "send_input", id=job, data="") == "FORBIDDEN"
-
-
-async def test_revocation_ends_it(many: Daemon) -> None:
-    ann = await raised(many, "ann", "operator", "admin")
-    await ann.close()
-    assert (await verbose_health(many, many.token))["elevated"] != []
-    assert (await administer(many, "revoke_token", name="ann"))["type"] == "ack"
-    assert (await verbose_health(many, many.token))["elevated"] == []
-
-
-async def test_a_restart_ends_it(own_daemon: Callable[..., Daemon]) -> None:
-    daemon = own_daemon()
-    token = await mint(daemon, "ann", "operator", may_elevate=may("admin"))
-    ann = await daemon.client("a", token=token)
-    await elevate(ann)
-    await asyncio.to_thread(daemon.stop)
-    daemon = own_daemon(home=daemon.home)
-    ann = await daemon.client("a", token=token)
-    assert ann.status["principal"]["role"] == "operator"
-    assert await code(ann, "list_clients") == "FORBIDDEN"
-
-
-async def test_a_reload_changes_nothing(many: Daemon) -> None:
-    ann = await raised(many, "ann", "operator", "admin")
-    assert (await administer(many, "reload"))["type"] == "ack"
-    assert await code(ann, "list_clients") is None
-
-
-@pytest.mark.long
-async def test_up_and_down_many_times(many: Daemon) -> None:
-    """However short it is, it ends, and its end is told."""
-    ann = await member(many, "ann", "viewer", may_elevate=may("admin"))
-    for _ in range(100):
-        await lower(ann)
-        assert await code(ann, "list_clients") == "FORBIDDEN"
-    assert (await verbose_health(many, many.token))["elevated"] == []
 
 
 @pytest.mark.long
