@@ -19,9 +19,10 @@ _PING_FRAME = encode_head(FINAL | PING, 0)
 class Heartbeat:
     """One timer for one WebSocket.
 
-    After ``interval`` seconds without a byte from the client it sends a ping; after two intervals
-    it cuts the connection. ``received_at()`` returns when the last byte arrived, by the event
-    loop's clock. aiohttp's own heartbeat sets timers anew after each message.
+    After ``interval`` seconds without a byte from the client it sends a ping; after as many more it
+    cuts the connection. It never cuts one without a ping: the daemon itself may have been stopped.
+    ``received_at()`` returns when the last byte arrived, by the event loop's clock. aiohttp's own
+    heartbeat sets timers anew after each message.
 
     It also cuts a connection that aiohttp has closed but can't end: if the socket is full when the
     peer breaks the protocol or sends a close frame, aiohttp waits for room without a limit.
@@ -40,6 +41,7 @@ class Heartbeat:
         self._interval = interval
         self._received_at = received_at
         self._is_closing = is_closing
+        self._pinged_after = -1.0  # when the last byte before the last ping arrived
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(interval, self._check)
 
@@ -51,14 +53,13 @@ class Heartbeat:
         if self._ws.closed:
             self._timer = self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
             return
-        last, interval = self._received_at(), self._interval
-        silent = self._loop.time() - last
-        if silent >= 2 * interval:
-            self._transport.abort()
-            return
+        last, now, interval = self._received_at(), self._loop.time(), self._interval
         due = last + interval
-        if silent >= interval:
-            due += interval
+        if due <= now:
+            if self._pinged_after == last:
+                self._transport.abort()
+                return
+            self._pinged_after, due = last, now + interval
             # Nothing may follow our close frame.
             if not (self._is_closing() or self._transport.is_closing()):
                 self._transport.write(_PING_FRAME)

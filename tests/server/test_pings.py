@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from tests.server.test_writer import LONG_IDS, ask_until_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +97,17 @@ async def test_a_close_frame_that_can_not_be_answered(frequent_pings: Daemon) ->
     raw.write(frame(CLOSE, b"\x03\xe8"))
     await wait_no_client_connected(frequent_pings)
     await observer.close()
+
+
+async def test_a_daemon_that_was_stopped_itself(tmp_path: Path) -> None:
+    """It can't know who is gone: first it must ping (Ctrl+Z, a frozen container)."""
+    daemon = Daemon(tmp_path / "home", "--ping-interval", "0.5")
+    client = await daemon.client()
+    for _ in range(2):
+        os.kill(daemon.pid, signal.SIGSTOP)
+        await asyncio.sleep(1.5)
+        os.kill(daemon.pid, signal.SIGCONT)
+        assert (await client.ask({"type": "ping"}))["type"] == "pong"
+        await asyncio.sleep(1.2)
+    await client.close()
+    daemon.stop()
