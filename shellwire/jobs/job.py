@@ -131,7 +131,7 @@ class Job:
             self.context,
             engine,
             self.readers.output,
-            send=partial(self._leaving.send_after, self.key.client_id, self.context),
+            send=partial(self._leaving.send_after, self.key.client, self.context),
             reported=self._reported,
             exited=self._exited,
             changed=self._settle,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shellwire.jobs.job import Job
+    from shellwire.jobs.model import ClientKey
     from shellwire.jobs.run import Run
     from shellwire.process.reap import Exit
     from shellwire.shell.context import Context
@@ -92,10 +93,10 @@ class LeavingLeaders:
                 best_effort("a command could not be sent to its shell", send)
         return True
 
-    def send_after(self, client_id: str, context: Context, send: Callable[[], None]) -> None:
+    def send_after(self, client: ClientKey, context: Context, send: Callable[[], None]) -> None:
         """Call ``send()`` when no leader of this client or context is left, perhaps at once."""
         awaited = {
-            job for job in self._leaders if job.key.client_id == client_id or job.context is context
+            job for job in self._leaders if job.key.client == client or job.context is context
         }
         if awaited:
             self._waiting.append((awaited, send))

@@ -14,6 +14,7 @@ from tests.jobs.reported import PATIENT, runs_still, start_daemon
 from tests.live import PATIENCE
 from tests.server.conftest import patched
 from tests.server.observe import job_info
+from tests.server.principals import member
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +156,18 @@ async def test_what_the_shell_holds(patient: Daemon, waiter: Client, tmp_path: P
     assert (await waiter.finish(following)).code == 0
     await waiter.until("session_ended", id=session)
     await other.close()
+
+
+async def test_a_client_of_another_principal_with_the_same_id(patient: Daemon) -> None:
+    """It does not wait: whoever picks its id, and does not exit, must not delay it."""
+    owner = await patient.client("twin")
+    alice = await member(patient, "alice", client_id="twin")
+    held = await hold(alice, ":")
+    assert (await alice.finish(held.job)).code == 0
+    assert (await owner.run("echo next")).out == "next\n"
+    held.go()
+    await owner.close()
+    await alice.close()
 
 
 async def test_what_the_shell_of_a_named_context_holds(patient: Daemon, waiter: Client) -> None:
