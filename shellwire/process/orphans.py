@@ -74,6 +74,10 @@ class OrphanTracker:
         self._trees.pop(tree.tag, None)
         self._callbacks.pop(tree.tag, None)
         self._preexisting.pop(tree.tag, None)
+        if not self._undecided:
+            # The last scan came after its end: no later orphan is its. The next job may have
+            # started before, when this one's leader had only reported.
+            self._recent.discard(tree)
 
     def close(self) -> None:
         """Cancel all surveys."""

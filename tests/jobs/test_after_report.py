@@ -11,9 +11,10 @@ import pytest
 from tests.jobs.held import hold
 from tests.jobs.observe import FOREVER, becomes, is_alive
 from tests.jobs.reported import PATIENT, runs_still, start_daemon
+from tests.jobs.test_orphans import STRAY
 from tests.live import PATIENCE
 from tests.server.conftest import patched
-from tests.server.observe import job_info
+from tests.server.observe import job_info, wait_state
 from tests.server.principals import member
 
 if TYPE_CHECKING:
@@ -194,6 +195,27 @@ async def test_a_command_that_ends_before_it_gets_its_text(patient: Daemon, wait
     held.go()
     assert (await waiter.run("echo $A")).out == "1\n"
     await other.close()
+
+
+async def test_an_orphan_of_the_next_command(tmp_path: Path) -> None:
+    """Without session, tag and parent it is the next command's: the first one has ended by then."""
+    daemon = start_daemon(tmp_path / "home", env=patched(tmp_path / "patch", PATIENT))
+    client = await daemon.client()
+    await client.run(":")
+    held = await hold(client, ":")
+    await client.finish(held.job)
+    following = await client.start(f"read -r _; {STRAY} >&2", open_stdin=True)
+    await client.ask({"type": "ping"})
+    held.go()
+    await held.gone(daemon)
+    await client.ask({"type": "send_input", "id": following, "data": "\n"})
+    assert (await client.finish(following)).code == 0
+    (orphan,) = (await wait_state(client, following, "background"))["pids"]
+    await client.ask({"type": "kill_session", "id": following})
+    await wait_state(client, following, "ended")
+    assert not is_alive(orphan)
+    await client.close()
+    daemon.stop()
 
 
 async def test_slots(tmp_path: Path) -> None:
