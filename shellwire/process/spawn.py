@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from functools import cache
 from typing import TYPE_CHECKING
 
 from shellwire.errors import SpawnError
@@ -55,12 +54,6 @@ def private_file(content: bytes = b"") -> int:
         os.close(fd)
         raise
     return fd
-
-
-@cache
-def null_input() -> int:
-    """Return a descriptor of the null device, for reading. Don't close it."""
-    return os.open(os.devnull, os.O_RDONLY)
 
 
 def spawn(

@@ -23,7 +23,7 @@ from shellwire.shell.shell import Shell, Stdio
 
 if TYPE_CHECKING or sys.platform != "win32":
     from shellwire.process.pty import Terminal, open_terminal
-    from shellwire.process.spawn import null_input, private_file, spawn
+    from shellwire.process.spawn import private_file, spawn
     from shellwire.shell.report import ReportFile
 
 if TYPE_CHECKING:
@@ -156,7 +156,9 @@ def _launch(
         if stdio.stdin:
             given[0], stdin = pipe(1)
         else:
-            given[0] = null_input()
+            # Each shell's own: a lock on it, flock(2), ends with the processes that have it open.
+            given[0] = null = os.open(os.devnull, os.O_RDONLY)
+            theirs.append(null)
         outputs["stdout"], given[1] = pipe(0)
         outputs["stderr"], given[2] = pipe(0)
     pid = spawn(start.argv, {**start.env, TAG_NAME: tag}, given, tty=tty)

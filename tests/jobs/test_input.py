@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.jobs.observe import FOREVER
+from tests.jobs.observe import FOREVER, becomes
 
 if TYPE_CHECKING:
     from tests.live import Client
@@ -30,6 +32,21 @@ async def test_stdin_data_holds_any_character(client: Client) -> None:
 async def test_without_input_stdin_is_at_end_of_file(client: Client) -> None:
     assert (await client.run("cat; echo end")).out == "end\n"
     assert (await client.run("cat; echo end", stdin_data="")).out == "end\n"
+
+
+async def test_a_lock_on_that_stdin_ends_with_the_command(client: Client) -> None:
+    """A lock belongs to the open file, which must not be the daemon's (flock(2))."""
+    assert (await client.run("flock 0")).code == 0
+
+    def is_free() -> bool:
+        with open(os.devnull) as null:
+            try:
+                fcntl.flock(null, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    await becomes(is_free)
 
 
 async def test_open_stdin_continues_after_stdin_data(client: Client) -> None:
