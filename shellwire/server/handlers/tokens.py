@@ -145,11 +145,16 @@ def list_tokens(connection: Connection, message: messages.ListTokens) -> None:
 
 
 def revoke_token(connection: Connection, message: messages.RevokeToken) -> None:
+    own = connection.principal.credential
+
     def without(tokens: list[Credential]) -> list[Credential]:
         revoked = next((each for each in tokens if each.name == message.name), None)
         if revoked is None:
             raise NotFound(f"there is no token {message.name}")
         if message.keep_children:
+            if own is not None and revoked.id not in _with_descendants(own.id, tokens) - {own.id}:
+                # They would no longer end with a token that the owner may revoke because of them.
+                raise Forbidden("keep_children: only for tokens that were created with your own")
             # They become children of the token that created this one: as narrow as that, too.
             return [
                 msgspec.structs.replace(each, minted_by=revoked.minted_by)
