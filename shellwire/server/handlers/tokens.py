@@ -13,6 +13,7 @@ from shellwire.credentials import Credential, Elevation
 from shellwire.errors import Forbidden, InvalidMessage, NotFound
 from shellwire.principals import OWNER
 from shellwire.protocol import messages
+from shellwire.protocol.validation import excerpt
 from shellwire.server.identity import within_any
 from shellwire.server.roles import MINTS
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_TOKENS = 1000
 """The most tokens that exist at a time, expired ones included."""
+
+_MAX_NETWORK = 100  # two IPv6 addresses, as address and mask
 
 
 def create_token(connection: Connection, message: messages.CreateToken) -> None:
@@ -83,6 +86,8 @@ def _credential(
 
 
 def _network(text: str) -> str:
+    if len(text) > _MAX_NETWORK or "%" in text:  # ip_network accepts any text after a %
+        raise InvalidMessage(f"from: expected a network such as 10.0.0.0/8, got {excerpt(text)}")
     try:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
