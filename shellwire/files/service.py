@@ -44,6 +44,8 @@ class FileService(Threads):
         self.hashes = Hashes()
         self.workers = workers
         self.upload_quota = UploadQuota(limits.max_uploads)
+        # Of all principals but the owner: theirs take nothing from the owner's.
+        self._others_quota = UploadQuota(limits.max_uploads)
         self.partials = Partials(self, limits.max_uploads, limits.principal_uploads)
         self._principal_quotas: dict[str, PrincipalQuota] = {}
         self._hashing = Threads(_HASHING)
@@ -56,7 +58,7 @@ class FileService(Threads):
             return None
         quota = self._principal_quotas.get(principal)
         if quota is None:
-            quota = PrincipalQuota(principal, self.limits.principal_uploads, self.upload_quota)
+            quota = PrincipalQuota(principal, self.limits.principal_uploads, self._others_quota)
             self._principal_quotas[principal] = quota
         return quota
 
