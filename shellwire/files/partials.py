@@ -59,9 +59,10 @@ class Partial:
 
 
 class Partials:
-    """All resumable uploads: the newest ``most`` of each client, the newest 64 of all clients.
+    """All resumable uploads: the newest ``most`` of each client, the newest 64 of the owner's.
 
-    Of a principal other than the owner the newest ``principal_most`` of all its clients.
+    Of a principal other than the owner the newest ``principal_most`` of all its clients, and the
+    newest 64 of all such principals: theirs never push out the owner's.
     """
 
     def __init__(self, threads: Threads, most: int, principal_most: int) -> None:
@@ -116,7 +117,11 @@ class Partials:
             if not each.users:
                 self._drop(each)
         # Keep the newest one whatever its size: it is the one about to be resumed.
-        kept = [each for each in self._all.values() if not each.users]
+        kept = [
+            each
+            for each in self._all.values()
+            if not each.users and (each.key.principal == OWNER) == owner
+        ]
         size = sum(each.size for each in kept)
         for number, each in enumerate(kept[:-1]):
             if len(kept) - number <= self._most_of_all and size <= MAX_UNFINISHED_BYTES:

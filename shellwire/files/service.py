@@ -44,10 +44,13 @@ class FileService(Threads):
         self.hashes = Hashes()
         self.workers = workers
         self.upload_quota = UploadQuota(limits.max_uploads)
+        # Of all principals but the owner: theirs take nothing from the owner's.
+        self._others_quota = UploadQuota(limits.max_uploads)
         self.partials = Partials(self, limits.max_uploads, limits.principal_uploads)
         self._principal_quotas: dict[str, PrincipalQuota] = {}
         self._hashing = Threads(_HASHING)
         self._archives = asyncio.Semaphore(MAX_ARCHIVES)
+        self._others_archives = asyncio.Semaphore(MAX_ARCHIVES - 1)
         self._closing = False
 
     def principal_quota(self, principal: str) -> PrincipalQuota | None:
@@ -56,27 +59,26 @@ class FileService(Threads):
             return None
         quota = self._principal_quotas.get(principal)
         if quota is None:
-            quota = PrincipalQuota(principal, self.limits.principal_uploads, self.upload_quota)
+            quota = PrincipalQuota(principal, self.limits.principal_uploads, self._others_quota)
             self._principal_quotas[principal] = quota
         return quota
 
     @contextlib.asynccontextmanager
-    async def archive_slot(self) -> AsyncIterator[None]:
+    async def archive_slot(self, principal: str) -> AsyncIterator[None]:
         """Hold a slot for packing or unpacking an archive while the block runs.
 
-        Raises QueueFull if none becomes free in time.
+        The last slot is always the owner's. Raises QueueFull if none becomes free in time.
         """
-        try:
-            async with asyncio.timeout(ARCHIVE_SECONDS):
-                await self._archives.acquire()
-        except TimeoutError:
-            raise QueueFull(
-                f"{MAX_ARCHIVES} archives are being packed or unpacked already"
-            ) from None
-        try:
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(ARCHIVE_SECONDS):
+                    if principal != OWNER:
+                        await held.enter_async_context(self._others_archives)
+                    await held.enter_async_context(self._archives)
+            except TimeoutError:
+                most = MAX_ARCHIVES - (principal != OWNER)
+                raise QueueFull(f"{most} archives are being packed or unpacked already") from None
             yield
-        finally:
-            self._archives.release()
 
     async def hash_of(
         self,

@@ -27,7 +27,7 @@ class _Upload:
 
 
 class UploadQuota:
-    """Limits on the open uploads of all clients together. Thread-safe."""
+    """Limits on the open uploads of the owner's clients, or of all others'. Thread-safe."""
 
     def __init__(self, most: int) -> None:
         """``most`` is the limit for one client."""

@@ -111,17 +111,19 @@ class WorkerPool:
         self._command = command
         self.reaper = reaper
         self._slots = asyncio.Semaphore(MAX_WORKERS)
+        self._others = asyncio.Semaphore(MAX_WORKERS - 1)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def ask(self, request: bytes) -> Answer:
+    async def ask(self, request: bytes, *, is_owners: bool = True) -> Answer:
         """Send ``request`` to a worker; return its answer, incomplete if its time was up.
 
-        Cancelling this kills the worker. Raises FileSystemError if no worker can be started.
+        The last worker is always the owner's. Cancelling this kills the worker. Raises
+        FileSystemError if no worker can be started.
         """
-        async with self._slots:
+        async with contextlib.nullcontext() if is_owners else self._others, self._slots:
             worker = self._take()
             answer = Answer([], is_complete=False)
             try:

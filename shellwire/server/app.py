@@ -205,7 +205,7 @@ class Server:
             peer_log.write(logging.ERROR, location, f"a request failed: {location}")
             response = web.Response(status=500, text="something went wrong; see the daemon's log\n")
             response.force_close()
-        if http_connection.must_close and not response.prepared:
+        if http_connection.must_close:
             response.force_close()
         return response
 

@@ -30,6 +30,9 @@ peer_log = RateLimitedLog(log)
 HANDSHAKE_SECONDS = 10.0
 """Seconds that a client has to send a request, and between two requests."""
 
+MAX_KEPT = 8
+"""Connections of a principal other than the owner that stay open after a request under /files."""
+
 UNAUTHENTICATED_SECONDS = 25.0
 """Seconds that an unauthenticated connection may last: handshake, ``auth``, and the close."""
 
@@ -58,6 +61,7 @@ class HttpConnection(web.RequestHandler):
         "_deadline",
         "_head_bytes",
         "_is_admitted",
+        "_kept",
         "_made",
         "_read_size",
         "_unauthenticated",
@@ -88,6 +92,7 @@ class HttpConnection(web.RequestHandler):
         """Called when the transport has room again, or is lost; once this is a WebSocket."""
         self._unauthenticated = unauthenticated
         self._is_admitted = False
+        self._kept: set[object] = set()
         self._head_bytes = 0
         self._content: StreamReader | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -108,13 +113,20 @@ class HttpConnection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """End the limits of a closed connection."""
         self._end_limits()
+        self._kept.discard(self)
         super().connection_lost(exc)
         if self.on_writable is not None:
             self.on_writable()
 
-    def admitted(self) -> None:
-        """Lift the limits for unauthenticated peers: the credential was accepted."""
+    def admitted(self, principal: str | None = None) -> None:
+        """Lift the limits for unauthenticated peers: the credential was accepted.
+
+        With ``principal``, the connection counts toward that principal's MAX_KEPT.
+        """
         self._is_admitted = True
+        self._kept.discard(self)
+        self._kept = set() if principal is None else self._unauthenticated.kept[principal]
+        self._kept.add(self)
         self._end_limits()
         if self.frame_check is not None:
             self.frame_check.admit()
@@ -126,8 +138,13 @@ class HttpConnection(web.RequestHandler):
 
     @property
     def must_close(self) -> bool:
-        """Whether the time to authenticate is over: this answer is the last one."""
-        return not self._is_admitted and self._loop.time() - self._made >= HANDSHAKE_SECONDS
+        """Whether this answer is the last one.
+
+        The time to authenticate is over, or its principal keeps too many connections open.
+        """
+        if self._is_admitted:
+            return len(self._kept) > MAX_KEPT
+        return self._loop.time() - self._made >= HANDSHAKE_SECONDS
 
     def _end_limits(self) -> None:
         self._unauthenticated.discard(self)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import defaultdict
 
 from shellwire.server.rate_limited_log import RateLimitedLog
 
@@ -38,6 +39,8 @@ class UnauthenticatedLimit:
 
     def __init__(self) -> None:
         self._connections: set[object] = set()
+        self.kept: dict[str, set[object]] = defaultdict(set)
+        """The authenticated HTTP connections of each principal but the owner."""
         self._changed = asyncio.Event()
         self._in_flood = False
         self._log = RateLimitedLog(log, _LOG_SECONDS)

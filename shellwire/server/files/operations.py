@@ -17,6 +17,7 @@ from shellwire.files import change, entry, read
 from shellwire.files.problems import translate_os_errors
 from shellwire.files.root import Root
 from shellwire.files.write import Replacement, check_expected, hash_precondition
+from shellwire.principals import OWNER
 from shellwire.protocol import codec, messages
 from shellwire.protocol.file_names import decode_name
 from shellwire.server.files import render
@@ -195,12 +196,12 @@ _OPERATIONS: dict[type, Operation] = {
 Walk = messages.FsList | messages.FsGlob | messages.FsSearch
 
 
-async def walk(files: FileService, message: Walk) -> Pieces:
+async def walk(files: FileService, message: Walk, principal: str) -> Pieces:
     """Execute ``message`` in a worker; return the answer. Raises WireError."""
     text = getattr(message, "pattern", "") + getattr(message, "query", "")
     if len(text) > MAX_PATTERN:
         raise InvalidArgument(f"expected at most {MAX_PATTERN} characters, got {len(text)}")
-    found, whole = await files.workers.ask(codec.encode(message))
+    found, whole = await files.workers.ask(codec.encode(message), is_owners=principal == OWNER)
     rest = _split_summary(found)
     summary = msgspec.json.decode(rest, type=Summary) if whole else Summary(truncated=True)
     if summary.code:

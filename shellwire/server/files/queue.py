@@ -143,7 +143,8 @@ class FileQueue:
 
     async def _begin(self, message: FileMessage) -> None:
         if isinstance(message, _WALKS):
-            self._start_task(operations.walk(self._files, message), message, self._walks)
+            walk = operations.walk(self._files, message, self._client.principal)
+            self._start_task(walk, message, self._walks)
         else:
             work = self._files.run(operations.execute, self._files, self._uploads, message)
             await self._answer(work, message)

@@ -13,6 +13,7 @@ from shellwire.credentials import Credential, Elevation
 from shellwire.errors import Forbidden, InvalidMessage, NotFound
 from shellwire.principals import OWNER
 from shellwire.protocol import messages
+from shellwire.protocol.validation import excerpt
 from shellwire.server.identity import within_any
 from shellwire.server.roles import MINTS
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_TOKENS = 1000
 """The most tokens that exist at a time, expired ones included."""
+
+_MAX_NETWORK = 100  # two IPv6 addresses, as address and mask
 
 
 def create_token(connection: Connection, message: messages.CreateToken) -> None:
@@ -83,6 +86,8 @@ def _credential(
 
 
 def _network(text: str) -> str:
+    if len(text) > _MAX_NETWORK or "%" in text:  # ip_network accepts any text after a %
+        raise InvalidMessage(f"from: expected a network such as 10.0.0.0/8, got {excerpt(text)}")
     try:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
@@ -145,11 +150,16 @@ def list_tokens(connection: Connection, message: messages.ListTokens) -> None:
 
 
 def revoke_token(connection: Connection, message: messages.RevokeToken) -> None:
+    own = connection.principal.credential
+
     def without(tokens: list[Credential]) -> list[Credential]:
         revoked = next((each for each in tokens if each.name == message.name), None)
         if revoked is None:
             raise NotFound(f"there is no token {message.name}")
         if message.keep_children:
+            if own is not None and revoked.id not in _with_descendants(own.id, tokens) - {own.id}:
+                # They would no longer end with a token that the owner may revoke because of them.
+                raise Forbidden("keep_children: only for tokens that were created with your own")
             # They become children of the token that created this one: as narrow as that, too.
             return [
                 msgspec.structs.replace(each, minted_by=revoked.minted_by)

@@ -50,7 +50,7 @@ def _directory(path: bytes) -> bytes:
 
 
 async def send_archive(
-    request: web.Request, files: FileService, path: bytes, kind: Archive
+    request: web.Request, files: FileService, path: bytes, kind: Archive, principal: str
 ) -> web.StreamResponse:
     """Answer with an archive of the directory's contents. Raises WireError."""
     directory = await files.run(_directory, path)
@@ -63,7 +63,7 @@ async def send_archive(
         return response
     task = ArchiveTask(root=directory, kind=kind, action="pack")
     async with (
-        _archive_slot(request, files),
+        _archive_slot(request, files, principal),
         ArchiveProcess(command(task), files.workers.reaper) as stream,
     ):
         stream.close_input()
@@ -82,23 +82,25 @@ async def send_archive(
 
 
 async def receive_archive(
-    request: web.Request, files: FileService, path: bytes, kind: Archive
+    request: web.Request, files: FileService, path: bytes, kind: Archive, principal: str
 ) -> web.StreamResponse:
     """Unpack the body into the directory. Raises WireError.
 
     A missing directory is created atomically, with its contents. In an existing one, files are
     replaced one by one.
     """
-    async with _archive_slot(request, files):
+    async with _archive_slot(request, files, principal):
         summary = await _receive(request, files, path, kind)
     body = msgspec.json.encode({"files": summary.files, "bytes": summary.bytes})
     return web.Response(body=body + b"\n", content_type="application/json")
 
 
 @contextlib.asynccontextmanager
-async def _archive_slot(request: web.Request, files: FileService) -> AsyncIterator[None]:
+async def _archive_slot(
+    request: web.Request, files: FileService, principal: str
+) -> AsyncIterator[None]:
     """Wait for a slot for an archive. Raises QueueFull; ConnectionError if the client has left."""
-    async with files.archive_slot():
+    async with files.archive_slot(principal):
         if request.transport is None:
             raise ConnectionResetError("the client has gone")
         yield

@@ -76,7 +76,7 @@ async def authenticate(
     transport = request.transport
     assert transport is not None
     principal = await identify_request(request, offer, connections)
-    http_connection_of(request).admitted()
+    http_connection_of(request).admitted(None if principal.is_owner else principal.name)
     row = f"{request.method}/files"
     try:
         check_http(principal.role, row)

@@ -90,7 +90,8 @@ class FileRoutes:
             return await _delete(request, files, path)
         if archive is not None:
             serve = archives.receive_archive if request.method == "PUT" else archives.send_archive
-            return await serve(request, files, path, archives.format_of(archive))
+            kind = archives.format_of(archive)
+            return await serve(request, files, path, kind, authenticated.principal.name)
         if request.method == "PUT":
             if request.rel_url.raw_path.endswith("/"):
                 raise IsDirectory("the path of a file does not end with a slash")
