@@ -26,6 +26,8 @@ class FrameSocket:
         http_connection: HttpConnection,
         has_closed: Callable[[], bool],
     ) -> None:
+        self.client = "that has not authenticated"
+        """The client at the other end, for the log."""
         self._ws = ws
         self._transport = transport
         self._http_connection = http_connection
@@ -52,5 +54,5 @@ class FrameSocket:
         """Record that nothing more will be written, because of ``error``."""
         # After a ConnectionError the reader ends the connection.
         if not isinstance(error, ConnectionError):
-            log.error("the writer of a connection failed", exc_info=error)
+            log.error("the writer of client %s failed", self.client, exc_info=error)
             self._transport.abort()

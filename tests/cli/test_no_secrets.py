@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "clients revoke": ("clients", "revoke", "nobody"),
     "clients restore": ("clients", "restore", "nobody"),
     "clients kick": ("clients", "kick", "nobody", "--reason", "a test"),
+    "config check": ("config", "check", "config.toml"),
     "config show": ("config", "show"),
     "mcp": ("mcp",),
     "completion": ("completion", "bash"),

@@ -123,6 +123,7 @@ def test_which_options_are_about_security() -> None:
         "host",
         "allow_host",
         "allow_origin",
+        "authenticator",
         "insecure_plaintext",
         "insecure_home",
     ]

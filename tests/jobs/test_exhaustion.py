@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.jobs.observe import becomes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,6 +22,7 @@ async def test_running_out_of_descriptors_at_every_step(own_daemon: Callable[...
     daemon = own_daemon("--spares", "0")  # spare shells would change the count
     client = await daemon.client()
     await client.run(":", is_pty=True)
+    await becomes(lambda: not daemon.children())  # its shell is reaped, and holds no descriptors
     before = daemon.descriptors()
     highest = max(map(int, os.listdir(f"/proc/{daemon.pid}/fd")))
     limits = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
@@ -29,6 +32,7 @@ async def test_running_out_of_descriptors_at_every_step(own_daemon: Callable[...
             resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (highest + 1 + spare, limits[1]))
             ran = await client.run("echo ok", is_pty=is_pty, stdin_data="x\n")
             seen.add(_outcome(ran.last))
+            await becomes(lambda: not daemon.children())
             resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)
             assert daemon.descriptors() <= before, (is_pty, spare)
     assert "spawn_failed: Too many open files" in seen

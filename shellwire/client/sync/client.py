@@ -132,9 +132,12 @@ class Client(Files):
         """Return all jobs the daemon knows, oldest first."""
         return self._loop.run(self._client.jobs())
 
-    def kill(self, job_id: str) -> None:
-        """End a job and all its processes. Returns once that has begun, not when it is done."""
-        self._loop.run(self._client.kill(job_id))
+    def kill(self, job_id: str, reason: str | None = None) -> None:
+        """End a job and all its processes. Returns once that has begun, not when it is done.
+
+        ``reason``, at most 200 characters, is told to everybody who follows the job.
+        """
+        self._loop.run(self._client.kill(job_id, reason))
 
     def read_output(
         self,
