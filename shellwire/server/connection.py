@@ -91,7 +91,13 @@ class Connection:
         self.abort = transport.abort
         """Cut the connection."""
         self.writer = FairWriter(
-            FrameSocket(ws, transport, http_connection, lambda: self._closing.sent)
+            FrameSocket(
+                ws,
+                transport,
+                http_connection,
+                has_closed=lambda: self._closing.sent,
+                client_id=lambda: self.client_id,
+            )
         )
         self._handle_message = handle
         self._ws = ws
