@@ -35,9 +35,9 @@ class Viewer:
 
     ``wake`` is called when ``take`` may return something new. Output starts at ``after``, as
     ``text`` or as bytes; a ``silent`` viewer gets none. A ``passive`` one has no effect on the job:
-    it gets a gap when it is too slow. For the others reading from the process stops
-    when it is ``window`` bytes ahead of what the viewer has taken, or, if the viewer is
-    ``credited``, ahead of what its reader has reported as consumed.
+    it gets a gap when it is too slow. For the others reading from the process stops when it is
+    ``window`` bytes ahead of what the viewer has taken, or, if the viewer is ``credited``, ahead of
+    what its reader has reported as consumed.
     """
 
     def __init__(

@@ -106,8 +106,8 @@ class OrphanTracker:
     def scan(self) -> bool:
         """Attribute the orphans adopted since the last scan.
 
-        Call this when a process of a job has ended. Returns True if some
-        orphan can't be attributed yet: then scan again soon.
+        Call this when a process of a job has ended. Returns True if some orphan can't be attributed
+        yet: then scan again soon.
         """
         if not self._reaper.adopts:
             return False

@@ -1,6 +1,6 @@
 """Watch the descriptors of jobs with one epoll instance, which the event loop watches.
 
-A command needs three descriptors watched: two pipes and a pidfd. The event loop's ``add_reader``
+A command needs four descriptors watched: three pipes and a pidfd. The event loop's ``add_reader``
 and ``remove_reader`` take some forty calls for each; here it is one system call. An epoll
 descriptor is itself readable while a descriptor in it is (epoll(7)).
 """

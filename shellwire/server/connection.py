@@ -90,8 +90,15 @@ class Connection:
         """Whether text fields may encode bytes that are not UTF-8 (``text: "bytes"``)."""
         self.abort = transport.abort
         """Cut the connection."""
-        self._socket = FrameSocket(ws, transport, http_connection, lambda: self._closing.sent)
-        self.writer = FairWriter(self._socket)
+        self.writer = FairWriter(
+            FrameSocket(
+                ws,
+                transport,
+                http_connection,
+                has_closed=lambda: self._closing.sent,
+                client_id=lambda: self.client_id,
+            )
+        )
         self._handle_message = handle
         self._ws = ws
         self._transport = transport
@@ -196,7 +203,6 @@ class Connection:
             self.offer = replace(self.offer, token=auth.token)
         principal = await identify(self.offer, self.connections, may_have_changed=self.slot_free)
         self.principal, self.client_id = principal, auth.client_id
-        self._socket.client = auth.client_id
         self.slot_free = self.slot_free and principal.is_owner
         self.transient = auth.transient
         self.unique_ids = auth.protocol is not None and auth.protocol >= 1

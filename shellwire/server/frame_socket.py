@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class FrameSocket:
-    """Takes frames while it has room. ``has_closed()``: whether our close frame was sent."""
+    """Takes frames while it has room.
+
+    ``has_closed()``: whether our close frame was sent. ``client_id()`` names the client in the log.
+    """
 
     def __init__(
         self,
@@ -25,13 +28,13 @@ class FrameSocket:
         transport: asyncio.Transport,
         http_connection: HttpConnection,
         has_closed: Callable[[], bool],
+        client_id: Callable[[], str],
     ) -> None:
-        self.client = "that has not authenticated"
-        """The client at the other end, for the log."""
         self._ws = ws
         self._transport = transport
         self._http_connection = http_connection
         self._has_closed = has_closed
+        self._client_id = client_id
 
     @property
     def has_room(self) -> bool:
@@ -54,5 +57,5 @@ class FrameSocket:
         """Record that nothing more will be written, because of ``error``."""
         # After a ConnectionError the reader ends the connection.
         if not isinstance(error, ConnectionError):
-            log.error("the writer of client %s failed", self.client, exc_info=error)
+            log.error("the writer of client %s failed", self._client_id(), exc_info=error)
             self._transport.abort()
