@@ -49,6 +49,7 @@ class FileService(Threads):
         self.partials = Partials(self, limits.max_uploads, limits.principal_uploads)
         self._principal_quotas: dict[str, PrincipalQuota] = {}
         self._hashing = Threads(_HASHING)
+        self._others_hashing = asyncio.Semaphore(_HASHING - 1)
         self._archives = asyncio.Semaphore(MAX_ARCHIVES)
         self._others_archives = asyncio.Semaphore(MAX_ARCHIVES - 1)
         self._closing = False
@@ -83,15 +84,21 @@ class FileService(Threads):
     async def hash_of(
         self,
         descriptor: int,
+        principal: str,
         *,
         anew: bool = False,
         gone: Callable[[], bool] = lambda: False,
     ) -> str:
-        """Return the SHA-256 of an open file of any size.
+        """Return the SHA-256 of an open file of any size, which ``principal`` asks for.
 
+        The last thread is always the owner's.
         Hashing stops when this call is cancelled, or when ``gone`` returns true because its client
         has left. Raises OSError, and Cancelled if hashing was stopped or the daemon stops.
         """
+        async with contextlib.nullcontext() if principal == OWNER else self._others_hashing:
+            return await self._hash_of(descriptor, anew, gone)
+
+    async def _hash_of(self, descriptor: int, anew: bool, gone: Callable[[], bool]) -> str:
         stop = threading.Event()
         mine = os.dup(descriptor)  # the thread may outlive the caller's descriptor
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ipaddress
 import re
 import secrets
 import time
@@ -22,6 +23,7 @@ from shellwire.credentials import Credential
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
 from shellwire.home.lock import LOCK_TIMEOUT, write_lock
+from shellwire.principals import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +152,23 @@ def _read(path: Path) -> _Entries:
         raise DamagedFile(
             f"{path} is damaged ({error}); no token in it works until you repair or remove it"
         ) from error
+    for each in found.tokens:
+        if not _is_possible(each):
+            raise DamagedFile(
+                f"{path} is damaged (the entry of {each.name!r}); no token in it works until you"
+                " repair or remove it"
+            )
     return {each.id: each for each in found.tokens}
+
+
+def _is_possible(token: StoredToken) -> bool:
+    """Whether the entry's names and networks are such as this release writes."""
+    try:
+        for network in token.sources:
+            ipaddress.ip_network(network)
+    except ValueError:
+        return False
+    return is_name(token.name) and is_name(token.principal) and token.sha256.isascii()
 
 
 def _digest(token: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from shellwire.principals import OWNER
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from shellwire.process.orphans import OrphanTracker
 
 MAX_TAGS = 10_000
-"""Jobs whose tags are remembered after their end. Living jobs are found by their processes, too."""
+"""Tags that are remembered: those of the jobs started last, and of all living ones."""
 
 UNKNOWN = "unknown"
 """Stands for the principal of a process that can't be inspected."""
@@ -26,15 +25,18 @@ class Lineage:
 
     def __init__(self, orphans: OrphanTracker) -> None:
         self._orphans = orphans
-        self._principals: OrderedDict[bytes, str] = OrderedDict()
+        self._principals: dict[bytes, str] = {}  # the oldest first
 
     def started(self, key: JobKey, tag: bytes) -> None:
         """Record the tag of a job that has started."""
         if key.principal == OWNER:
             return
         self._principals[tag] = key.principal
-        while len(self._principals) > MAX_TAGS:
-            self._principals.popitem(last=False)
+        if len(self._principals) > MAX_TAGS:
+            for old in self._principals:
+                if not self._orphans.is_tracked(old):
+                    del self._principals[old]
+                    break
 
     def principal_of(self, pid: int) -> str | None:
         """Return the principal, not the owner, whose job ``pid`` or an ancestor of it belongs to.

@@ -67,13 +67,16 @@ class Readers:
         self.output.join(viewer)
         return viewer
 
-    def offset(self, given: int, name: str, *, text: bool) -> int:
+    def offset(self, given: int, name: str, *, text: bool, may_extend: bool = True) -> int:
         """Check and return the offset ``given``; for ``text``, its character's start.
 
         Raises InvalidMessage, about the field ``name``, for an offset beyond the output's end. A
-        lost job's output has no known end: any offset is accepted and becomes the end.
+        lost job's output has no known end: any offset is accepted and becomes the end; without
+        ``may_extend``, the end is returned.
         """
         if given > self.buffer.end and self.output_is_lost and self.outcome is not None:
+            if not may_extend:
+                return self.buffer.end
             self.buffer.skip(given)
             self.outcome = msgspec.structs.replace(self.outcome, at=given)
         if given > self.buffer.end:

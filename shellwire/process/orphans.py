@@ -165,6 +165,10 @@ class OrphanTracker:
             return None
         return tree
 
+    def is_tracked(self, tag: bytes) -> bool:
+        """Whether the job with this tag lives."""
+        return tag in self._trees
+
     def tag_of(self, process: Process) -> bytes | None:
         """Return the tag of the living job that a process belongs to, or None."""
         for tree in self._trees.values():

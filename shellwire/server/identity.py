@@ -15,6 +15,7 @@ from shellwire.jobs.quota import Quota, Share
 from shellwire.principals import OWNER, Role
 from shellwire.protocol import messages
 from shellwire.server.access import token_matches
+from shellwire.server.rate_limited_log import RateLimitedLog
 from shellwire.server.roles import COLUMNS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from shellwire.server.services import PrincipalLimits
 
 log = logging.getLogger(__name__)
+_thief_log = RateLimitedLog(log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,8 @@ class GivenTokens:
         if credential is None:
             return None
         if credential.sources and not is_within(offer.address, credential.sources):
-            log.warning("token %s was refused: it came from %s", credential.name, offer.address)
+            line = f"token {credential.name} was refused: it came from {offer.address}"
+            _thief_log.write(logging.WARNING, credential.id, line)
             return None
         if credential.expires is not None and credential.expires <= time.time():
             raise Expired(f"the token {credential.name} has expired")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from shellwire.files.limits import MAX_UNFINISHED, MAX_UNFINISHED_BYTES, FileLimits
@@ -13,6 +15,7 @@ from shellwire.files.workers import MAX_WORKERS, Answer, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 class _Received:
@@ -75,6 +78,26 @@ async def test_the_last_archive_is_the_owners() -> None:
         await asyncio.wait([waits])
     async with asyncio.timeout(10), files.archive_slot("ann"):
         pass
+    await files.shutdown()
+
+
+async def test_the_last_hash_is_the_owners(tmp_path: Path) -> None:
+    files = _service()
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", 10**13)
+    (tmp_path / "small").write_bytes(b"abc")
+    with (tmp_path / "large").open("rb") as large, (tmp_path / "small").open("rb") as small:
+        others = [asyncio.create_task(files.hash_of(large.fileno(), "bob")) for _ in range(3)]
+        async with asyncio.timeout(60):
+            await asyncio.sleep(0)
+            assert (
+                await files.hash_of(small.fileno(), "owner") == hashlib.sha256(b"abc").hexdigest()
+            )
+        for each in others:
+            assert not each.done()
+            each.cancel()
+        await asyncio.wait(others)
+    await files._hashing.shutdown()
     await files.shutdown()
 
 

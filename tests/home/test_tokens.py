@@ -97,7 +97,19 @@ def test_a_damaged_file(home: Home, content: str | bytes) -> None:
         Tokens.load(home)
 
 
-@pytest.mark.parametrize("change", [{"role": "owner"}, {"only": 1}, {"expires": "soon"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"role": "owner"},
+        {"only": 1},
+        {"expires": "soon"},
+        {"principal": "owner"},  # it would have the owner's jobs, and no limits
+        {"name": "owner"},
+        {"name": "a\nb"},
+        {"from": ["10.0.0.0/8", "nowhere"]},
+        {"sha256": "ä"},
+    ],
+)
 def test_an_entry_that_is_not_understood(home: Home, change: dict[str, object]) -> None:
     """An unknown field may be a restriction: without understanding it nothing is admitted."""
     Tokens.load(home).add(named("a"))

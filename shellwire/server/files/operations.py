@@ -59,7 +59,7 @@ def _answer(result: FileResult, message: FileMessage) -> Pieces:
 
 
 async def answer_with_hash(
-    files: FileService, piece: read.ReadResult, message: messages.FsRead
+    files: FileService, piece: read.ReadResult, message: messages.FsRead, principal: str
 ) -> Pieces:
     """Compute the hash of a large file, and return the answer to its read. Raises WireError.
 
@@ -67,7 +67,7 @@ async def answer_with_hash(
     """
     assert piece.descriptor is not None, "a hash is missing"
     with translate_os_errors(piece.content.path):
-        found = await files.hash_of(piece.descriptor)
+        found = await files.hash_of(piece.descriptor, principal)
     content = replace(piece.content, hash=found)
     return _answer(render.content(content), message)
 

@@ -176,7 +176,7 @@ class FileQueue:
         if self._stopped:
             os.close(descriptor)
             return
-        work = operations.answer_with_hash(self._files, piece, message)
+        work = operations.answer_with_hash(self._files, piece, message, self._client.principal)
         # Not closed in the task: a task cancelled before its first step runs no code.
         self._start_task(work, message, self._hashes).add_done_callback(
             lambda _: os.close(descriptor)

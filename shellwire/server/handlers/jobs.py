@@ -37,6 +37,19 @@ def _find(connection: Connection, message: JobMessage) -> Job:
     return job
 
 
+def _offset(
+    connection: Connection,
+    job: Job,
+    message: messages.Attach | messages.ReadOutput | messages.Credit,
+) -> int:
+    """Return the offset in a message. Raises InvalidMessage."""
+    may_extend = not _is_passive(connection)
+    if isinstance(message, messages.Credit):
+        return job.readers.offset(message.end, "end", text=False, may_extend=may_extend)
+    text = message.encoding == "utf-8"
+    return job.readers.offset(message.after, "after", text=text, may_extend=may_extend)
+
+
 def _listed(connection: Connection, message: object) -> list[Job]:
     whose = None if _reaches_all(connection, message) else connection.principal.name
     return connection.services.registry.jobs(whose)
@@ -47,7 +60,7 @@ def _listed(connection: Connection, message: object) -> list[Job]:
 
 def attach(connection: Connection, message: messages.Attach) -> None:
     job = _find(connection, message)
-    after = job.readers.offset(message.after, "after", text=message.encoding == "utf-8")
+    after = _offset(connection, job, message)
     refuse_slow_reader(connection)
     followed = connection.writer.followed_job(job.key.id)
     if followed is not None:
@@ -70,13 +83,13 @@ def detach(connection: Connection, message: messages.Detach) -> None:
 def credit(connection: Connection, message: messages.Credit) -> None:
     # A job whose output was sent to its end is no longer followed: late credit is no error.
     job = _find(connection, message)
-    connection.writer.credit(job, job.readers.offset(message.end, "end", text=False))
+    connection.writer.credit(job, _offset(connection, job, message))
     connection.acknowledge(message)
 
 
 def read_output(connection: Connection, message: messages.ReadOutput) -> None:
     job = _find(connection, message)
-    after = job.readers.offset(message.after, "after", text=message.encoding == "utf-8")
+    after = _offset(connection, job, message)
     until = None if message.until is None else message.until.encode()
     if until is not None and len(until) > message.max_bytes:
         raise InvalidMessage(f"until: expected at most max_bytes ({message.max_bytes}) bytes")

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 CLIENT_HEADER = "Shellwire-Client"
 """The header with the client_id; optional."""
 
+PRINCIPAL = "principal"
+"""The key under which an authenticated request has the name of its principal."""
+
 MAX_REQUESTS = 64
 """Requests that may be served at a time."""
 

@@ -18,6 +18,7 @@ from shellwire.files.problems import translate_os_errors
 from shellwire.files.read import opened
 from shellwire.files.root import Root
 from shellwire.server.http_files import headers
+from shellwire.server.http_files.auth import PRINCIPAL
 from shellwire.server.http_files.errors import error_response
 from shellwire.server.http_files.headers import Span, Unsatisfiable
 from shellwire.server.http_files.sendfile import send_range, write_body
@@ -78,7 +79,10 @@ async def send_file(request: web.Request, files: FileService, path: bytes) -> we
         if must_hash and (recompute or not source.hash):
             with translate_os_errors(path):
                 hashed = await files.hash_of(
-                    source.descriptor, anew=recompute, gone=lambda: request.transport is None
+                    source.descriptor,
+                    request[PRINCIPAL],
+                    anew=recompute,
+                    gone=lambda: request.transport is None,
                 )
             source = replace(source, hash=hashed)
         return await _answer(request, files, path, source)

@@ -20,6 +20,7 @@ from shellwire.files.write import Replacement
 from shellwire.protocol import messages
 from shellwire.server.files import render
 from shellwire.server.http_files import headers
+from shellwire.server.http_files.auth import PRINCIPAL
 from shellwire.server.http_files.errors import error_response
 from shellwire.server.http_files.put_headers import PutHeaders
 from shellwire.server.http_files.timeouts import StallTimeout
@@ -220,7 +221,9 @@ async def _hash_of(request: web.Request, files: FileService, path: bytes) -> str
         return ""
     try:
         with translate_os_errors(path):
-            return await files.hash_of(descriptor, gone=lambda: request.transport is None)
+            return await files.hash_of(
+                descriptor, request[PRINCIPAL], gone=lambda: request.transport is None
+            )
     finally:
         os.close(descriptor)
 

@@ -23,7 +23,7 @@ from shellwire.files.problems import shown
 from shellwire.files.root import Root
 from shellwire.output import printable
 from shellwire.server.http_files import archives, get, put
-from shellwire.server.http_files.auth import authenticate, count_request
+from shellwire.server.http_files.auth import PRINCIPAL, authenticate, count_request
 from shellwire.server.http_files.errors import PREFIX, error_response
 from shellwire.server.http_files.put_headers import PutHeaders
 
@@ -59,6 +59,7 @@ class FileRoutes:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
             authenticated = await authenticate(request, self._connections, self._offer(request))
+            request[PRINCIPAL] = authenticated.principal.name
             quota = self._files.principal_quota(authenticated.principal.name)
             with (
                 count_request(self._connections, authenticated),
