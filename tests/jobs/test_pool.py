@@ -68,7 +68,10 @@ async def _waiting(daemon: Daemon, client: Client, count: int) -> list[int]:
     """Run commands until ``count`` shells wait; return their pids."""
     while True:
         await client.run("sleep 0.01")
-        waiting = daemon.children()
+        jobs = (await client.ask({"type": "list_jobs"}))["jobs"]
+        # The last command's shell may still be there: it has only reported.
+        leaving = {pid for job in jobs for pid in job["pids"]}
+        waiting = [pid for pid in daemon.children() if pid not in leaving]
         if len(waiting) == count:
             return waiting
 
