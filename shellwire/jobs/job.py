@@ -229,7 +229,8 @@ class Job:
 
     def _reported(self) -> None:
         """Conclude before the leader's exit, if that can't change the outcome any more."""
-        if self._run is None or self.outcome is not None or not self._leaving.has_room:
+        has_room = self._leaving.has_room_for(self.key.principal)
+        if self._run is None or self.outcome is not None or not has_room:
             return
         ended = self._conclusion.early_exit(self._run)
         if ended is not None:

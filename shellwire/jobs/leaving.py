@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shellwire.jobs.best_effort import best_effort
+from shellwire.principals import OWNER
 from shellwire.process import kill
 
 if TYPE_CHECKING:
@@ -53,9 +54,14 @@ class LeavingLeaders:
     def __contains__(self, job: Job) -> bool:
         return job in self._leaders
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more leader may be added."""
+    def has_room_for(self, principal: str) -> bool:
+        """Whether one more leader may be added, of a job of ``principal``.
+
+        Its slot is free already. So of a principal that has a quota there is one at most: it can't
+        gather processes beside its quota.
+        """
+        if principal != OWNER and any(job.key.principal == principal for job in self._leaders):
+            return False
         return len(self._leaders) < self._room
 
     def accept_no_more(self) -> None:
