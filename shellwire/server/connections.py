@@ -15,6 +15,7 @@ from shellwire.protocol.limits import KICKED, REPLACED
 from shellwire.server import role_change
 from shellwire.server.bars import refuse_barred
 from shellwire.server.elevation import Elevations
+from shellwire.server.roles import check_takeover
 from shellwire.server.status import client_infos
 from shellwire.server.throttle import Throttle
 
@@ -111,6 +112,7 @@ class Connections:
         elif not connection.slot_free:
             self._check_slot(key)
         old = self._connected.get(key)
+        check_takeover(connection.principal.role, None if old is None else old.principal.role)
         self._connected[key] = connection
         if old is not None:
             # The client is not disconnected: only its old connection ends.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from shellwire.errors import Forbidden
+from shellwire.errors import ClientRejected, Forbidden
 from shellwire.principals import OWNER, ROLES, Role
 from shellwire.protocol import messages
 
@@ -135,6 +135,16 @@ def _column(role: Role) -> Column:
 
 COLUMNS: Mapping[Role, Column] = {role: _column(role) for role in ROLES}
 """What each role may do, by class of message; a class that is missing is refused."""
+
+
+def check_takeover(role: Role, old: Role | None) -> None:
+    """Raise ClientRejected if a client with ``role`` may not replace one with the role ``old``.
+
+    The jobs that a client left with ``on_disconnect: kill`` end when its replacement leaves. So who
+    can't run jobs does not replace who can.
+    """
+    if old is not None and messages.Execute in COLUMNS[old].keys() - COLUMNS[role].keys():
+        raise ClientRejected("a client with this client_id, whose role may run jobs, is connected")
 
 
 def check_http(role: Role, request: str) -> None:

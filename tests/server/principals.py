@@ -43,9 +43,9 @@ async def member(
     return await daemon.client(client_id or name, token=token)
 
 
-async def refused(daemon: Daemon, token: str) -> tuple[str, int]:
+async def refused(daemon: Daemon, token: str, client_id: str = "refused") -> tuple[str, int]:
     """Return code and close code with which a token is refused."""
     raw = await Raw.upgraded(daemon)
-    raw.send({"type": "auth", "token": token, "client_id": "refused"})
+    raw.send({"type": "auth", "token": token, "client_id": client_id})
     error = await raw.receive()
     return error["code"], (await raw.closed())[0]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.live import PATIENCE
 from tests.server.observe import cli
-from tests.server.principals import administer, member, mint
+from tests.server.principals import administer, member, mint, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,22 @@ async def test_one_client_id_under_two_principals(own_daemon: Callable[..., Daem
         "alice\0laptop",
     }
     await owner.close()
+
+
+async def test_a_viewer_does_not_replace_an_operators_client(many: Daemon) -> None:
+    """Its leaving would end the jobs that are to end with the operator's client."""
+    ann = await member(many, "ann", "operator", client_id="laptop")
+    job = await ann.start("exec sleep 600", on_disconnect="kill")
+    viewer = await mint(many, "ann-view", "viewer", principal="ann")
+    assert await refused(many, viewer, "laptop") == ("CLIENT_REJECTED", 4006)
+    assert (await ann.ask({"type": "list_jobs"}))["jobs"][0]["state"] == "running"
+    also = await many.client("screen", token=viewer)
+    again = await many.client("screen", token=viewer)
+    assert (await also.closed())[0] == 4000
+    await ann.send({"type": "kill_session", "id": job})
+    await ann.finish(job)
+    for client in (ann, again):
+        await client.close()
 
 
 async def test_lists_and_counts_show_what_the_role_may_see(many: Daemon) -> None:
