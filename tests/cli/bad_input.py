@@ -98,6 +98,22 @@ ROWS = (
         "token create ci --role viewer --may-elevate operator:2d",
         "may_elevate.ttl_seconds: expected a number <= 86400.0",
     ),
+    _refused(
+        "token create ci --role operator --may-elevate viewer:1h",
+        "may_elevate.role: expected a role above operator: admin",
+    ),
+    _refused(
+        "token create ci --role operator --may-elevate operator:1h",
+        "may_elevate.role: expected a role above operator: admin",
+    ),
+    _refused(
+        "token create ci --role viewer --may-elevate metrics:1h",
+        "may_elevate.role: expected a role above viewer: admin or operator",
+    ),
+    _refused(
+        "token create ci --role admin --may-elevate admin:1h",
+        "may_elevate.role: an admin can't be raised: no role is above it",
+    ),
     _refused("token revoke ci", "there is no token ci"),
     _usage("elevate", "Missing option '--reason'."),
     _usage(

@@ -11,7 +11,7 @@ import msgspec
 
 from shellwire.credentials import Credential, Elevation
 from shellwire.errors import Forbidden, InvalidMessage, NotFound
-from shellwire.principals import OWNER
+from shellwire.principals import OWNER, TOKEN_ROLES
 from shellwire.protocol import messages
 from shellwire.protocol.validation import excerpt
 from shellwire.server.identity import within_any
@@ -31,6 +31,7 @@ _MAX_NETWORK = 100  # two IPv6 addresses, as address and mask
 
 def create_token(connection: Connection, message: messages.CreateToken) -> None:
     minter = connection.principal
+    _refuse_no_raise(message)
 
     def make(token_id: str) -> Credential:
         # Once the file was read anew: another process may have written it.
@@ -44,6 +45,17 @@ def create_token(connection: Connection, message: messages.CreateToken) -> None:
     connection.send(
         messages.TokenCreated(token=token, id=message.id, request_id=message.request_id)
     )
+
+
+def _refuse_no_raise(message: messages.CreateToken) -> None:
+    """Raise InvalidMessage if ``may_elevate`` names a role that is not above the token's own."""
+    if message.may_elevate is None:
+        return
+    above = TOKEN_ROLES[: TOKEN_ROLES.index(message.role)]
+    if message.may_elevate.role not in above:
+        expected = f"expected a role above {message.role}: {' or '.join(above)}"
+        nothing = "an admin can't be raised: no role is above it"
+        raise InvalidMessage(f"may_elevate.role: {expected if above else nothing}")
 
 
 def _principal_for(connection: Connection, message: messages.CreateToken) -> str:
