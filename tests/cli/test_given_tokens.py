@@ -60,6 +60,17 @@ def test_what_a_role_is_worth(daemon: Daemon, role: str, worth: str) -> None:
     assert worth in said
 
 
+def test_what_a_token_is_worth_that_must_be_isolated(daemon: Daemon) -> None:
+    cli = CommandLine(daemon.home)
+    for name, isolate, worth in (
+        ("worth-bwrap", "bwrap", "runs nothing on this daemon yet"),
+        ("worth-native", "native", "run with the daemon's uid"),
+    ):
+        _, said = create(cli, name, "--role", "operator", "--isolate", isolate)
+        assert worth in said
+        assert ("the daemon's uid" in said) == (isolate == "native")
+
+
 def test_on_another_host(daemon: Daemon, tmp_path: Path) -> None:
     """An admin's token, saved by login, administers as far as the role goes."""
     token, _ = create(CommandLine(daemon.home), "remote", "--role", "admin")
