@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _NAME = "1 to 32 characters: a to z, 0 to 9 and, not first, `.`, `_`, `-`"
+_DURATION = "is not a number with its unit, such as 90s, 30m, 8h or 7d."
 
 
 class Row(NamedTuple):
@@ -45,11 +46,19 @@ ROWS = (
     ),
     _usage(
         "token create ci --role viewer --ttl soon",
-        "Invalid value for '--ttl': 'soon' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--ttl': 'soon' {_DURATION}",
     ),
     _usage(
         "token create ci --role viewer --ttl 0",
-        "Invalid value for '--ttl': '0' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--ttl': '0' {_DURATION}",
+    ),
+    _usage(
+        "token create ci --role viewer --ttl 8",
+        f"Invalid value for '--ttl': '8' {_DURATION}",
+    ),
+    _usage(
+        "token create ci --role viewer --may-elevate admin:8",
+        f"Invalid value for '--may-elevate': '8' {_DURATION}",
     ),
     _usage(
         "token create ci --role viewer --may-elevate admin",
@@ -118,7 +127,11 @@ ROWS = (
     _usage("elevate", "Missing option '--reason'."),
     _usage(
         "elevate --reason x --ttl soon",
-        "Invalid value for '--ttl': 'soon' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--ttl': 'soon' {_DURATION}",
+    ),
+    _usage(
+        "elevate --reason x --ttl 8",
+        f"Invalid value for '--ttl': '8' {_DURATION}",
     ),
     _usage("elevate --reason x --role admin", "No such option '--role'. Did you mean '--on'?"),
     _refused("elevate --reason INC-1234", "the role owner may not send elevate"),
@@ -127,7 +140,11 @@ ROWS = (
     _usage("clients kick phone", "Missing option '--reason'."),
     _usage(
         "clients kick phone --reason x --for ever",
-        "Invalid value for '--for': 'ever' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--for': 'ever' {_DURATION}",
+    ),
+    _usage(
+        "clients kick phone --reason x --for 10",
+        f"Invalid value for '--for': '10' {_DURATION}",
     ),
     _refused("clients kick nobody --reason x", "no client nobody of owner is connected"),
     _refused(
