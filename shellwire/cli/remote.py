@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +14,14 @@ from shellwire.cli.collection import importing
 from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.param_types import PatternType
 from shellwire.cli.printing import print_amid_output, print_line
-from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
+from shellwire.errors import (
+    Forbidden,
+    InvalidToken,
+    NotRunning,
+    Refusal,
+    ShellwireError,
+    Unreachable,
+)
 from shellwire.home.paths import Home
 from shellwire.output import quoted
 
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
     from shellwire.client.endpoint import Endpoint
 
 T = TypeVar("T")
+
+_NOT_ALLOWED = re.compile(r"the role (\S+) may not send (\S+)")
 
 EXIT_UNAVAILABLE = 255
 """Exit code without a connection, as of ssh(1)."""
@@ -158,12 +169,37 @@ def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except (NotRunning, Unreachable, Refusal) as error:
-        hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
-        raise Failure(f"{error}{hint}", EXIT_UNAVAILABLE) from error
+        raise Failure(f"{error}{_hint(error)}", EXIT_UNAVAILABLE) from error
     except Failure:
         raise
     except ShellwireError as error:
-        raise Failure(str(error), EXIT_UNAVAILABLE if follows else 1) from error
+        raise Failure(_in_words(error), EXIT_UNAVAILABLE if follows else 1) from error
+
+
+def _hint(error: ShellwireError) -> str:
+    if type(error) is NotRunning:
+        return f"; `{called_as()} start --daemon` starts it"
+    is_without = os.environ.get("SHELLWIRE_URL") and not os.environ.get("SHELLWIRE_TOKEN")
+    if isinstance(error, InvalidToken) and is_without and not _host_given():
+        return ": SHELLWIRE_URL is set, and SHELLWIRE_TOKEN is not"
+    return ""
+
+
+def _host_given() -> bool:
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and ctx.params.get("host") is not None
+
+
+def _in_words(error: ShellwireError) -> str:
+    """Return the error's text; if a role may not send a message, in terms of the command."""
+    ctx = click.get_current_context(silent=True)
+    refused = _NOT_ALLOWED.fullmatch(str(error)) if isinstance(error, Forbidden) else None
+    if refused is None or ctx is None:
+        return str(error)
+    if refused.groups() == ("owner", "elevate"):
+        return "the owner needs no elevation: no role is above it"
+    command = " ".join(ctx.command_path.split()[1:])
+    return f"your role, {refused[1]}, does not allow `{command}` ({error})"
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:

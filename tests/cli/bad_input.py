@@ -97,7 +97,7 @@ ROWS = (
     ),
     _refused(
         "token create ci --role viewer --from 10.0.0.1/8",
-        "from: expected a network such as 10.0.0.0/8: 10.0.0.1/8 has host bits set",
+        "from: expected a network, 10.0.0.0/8, got 10.0.0.1/8",
     ),
     _refused(
         "token create ci --role viewer --isolate magic",
@@ -134,7 +134,7 @@ ROWS = (
         f"Invalid value for '--ttl': '8' {_DURATION}",
     ),
     _usage("elevate --reason x --role admin", "No such option '--role'. Did you mean '--on'?"),
-    _refused("elevate --reason INC-1234", "the role owner may not send elevate"),
+    _refused("elevate --reason INC-1234", "the owner needs no elevation: no role is above it"),
     _refused("elevate --reason INC-123", "reason: expected a string of length >= 8"),
     _usage("clients kick", "Missing argument 'CLIENT_ID'."),
     _usage("clients kick phone", "Missing option '--reason'."),

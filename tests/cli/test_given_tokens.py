@@ -89,6 +89,23 @@ def test_on_another_host(daemon: Daemon, tmp_path: Path) -> None:
     assert "as remote (admin)" in away.ok("whoami", "-H", "box")
 
 
+def test_an_expired_name_is_still_taken(daemon: Daemon) -> None:
+    cli = CommandLine(daemon.home)
+    create(cli, "short", "--role", "viewer", "--ttl", "0.001s")
+    words = ("token", "create", "short", "--role", "viewer")
+    line = "Error: name: there is a token short already; it has expired: revoke it first\n"
+    assert cli.refused(*words) == line
+    # What is wrong in itself is said before what others have.
+    assert "expected a network" in cli.refused(*words, "--from", "10.0.0.1/8")
+
+
+def test_a_url_without_its_token(daemon: Daemon, tmp_path: Path) -> None:
+    away = CommandLine(tmp_path / "away")
+    done = away("token", "list", env={"SHELLWIRE_URL": daemon.url})
+    said = "the token is missing or wrong: SHELLWIRE_URL is set, and SHELLWIRE_TOKEN is not"
+    assert (done.returncode, done.stderr) == (255, f"Error: {said}\n")
+
+
 def test_without_a_daemon(cli: CommandLine) -> None:
     cli.home.ensure()
     assert "shellwire is not running" in cli.refused("token", "list", code=255)
