@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -109,7 +108,7 @@ def run_with_clients(
             }
             return await work(clients)
 
-    return _run(connected(), follows=False)
+    return _run(connected(), follows=False, lacks_token=any(map(_lacks_token, endpoints.values())))
 
 
 def run_at(
@@ -121,7 +120,11 @@ def run_at(
         async with _client(endpoint, _print_to_stderr) as client:
             return await work(client)
 
-    return _run(_following(endpoint, work) if follows else connected(), follows=follows)
+    return _run(
+        _following(endpoint, work) if follows else connected(),
+        follows=follows,
+        lacks_token=_lacks_token(endpoint),
+    )
 
 
 async def _following(endpoint: Endpoint, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
@@ -157,7 +160,12 @@ def _find_endpoint(host: str | None) -> Endpoint:
         raise Failure(str(error), EXIT_UNAVAILABLE) from error
 
 
-def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
+def _lacks_token(endpoint: Endpoint) -> bool:
+    """Whether SHELLWIRE_URL gave the address, and nothing a token."""
+    return endpoint.url is not None and endpoint.token is None
+
+
+def _run(work: Coroutine[Any, Any, T], *, follows: bool, lacks_token: bool) -> T:
     """Run ``work``; turn its errors into Failures with exit codes."""
     with importing():
         import asyncio
@@ -169,25 +177,21 @@ def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except (NotRunning, Unreachable, Refusal) as error:
-        raise Failure(f"{error}{_hint(error)}", EXIT_UNAVAILABLE) from error
+        raise Failure(
+            f"{error}{_hint(error, lacks_token=lacks_token)}", EXIT_UNAVAILABLE
+        ) from error
     except Failure:
         raise
     except ShellwireError as error:
         raise Failure(_in_words(error), EXIT_UNAVAILABLE if follows else 1) from error
 
 
-def _hint(error: ShellwireError) -> str:
+def _hint(error: ShellwireError, *, lacks_token: bool) -> str:
     if type(error) is NotRunning:
         return f"; `{called_as()} start --daemon` starts it"
-    is_without = os.environ.get("SHELLWIRE_URL") and not os.environ.get("SHELLWIRE_TOKEN")
-    if isinstance(error, InvalidToken) and is_without and not _host_given():
+    if isinstance(error, InvalidToken) and lacks_token:
         return ": SHELLWIRE_URL is set, and SHELLWIRE_TOKEN is not"
     return ""
-
-
-def _host_given() -> bool:
-    ctx = click.get_current_context(silent=True)
-    return ctx is not None and ctx.params.get("host") is not None
 
 
 def _in_words(error: ShellwireError) -> str:
