@@ -106,6 +106,13 @@ def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
     running.communicate()
 
 
+def test_help_says_where_a_setting_comes_from(cli: CommandLine) -> None:
+    shown = " ".join(cli.ok("config", "show", "--help").split())
+    assert "the file overrides the preset, the preset overrides the default" in shown
+    shown = " ".join(cli.ok("start", "--help").split())
+    assert "also an environment variable and, but for --insecure-home, a key of" in shown
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
