@@ -23,7 +23,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 TokenRole = Literal["admin", "operator", "viewer", "metrics"]
 
 TOKEN_ROLES: tuple[TokenRole, ...] = get_args(TokenRole)
-"""The roles that a token may have."""
+"""The roles that a token may have, the highest first: ``may_elevate`` raises to one before."""
 
 _NAME = re.compile(NAME)
 

@@ -36,7 +36,7 @@ def show_command(as_json: bool) -> None:
     """Print each setting and where its value comes from.
 
     The output is a valid config.toml. It shows what `shellwire start` would use without options: a
-    variable overrides the file, the file overrides the default.
+    variable overrides the file, the file overrides the preset, the preset overrides the default.
 
     \b
     Example:

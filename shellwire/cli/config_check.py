@@ -57,7 +57,7 @@ class Finding(NamedTuple):
 
 
 def check_file(path: Path) -> list[Finding]:
-    """Return what the file at ``path`` would break or change.
+    """Return what the file at ``path`` would break or change, what has a line by its line first.
 
     Raises HomeError if it can't be read, and UsageError for a wrong variable.
     """
@@ -78,7 +78,7 @@ def check_file(path: Path) -> list[Finding]:
         unknown = {Setting.file.name_at(each.key) for each in problems}
         new = _values_after(entries, running, unknown)
         findings += _changes(entries, record, running, InUse(home, record, new))
-    return findings
+    return sorted(findings, key=lambda each: (each.line is None, each.line or 0))
 
 
 def _refused_together(

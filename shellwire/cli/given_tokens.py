@@ -32,6 +32,8 @@ _WORTH = {
     "metrics": "this role reads numbers about the daemon, and nothing else",
 }
 
+_RUNNING = frozenset({"admin", "operator"})
+
 
 class _Elevation(click.ParamType[dict[str, Any]]):
     """A role and a duration, as ``operator:30m``."""
@@ -60,7 +62,11 @@ class _Elevation(click.ParamType[dict[str, Any]]):
     type=IntegerRange(1, _MAX_WIRE_INTEGER),
     help="Commands and sessions that may run at a time.",
 )
-@click.option("--isolate", metavar="MODE", help="How its jobs must be isolated, as bwrap.")
+@click.option(
+    "--isolate",
+    metavar="MODE",
+    help="How its jobs must be isolated, as bwrap. No isolation is built yet: it runs nothing.",
+)
 @click.option(
     "--may-elevate", type=_Elevation(), metavar="ROLE:TTL", help="What it may become for a while."
 )
@@ -87,7 +93,16 @@ def create_command(
 
     token = run_with_client(host, create)
     print_line(token)
-    note(f"Note: {_WORTH[fields['role']]}")
+    note(f"Note: {_worth(**fields)}")
+
+
+def _worth(*, role: str, isolate: str | None, **_: Any) -> str:
+    if role in _RUNNING and isolate not in (None, "native"):
+        return (
+            f"this token runs nothing on this daemon yet: it demands the isolation {isolate}, and"
+            " no isolation is built"
+        )
+    return _WORTH[role]
 
 
 @click.command("list")

@@ -38,12 +38,12 @@ class Seconds(click.FloatRange):
 
 
 class Duration(click.ParamType[float]):
-    """A duration such as ``90``, ``30m`` or ``8h``: a number with s, m, h or d; alone, seconds."""
+    """A duration such as ``90s``, ``30m``, ``8h`` or ``7d``: a number and its unit."""
 
     name = "duration"
 
-    _FORM = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", re.ASCII)
-    _UNITS: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+    _FORM = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
+    _UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -52,7 +52,9 @@ class Duration(click.ParamType[float]):
         match = self._FORM.fullmatch(value)
         seconds = float(match[1]) * self._UNITS[match[2]] if match is not None else 0.0
         if not 0 < seconds < math.inf:
-            return self.fail(f"{quoted(value)} is not a duration such as 30m or 8h.", param, ctx)
+            # A plain number is refused: whoever types 8 may mean hours.
+            expected = "a number with its unit, such as 90s, 30m, 8h or 7d"
+            return self.fail(f"{quoted(value)} is not {expected}.", param, ctx)
         return seconds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,14 @@ from shellwire.cli.collection import importing
 from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.param_types import PatternType
 from shellwire.cli.printing import print_amid_output, print_line
-from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
+from shellwire.errors import (
+    Forbidden,
+    InvalidToken,
+    NotRunning,
+    Refusal,
+    ShellwireError,
+    Unreachable,
+)
 from shellwire.home.paths import Home
 from shellwire.output import quoted
 
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
     from shellwire.client.endpoint import Endpoint
 
 T = TypeVar("T")
+
+_NOT_ALLOWED = re.compile(r"the role (\S+) may not send (\S+)")
 
 EXIT_UNAVAILABLE = 255
 """Exit code without a connection, as of ssh(1)."""
@@ -98,7 +108,7 @@ def run_with_clients(
             }
             return await work(clients)
 
-    return _run(connected(), follows=False)
+    return _run(connected(), follows=False, lacks_token=any(map(_lacks_token, endpoints.values())))
 
 
 def run_at(
@@ -110,7 +120,11 @@ def run_at(
         async with _client(endpoint, _print_to_stderr) as client:
             return await work(client)
 
-    return _run(_following(endpoint, work) if follows else connected(), follows=follows)
+    return _run(
+        _following(endpoint, work) if follows else connected(),
+        follows=follows,
+        lacks_token=_lacks_token(endpoint),
+    )
 
 
 async def _following(endpoint: Endpoint, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
@@ -146,7 +160,12 @@ def _find_endpoint(host: str | None) -> Endpoint:
         raise Failure(str(error), EXIT_UNAVAILABLE) from error
 
 
-def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
+def _lacks_token(endpoint: Endpoint) -> bool:
+    """Whether SHELLWIRE_URL gave the address, and nothing a token."""
+    return endpoint.url is not None and endpoint.token is None
+
+
+def _run(work: Coroutine[Any, Any, T], *, follows: bool, lacks_token: bool) -> T:
     """Run ``work``; turn its errors into Failures with exit codes."""
     with importing():
         import asyncio
@@ -158,12 +177,33 @@ def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except (NotRunning, Unreachable, Refusal) as error:
-        hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
-        raise Failure(f"{error}{hint}", EXIT_UNAVAILABLE) from error
+        raise Failure(
+            f"{error}{_hint(error, lacks_token=lacks_token)}", EXIT_UNAVAILABLE
+        ) from error
     except Failure:
         raise
     except ShellwireError as error:
-        raise Failure(str(error), EXIT_UNAVAILABLE if follows else 1) from error
+        raise Failure(_in_words(error), EXIT_UNAVAILABLE if follows else 1) from error
+
+
+def _hint(error: ShellwireError, *, lacks_token: bool) -> str:
+    if type(error) is NotRunning:
+        return f"; `{called_as()} start --daemon` starts it"
+    if isinstance(error, InvalidToken) and lacks_token:
+        return ": SHELLWIRE_URL is set, and SHELLWIRE_TOKEN is not"
+    return ""
+
+
+def _in_words(error: ShellwireError) -> str:
+    """Return the error's text; if a role may not send a message, in terms of the command."""
+    ctx = click.get_current_context(silent=True)
+    refused = _NOT_ALLOWED.fullmatch(str(error)) if isinstance(error, Forbidden) else None
+    if refused is None or ctx is None:
+        return str(error)
+    if refused.groups() == ("owner", "elevate"):
+        return "the owner needs no elevation: no role is above it"
+    command = " ".join(ctx.command_path.split()[1:])
+    return f"your role, {refused[1]}, does not allow `{command}` ({error})"
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:

@@ -72,7 +72,7 @@ class SettingsFile:
                 try:
                     value = setting.from_toml(entry.value, ctx)
                 except click.BadParameter as error:
-                    problems.append(Problem(path, entry.line, error.message))
+                    problems.append(Problem(path, entry.line, error.message.rstrip(".")))
                     value = None
                 entries[name] = Entry(value, entry.line)
         wrong = {problem.key for problem in problems}
@@ -97,9 +97,10 @@ class SettingsFile:
     def _unknown(self, path: str) -> str:
         table, _, key = path.rpartition(".")
         if path in self._tables:
-            return f"expected a table, [{path}]."
-        if path in self._options_only:
-            return f"only an option, {self._options_only[path].opts[0]}, or its variable sets it"
+            return f"expected a table, [{path}]"
+        only = self._options_only.get(key)
+        if only is not None:
+            return f"only an option, {only.opts[0]}, or its variable, {only.envvar}, sets it"
         close = guess(path, [*self._by_path, *self._tables])
         if close is None or table in self._tables:
             # The right key in the wrong table, or in none, is more likely than another key.

@@ -35,10 +35,11 @@ _MIN_DESCRIPTORS = 256
 def start_command(ctx: click.Context, /, daemon: bool, **settings: Any) -> None:
     """Start the daemon; with --daemon in the background.
 
-    Each option but --insecure-home is also an environment variable and a key of
+    Each option is also an environment variable and, but for --insecure-home, a key of
     ~/.shellwire/config.toml, spelled with underscores; limits are in its table [limits]. Options
-    override variables, variables override the file; `shellwire config show` shows the result, and
-    `shellwire config check` what a changed file would break.
+    override variables, variables override the file, the file overrides a --preset;
+    `shellwire config show` shows the result, and `shellwire config check` what a changed file would
+    break.
 
     \b
     Example:
@@ -202,7 +203,8 @@ def _announce(
             f"  clients:  open a WebSocket to {url} and send first",
             '            {"type": "auth", "token": "<token>", "client_id": "<name>",'
             ' "protocol": 1}',
-            f"  all day:  `{program} start --preset person` has room for 16 clients and sessions",
+            f'  all day:  put preset = "person" into {home.config_file}: from the next start on',
+            "            there is room for 16 clients and sessions",
             "",
         ]
     for line in lines:

@@ -183,7 +183,8 @@ class _Answer(asyncio.Protocol):
             self._transport.pause_reading()
             self.accepted.set_result(None)
         elif self._head.status == 407:
-            self._refuse("wants another user and password (407)")
+            other = "a" if self._proxy.authorization is None else "another"
+            self._refuse(f"wants {other} user and password (407)")
         else:
             self._refuse(f"refused the connection ({self._head.status})")
 

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shellwire.errors import DamagedFile
 from shellwire.home.atomic import read_private, write_private
+from shellwire.home.client_record import ClientRecord, entry_key
 from shellwire.home.lock import LOCK_TIMEOUT, write_lock
 from shellwire.principals import OWNER, Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from shellwire.home.paths import Home
@@ -38,42 +39,6 @@ _MAX_TIME = 1e11
 """Largest number accepted as seconds since the epoch; a time in milliseconds is larger."""
 
 _KNOWN_KEYS = frozenset({"first_seen", "last_seen", "is_revoked", "barred"})
-
-
-@dataclass(frozen=True)
-class ClientRecord:
-    """One known client. Times are in seconds since the epoch, None if it was never seen."""
-
-    client_id: str
-    principal: str = OWNER
-    first_seen: float | None = None
-    last_seen: float | None = None
-    is_revoked: bool = False
-    bar: Bar | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_barred(self) -> bool:
-        """Whether it may not connect at this moment, because it was kicked."""
-        return self.bar is not None and self.bar.until > time.time()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields that lists of clients show; ``barred_until`` only if it is barred."""
-        shown = {
-            "client_id": self.client_id,
-            "principal": self.principal,
-            "first_seen": self.first_seen,
-            "last_seen": self.last_seen,
-            "is_revoked": self.is_revoked,
-        }
-        if self.bar is not None and self.is_barred:
-            shown["barred_until"] = self.bar.until
-        return shown
-
-    @property
-    def key(self) -> str:
-        """The name of its entry in the file."""
-        return _key(self.client_id, self.principal)
 
 
 _Records = dict[str, ClientRecord]
@@ -108,13 +73,13 @@ class Clients:
         self._merge(_read(self._home.clients_file))
 
     def records(self) -> list[ClientRecord]:
-        """Return all records, sorted by principal and client_id, the owner's first."""
-        key = {name: (each.principal != OWNER, name) for name, each in self._records.items()}
-        return [self._records[name] for name in sorted(self._records, key=lambda name: key[name])]
+        """Return the records that hold something, by principal and client_id, the owner's first."""
+        found = (each for each in self._records.values() if not each.is_empty)
+        return sorted(found, key=lambda each: (each.principal != OWNER, each.key))
 
     def is_revoked(self, client_id: str, principal: str = OWNER) -> bool:
         """Return whether ``client_id`` of that principal is refused."""
-        record = self._records.get(_key(client_id, principal))
+        record = self._records.get(entry_key(client_id, principal))
         return record is not None and record.is_revoked
 
     def revoke(self, client_id: str, principal: str = OWNER) -> None:
@@ -122,7 +87,7 @@ class Clients:
 
         Raises like ``load``, and HomeError if the file can't be written.
         """
-        key = _key(client_id, principal)
+        key = entry_key(client_id, principal)
 
         def change(records: _Records) -> bool:
             record = records.get(key) or ClientRecord(client_id, principal)
@@ -133,7 +98,7 @@ class Clients:
 
     def bar(self, client_id: str, principal: str, bar: Bar) -> None:
         """Refuse ``client_id`` for a while; a longer bar stays. Raises like ``revoke``."""
-        key = _key(client_id, principal)
+        key = entry_key(client_id, principal)
 
         def change(records: _Records) -> bool:
             record = records.get(key) or ClientRecord(client_id, principal)
@@ -146,12 +111,12 @@ class Clients:
 
     def bar_of(self, client_id: str, principal: str) -> Bar | None:
         """Return the bar of ``client_id`` if it may not connect at this moment."""
-        record = self._records.get(_key(client_id, principal))
+        record = self._records.get(entry_key(client_id, principal))
         return record.bar if record is not None and record.is_barred else None
 
     def restore(self, client_id: str, principal: str = OWNER) -> bool:
         """Let ``client_id`` connect again; False if it might already. Raises like ``revoke``."""
-        key = _key(client_id, principal)
+        key = entry_key(client_id, principal)
 
         def change(records: _Records) -> bool:
             record = records.get(key)
@@ -169,7 +134,7 @@ class Clients:
         Raises like ``revoke``; the change in memory then stays.
         """
         now = time.time()
-        key = _key(client_id, principal)
+        key = entry_key(client_id, principal)
         record = self._records.get(key) or ClientRecord(client_id, principal)
         first = now if record.first_seen is None else record.first_seen
         self._records[key] = replace(record, first_seen=first, last_seen=now)
@@ -215,17 +180,14 @@ class Clients:
 
 def _bounded(records: _Records) -> _Records:
     numbers: dict[str, int] = {}
-    dropped = set()
+    # Only what had a bar: another process may not have written yet when it saw the others.
+    dropped = {each.key for each in records.values() if each.is_empty and each.bar is not None}
     for record in sorted(records.values(), key=lambda each: each.last_seen or 0.0, reverse=True):
         if not (record.is_revoked or record.is_barred):
             numbers[record.principal] = numbers.get(record.principal, 0) + 1
             if numbers[record.principal] > MAX_REMEMBERED:
                 dropped.add(record.key)
     return {key: record for key, record in records.items() if key not in dropped}
-
-
-def _key(client_id: str, principal: str) -> str:
-    return client_id if principal == OWNER else f"{principal}\0{client_id}"
 
 
 def _dump(records: _Records) -> bytes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_POSITION = re.compile(r" \(at (?:line (\d+), (column \d+)|end of document)\)$")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,11 @@ def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Inva
     position = _POSITION.search(message)
     line = int(position[1] or 0) if position else 0
     what = message[: position.start()] if position else message
-    return InvalidSettings(path, line or len(text.rstrip().splitlines()) or 1, what)
+    if position:
+        what += f" ({position[2] or 'at the end of the file'})"
+    return InvalidSettings(
+        path, line or len(text.rstrip().splitlines()) or 1, f"it is not TOML: {what}"
+    )
 
 
 def _statements(path: Path, text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _NAME = "1 to 32 characters: a to z, 0 to 9 and, not first, `.`, `_`, `-`"
+_DURATION = "is not a number with its unit, such as 90s, 30m, 8h or 7d."
 
 
 class Row(NamedTuple):
@@ -45,11 +46,19 @@ ROWS = (
     ),
     _usage(
         "token create ci --role viewer --ttl soon",
-        "Invalid value for '--ttl': 'soon' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--ttl': 'soon' {_DURATION}",
     ),
     _usage(
         "token create ci --role viewer --ttl 0",
-        "Invalid value for '--ttl': '0' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--ttl': '0' {_DURATION}",
+    ),
+    _usage(
+        "token create ci --role viewer --ttl 8",
+        f"Invalid value for '--ttl': '8' {_DURATION}",
+    ),
+    _usage(
+        "token create ci --role viewer --may-elevate admin:8",
+        f"Invalid value for '--may-elevate': '8' {_DURATION}",
     ),
     _usage(
         "token create ci --role viewer --may-elevate admin",
@@ -88,7 +97,7 @@ ROWS = (
     ),
     _refused(
         "token create ci --role viewer --from 10.0.0.1/8",
-        "from: expected a network such as 10.0.0.0/8: 10.0.0.1/8 has host bits set",
+        "from: expected a network, 10.0.0.0/8, got 10.0.0.1/8",
     ),
     _refused(
         "token create ci --role viewer --isolate magic",
@@ -98,20 +107,44 @@ ROWS = (
         "token create ci --role viewer --may-elevate operator:2d",
         "may_elevate.ttl_seconds: expected a number <= 86400.0",
     ),
+    _refused(
+        "token create ci --role operator --may-elevate viewer:1h",
+        "may_elevate.role: expected a role above operator: admin",
+    ),
+    _refused(
+        "token create ci --role operator --may-elevate operator:1h",
+        "may_elevate.role: expected a role above operator: admin",
+    ),
+    _refused(
+        "token create ci --role viewer --may-elevate metrics:1h",
+        "may_elevate.role: expected a role above viewer: admin or operator",
+    ),
+    _refused(
+        "token create ci --role admin --may-elevate admin:1h",
+        "may_elevate.role: an admin can't be raised: no role is above it",
+    ),
     _refused("token revoke ci", "there is no token ci"),
     _usage("elevate", "Missing option '--reason'."),
     _usage(
         "elevate --reason x --ttl soon",
-        "Invalid value for '--ttl': 'soon' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--ttl': 'soon' {_DURATION}",
+    ),
+    _usage(
+        "elevate --reason x --ttl 8",
+        f"Invalid value for '--ttl': '8' {_DURATION}",
     ),
     _usage("elevate --reason x --role admin", "No such option '--role'. Did you mean '--on'?"),
-    _refused("elevate --reason INC-1234", "the role owner may not send elevate"),
+    _refused("elevate --reason INC-1234", "the owner needs no elevation: no role is above it"),
     _refused("elevate --reason INC-123", "reason: expected a string of length >= 8"),
     _usage("clients kick", "Missing argument 'CLIENT_ID'."),
     _usage("clients kick phone", "Missing option '--reason'."),
     _usage(
         "clients kick phone --reason x --for ever",
-        "Invalid value for '--for': 'ever' is not a duration such as 30m or 8h.",
+        f"Invalid value for '--for': 'ever' {_DURATION}",
+    ),
+    _usage(
+        "clients kick phone --reason x --for 10",
+        f"Invalid value for '--for': '10' {_DURATION}",
     ),
     _refused("clients kick nobody --reason x", "no client nobody of owner is connected"),
     _refused(

@@ -106,22 +106,29 @@ def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
     running.communicate()
 
 
+def test_help_says_where_a_setting_comes_from(cli: CommandLine) -> None:
+    shown = " ".join(cli.ok("config", "show", "--help").split())
+    assert "the file overrides the preset, the preset overrides the default" in shown
+    shown = " ".join(cli.ok("start", "--help").split())
+    assert "also an environment variable and, but for --insecure-home, a key of" in shown
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
         ("\nprot = 1", 2, r"prot: unknown setting (is port meant?)"),
         ("max-queue = 1", 1, "max-queue: unknown setting (is max_queue meant?)"),
         ("[server]\nport = 1", 1, "server: unknown setting"),
-        ("host.name = 1", 1, "host: expected a string."),
+        ("host.name = 1", 1, "host: expected a string"),
         ("[limits]\n\nmax_client = 1", 3, "unknown setting (is limits.max_clients meant?)"),
         ("[limits]\nmax-queue = 1", 2, "unknown setting (is limits.max_queue meant?)"),
         ("[limits]\nport = 1", 2, "limits.port: unknown setting (is port meant?)"),
         ("[limit]\nmax_clients = 1", 1, "limit: unknown setting (is [limits] meant?)"),
-        ("limits = 1", 1, "limits: expected a table, [limits]."),
-        ("[[limits]]\nmax_clients = 1", 1, "limits: expected a table, [limits]."),
-        ("[limits]\nmax_clients = '2'", 2, "limits.max_clients: expected an integer."),
+        ("limits = 1", 1, "limits: expected a table, [limits]"),
+        ("[[limits]]\nmax_clients = 1", 1, "limits: expected a table, [limits]"),
+        ("[limits]\nmax_clients = '2'", 2, "limits.max_clients: expected an integer"),
         ("[limits]\nmax_clients = 0", 2, "limits.max_clients: 0 is not in the range"),
-        ("[limits.max_clients]\nx = 0", 1, "limits.max_clients: expected an integer."),
+        ("[limits.max_clients]\nx = 0", 1, "limits.max_clients: expected an integer"),
         (
             "max_clients = 1\n[limits]\nmax_clients = 2",
             3,
@@ -130,21 +137,21 @@ def test_run_stays_in_the_foreground(cli: CommandLine) -> None:
         ("insecure_home = true", 1, "insecure_home: only an option, --insecure-home, or"),
         ('allow_host = ["*.example"]', 1, "allow_host: '*.example' would have no effect: no Host"),
         ('allow_origin = ["https://*"]', 1, "allow_origin: 'https://*' would have no effect: no"),
-        ('grace = 1\nport = "1"', 2, "port: expected an integer."),
-        ("port = true", 1, "port: expected an integer."),
-        ("port = 1.0", 1, "port: expected an integer."),
+        ('grace = 1\nport = "1"', 2, "port: expected an integer"),
+        ("port = true", 1, "port: expected an integer"),
+        ("port = 1.0", 1, "port: expected an integer"),
         ("port = 65536", 1, "port: 65536 is not in the range"),
-        ('grace = "1"', 1, "grace: expected a number."),
-        ("grace = nan", 1, "grace: nan is not a valid number of seconds."),
+        ('grace = "1"', 1, "grace: expected a number"),
+        ("grace = nan", 1, "grace: nan is not a valid number of seconds"),
         ("grace = inf", 1, "grace: inf is not in the range"),
-        ("rewrite = 1", 1, "rewrite: expected true or false."),
-        ("host = 2026-01-01", 1, "host: expected a string."),
-        ('host = "a b"', 1, "host: 'a b' is not a host name or an address."),
+        ("rewrite = 1", 1, "rewrite: expected true or false"),
+        ("host = 2026-01-01", 1, "host: expected a string"),
+        ('host = "a b"', 1, "host: 'a b' is not a host name or an address"),
         ('login_env = "perhaps"', 1, "login_env: 'perhaps' is not one of"),
-        ('allow_host = "a"', 1, "allow_host: expected an array of strings."),
-        ('\nallow_host = [\n"a",\n1]', 2, "allow_host: expected an array of strings."),
+        ('allow_host = "a"', 1, "allow_host: expected an array of strings"),
+        ('\nallow_host = [\n"a",\n1]', 2, "allow_host: expected an array of strings"),
         ('allow_origin = ["a"]', 1, "allow_origin: 'a' is not an origin"),
-        ('shell = "no-such-shell"', 1, "shell: 'no-such-shell' is not an executable file."),
+        ('shell = "no-such-shell"', 1, "shell: 'no-such-shell' is not an executable file"),
         ("port = 1\nport = 2", 2, "Cannot overwrite a value"),
         ("port = 1\n=", 2, "Invalid statement"),
     ],

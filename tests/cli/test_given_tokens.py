@@ -60,6 +60,17 @@ def test_what_a_role_is_worth(daemon: Daemon, role: str, worth: str) -> None:
     assert worth in said
 
 
+def test_what_a_token_is_worth_that_must_be_isolated(daemon: Daemon) -> None:
+    cli = CommandLine(daemon.home)
+    for name, isolate, worth in (
+        ("worth-bwrap", "bwrap", "runs nothing on this daemon yet"),
+        ("worth-native", "native", "run with the daemon's uid"),
+    ):
+        _, said = create(cli, name, "--role", "operator", "--isolate", isolate)
+        assert worth in said
+        assert ("the daemon's uid" in said) == (isolate == "native")
+
+
 def test_on_another_host(daemon: Daemon, tmp_path: Path) -> None:
     """An admin's token, saved by login, administers as far as the role goes."""
     token, _ = create(CommandLine(daemon.home), "remote", "--role", "admin")
@@ -76,6 +87,23 @@ def test_on_another_host(daemon: Daemon, tmp_path: Path) -> None:
     who = json.loads(away.ok("whoami", "-H", "box", "--json"))
     assert (who["principal"], who["role"]) == ("remote", "admin")
     assert "as remote (admin)" in away.ok("whoami", "-H", "box")
+
+
+def test_an_expired_name_is_still_taken(daemon: Daemon) -> None:
+    cli = CommandLine(daemon.home)
+    create(cli, "short", "--role", "viewer", "--ttl", "0.001s")
+    words = ("token", "create", "short", "--role", "viewer")
+    line = "Error: name: there is a token short already; it has expired: revoke it first\n"
+    assert cli.refused(*words) == line
+    # What is wrong in itself is said before what others have.
+    assert "expected a network" in cli.refused(*words, "--from", "10.0.0.1/8")
+
+
+def test_a_url_without_its_token(daemon: Daemon, tmp_path: Path) -> None:
+    away = CommandLine(tmp_path / "away")
+    done = away("token", "list", env={"SHELLWIRE_URL": daemon.url})
+    said = "the token is missing or wrong: SHELLWIRE_URL is set, and SHELLWIRE_TOKEN is not"
+    assert (done.returncode, done.stderr) == (255, f"Error: {said}\n")
 
 
 def test_without_a_daemon(cli: CommandLine) -> None:
@@ -103,7 +131,8 @@ def test_clients_of_principals(cli: CommandLine) -> None:
 
 def test_the_preset_of_a_person(cli: CommandLine) -> None:
     first = cli.ok("start", "--daemon", "--port", "0", "--preset", "person", "--max-clients", "3")
-    assert "start --preset person" in first
+    # The daemon runs by now: only its next start can have the preset.
+    assert f'put preset = "person" into {cli.home.config_file}: from the next start' in first
     with cli.connected("a"), cli.connected("b"), cli.connected("c"):
         pass
     shown = json.loads(cli("config", "show", "--json", env={"SHELLWIRE_PRESET": "person"}).stdout)

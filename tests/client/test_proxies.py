@@ -60,12 +60,12 @@ async def test_user_and_password(daemon: Daemon, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("HTTP_PROXY", f"http://me:p%40ss%2Fw@127.0.0.1:{proxy.port}")
         async with Client(daemon.url, token=daemon.token) as c:
             assert (await c.run("echo hi")).stdout == "hi\n"
-        for wrong in ("me:secret@", ""):
+        for wrong, wanted in (("me:secret@", "another"), ("", "a")):
             monkeypatch.setenv("HTTP_PROXY", f"http://{wrong}127.0.0.1:{proxy.port}")
             error = await failure(daemon.url)
             assert error == (
                 f"{daemon.url}/ws can't be reached: the proxy http://127.0.0.1:{proxy.port}"
-                " wants another user and password (407)"
+                f" wants {wanted} user and password (407)"
             )
 
 

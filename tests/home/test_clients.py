@@ -10,6 +10,7 @@ import pytest
 
 from shellwire.errors import DamagedFile, HomeError
 from shellwire.home.clients import MAX_REMEMBERED, Clients
+from shellwire.principals import Bar
 from tests.home.helpers import lock_held_elsewhere, mode, start_python
 
 if TYPE_CHECKING:
@@ -84,6 +85,19 @@ def test_an_unwritten_first_visit_survives_a_revocation(home: Home) -> None:
     assert record.first_seen == record.last_seen is not None
     ours.save()
     assert on_disk(home)["a"]["first_seen"] == record.first_seen
+
+
+def test_nothing_is_left_of_a_bar_that_has_ended(home: Home) -> None:
+    clients = Clients.load(home)
+    clients.bar("cli-1", "ann", Bar(time.time() - 1, "x", "owner"))  # was never seen
+    clients.seen("phone", "ann")
+    clients.bar("phone", "ann", Bar(time.time() - 1, "x", "owner"))
+    clients.bar("tab", "ann", Bar(time.time() + 600, "x", "owner"))
+    for known in (clients, Clients.load(home)):
+        assert [each.client_id for each in known.records()] == ["phone", "tab"]
+    assert sorted(on_disk(home)) == ["ann\0phone", "ann\0tab"]
+    put(home, {"cli-1": {"barred": {"until": 1, "reason": "x", "by": "owner"}}})
+    assert Clients.load(home).records() == []
 
 
 def test_restoring_an_unknown_client_changes_nothing(home: Home) -> None:

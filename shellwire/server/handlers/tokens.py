@@ -11,7 +11,7 @@ import msgspec
 
 from shellwire.credentials import Credential, Elevation
 from shellwire.errors import Forbidden, InvalidMessage, NotFound
-from shellwire.principals import OWNER
+from shellwire.principals import OWNER, TOKEN_ROLES
 from shellwire.protocol import messages
 from shellwire.protocol.validation import excerpt
 from shellwire.server.identity import within_any
@@ -31,11 +31,13 @@ _MAX_NETWORK = 100  # two IPv6 addresses, as address and mask
 
 def create_token(connection: Connection, message: messages.CreateToken) -> None:
     minter = connection.principal
+    _refuse_no_raise(message)
+    networks = tuple(_network(each) for each in message.sources)
 
     def make(token_id: str) -> Credential:
         # Once the file was read anew: another process may have written it.
         principal = _principal_for(connection, message)
-        wanted = _credential(token_id, principal, message, minter)
+        wanted = _credential(token_id, principal, message, networks, minter)
         refuse_wider(minter, wanted)
         return wanted
 
@@ -46,13 +48,27 @@ def create_token(connection: Connection, message: messages.CreateToken) -> None:
     )
 
 
+def _refuse_no_raise(message: messages.CreateToken) -> None:
+    """Raise InvalidMessage if ``may_elevate`` names a role that is not above the token's own."""
+    if message.may_elevate is None:
+        return
+    above = TOKEN_ROLES[: TOKEN_ROLES.index(message.role)]
+    if message.may_elevate.role not in above:
+        expected = f"expected a role above {message.role}: {' or '.join(above)}"
+        nothing = "an admin can't be raised: no role is above it"
+        raise InvalidMessage(f"may_elevate.role: {expected if above else nothing}")
+
+
 def _principal_for(connection: Connection, message: messages.CreateToken) -> str:
     for field, name in (("name", message.name), ("principal", message.principal)):
         if name == OWNER:
             raise InvalidMessage(f"{field}: {OWNER} is reserved")
     tokens = connection.services.access.tokens()
-    if any(each.name == message.name for each in tokens):
-        raise InvalidMessage(f"name: there is a token {message.name} already")
+    same = next((each for each in tokens if each.name == message.name), None)
+    if same is not None:
+        is_expired = same.expires is not None and same.expires <= time.time()
+        how = "; it has expired: revoke it first" if is_expired else ""
+        raise InvalidMessage(f"name: there is a token {message.name} already{how}")
     if len(tokens) >= MAX_TOKENS:
         raise InvalidMessage(f"name: {MAX_TOKENS} tokens exist; revoke one first")
     if message.principal is not None:
@@ -65,7 +81,11 @@ def _principal_for(connection: Connection, message: messages.CreateToken) -> str
 
 
 def _credential(
-    token_id: str, principal: str, message: messages.CreateToken, minter: Principal
+    token_id: str,
+    principal: str,
+    message: messages.CreateToken,
+    networks: tuple[str, ...],
+    minter: Principal,
 ) -> Credential:
     now = time.time()
     elevation = message.may_elevate
@@ -76,7 +96,7 @@ def _credential(
         role=message.role,
         created=now,
         expires=None if message.ttl_seconds is None else now + message.ttl_seconds,
-        sources=tuple(_network(each) for each in message.sources),
+        sources=networks,
         max_processes=message.max_processes,
         isolate=message.isolate,
         may_elevate=None if elevation is None else Elevation(elevation.role, elevation.ttl_seconds),
@@ -89,9 +109,13 @@ def _network(text: str) -> str:
     if len(text) > _MAX_NETWORK or "%" in text:  # ip_network accepts any text after a %
         raise InvalidMessage(f"from: expected a network such as 10.0.0.0/8, got {excerpt(text)}")
     try:
-        return str(ipaddress.ip_network(text))
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise InvalidMessage(f"from: expected a network such as 10.0.0.0/8: {error}") from None
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:  # an address in the network
+        raise InvalidMessage(f"from: expected a network, {network}, got {text}") from None
 
 
 def refuse_wider(minter: Principal, wanted: Credential) -> None:
