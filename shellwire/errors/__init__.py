@@ -46,6 +46,7 @@ The tree::
     ├── NotRunning                   no daemon runs
     ├── Unreachable                  a daemon runs, but gives no usable answer
     │   ├── InvalidAnswer            the peer is no shellwire daemon: don't retry
+    │   ├── FilesRefused             something before the daemon refuses file requests: don't retry
     │   └── Disconnected             the connection is lost, and with it an answer
     │       ├── Replaced             the same client_id has connected again
     │       └── Kicked               an administrator has put this client out
@@ -80,6 +81,7 @@ from shellwire.errors.local import (
     DamagedFile,
     DeletionRefused,
     Disconnected,
+    FilesRefused,
     HomeError,
     InvalidAnswer,
     InvalidSettings,
@@ -139,6 +141,7 @@ __all__ = [
     "Expired",
     "FileProblem",
     "FileSystemError",
+    "FilesRefused",
     "Forbidden",
     "HomeError",
     "InputFull",

@@ -58,6 +58,13 @@ class InvalidAnswer(Unreachable):
         super().__init__(f"{which}: it has sent {sent}")
 
 
+class FilesRefused(Unreachable):
+    """A request for a file got a status that no other attempt would change: don't retry.
+
+    The answer is not the daemon's: a proxy, or what serves its address, keeps ``/files`` back.
+    """
+
+
 class Disconnected(Unreachable):
     """The connection has ended for good, or before an answer that can't be requested again.
 
