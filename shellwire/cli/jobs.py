@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.job_lookup import find_job, resolve_job_id
+from shellwire.cli.outcome import note_end
 from shellwire.cli.param_types import IntegerRange
 from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.remote import host_option, run_with_client
@@ -105,41 +106,47 @@ def logs_command(host: str | None, follow: bool, tail: int | None, job_id: str) 
     ID is the job's id, its name, or a unique prefix of its id of at least 3 characters.
 
     The daemon keeps the last --buffer bytes of each job. The job's stdout goes to stdout, its
-    stderr to stderr. A slow reader does not slow the job down.
+    stderr to stderr. A slow reader does not slow the job down. If somebody ended the job and gave
+    a reason, or another principal did, a line on stderr says who and why.
 
     \b
     Example:
       shellwire logs --tail 20 -f build
     """
 
-    async def show(client: Client) -> None:
-        from shellwire.cli.pipes import write
+    run_with_client(host, lambda client: _print_output(client, job_id, tail, follow=follow))
 
-        job, end = await find_job(client, job_id), 0
-        if tail is not None and job is not None:
-            from shellwire.cli.tail import last_lines
 
-            lines, end = await last_lines(client, job, tail)
-            # One write for a run of lines: each costs a turn of the event loop and a thread.
-            for stream, run in groupby(lines, attrgetter("stream")):
-                await write(stream, b"".join(line.data for line in run))
-            if not follow:
-                return  # later output would make more than N lines
-        known = job_id if job is None else job["id"]
-        while True:
-            wait = _WAIT if follow else 0.0
-            page = await client.read_output(known, end, wait=wait, max_bytes=_PAGE)
-            if page.missing:
-                print_line(
-                    f"shellwire: {page.missing} bytes of output are no longer buffered", err=True
-                )
-            for chunk in page.chunks:
-                await write(chunk.stream, chunk.bytes)
-            if page.end == end and not (follow and page.exit_code is None):
-                return
-            end = page.end
+async def _print_output(client: Client, job_id: str, tail: int | None, *, follow: bool) -> None:
+    from shellwire.cli.pipes import write
 
-    run_with_client(host, show)
+    job, end = await find_job(client, job_id), 0
+    if tail is not None and job is not None:
+        from shellwire.cli.tail import last_lines
+
+        lines, end = await last_lines(client, job, tail)
+        # One write for a run of lines: each costs a turn of the event loop and a thread.
+        for stream, run in groupby(lines, attrgetter("stream")):
+            await write(stream, b"".join(line.data for line in run))
+        if not follow:  # later output would make more than N lines
+            if job["exit_code"] is not None:
+                await note_end(client, job["id"], end)
+            return
+    known = job_id if job is None else job["id"]
+    while True:
+        wait = _WAIT if follow else 0.0
+        page = await client.read_output(known, end, wait=wait, max_bytes=_PAGE)
+        if page.missing:
+            print_line(
+                f"shellwire: {page.missing} bytes of output are no longer buffered", err=True
+            )
+        for chunk in page.chunks:
+            await write(chunk.stream, chunk.bytes)
+        if page.end == end and not (follow and page.exit_code is None):
+            break
+        end = page.end
+    if page.exit_code is not None:
+        await note_end(client, known, end)
 
 
 def _recent(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:

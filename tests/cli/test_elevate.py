@@ -112,11 +112,20 @@ def test_a_kicked_command_does_not_reconnect(cli: CommandLine) -> None:
 def test_kill_with_a_reason(cli: CommandLine, tmp_path: Path) -> None:
     cli.start()
     alice = away(cli, tmp_path, "alice", "--role", "operator")
-    with ended(begun(alice, "exec", "-H", "box", "--name", "job", "echo on; sleep 600")) as process:
+    command = ("exec", "-H", "box", "--name", "job", "echo on; sleep 600")
+    with ended(begun(alice, *command)) as process, ended(begun(cli, "logs", "-f", "job")) as logs:
         cli.ok("kill", "job", "--reason", "wrong \x1b[2Jhost")
         _, err = process.communicate(timeout=SECONDS)
         assert process.returncode == 128 + 15
-        assert err == "shellwire: killed by owner: wrong \\x1b[2Jhost\n"
+        why = "shellwire: killed by owner: wrong \\x1b[2Jhost\n"
+        assert err == why
+        assert logs.communicate(timeout=SECONDS) == ("", why)
+        assert logs.returncode == 0
+    for words in ((), ("-f",), ("--tail", "1")):
+        done = cli("logs", *words, "job")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", why), words
+    assert cli("exec", "--name", "quiet", "exit 3").returncode == 3
+    assert cli("logs", "quiet").stderr == ""
     assert "reason: expected a string of length <= 200" in cli.refused(
         "kill", "job", "--reason", "x" * 201
     )
