@@ -12,7 +12,7 @@ from shellwire.cli.collection import importing
 from shellwire.cli.errors import Failure, called_as
 from shellwire.cli.param_types import PatternType
 from shellwire.cli.printing import print_amid_output, print_line
-from shellwire.errors import NotRunning, Refusal, ShellwireError, Unreachable
+from shellwire.errors import Kicked, NotRunning, Refusal, ShellwireError, Unreachable
 from shellwire.home.paths import Home
 from shellwire.output import quoted
 
@@ -157,6 +157,9 @@ def _run(work: Coroutine[Any, Any, T], *, follows: bool) -> T:
         return asyncio.run(_interruptible(work))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    except Kicked as error:
+        why = f": {error.reason}" if error.reason else ""
+        raise Failure(f"kicked{why}", EXIT_UNAVAILABLE) from error
     except (NotRunning, Unreachable, Refusal) as error:
         hint = f"; `{called_as()} start --daemon` starts it" if type(error) is NotRunning else ""
         raise Failure(f"{error}{hint}", EXIT_UNAVAILABLE) from error

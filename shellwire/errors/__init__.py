@@ -49,7 +49,8 @@ The tree::
     │   ├── FilesRefused             something before the daemon refuses file requests: don't retry
     │   └── Disconnected             the connection is lost, and with it an answer
     │       ├── Replaced             the same client_id has connected again
-    │       └── Kicked               an administrator has put this client out
+    │       ├── Kicked               an administrator has put this client out
+    │       └── CredentialEnded      the token expired or was revoked; jobs run on
     ├── InvalidUrl                   a URL is not the address of a daemon
     ├── MissingExtra                 an optional part is not installed
     ├── SkillError                   a skill can't be written, or a foreign file is in its place
@@ -78,6 +79,7 @@ from shellwire.errors.files import (
 )
 from shellwire.errors.local import (
     AlreadyRunning,
+    CredentialEnded,
     DamagedFile,
     DeletionRefused,
     Disconnected,
@@ -133,6 +135,7 @@ __all__ = [
     "Cancelled",
     "ClientRejected",
     "Conflict",
+    "CredentialEnded",
     "DaemonStopping",
     "DamagedFile",
     "DeletionRefused",
