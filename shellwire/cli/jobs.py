@@ -17,12 +17,13 @@ from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.remote import host_option, run_with_client
 from shellwire.cli.table import local_time, print_table
 from shellwire.output import printable
+from shellwire.principals import OWNER
 from shellwire.protocol.text_bytes import write_fields
 
 if TYPE_CHECKING:
     from shellwire.client import Client
 
-_COLUMNS = ("ID", "NAME", "STATE", "STARTED", "CONTEXT", "COMMAND")
+_COLUMNS = ("ID", "NAME", "PRINCIPAL", "STATE", "STARTED", "CONTEXT", "COMMAND")
 _NOTHING = "-"
 
 # The client_ids that `remote` generates, one per call: no later call sees their `default` contexts.
@@ -42,17 +43,19 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
 
     A job is a command or a session. Queued jobs and jobs with background processes are listed too;
     the oldest job comes first. A job is marked "elevated" if its client's credential was raised
-    (see `elevate`) when it asked for the job.
+    (see `elevate`) when it asked for the job. The column PRINCIPAL is there if a listed job is not
+    yours.
 
     \b
     Example:
       shellwire jobs --all
     """
 
-    async def ask(client: Client) -> list[dict[str, Any]]:
-        return list((await client.request("list_jobs"))["jobs"])
+    async def ask(client: Client) -> tuple[list[dict[str, Any]], str]:
+        principal = (await client.status()).get("principal") or {}
+        return list((await client.request("list_jobs"))["jobs"]), principal.get("name", OWNER)
 
-    jobs = run_with_client(host, ask)
+    jobs, asker = run_with_client(host, ask)
     if not everything:
         jobs = _recent(jobs)
     if as_json:
@@ -60,6 +63,8 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
         print_json([write_fields(job) for job in jobs])
     elif jobs:
         rows = [_COLUMNS, *map(_row, jobs)]
+        if all(job.get("principal", OWNER) == asker for job in jobs):
+            rows = [(*row[:2], *row[3:]) for row in rows]
         if not any(job.get("name") for job in jobs):
             rows = [(row[0], *row[2:]) for row in rows]
         print_table(rows)
@@ -172,6 +177,7 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
     return (
         printable(job["id"]),
         printable(job.get("name") or _NOTHING),
+        printable(job.get("principal", OWNER)),
         _state(job),
         local_time(job["started_at"]),
         _context(job),
