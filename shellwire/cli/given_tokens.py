@@ -11,7 +11,7 @@ from shellwire.cli.errors import note
 from shellwire.cli.param_types import Duration, IntegerRange, PatternType
 from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.remote import host_option, run_with_client
-from shellwire.cli.table import local_time, print_table
+from shellwire.cli.table import duration, local_time, print_table
 from shellwire.output import quoted
 from shellwire.principals import NAME, TOKEN_ROLES
 
@@ -22,7 +22,17 @@ _NAME = PatternType(
     "name", NAME, "1 to 32 characters: a to z, 0 to 9 and, not first, `.`, `_`, `-`"
 )
 _MAX_WIRE_INTEGER = 2**53 - 1
-_COLUMNS = ("TOKEN", "PRINCIPAL", "ROLE", "STATE", "CREATED", "EXPIRES", "CREATED BY", "REASON")
+_COLUMNS = (
+    "TOKEN",
+    "PRINCIPAL",
+    "ROLE",
+    "STATE",
+    "CREATED",
+    "EXPIRES",
+    "CREATED BY",
+    "REASON",
+    "LIMITS",
+)
 
 _WORTH = {
     "admin": "an admin reaches all jobs and files, and runs commands with the daemon's uid",
@@ -111,6 +121,8 @@ def _worth(*, role: str, isolate: str | None, **_: Any) -> str:
 def list_command(host: str | None, as_json: bool) -> None:
     """List the tokens of others, without their secrets.
 
+    The column LIMITS is there if a token has any: from, max-processes, isolate, may-elevate.
+
     \b
     Example:
       shellwire token list --json
@@ -123,7 +135,10 @@ def list_command(host: str | None, as_json: bool) -> None:
     if as_json:
         print_json(tokens)
     elif tokens:
-        print_table([_COLUMNS, *map(_row, tokens)])
+        rows = [_COLUMNS, *map(_row, tokens)]
+        if not any(map(_limits, tokens)):
+            rows = [row[:-1] for row in rows]
+        print_table(rows)
     else:
         click.echo("no tokens of others")
 
@@ -165,4 +180,18 @@ def _row(token: dict[str, Any]) -> tuple[str, ...]:
         local_time(expires),
         token["minted_by"] or "owner",
         token["reason"] or "",
+        _limits(token),
     )
+
+
+def _limits(token: dict[str, Any]) -> str:
+    """Return what was set for a token beside its role, written as the options of ``create``."""
+    found = [f"from={','.join(token['from'])}"] if token["from"] else []
+    found += [
+        f"{field.replace('_', '-')}={token[field]}"
+        for field in ("max_processes", "isolate")
+        if token[field] is not None
+    ]
+    if may := token["may_elevate"]:
+        found.append(f"may-elevate={may['role']}:{duration(may['ttl_seconds']).replace(' ', '')}")
+    return " ".join(found)

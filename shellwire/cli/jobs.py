@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shellwire.cli.job_lookup import find_job, resolve_job_id
+from shellwire.cli.outcome import note_end
 from shellwire.cli.param_types import IntegerRange
 from shellwire.cli.printing import print_json, print_line
 from shellwire.cli.remote import host_option, run_with_client
 from shellwire.cli.table import local_time, print_table
 from shellwire.output import printable
+from shellwire.principals import OWNER
 from shellwire.protocol.text_bytes import write_fields
 
 if TYPE_CHECKING:
     from shellwire.client import Client
 
-_COLUMNS = ("ID", "NAME", "STATE", "STARTED", "CONTEXT", "COMMAND")
+_COLUMNS = ("ID", "NAME", "PRINCIPAL", "STATE", "STARTED", "CONTEXT", "COMMAND")
 _NOTHING = "-"
 
 # The client_ids that `remote` generates, one per call: no later call sees their `default` contexts.
@@ -41,17 +43,19 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
 
     A job is a command or a session. Queued jobs and jobs with background processes are listed too;
     the oldest job comes first. A job is marked "elevated" if its client's credential was raised
-    (see `elevate`) when it asked for the job.
+    (see `elevate`) when it asked for the job. The column PRINCIPAL is there if a listed job is not
+    yours.
 
     \b
     Example:
       shellwire jobs --all
     """
 
-    async def ask(client: Client) -> list[dict[str, Any]]:
-        return list((await client.request("list_jobs"))["jobs"])
+    async def ask(client: Client) -> tuple[list[dict[str, Any]], str]:
+        principal = (await client.status()).get("principal") or {}
+        return list((await client.request("list_jobs"))["jobs"]), principal.get("name", OWNER)
 
-    jobs = run_with_client(host, ask)
+    jobs, asker = run_with_client(host, ask)
     if not everything:
         jobs = _recent(jobs)
     if as_json:
@@ -59,6 +63,8 @@ def jobs_command(host: str | None, everything: bool, as_json: bool) -> None:
         print_json([write_fields(job) for job in jobs])
     elif jobs:
         rows = [_COLUMNS, *map(_row, jobs)]
+        if all(job.get("principal", OWNER) == asker for job in jobs):
+            rows = [(*row[:2], *row[3:]) for row in rows]
         if not any(job.get("name") for job in jobs):
             rows = [(row[0], *row[2:]) for row in rows]
         print_table(rows)
@@ -105,41 +111,47 @@ def logs_command(host: str | None, follow: bool, tail: int | None, job_id: str) 
     ID is the job's id, its name, or a unique prefix of its id of at least 3 characters.
 
     The daemon keeps the last --buffer bytes of each job. The job's stdout goes to stdout, its
-    stderr to stderr. A slow reader does not slow the job down.
+    stderr to stderr. A slow reader does not slow the job down. If somebody ended the job and gave
+    a reason, or another principal did, a line on stderr says who and why.
 
     \b
     Example:
       shellwire logs --tail 20 -f build
     """
 
-    async def show(client: Client) -> None:
-        from shellwire.cli.pipes import write
+    run_with_client(host, lambda client: _print_output(client, job_id, tail, follow=follow))
 
-        job, end = await find_job(client, job_id), 0
-        if tail is not None and job is not None:
-            from shellwire.cli.tail import last_lines
 
-            lines, end = await last_lines(client, job, tail)
-            # One write for a run of lines: each costs a turn of the event loop and a thread.
-            for stream, run in groupby(lines, attrgetter("stream")):
-                await write(stream, b"".join(line.data for line in run))
-            if not follow:
-                return  # later output would make more than N lines
-        known = job_id if job is None else job["id"]
-        while True:
-            wait = _WAIT if follow else 0.0
-            page = await client.read_output(known, end, wait=wait, max_bytes=_PAGE)
-            if page.missing:
-                print_line(
-                    f"shellwire: {page.missing} bytes of output are no longer buffered", err=True
-                )
-            for chunk in page.chunks:
-                await write(chunk.stream, chunk.bytes)
-            if page.end == end and not (follow and page.exit_code is None):
-                return
-            end = page.end
+async def _print_output(client: Client, job_id: str, tail: int | None, *, follow: bool) -> None:
+    from shellwire.cli.pipes import write
 
-    run_with_client(host, show)
+    job, end = await find_job(client, job_id), 0
+    if tail is not None and job is not None:
+        from shellwire.cli.tail import last_lines
+
+        lines, end = await last_lines(client, job, tail)
+        # One write for a run of lines: each costs a turn of the event loop and a thread.
+        for stream, run in groupby(lines, attrgetter("stream")):
+            await write(stream, b"".join(line.data for line in run))
+        if not follow:  # later output would make more than N lines
+            if job["exit_code"] is not None:
+                await note_end(client, job["id"], end)
+            return
+    known = job_id if job is None else job["id"]
+    while True:
+        wait = _WAIT if follow else 0.0
+        page = await client.read_output(known, end, wait=wait, max_bytes=_PAGE)
+        if page.missing:
+            print_line(
+                f"shellwire: {page.missing} bytes of output are no longer buffered", err=True
+            )
+        for chunk in page.chunks:
+            await write(chunk.stream, chunk.bytes)
+        if page.end == end and not (follow and page.exit_code is None):
+            break
+        end = page.end
+    if page.exit_code is not None:
+        await note_end(client, known, end)
 
 
 def _recent(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -165,6 +177,7 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
     return (
         printable(job["id"]),
         printable(job.get("name") or _NOTHING),
+        printable(job.get("principal", OWNER)),
         _state(job),
         local_time(job["started_at"]),
         _context(job),

@@ -12,7 +12,7 @@ from shellwire.cli.table import duration
 from shellwire.output import printable
 
 if TYPE_CHECKING:
-    from shellwire.client import Result
+    from shellwire.client import Client, Result
     from shellwire.client.results import Message
 
 _REASONS = {
@@ -41,15 +41,7 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
         note(f"shellwire: {result.missing} bytes of output were lost")
     if result.error is not None:
         raise Failure(result.error, EXIT_UNAVAILABLE)
-    if result.reason != "exited":
-        from shellwire.cli.signals import hangup_hint
-
-        how = _REASONS.get(result.reason, result.reason)
-        if result.by is not None:
-            how += f" by {printable(result.by)}"
-        if result.message is not None:
-            how += f": {printable(result.message)}"
-        note(f"shellwire: {how}{hangup_hint()}")
+    _note_reason(result)
     if result.reason == "timed_out":
         click.get_current_context().exit(_EXIT_TIMED_OUT)
     if result.exit_code < 0:
@@ -57,6 +49,38 @@ def exit_as(result: Result | None, otherwise: int = 0) -> None:
     else:
         code = low_byte(result.exit_code)
     click.get_current_context().exit(code or otherwise)
+
+
+async def note_end(client: Client, job_id: str, end: int) -> None:
+    """Print who ended an ended job, and why, if that is told; ``end``: its output is read so far.
+
+    Nothing is printed if the daemon does not let this client follow the job.
+    """
+    from shellwire.errors import Cancelled, Forbidden, NotFound, OutputLost
+
+    try:
+        async with client.attach(job_id, end) as job:
+            result = await job.wait()
+    except Cancelled as error:
+        note(f"shellwire: {error}")
+    except (NotFound, Forbidden, OutputLost):
+        pass
+    else:
+        if result.by is not None or result.message is not None:
+            _note_reason(result)
+
+
+def _note_reason(result: Result) -> None:
+    if result.reason == "exited":
+        return
+    from shellwire.cli.signals import hangup_hint
+
+    how = _REASONS.get(result.reason, result.reason)
+    if result.by is not None:
+        how += f" by {printable(result.by)}"
+    if result.message is not None:
+        how += f": {printable(result.message)}"
+    note(f"shellwire: {how}{hangup_hint()}")
 
 
 def low_byte(code: int) -> int:

@@ -16,6 +16,7 @@ from shellwire.cli.printing import print_amid_output, print_line
 from shellwire.errors import (
     Forbidden,
     InvalidToken,
+    Kicked,
     NotRunning,
     Refusal,
     ShellwireError,
@@ -176,6 +177,9 @@ def _run(work: Coroutine[Any, Any, T], *, follows: bool, lacks_token: bool) -> T
         return asyncio.run(_interruptible(work))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    except Kicked as error:
+        why = f": {error.reason}" if error.reason else ""
+        raise Failure(f"kicked{why}", EXIT_UNAVAILABLE) from error
     except (NotRunning, Unreachable, Refusal) as error:
         raise Failure(
             f"{error}{_hint(error, lacks_token=lacks_token)}", EXIT_UNAVAILABLE

@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from shellwire.errors import NotRunning, Unreachable
+from shellwire.errors import FilesRefused, NotRunning, Unreachable
 from shellwire.output import printable, quoted
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ ABNORMAL_CLOSURE = 1006
 _NO_STATUS = 1005  # reserved there for a close frame without a code
 
 _SHOWN = 200
+
+# Statuses of servers and proxies that another attempt may change (RFC 9110, 15.5.9 and 15.6).
+_CHANGING = {408, 500, 502, 503, 504}
 
 # How asyncio names each of several addresses that could not be reached.
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
@@ -48,6 +51,24 @@ def describe_refusal(status: int, retry_after: str, target: Target) -> str:
         seconds = printable(retry_after[:_SHOWN])
         return f"got too many wrong tokens from here (429); try again in {seconds} s"
     return f"is no shellwire: it answered with {status}"
+
+
+def file_status_error(status: int, retry_after: str | None, name: str, proxy: str) -> Unreachable:
+    """Return the error for an answer to a file request that is not the daemon's.
+
+    ``proxy`` is the name of the proxy that the request was sent to, "" without one.
+    """
+    if status in _CHANGING or (status == 429 and retry_after is not None):
+        return Unreachable(f"{name} answered a request for a file with {status}")
+    if proxy:
+        return FilesRefused(
+            f"the proxy {proxy} answered a request for a file of {name} with {status};"
+            " NO_PROXY lists hosts to connect to directly"
+        )
+    return FilesRefused(
+        f"{name} answered a request for a file with {status}: what serves this address must pass on"
+        " /files as well as /ws"
+    )
 
 
 def connect_error(error: Exception, target: Target, name: str) -> NotRunning | Unreachable:

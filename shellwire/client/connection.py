@@ -14,6 +14,7 @@ from shellwire.client.connect_errors import describe_close
 from shellwire.client.wire import Link, LinkClosed
 from shellwire.errors import (
     ClientRejected,
+    CredentialEnded,
     Disconnected,
     InvalidAnswer,
     Kicked,
@@ -23,6 +24,7 @@ from shellwire.errors import (
     Unreachable,
     from_wire,
 )
+from shellwire.output import printable
 from shellwire.protocol.limits import KICKED, REPLACED
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ LONGEST_DELAY = 5.0
 """Longest delay between two attempts, in seconds."""
 
 # Close codes after which retrying is pointless (RFC 6455, 7.4.1), or not wanted (PROTOCOL.md).
-_FINAL = {1002, 1008, 1009, *range(4005, 4009)}
+_FINAL = {1002, 1009, *range(4005, 4008)}
+_CREDENTIAL_ENDED = {1008, 4008}  # the same; the jobs run on
 
 
 class Follower(Protocol):
@@ -159,8 +162,10 @@ class Connection:
                 )
                 return self._give_up(self._final_error)
             if code == KICKED:
-                self._final_error = Kicked(how)
+                self._final_error = Kicked(how, printable(reason))
                 return self._give_up(self._final_error)
+            if code in _CREDENTIAL_ENDED:
+                return self._give_up(CredentialEnded(how))
             if code in _FINAL:
                 return self._give_up(Disconnected(how))
             self._outage.begins(how)

@@ -14,6 +14,7 @@ from shellwire.client.flow_control import WINDOW, FlowControl
 from shellwire.client.results import Decoders, Notice, Result
 from shellwire.client.wire import Link, LinkClosed
 from shellwire.errors import Disconnected, InvalidAnswer, NotFound, ShellwireError, from_wire
+from shellwire.errors.local import CredentialEnded
 
 if TYPE_CHECKING:
     from shellwire.client.connection import Connection
@@ -200,6 +201,9 @@ class JobMessages:
     def fail(self, error: ShellwireError) -> None:
         """Stop following: the job was refused, or the connection is gone for good."""
         if not self.is_over:
+            kept = self._begun.is_set() and self._request.get("on_disconnect") != "kill"
+            if kept and isinstance(error, CredentialEnded):
+                error = error.of_job(self.id, started=self._answered)
             self._error = error
         self._connection.unfollow(self)
         self._begun.set()

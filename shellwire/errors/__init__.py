@@ -46,9 +46,11 @@ The tree::
     ├── NotRunning                   no daemon runs
     ├── Unreachable                  a daemon runs, but gives no usable answer
     │   ├── InvalidAnswer            the peer is no shellwire daemon: don't retry
+    │   ├── FilesRefused             something before the daemon refuses file requests: don't retry
     │   └── Disconnected             the connection is lost, and with it an answer
     │       ├── Replaced             the same client_id has connected again
-    │       └── Kicked               an administrator has put this client out
+    │       ├── Kicked               an administrator has put this client out
+    │       └── CredentialEnded      the token expired or was revoked; jobs run on
     ├── InvalidUrl                   a URL is not the address of a daemon
     ├── MissingExtra                 an optional part is not installed
     ├── SkillError                   a skill can't be written, or a foreign file is in its place
@@ -77,9 +79,11 @@ from shellwire.errors.files import (
 )
 from shellwire.errors.local import (
     AlreadyRunning,
+    CredentialEnded,
     DamagedFile,
     DeletionRefused,
     Disconnected,
+    FilesRefused,
     HomeError,
     InvalidAnswer,
     InvalidSettings,
@@ -131,6 +135,7 @@ __all__ = [
     "Cancelled",
     "ClientRejected",
     "Conflict",
+    "CredentialEnded",
     "DaemonStopping",
     "DamagedFile",
     "DeletionRefused",
@@ -139,6 +144,7 @@ __all__ = [
     "Expired",
     "FileProblem",
     "FileSystemError",
+    "FilesRefused",
     "Forbidden",
     "HomeError",
     "InputFull",

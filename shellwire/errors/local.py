@@ -58,6 +58,13 @@ class InvalidAnswer(Unreachable):
         super().__init__(f"{which}: it has sent {sent}")
 
 
+class FilesRefused(Unreachable):
+    """A request for a file got a status that no other attempt would change: don't retry.
+
+    The answer is not the daemon's: a proxy, or what serves its address, keeps ``/files`` back.
+    """
+
+
 class Disconnected(Unreachable):
     """The connection has ended for good, or before an answer that can't be requested again.
 
@@ -70,7 +77,23 @@ class Replaced(Disconnected):
 
 
 class Kicked(Disconnected):
-    """An administrator has put this client out (close code 4009)."""
+    """An administrator has put this client out (close code 4009).
+
+    ``reason``: why and by whom, as the daemon tells it.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class CredentialEnded(Disconnected):
+    """The client's credential expired (close code 4008), or it was revoked (1008)."""
+
+    def of_job(self, job_id: str, *, started: bool) -> CredentialEnded:
+        """Return this error for a job that was followed; ``started``: it is known to run."""
+        condition = "" if started else " if it was started"
+        return CredentialEnded(f"{self}; job {job_id} runs on{condition}")
 
 
 class InvalidUrl(ShellwireError):

@@ -83,7 +83,10 @@ class JobTable:
             if key.id == job_id and principal in (None, key.principal)
         ]
         if len(others) > 1:
-            raise NotFound(f"{len(others)} jobs of other clients have the id {job_id}")
+            raise NotFound(
+                f"{len(others)} jobs of other clients have the id {job_id}: a job's name tells them"
+                " apart, and `jobs --json` shows the client of each"
+            )
         if not others:
             named = self.named(job_id, principal)
             others = [job for job in named if job.outcome is None] or named[-1:]

@@ -107,19 +107,53 @@ def test_a_kicked_command_does_not_reconnect(cli: CommandLine) -> None:
         out, err = process.communicate(timeout=SECONDS)
         assert process.returncode == 255
         assert out == ""
-        assert "(4009 tidy up (by owner))" in err
-        assert "reconnect" not in err
+        assert err == "Error: kicked: tidy up (by owner)\n"
+
+
+@pytest.mark.long
+def test_a_credential_that_ends_during_a_command(cli: CommandLine, tmp_path: Path) -> None:
+    """The line tells that the job runs on, which it does."""
+    cli.start()
+    for name, words, why in (
+        ("ann", (), "1008 the token was revoked"),
+        ("bob", ("--ttl", "9s"), "4008 the credential has expired"),
+    ):
+        other = away(cli, tmp_path, name, "--role", "operator", *words)
+        job = ("exec", "-H", "box", "--name", name, "echo on; exec sleep 600")
+        with ended(begun(other, *job)) as process:
+            (found,) = [
+                each for each in json.loads(cli.ok("jobs", "--json")) if each["name"] == name
+            ]
+            if not words:
+                cli.ok("token", "revoke", name)
+            _, err = process.communicate(timeout=SECONDS)
+        assert process.returncode == 255
+        assert err.endswith(f" closed the connection ({why}); job {found['id']} runs on\n")
+        assert err.count("\n") == 1
+        cli.ok("kill", name)  # an error if it has ended
 
 
 @pytest.mark.long
 def test_kill_with_a_reason(cli: CommandLine, tmp_path: Path) -> None:
     cli.start()
     alice = away(cli, tmp_path, "alice", "--role", "operator")
-    with ended(begun(alice, "exec", "-H", "box", "--name", "job", "echo on; sleep 600")) as process:
+    command = ("exec", "-H", "box", "--name", "job", "echo on; sleep 600")
+    with ended(begun(alice, *command)) as process, ended(begun(cli, "logs", "-f", "job")) as logs:
+        head, row = cli.ok("jobs").splitlines()
+        assert (head.split()[2], row.split()[2]) == ("PRINCIPAL", "alice")
+        assert "PRINCIPAL" not in alice.ok("jobs", "-H", "box")
         cli.ok("kill", "job", "--reason", "wrong \x1b[2Jhost")
         _, err = process.communicate(timeout=SECONDS)
         assert process.returncode == 128 + 15
-        assert err == "shellwire: killed by owner: wrong \\x1b[2Jhost\n"
+        why = "shellwire: killed by owner: wrong \\x1b[2Jhost\n"
+        assert err == why
+        assert logs.communicate(timeout=SECONDS) == ("", why)
+        assert logs.returncode == 0
+    for words in ((), ("-f",), ("--tail", "1")):
+        done = cli("logs", *words, "job")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", why), words
+    assert cli("exec", "--name", "quiet", "exit 3").returncode == 3
+    assert cli("logs", "quiet").stderr == ""
     assert "reason: expected a string of length <= 200" in cli.refused(
         "kill", "job", "--reason", "x" * 201
     )

@@ -33,10 +33,18 @@ def test_create_list_and_revoke(cli: CommandLine) -> None:
     assert "it is no wall" in said
     assert token not in cli.ok("token", "list")
     assert "nightly" in cli.ok("token", "list")
+    assert "LIMITS" not in cli.ok("token", "list")
     (info,) = json.loads(cli.ok("token", "list", "--json"))
     assert (info["name"], info["principal"], info["role"]) == ("ci", "ci", "operator")
     assert info["expires_at"] - info["created_at"] == pytest.approx(8 * 3600)
     create(cli, "ci-2", "--principal", "ci", "--role", "viewer", "--may-elevate", "operator:30m")
+    limits = ("--from", "10.0.0.0/8", "--from", "::1/128", "--max-processes", "2")
+    assert "LIMITS" in cli.ok("token", "list")
+    create(cli, "ci-3", "--role", "viewer", *limits)
+    table = cli.ok("token", "list")
+    assert "  may-elevate=operator:30min\n" in table
+    assert "  from=10.0.0.0/8,::1/128 max-processes=2\n" in table
+    cli.ok("token", "revoke", "ci-3")
     assert cli.ok("token", "revoke", "ci") == "revoked token ci\n"
     (info,) = json.loads(cli.ok("token", "list", "--json"))
     assert info["may_elevate"] == {"role": "operator", "ttl_seconds": 1800.0}

@@ -15,7 +15,7 @@ from shellwire.client.files.http_client import HttpClient
 from shellwire.client.files.upload import Upload
 from shellwire.client.files.upload_options import UploadOptions
 from shellwire.client.reconnect_notice import Outage
-from shellwire.errors import InvalidAnswer, Unreachable
+from shellwire.errors import FilesRefused, InvalidAnswer, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,3 +78,51 @@ async def test_an_upload_without_progress_is_given_up() -> None:
         with pytest.raises(Unreachable, match="accepts no data for /x"):
             await _upload(url, 0.5)
     assert 4 <= len(asked) < 60
+
+
+_ELSEWHERE = "what serves this address must pass on /files"
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["400 X", "403 X", "404 X", "405 X", "407 X", "410 X", "413 X", "429 X", "501 X", "505 X"],
+)
+async def test_a_lasting_refusal_is_not_retried(status: str) -> None:
+    asked: list[bytes] = []
+    async with _answering(_said(status, body="<p>no</p>"), asked) as url:
+        with pytest.raises(FilesRefused, match=rf"with {status[:3]}: {_ELSEWHERE}"):
+            await _upload(url, 60.0)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])  # forwarded, and refused at CONNECT
+async def test_the_proxy_that_refuses_is_named(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+    async with _answering(_said("501 X"), asked) as url:
+        proxy = f"http://{url.split('/')[2]}"
+        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        with pytest.raises(FilesRefused) as refused:
+            await _upload(f"{scheme}://shell.example/ws", 60.0)
+    assert str(refused.value) == (
+        f"the proxy {proxy} answered a request for a file of {scheme}://shell.example/ws with 501;"
+        " NO_PROXY lists hosts to connect to directly"
+    )
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        *((each, "") for each in ("408 X", "500 X", "502 X", "503 X", "504 X")),
+        ("429 X", "Retry-After: 1\r\n"),
+    ],
+)
+async def test_a_status_that_may_change_is_retried(status: str, headers: str) -> None:
+    asked: list[bytes] = []
+    async with _answering(_said(status, headers), asked) as url:
+        with pytest.raises(Unreachable, match=f"with {status[:3]}$"):
+            await _upload(url, 0.5)
+    assert len(asked) > 1

@@ -164,3 +164,13 @@ def test_the_fields_of_a_result() -> None:
     named = names_in([PYTHON.section("Results").text])
     assert "committed" in named
     assert named <= public(Result)
+
+
+def test_the_commands_for_other_hosts() -> None:
+    text = CLI.section("Other machines: login and -H").text.partition("makes each")[2]
+    named = set(re.findall(r"`([a-z ]+)`", text.partition(". `cp`")[0]))
+    assert named == {
+        path.removeprefix("shellwire ")
+        for path, command in every_command()
+        if any("-H" in each.opts for each in command.params)
+    }

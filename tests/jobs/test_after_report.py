@@ -15,7 +15,7 @@ from tests.jobs.test_orphans import STRAY
 from tests.live import PATIENCE
 from tests.server.conftest import patched
 from tests.server.observe import job_info, wait_state
-from tests.server.principals import member, mint
+from tests.server.principals import member
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,24 +238,6 @@ async def test_slots(tmp_path: Path) -> None:
     for client in (first, second, third):
         await client.close()
     daemon.stop()
-
-
-async def test_a_principal_with_a_quota_has_one_such_shell(patient: Daemon) -> None:
-    """Its second shell ends by its exit; the owner's does not wait for that."""
-    token = await mint(patient, "ann")
-    first, second = [await patient.client(name, token=token) for name in ("a", "b")]
-    held = await hold(first, ":")
-    await first.finish(held.job)
-    also = await hold(second, "(exit 5)")
-    assert await runs_still(second, also)
-    owner = await patient.client()
-    assert (await owner.run("echo owner")).out == "owner\n"
-    also.go()
-    assert (await second.finish(also.job)).code == 5
-    held.go()
-    await held.gone(patient)
-    for client in (first, second, owner):
-        await client.close()
 
 
 async def test_the_journal_and_a_crash(tmp_path: Path, own_daemon: Callable[..., Daemon]) -> None:

@@ -14,6 +14,7 @@ from tests.jobs.held import hold
 from tests.jobs.observe import FOREVER, is_alive
 from tests.jobs.reported import runs_still
 from tests.server.observe import job_info, wait_state
+from tests.server.principals import mint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,3 +195,21 @@ async def test_a_forged_report_ends_the_shell_after_two_seconds(
     log = (daemon.home / "daemon.log").read_text()
     assert f"process {pid} has not exited 2 s after its report" in log
     await client.close()
+
+
+async def test_a_principal_with_a_quota_has_one_such_shell(patient: Daemon) -> None:
+    """Its second shell ends by its exit; the owner's does not wait for that."""
+    token = await mint(patient, "ann")
+    first, second = [await patient.client(name, token=token) for name in ("a", "b")]
+    held = await hold(first, ":")
+    await first.finish(held.job)
+    also = await hold(second, "(exit 5)")
+    assert await runs_still(second, also)
+    owner = await patient.client()
+    assert (await owner.run("echo owner")).out == "owner\n"
+    also.go()
+    assert (await second.finish(also.job)).code == 5
+    held.go()
+    await held.gone(patient)
+    for client in (first, second, owner):
+        await client.close()

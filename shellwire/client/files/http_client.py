@@ -14,11 +14,12 @@ from urllib.parse import quote_from_bytes, urlsplit
 import aiohttp
 from yarl import URL
 
-from shellwire.client.connect_errors import connect_error, describe_redirect
+from shellwire.client.connect_errors import connect_error, describe_redirect, file_status_error
 from shellwire.client.files.paths import name_absolutely
 from shellwire.client.proxy import find_proxy
 from shellwire.errors import (
     DaemonStopping,
+    FilesRefused,
     InvalidAnswer,
     NotFound,
     NotRunning,
@@ -70,7 +71,7 @@ class Retries:
     async def wait_or_raise(self, why: ShellwireError) -> None:
         """Wait before the next attempt. Raises ``why`` when the time limit is over."""
         left = self._deadline - time.monotonic()
-        if left <= 0 or isinstance(why, InvalidAnswer):
+        if left <= 0 or isinstance(why, InvalidAnswer | FilesRefused):
             raise why
         if not isinstance(why, QueueFull):  # an answer: the daemon is reachable
             self._outage.begins(str(why))
@@ -134,8 +135,10 @@ class HttpClient:
             sent["Authorization"] = f"Bearer {target.token}"
         if self._client_id is not None:
             sent["Shellwire-Client"] = self._client_id
+        by = ""
         try:
             proxy = None if target.is_local else find_proxy(target.url)
+            by = "" if proxy is None else proxy.name
             answer = await self._session_for(target).request(
                 method,
                 URL(
@@ -147,6 +150,9 @@ class HttpClient:
                 allow_redirects=False,
                 proxy=None if proxy is None else proxy.url,
             )
+        except aiohttp.ClientHttpProxyError as error:  # the answer to CONNECT
+            retry_after = error.headers.get("Retry-After") if error.headers else None
+            raise file_status_error(error.status, retry_after, self.name, by) from None
         except (OSError, aiohttp.ClientError, ValueError) as error:
             if isinstance(error, _BROKEN) and not isinstance(error, aiohttp.ClientConnectorError):
                 raise Unreachable(f"{self._endpoint.name} broke off the connection") from None
@@ -166,7 +172,7 @@ class HttpClient:
             answer = await self.ask("GET", path, {"Range": "bytes=0-0"})
             answer.close()
             raise Unreachable(f"{self._endpoint.name} answered HEAD and GET of {path} differently")
-        raise await self._error_of(answer, path)
+        raise await self._error_of(answer, path, by)
 
     async def pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield the content of an answer. Raises Unreachable if it breaks off."""
@@ -199,7 +205,9 @@ class HttpClient:
             )
         return self._session
 
-    async def _error_of(self, answer: aiohttp.ClientResponse, path: str) -> ShellwireError:
+    async def _error_of(
+        self, answer: aiohttp.ClientResponse, path: str, proxy: str
+    ) -> ShellwireError:
         name = self._endpoint.name
         try:
             body = await answer.content.read(_MAX_ERROR_BODY)
@@ -213,8 +221,8 @@ class HttpClient:
         except (ValueError, TypeError, KeyError, RecursionError):
             if answer.status < 500 and answer.content_type == "application/json":
                 return InvalidAnswer(f"a {answer.status} without a usable error", name)
-            # Perhaps from a proxy while the daemon is down.
-            return Unreachable(f"{name} answered a request for a file with {answer.status}")
+            retry_after = answer.headers.get("Retry-After")
+            return file_status_error(answer.status, retry_after, name, proxy)
         finally:
             answer.release()
 
