@@ -44,3 +44,13 @@ async def test_running_jobs_and_the_last_ten(own_daemon: Callable[..., Daemon]) 
     for job in ("left", "lives"):
         await client.ask({"type": "kill_session", "id": job})
     await client.close()
+
+
+async def test_an_id_of_several_clients_names_a_way_out(daemon: Daemon) -> None:
+    for _ in range(2):
+        client = await daemon.client(local=True)
+        await client.run("true", id="twin-id")
+        await client.close()
+    line = CommandLine(daemon.home).refused("logs", "twin-id")
+    assert "2 jobs of other clients have the id twin-id" in line
+    assert "`jobs --json` shows the client of each" in line
