@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ REFUSED, ADMITTED = "HTTP/1.1 403 Forbidden\n", "HTTP/1.1 101 Switching Protocol
 
 
 def knock(daemon: Daemon, prefix: str = "") -> str:
-    return f'{prefix}{sys.executable} -S -c "{_KNOCK}" {daemon.home}/daemon.sock'
+    python, socket = shlex.quote(sys.executable), shlex.quote(f"{daemon.home}/daemon.sock")
+    return f'{prefix}{python} -S -c "{_KNOCK}" {socket}'
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ async def test_after_the_job_has_ended(many: Daemon, tmp_path: Path) -> None:
 async def test_our_program_says_why(many: Daemon) -> None:
     alice = await operator(many)
     root = Path(shellwire.__file__).parents[1]
-    command = f"{sys.executable} -m shellwire exec true"
+    command = f"{shlex.quote(sys.executable)} -m shellwire exec true"
     ran = await alice.run(
         command, env={"SHELLWIRE_HOME": str(many.home), "PYTHONPATH": str(root)}, cwd="/"
     )
