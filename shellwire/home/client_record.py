@@ -32,10 +32,11 @@ class ClientRecord:
         return self.bar is not None and self.bar.until > time.time()
 
     @property
-    def is_empty(self) -> bool:
-        """Whether it holds nothing but, perhaps, a bar that has ended."""
-        is_refused = self.is_revoked or self.is_barred
-        return self.first_seen is None and self.last_seen is None and not (is_refused or self.extra)
+    def is_over(self) -> bool:
+        """Whether it holds nothing but a bar that has ended."""
+        if self.bar is None or self.is_barred or self.is_revoked:
+            return False
+        return self.first_seen is None and self.last_seen is None and not self.extra
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields that lists of clients show; ``barred_until`` only if it is barred."""

@@ -74,7 +74,7 @@ class Clients:
 
     def records(self) -> list[ClientRecord]:
         """Return the records that hold something, by principal and client_id, the owner's first."""
-        found = (each for each in self._records.values() if not each.is_empty)
+        found = (each for each in self._records.values() if not each.is_over)
         return sorted(found, key=lambda each: (each.principal != OWNER, each.key))
 
     def is_revoked(self, client_id: str, principal: str = OWNER) -> bool:
@@ -181,7 +181,7 @@ class Clients:
 def _bounded(records: _Records) -> _Records:
     numbers: dict[str, int] = {}
     # Only what had a bar: another process may not have written yet when it saw the others.
-    dropped = {each.key for each in records.values() if each.is_empty and each.bar is not None}
+    dropped = {each.key for each in records.values() if each.is_over}
     for record in sorted(records.values(), key=lambda each: each.last_seen or 0.0, reverse=True):
         if not (record.is_revoked or record.is_barred):
             numbers[record.principal] = numbers.get(record.principal, 0) + 1
