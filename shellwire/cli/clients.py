@@ -71,7 +71,7 @@ def list_command(as_json: bool) -> None:
     home = Home.locate()
     clients = _from_file(home) if pidfile.find_live(home) is None else list_clients(home)
     if as_json:
-        # Nothing is new for whoever gives no tokens to others.
+        # Without tokens of others the JSON is the same as in earlier versions.
         print_json([_without_owner(client) for client in clients])
     elif clients:
         rows = [_COLUMNS, *(_row(client) for client in clients)]

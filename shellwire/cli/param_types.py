@@ -52,7 +52,7 @@ class Duration(click.ParamType[float]):
         match = self._FORM.fullmatch(value)
         seconds = float(match[1]) * self._UNITS[match[2]] if match is not None else 0.0
         if not 0 < seconds < math.inf:
-            # A plain number is refused: whoever types 8 may mean hours.
+            # A plain number is refused: the user may mean 8 hours by 8.
             expected = "a number with its unit, such as 90s, 30m, 8h or 7d"
             return self.fail(f"{quoted(value)} is not {expected}.", param, ctx)
         return seconds

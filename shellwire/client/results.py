@@ -89,7 +89,7 @@ class Result:
     notices: tuple[Notice, ...] = ()
 
     message: str | None = None
-    """The reason given by whoever ended the job; None without one."""
+    """The reason in the message that ended the job; None without one."""
 
     by: str | None = None
     """The principal whose message ended the job; None if no message did, or one of the job's own

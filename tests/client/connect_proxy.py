@@ -8,6 +8,8 @@ import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tests.client.serving import serving
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
@@ -26,21 +28,10 @@ class Forwarder:
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncIterator[Self]:
         """Serve on a free port while the block runs."""
-
-        # A plain function: asyncio would log the cancellation of its own task for a coroutine.
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.append(asyncio.create_task(self._connected(reader, writer)))
-
-        tasks: list[asyncio.Task[None]] = []
-        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=self._tls)
-        self.port = server.sockets[0].getsockname()[1]
         try:
-            yield self
+            async with serving(self._connected, self._tls) as self.port:
+                yield self
         finally:
-            server.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             for writer in self._writers:
                 writer.transport.abort()
                 with contextlib.suppress(ConnectionError):

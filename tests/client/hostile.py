@@ -11,6 +11,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from tests.client.serving import serving
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -73,21 +75,9 @@ class HostileServer:
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncIterator[HostileServer]:
         """Serve on a free port while the block runs."""
-
-        # A plain function: asyncio would log the cancellation of its own task for a coroutine.
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.append(asyncio.create_task(self._connected(reader, writer)))
-
-        tasks: list[asyncio.Task[None]] = []
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
-        try:
+        async with serving(self._connected) as port:
+            self.url = f"ws://127.0.0.1:{port}/ws"
             yield self
-        finally:
-            server.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
