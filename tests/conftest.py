@@ -92,7 +92,7 @@ def own_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
     yield start
     for daemon in daemons:
-        daemon.stop()
+        daemon.stop_soon()
 
 
 @pytest.fixture

@@ -28,6 +28,9 @@ Message = dict[str, Any]
 PATIENCE = 120.0
 """Seconds that a test waits for an event: far more than it takes, even on a loaded machine."""
 
+_REPEAT = 0.25
+"""Seconds between two signals to a daemon that is to stop soon."""
+
 _numbers = count()
 
 
@@ -97,6 +100,16 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+    def stop_soon(self) -> None:
+        """Do the same, without the grace period of running commands: repeated signals end it."""
+        for _ in range(int(PATIENCE / _REPEAT)):
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.communicate(timeout=_REPEAT)
+                return
+        self.stop()
 
     def children(self) -> list[int]:
         """Return the pids of the daemon's children, zombies included."""

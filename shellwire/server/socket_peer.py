@@ -23,7 +23,7 @@ def check_peer(transport: asyncio.BaseTransport, registry: Registry) -> None:
     """Raise HTTPForbidden unless the peer may act as the owner (unix(7), SO_PEERCRED).
 
     A process of another principal's job has the daemon's uid, but is not the owner. Who runs
-    commands natively can get round this (docs/security.md); it prevents mistakes.
+    commands natively can get round this (SECURITY.md); it prevents mistakes.
     """
     if sys.platform == "win32" or not hasattr(socket, "SO_PEERCRED"):
         return  # the socket's mode, 0600, keeps other users out

@@ -9,7 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-MANUAL = ["README.md", *sorted(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))]
+MANUAL = [
+    "README.md",
+    "SECURITY.md",
+    *sorted(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md")),
+]
 """The pages for users."""
 
 PAGES = [*MANUAL, "CONTRIBUTING.md", "CHANGELOG.md", "PROTOCOL.md", "bench/README.md"]

@@ -169,7 +169,7 @@ def test_every_python_block_is_run_here_or_is_an_example() -> None:
         ("docs/clients.md", "In Python"),
         ("docs/python.md", "With asyncio"),
         ("docs/python.md", "Without asyncio"),
-        ("docs/security.md", "An authenticator of your own"),  # tests/server/test_authenticators.py
+        ("SECURITY.md", "An authenticator of your own"),  # tests/server/test_authenticators.py
     }
     found = {(name, b.heading) for name in MANUAL for b in Document(name).of_kind("python")}
     assert found == held

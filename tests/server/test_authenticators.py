@@ -1,4 +1,4 @@
-"""Authenticators of the daemon's user: the example in docs/security.md, and what they may do."""
+"""Authenticators of the daemon's user: the example in SECURITY.md, and what they may do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def test_the_example(own_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     section = "An authenticator of your own"
-    (block,) = [b for b in Document("docs/security.md").of_kind("python") if b.heading == section]
+    (block,) = [b for b in Document("SECURITY.md").of_kind("python") if b.heading == section]
     (tmp_path / "lab.py").write_text(block.text)
     daemon = own_daemon("--authenticator", "lab:Lab", env={"PYTHONPATH": str(tmp_path)})
     lab = await daemon.client("lab", token="the lab's word")

@@ -94,7 +94,7 @@ async def test_our_program_says_why(many: Daemon) -> None:
 async def test_what_gets_round_it(many: Daemon) -> None:
     """A role is no wall: a command has the daemon's uid, and so can read the owner's token.
 
-    This documents the limit that docs/security.md names. Only isolation would change it.
+    This documents the limit that SECURITY.md names. Only isolation would change it.
     """
     alice = await operator(many)
     ran = await alice.run(f"cat {many.home}/auth.token")
